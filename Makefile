@@ -1,0 +1,56 @@
+# rkeops: commands for a checkout. `make demo` and `make test` set up everything they need.
+#
+#   make demo        map of a kernel regression (demo.png), then a 1e5 x 1e5 Gaussian product
+#   make test        engine tests under sanitizers, then the R tests
+#   make test-full   the same with larger grids (minutes to hours)
+#   make check       R CMD build, R CMD check
+#   make bench       the scripts of bench/: figures in bench/results/
+#   make docs        NAMESPACE and man/ by roxygen2
+#   make setup       R, a C compiler and the R packages that the commands above use
+#   make clean
+#
+# The package goes into a private library, .library/; everything else that is built, into .build/.
+
+LIBRARY := $(CURDIR)/.library
+BUILD := .build
+INSTALLED := $(LIBRARY)/rkeops/DESCRIPTION
+SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE .Rbuildignore) \
+  $(shell find $(wildcard R src inst man vignettes) -type f ! -name '*.o' ! -name '*.so')
+
+export R_LIBS := $(LIBRARY)
+
+.PHONY: help setup install demo test test-full check bench docs clean
+
+help:
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+
+setup:
+	@sh tools/setup.sh
+
+install: setup
+	@$(MAKE) --no-print-directory $(INSTALLED)
+
+$(INSTALLED): $(SOURCES)
+	@sh tools/install.sh $(LIBRARY) $(BUILD)
+
+demo: install
+	Rscript inst/examples/demo.R demo.png
+
+test: install
+	@sh tools/test.sh
+
+test-full: install
+	@RKEOPS_TEST_FULL=1 sh tools/test.sh
+
+check: setup
+	@sh tools/check.sh $(BUILD)/check
+
+bench: install
+	@sh tools/bench.sh
+
+docs: install
+	Rscript -e 'roxygen2::roxygenise(load_code = "installed")'
+
+clean:
+	rm -rf $(BUILD) .library demo.png
+	find src -name '*.o' -delete -o -name '*.so' -delete

@@ -1,0 +1,124 @@
+# Conditions. Everything that rkeops refuses is an R condition of class `rkeops_error` and one of
+# the subclasses below; it carries the call that the user wrote, not the internal one.
+
+error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", "system",
+                 "internal")
+
+# Raises an error of class rkeops_error_<kind>. The other arguments are pasted to a message.
+throw <- function(kind, ..., call = user_call()) {
+  stop(structure(
+    class = c(paste0("rkeops_error_", kind), "rkeops_error", "error", "condition"),
+    list(message = paste0(...), call = call)
+  ))
+}
+
+# A message of class rkeops_message, unless verbosity is 0.
+inform <- function(...) {
+  if (get_options()$verbosity == 0L) return(invisible())
+  message(structure(
+    class = c("rkeops_message", "message", "condition"),
+    list(message = paste0(..., "\n"), call = NULL)
+  ))
+}
+
+# The same, once in a session.
+inform_once <- function(key, ...) {
+  if (key %in% session$informed) return(invisible())
+  session$informed <- c(session$informed, key)
+  inform(...)
+}
+
+# What came back from C: a result, or a status to raise.
+checked <- function(out) {
+  if (inherits(out, "rkeops_status")) raise_status(out) else out
+}
+
+raise_status <- function(status) {
+  if (!is.null(status$condition)) stop(status$condition) # such as the error of setTimeLimit()
+  if (status$kind == "cancelled") raise_interrupt()
+  throw(status$kind, status$message)
+}
+
+# The engine stopped because the user pressed Ctrl-C: the interrupt is raised again where
+# tryCatch(interrupt = ) sees it; without a handler R goes back to its prompt.
+raise_interrupt <- function() {
+  interrupt <- structure(class = c("interrupt", "condition"), list(message = "", call = NULL))
+  signalCondition(interrupt)
+  invokeRestart("abort")
+}
+
+# The outermost call into this package among the frames that lead here. Frames of base R between
+# two of ours (lapply, vapply, ...) do not end the search, anybody else's do.
+user_call <- function() {
+  found <- NULL
+  for (frame in rev(seq_len(sys.nframe() - 1L))) {
+    home <- topenv(environment(sys.function(frame)))
+    if (identical(home, topenv())) found <- frame
+    else if (!identical(home, baseenv()) && !identical(home, .BaseNamespaceEnv)) break
+  }
+  if (!is.null(found)) readable_call(sys.call(found), sys.frame(found))
+}
+
+# The call of a method as the user wrote it: the name of the generic, and no values in full (R
+# has evaluated the arguments of sum, min, ... before it calls a method).
+readable_call <- function(call, frame) {
+  generic <- get0(".Generic", frame, inherits = FALSE)
+  if (is.character(generic)) call[[1L]] <- as.name(generic)
+  for (k in seq_along(call)[-1L])
+    if (is.list(call[[k]]) || length(call[[k]]) > 1L && !is.language(call[[k]]))
+      call[[k]] <- quote(x)
+  call
+}
+
+# The name in `candidates` that is most like `name`, as " (did you mean `...`?)", or "".
+suggestion <- function(name, candidates) {
+  if (!length(candidates) || is.na(name)) return("")
+  distance <- utils::adist(name, candidates, ignore.case = TRUE)
+  nearest <- candidates[which.min(distance)]
+  if (min(distance) <= 1 + nchar(name) / 3) paste0(" (did you mean `", nearest, "`?)") else ""
+}
+
+# How an R object is named in a message: "a 3 x 2 character matrix", "NULL", "a factor".
+describe <- function(x) {
+  if (is.null(x)) return("NULL")
+  if (is.LazyTensor(x)) return("a LazyTensor")
+  if (is.data.frame(x)) return(paste("a data.frame with", ncol(x), "columns"))
+  if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
+  if (is.function(x)) return("a function")
+  type <- if (is.double(x)) "numeric" else typeof(x)
+  if (length(dim(x)))
+    return(paste(article(type), if (length(dim(x)) == 2) "matrix of" else "array of",
+                 paste(dim(x), collapse = " x ")))
+  if (length(x) == 1 && is.atomic(x)) return(deparse(x))
+  paste(article(type), if (is.list(x)) "of length" else "vector of length", length(x))
+}
+
+article <- function(word) paste(if (grepl("^[aeiou]", word)) "an" else "a", word)
+
+# ---- checks of arguments -------------------------------------------------------------------------
+
+is_string <- function(x) is.character(x) && length(x) == 1L && !is.na(x)
+
+is_number <- function(x) is.numeric(x) && length(x) == 1L && !is.object(x)
+
+is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
+
+check_flag <- function(x, name) {
+  if (!is_flag(x)) throw("argument", "`", name, "` is ", describe(x), ": expected TRUE or FALSE")
+  x
+}
+
+# A whole number from `from` to `to`, as an integer.
+check_count <- function(x, name, from = 1L, to = .Machine$integer.max) {
+  if (is_number(x) && is.finite(x) && x == round(x) && x >= from && x <= to)
+    return(as.integer(x))
+  bounds <- if (to < .Machine$integer.max) paste("from", from, "to", to) else
+    if (from > -.Machine$integer.max) paste("not below", from)
+  throw("argument", "`", name, "` is ", describe(x), ": expected a whole number ", bounds)
+}
+
+check_choice <- function(x, name, choices) {
+  if (is_string(x) && x %in% choices) return(x)
+  throw("argument", "`", name, "` is ", describe(x), ": expected ",
+        paste0("\"", choices, "\"", collapse = " or "))
+}

@@ -1,0 +1,240 @@
+# Operators made from a formula text.
+#
+# An operator is a closure over a "program": a plain list with the text, the declarations, the
+# summation scheme and what the engine said about them. Handles of the engine are looked up by
+# text at each call, so an operator can be saved and sent to other processes.
+
+#' An operator from a formula
+#'
+#' Makes an R function that computes a reduction such as
+#' \eqn{\sum_j \exp(-|x_i - y_j|^2) b_j}{sum_j exp(-|x_i - y_j|^2) b_j} for all i, without ever
+#' storing anything of the size of all pairs.
+#'
+#' @param formula one string: a reduction of an expression, such as
+#'   `"Sum_Reduction(Exp(-SqDist(x,y))*b, j)"`, possibly after definitions separated by `;`
+#'   (`"d = x - y; Sum_Reduction(Exp(-SqNorm2(d))*b, j)"`). The last argument of the reduction is
+#'   the index that is reduced: `j` or 0 for one result for each i, `i` or 1 for one for each j.
+#' @param args character vector that declares the variables: `"x=Vi(3)"` has one row of 3 numbers
+#'   for each i, `"y=Vj(3)"` for each j, `"s=Pm(1)"` is a parameter. Either all or none have a
+#'   position: `"x=Vi(0,3)"`.
+#' @param sum_scheme how sums are added up: `"auto"`, `"direct_sum"`, `"block_sum"` or
+#'   `"kahan_scheme"`.
+#'
+#' @return A function `op(input = NULL, inner_dim = "col")`.
+#'
+#'   `input` is a list with one element for each variable, in the order of `args` (of positions
+#'   when they are given), or in any order with the names of the variables. A variable of
+#'   dimension D is a matrix with D columns and one row for each i or j (a plain vector is one
+#'   column); a parameter is a vector of length D. With `inner_dim = "row"` matrices have one column
+#'   for each i or j instead.
+#'
+#'   The result is a matrix with one row for each i (or j): of D columns for most reductions, for
+#'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
+#'   and `ArgKMin` an array n x K x D (a matrix n x K when D is 1), for `KMin_ArgKMin` a list of
+#'   two. Positions count from 1, see option `index_base` of [set_rkeops_options()].
+#'
+#'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
+#'   `sum_scheme`.
+#' @examples
+#' op <- keops_kernel("Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)",
+#'                    c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"))
+#' x <- matrix(runif(30), ncol = 3)
+#' y <- matrix(runif(60), ncol = 3)
+#' op(list(x, y, rep(1, 20), 0.5))
+#' op(list(s = 0.5, b = rep(1, 20), x = x, y = y))
+#' @export
+keops_kernel <- function(formula, args, sum_scheme = "auto") {
+  if (!is_string(formula))
+    throw("argument", "`formula` is ", describe(formula), ": expected one string")
+  info <- parse_aliases(args)
+  check_choice(sum_scheme, "sum_scheme", sum_schemes)
+  context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
+  new_operator(new_program(formula, declarations_of(info), sum_scheme), context)
+}
+
+new_operator <- function(program, context) {
+  force(program)
+  force(context)
+  function(input = NULL, inner_dim = "col") {
+    if (is.null(input)) return(context)
+    run_program(program, input, inner_dim)
+  }
+}
+
+# ---- declarations --------------------------------------------------------------------------------
+
+alias_pattern <- paste0("^([A-Za-z_][A-Za-z0-9_]*)=(Vi|Vj|Pm)",
+                        "\\((?:([0-9]+),)?([0-9]+)\\)$")
+
+# What "x=Vi(3)" and "x=Vi(0,3)" say, for all of them.
+parse_aliases <- function(args) {
+  if (!is.character(args) || !length(args) || anyNA(args))
+    throw("argument", "`args` is ", describe(args),
+          ": expected strings such as \"x=Vi(3)\", \"y=Vj(3)\", \"s=Pm(1)\"")
+  parts <- regmatches(gsub("[[:space:]]", "", args),
+                      regexec(alias_pattern, gsub("[[:space:]]", "", args), perl = TRUE))
+  wrong <- lengths(parts) == 0L
+  if (any(wrong))
+    throw("argument", "`args` has the element \"", args[wrong][1L],
+          "\": expected a name, \"=\", one of Vi, Vj and Pm, and a dimension in parentheses")
+  part <- function(k) vapply(parts, `[`, "", k)
+  position <- part(4L)
+  check_positions(position, length(args))
+  check_distinct(part(2L))
+  list(args = args, var_name = part(2L), var_type = part(3L),
+       var_pos = if (all(nzchar(position))) as.integer(position) else seq_along(args) - 1L,
+       var_dim = check_dims(part(5L), args),
+       decl = if (nzchar(position[1L])) "pos_dim" else "dim")
+}
+
+check_positions <- function(position, n) {
+  given <- nzchar(position)
+  if (any(given) && !all(given))
+    throw("argument", "`args` gives positions to some variables only: expected all or none")
+  if (any(given) && !setequal(as.numeric(position), seq_len(n) - 1))
+    throw("argument", "`args` gives the positions ", paste(position, collapse = ", "),
+          ": expected each of 0 to ", n - 1L, " once")
+}
+
+check_distinct <- function(names) {
+  if (anyDuplicated(names))
+    throw("formula", "`args` declares `", names[duplicated(names)][1L], "` twice")
+}
+
+max_dim <- 65535L
+
+check_dims <- function(dims, args) {
+  wrong <- as.numeric(dims) < 1 | as.numeric(dims) > max_dim
+  if (any(wrong))
+    throw("shape", "`args` has the element \"", args[wrong][1L],
+          "\": expected a dimension from 1 to ", max_dim)
+  as.integer(dims)
+}
+
+declarations_of <- function(info) {
+  place <- order(info$var_pos)
+  paste0(info$var_name, "=", info$var_type, "(", info$var_dim, ")")[place]
+}
+
+# ---- programs ------------------------------------------------------------------------------------
+
+# Errors of the formula appear here: the engine parses it, but compiles nothing yet.
+new_program <- function(text, declarations, scheme = "auto") {
+  program <- list(text = enc2utf8(text), declarations = declarations, scheme = scheme)
+  c(program, checked(.Call(C_program_info, program, engine_options())))
+}
+
+run_program <- function(program, input, inner_dim = "col") {
+  options <- engine_options()
+  input <- arrange_input(input, program$variables$name)
+  rows_inside <- is_row(inner_dim)
+  out <- .Call(C_run, program, input, rows_inside, options)
+  if (is.null(out))
+    out <- .Call(C_run, program, plain_input(input, program$variables), rows_inside, options)
+  out <- checked(out)
+  if (program$positions) explain_positions()
+  out
+}
+
+is_row <- function(inner_dim) {
+  identical(inner_dim, "row") || check_choice(inner_dim, "inner_dim", c("col", "row")) == "row"
+}
+
+# `input` in the order of the variables.
+arrange_input <- function(input, variables) {
+  if (!is.list(input) || is.object(input))
+    throw("argument", "`input` is ", describe(input), ": expected a list of matrices, one for ",
+          "each of ", paste0("`", variables, "`", collapse = ", "))
+  given <- names(input)
+  if (is.null(given) || identical(given, variables)) return(input)
+  if (!all(nzchar(given)))
+    throw("argument", "`input` names some of its elements only: expected all or none")
+  for (name in given[!given %in% variables])
+    throw("argument", "`input` has an element `", name, "` that is no variable of the formula",
+          suggestion(name, setdiff(variables, given)))
+  for (name in given[duplicated(given)]) throw("argument", "`input` has two elements `", name, "`")
+  for (name in setdiff(variables, given)) throw("argument", "`input` has no element `", name, "`")
+  input[variables]
+}
+
+# Elements that C code does not take as they are: converted, or refused.
+plain_input <- function(input, variables) {
+  for (k in seq_along(input))
+    input[[k]] <- plain_numbers(input[[k]], variables$name[k], variables$kind[k] != "Pm")
+  unname(input)
+}
+
+# A plain numeric (or logical) matrix or vector with the values of x.
+plain_numbers <- function(x, name, is_matrix = TRUE) {
+  if (is.LazyTensor(x) || is.factor(x) || is.null(x)) refuse_numbers(x, name)
+  if (is.data.frame(x)) {
+    if (!all(vapply(x, is_plain_number, NA))) refuse_numbers(x, name, "numeric columns")
+    x <- as.matrix(x)
+  } else if (is.object(x)) {
+    x <- tryCatch(as.matrix(x), error = function(e) refuse_numbers(x, name))
+  }
+  if (is.complex(x))
+    throw("argument", "`", name, "` is complex: this version computes with real numbers only")
+  if (!is.numeric(x) && !is.logical(x)) refuse_numbers(x, name)
+  if (is_matrix && length(dim(x)) > 2L) refuse_numbers(x, name)
+  attributes(x) <- list(dim = dim(x))
+  x
+}
+
+is_plain_number <- function(x) (is.numeric(x) || is.logical(x)) && !is.factor(x)
+
+refuse_numbers <- function(x, name, expected = "a numeric matrix or vector") {
+  throw("argument", "`", name, "` is ", describe(x), ": expected ", expected)
+}
+
+# ---- source --------------------------------------------------------------------------------------
+
+#' The source text of an operator
+#'
+#' What rkeops writes and compiles for an operator, with the current options.
+#'
+#' @param op a function made by [keops_kernel()].
+#' @param target `"c"` for the text that a CPU runs, `"cuda"` for the text that a GPU would run.
+#' @return A string of class `rkeops_source`, printed as text.
+#' @examples
+#' op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
+#' keops_source(op)
+#' @export
+keops_source <- function(op, target = c("c", "cuda")) {
+  if (identical(target, c("c", "cuda"))) target <- "c"
+  check_choice(target, "target", c("c", "cuda"))
+  text <- checked(.Call(C_source, program_of(op), target, engine_options()))
+  structure(text, class = "rkeops_source")
+}
+
+#' @export
+print.rkeops_source <- function(x, ...) {
+  cat(x, "\n", sep = "")
+  invisible(x)
+}
+
+program_of <- function(op) {
+  program <- if (is.function(op)) environment(op)$program
+  if (!is.list(program) || is.null(program$declarations))
+    throw("argument", "`op` is ", describe(op), ": expected a function made by keops_kernel()")
+  program
+}
+
+# ---- for tests -----------------------------------------------------------------------------------
+
+# Compiles many formulas at once: `formulas` is a list of lists of a formula and its declarations.
+build_formulas <- function(formulas) {
+  programs <- lapply(formulas, function(f) new_program(f[[1L]], f[[2L]]))
+  checked(.Call(C_build_many, programs, engine_options()))
+  lapply(programs, new_operator, NULL)
+}
+
+operation_table <- function() {
+  as.data.frame(.Call(C_operation_table), stringsAsFactors = FALSE)
+}
+
+reduction_table <- function() {
+  as.data.frame(.Call(C_reduction_table), stringsAsFactors = FALSE)
+}
+
+counters <- function() .Call(C_counters)

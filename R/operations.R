@@ -1,0 +1,467 @@
+# Operations on LazyTensors: each adds one definition, named as in the formula language.
+
+# The value of an operation whose operands have equal dimensions, or dimension 1.
+broadcast <- function(op, operands, literals = NULL, logical = FALSE) {
+  define(op, operands, literals, common_dim(operands), logical)
+}
+
+common_dim <- function(operands) {
+  dims <- vapply(operands, part, 1L, "dimres")
+  dim <- max(dims)
+  if (all(dims == dim | dims == 1L)) return(dim)
+  throw("shape", operands_with("dimension ", dims), ": expected equal dimensions, or dimension 1")
+}
+
+# A plain number or vector that meets `other` is a constant or a parameter.
+as_operand <- function(x, other) {
+  if (is.LazyTensor(x)) return(x)
+  if (is.object(x) || length(dim(x)) || !(is.numeric(x) || is.logical(x)) || !length(x))
+    throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a number or a ",
+          "vector; Vi(), Vj() and Pm() convert matrices")
+  if (length(x) == 1L) return(constant(as.double(x)))
+  size <- dim(other)
+  if (length(x) != size[3L] && length(x) %in% size[1:2])
+    throw("shape", "an operand is a plain vector of length ", length(x), ", which is a number of ",
+          "rows: expected a vector of length ", size[3L], " (a parameter), or Vi() or Vj() of a ",
+          "one-column matrix")
+  leaf(as.double(x), "Pm", length(x))
+}
+
+# All arguments as LazyTensors; one of them is.
+as_operands <- function(...) {
+  operands <- list(...)
+  first <- operands[[match(TRUE, vapply(operands, is.LazyTensor, NA))]]
+  lapply(operands, as_operand, first)
+}
+
+any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
+
+# ---- operators -----------------------------------------------------------------------------------
+
+#' Arithmetic and comparisons of LazyTensors
+#'
+#' Operators work component by component; operands have equal dimensions, or dimension 1. A plain
+#' number is a constant, a plain vector of length D a parameter; matrices are made LazyTensors by
+#' [Vi()] and [Vj()] first.
+#'
+#' Comparisons, and `!`, `&` and `|` of them, are of logical kind: a condition for [where()] and
+#' [ifelse()], 0 or 1 in arithmetic. Between other LazyTensors `x | y` is the scalar product.
+#' `x^2` is a square, `x^0.5` a square root, `x^-0.5` its inverse (0 at 0), other whole powers are
+#' exact for negative bases.
+#'
+#' @param e1,e2 LazyTensors, numbers or vectors.
+#' @return A LazyTensor.
+#' @examples
+#' x <- Vi(matrix(1:6, 3))
+#' y <- Vj(matrix(1:4, 2))
+#' (x - y)^2
+#' 2 * x + c(1, 10)
+#' x | y
+#' @name LazyTensor-operators
+#' @aliases Ops.LazyTensor
+#' @export
+Ops.LazyTensor <- function(e1, e2) {
+  if (missing(e2)) return(unary_operator(.Generic, e1))
+  if (.Generic == "^") return(power(e1, e2))
+  operands <- as_operands(e1, e2)
+  switch(.Generic,
+    "|" = , "&" = connective(.Generic, operands),
+    "%%" = broadcast("Mod", c(operands, list(constant(0)))),
+    "%/%" = broadcast("Floor", list(broadcast("Divide", operands))),
+    ">" = comparison("LessThan", operands, reversed = TRUE),
+    ">=" = comparison("LessOrEqual", operands, reversed = TRUE),
+    "<" = , "<=" = , "==" = , "!=" = comparison(binary_operations[[.Generic]], operands),
+    broadcast(binary_operations[[.Generic]], operands))
+}
+
+binary_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divide",
+                       "<" = "LessThan", "<=" = "LessOrEqual", "==" = "Equal", "!=" = "NotEqual")
+
+# From R 4.3 on: our method also where the other operand's class has one (data.frame, ...).
+chooseOpsMethod.LazyTensor <- function(x, y, mx, my, cl, reverse) TRUE
+
+comparison <- function(op, operands, reversed = FALSE) {
+  dim <- common_dim(operands) # before they are exchanged: an error names them in the user's order
+  define(op, if (reversed) rev(operands) else operands, dimres = dim, logical = TRUE)
+}
+
+unary_operator <- function(operator, x) {
+  switch(operator,
+    "+" = x,
+    "-" = broadcast("Minus", list(x)),
+    "!" = if (part(x, "logical")) broadcast("Not", list(x), logical = TRUE)
+          else comparison("Equal", list(x, constant(0))))
+}
+
+connective <- function(operator, operands) {
+  if (all(vapply(operands, part, NA, "logical")))
+    return(broadcast(if (operator == "|") "Or" else "And", operands, logical = TRUE))
+  if (operator == "|") return(scalar_product(operands))
+  throw("argument", "`&` takes comparisons, such as x < 1: expected LazyTensors of logical kind")
+}
+
+scalar_product <- function(operands) {
+  dims <- vapply(operands, part, 1L, "dimres")
+  if (dims[1L] != dims[2L])
+    throw("shape", operands_with("dimension ", dims), ": expected equal dimensions")
+  define("Scalprod", operands, dimres = 1L)
+}
+
+power <- function(x, y) {
+  if (!is_number(y) || length(dim(y)) || !is.LazyTensor(x))
+    return(broadcast("Powf", as_operands(x, y)))
+  if (is.na(y)) return(broadcast("Powf", as_operands(x, y)))
+  if (y == 2) return(broadcast("Square", list(x)))
+  if (y == 0.5) return(broadcast("Sqrt", list(x)))
+  if (y == -0.5) return(broadcast("Rsqrt", list(x)))
+  if (is_whole(y)) return(broadcast("Pow", list(x), literals = y))
+  broadcast("Powf", as_operands(x, y))
+}
+
+# ---- functions of the group Math -----------------------------------------------------------------
+
+math_operations <- c(
+  abs = "Abs", sign = "Sign", sqrt = "Sqrt", floor = "Floor", ceiling = "Ceiling",
+  trunc = "Trunc", exp = "Exp", expm1 = "Expm1", log1p = "Log1p", cos = "Cos", sin = "Sin",
+  tan = "Tan", acos = "Acos", asin = "Asin", atan = "Atan", cosh = "Cosh", sinh = "Sinh",
+  tanh = "Tanh"
+)
+
+#' Mathematical functions of LazyTensors
+#'
+#' `abs`, `sign`, `sqrt`, `floor`, `ceiling`, `trunc`, `exp`, `expm1`, `log` (with a base), `log2`,
+#' `log10`, `log1p`, `cos`, `sin`, `tan`, `acos`, `asin`, `atan`, `cosh`, `sinh`, `tanh` and `round`
+#' work component by component. `round(x, digits)` rounds halves away from zero, unlike R.
+#' Other functions of the group stop.
+#'
+#' @param x a LazyTensor.
+#' @param ... `base` of `log`, a number; `digits` of `round`.
+#' @return A LazyTensor of the same dimension.
+#' @examples
+#' log(abs(Vi(matrix(1:6, 3))), base = 2)
+#' @name LazyTensor-math
+#' @aliases Math.LazyTensor
+#' @export
+Math.LazyTensor <- function(x, ...) {
+  if (.Generic %in% names(math_operations)) return(broadcast(math_operations[[.Generic]], list(x)))
+  switch(.Generic,
+    log = logarithm(x, ...),
+    log2 = logarithm(x, 2),
+    log10 = logarithm(x, 10),
+    round = rounded(x, ...),
+    throw("argument", "`", .Generic, "` is not available for LazyTensors"))
+}
+
+logarithm <- function(x, base = exp(1)) {
+  if (!is_number(base) || is.na(base) || base <= 0)
+    throw("argument", "`base` is ", describe(base), ": expected a number above 0")
+  natural <- broadcast("Log", list(x))
+  if (base == exp(1)) natural else broadcast("Divide", list(natural, constant(log(base))))
+}
+
+rounded <- function(x, digits = 0) {
+  if (!is_number(digits) || !is.finite(digits))
+    throw("argument", "`digits` is ", describe(digits), ": expected a number")
+  broadcast("Round", list(x), literals = round(digits))
+}
+
+# ---- functions of one operand --------------------------------------------------------------------
+
+# A function of one argument: the operation for a LazyTensor, `plain` for R numbers.
+elementwise <- function(op, plain) {
+  force(op)
+  force(plain)
+  function(x) if (is.LazyTensor(x)) broadcast(op, list(x)) else plain(x)
+}
+
+#' Elementwise functions
+#'
+#' Functions that R does not have; of plain numbers they give plain numbers.
+#'
+#' @param x a LazyTensor, or numbers.
+#' @param a,b bounds: numbers or LazyTensors. In `mod()`, the modulus and the lower end of the
+#'   interval of results.
+#' @param y,z whole numbers: the bounds.
+#' @return A LazyTensor, or numbers. `square`: x^2. `rsqrt`: 1/sqrt(x), and 0 at 0 for LazyTensors.
+#'   `inv`: 1/x. `relu`: x where x >= 0, else 0. `xlogx`: x log(x), and 0 at 0. `sinxdivx`:
+#'   sin(x)/x, and 1 at 0. `clamp` and `clampint`: x kept between two bounds. `mod`:
+#'   x - a * floor((x - b)/a).
+#' @examples
+#' x <- Vi(matrix(c(-1, 0, 2, 3), 2))
+#' square(x)
+#' clamp(x, 0, 1)
+#' relu(c(-1, 2))
+#' @name elementwise
+NULL
+
+#' @rdname elementwise
+#' @export
+square <- elementwise("Square", function(x) x^2)
+
+#' @rdname elementwise
+#' @export
+rsqrt <- elementwise("Rsqrt", function(x) 1 / sqrt(x))
+
+#' @rdname elementwise
+#' @export
+inv <- elementwise("Inv", function(x) 1 / x)
+
+#' @rdname elementwise
+#' @export
+relu <- elementwise("ReLU", function(x) x * (x >= 0))
+
+#' @rdname elementwise
+#' @export
+xlogx <- elementwise("XLogX", function(x) ifelse(x == 0, 0, x * log(x)))
+
+#' @rdname elementwise
+#' @export
+sinxdivx <- elementwise("SinXDivX", function(x) ifelse(x == 0, 1, sin(x) / x))
+
+#' @rdname elementwise
+#' @export
+clamp <- function(x, a, b) {
+  if (!any_lazy(x, a, b)) return(pmax(pmin(x, b), a))
+  if (is.LazyTensor(x) && is_bound(a) && is_bound(b)) return(clampint(x, a, b))
+  broadcast("Clamp", as_operands(x, a, b))
+}
+
+is_bound <- function(x) is_number(x) && is_whole(x)
+
+#' @rdname elementwise
+#' @export
+clampint <- function(x, y, z) {
+  bounds <- c(check_count(y, "y", from = -.Machine$integer.max),
+              check_count(z, "z", from = -.Machine$integer.max))
+  if (!is.LazyTensor(x)) return(pmax(pmin(x, bounds[2L]), bounds[1L]))
+  broadcast("ClampInt", list(x), literals = bounds)
+}
+
+#' @rdname elementwise
+#' @export
+mod <- function(x, a, b = 0) {
+  if (any_lazy(x, a, b)) broadcast("Mod", as_operands(x, a, b)) else x - a * floor((x - b) / a)
+}
+
+# ---- functions of base R and stats that are not generic there ------------------------------------
+
+#' Base functions made generic
+#'
+#' These functions of base R and stats do not dispatch; rkeops makes them generic, and their
+#' default methods are the original functions.
+#'
+#' `ifelse()` of a LazyTensor takes `yes` where `test` is TRUE when it is of logical kind (a
+#' comparison), and where it is not negative otherwise; `where()` accepts comparisons only.
+#' `step()` of a LazyTensor is 0 where it is negative, else 1.
+#'
+#' @param y,x LazyTensors or numbers: `atan2(y, x)` is the angle of the point (x, y).
+#' @param test a LazyTensor.
+#' @param yes,no LazyTensors, numbers or vectors.
+#' @param object a LazyTensor, or what [stats::step()] takes.
+#' @param ... arguments of [stats::step()].
+#' @return A LazyTensor, or what the original function returns.
+#' @examples
+#' x <- Vi(matrix(c(-1, 2), 2))
+#' ifelse(x < 0, 0, x)
+#' where(x < 0, 0, x)
+#' ifelse(c(TRUE, FALSE), 1, 2)
+#' @name generics
+NULL
+
+#' @rdname generics
+#' @export
+atan2 <- function(y, x) {
+  if (is.LazyTensor(x)) atan2.LazyTensor(y, x) else UseMethod("atan2")
+}
+
+#' @export
+atan2.default <- base::atan2
+
+#' @export
+atan2.LazyTensor <- function(y, x) broadcast("Atan2", as_operands(y, x))
+
+#' @rdname generics
+#' @export
+ifelse <- function(test, yes, no) UseMethod("ifelse")
+
+#' @export
+ifelse.default <- base::ifelse
+
+#' @export
+ifelse.LazyTensor <- function(test, yes, no) broadcast("IfElse", as_operands(test, yes, no))
+
+#' @rdname generics
+#' @export
+step <- function(object, ...) UseMethod("step")
+
+#' @export
+step.default <- stats::step
+
+#' @export
+step.LazyTensor <- function(object, ...) broadcast("Step", list(object))
+
+#' @rdname generics
+#' @export
+where <- function(test, yes, no) {
+  if (!is.LazyTensor(test) || !part(test, "logical"))
+    throw("argument", "`test` is ", describe(test), if (is.LazyTensor(test)) " of numbers",
+          ": expected a comparison, such as x < 0")
+  broadcast("Where", as_operands(test, yes, no))
+}
+
+# ---- vectors -------------------------------------------------------------------------------------
+
+#' Norms and distances
+#'
+#' Functions of vectors: the components of a LazyTensor at one pair (i, j).
+#'
+#' @param x,y LazyTensors; one of two may be a number or a vector.
+#' @param s weights: 1, D or D^2 numbers (a matrix by rows).
+#' @return A LazyTensor of dimension 1 (`normalize()`: that of `x`). `sqnorm2`: sum of squares,
+#'   `norm2`: its root, `normalize`: x / norm2(x), `sqdist`: sqnorm2(x - y), `weightedsqnorm` and
+#'   `weightedsqdist`: weighted sum of squares, or quadratic form.
+#' @examples
+#' x <- Vi(matrix(1:6, 3))
+#' y <- Vj(matrix(1:4, 2))
+#' sqdist(x, y)
+#' weightedsqnorm(x - y, c(1, 2))
+#' @name norms
+NULL
+
+#' @rdname norms
+#' @export
+sqnorm2 <- function(x) define("SqNorm2", as_operands_of(x), dimres = 1L)
+
+#' @rdname norms
+#' @export
+norm2 <- function(x) define("Norm2", as_operands_of(x), dimres = 1L)
+
+#' @rdname norms
+#' @export
+normalize <- function(x) broadcast("Normalize", as_operands_of(x))
+
+as_operands_of <- function(x) list(as_lazy(x))
+
+# A LazyTensor as it is, a number or vector as a parameter.
+as_lazy <- function(x) if (is.LazyTensor(x)) x else parameter(x)
+
+#' @rdname norms
+#' @export
+sqdist <- function(x, y) {
+  difference <- broadcast("Subtract", list(as_lazy(x), as_lazy(y)))
+  define("SqNorm2", list(difference), dimres = 1L)
+}
+
+#' @rdname norms
+#' @export
+weightedsqnorm <- function(x, s) {
+  x <- as_lazy(x)
+  s <- as_lazy(s)
+  size <- part(x, "dimres")
+  if (!part(s, "dimres") %in% c(1, size, as.double(size)^2))
+    throw("shape", "`s` has dimension ", part(s, "dimres"), " and `x` has dimension ", size,
+          ": expected weights of dimension 1, ", size, " or ", size^2)
+  define("WeightedSqNorm", list(s, x), dimres = 1L)
+}
+
+#' @rdname norms
+#' @export
+weightedsqdist <- function(x, y, s) {
+  weightedsqnorm(broadcast("Subtract", list(as_lazy(x), as_lazy(y))), s)
+}
+
+#' Components of vectors
+#'
+#' `x[k]` chooses components as usual in R, counted from 1. The functions below count from 0, as
+#' KeOps does.
+#'
+#' @param x,y LazyTensors (or numbers). `elemT()` and `one_hot()` take dimension 1.
+#' @param m position of a component, from 0.
+#' @param n,d number of components. In `extractT()`, of the result.
+#' @param D number of components.
+#' @return A LazyTensor. `elem`: component m. `elemT`: n components, x at position m, 0 elsewhere.
+#'   `extract`: d components from position m on. `extractT`: d components, those of x from position
+#'   m on, 0 elsewhere. `concat`: components of x, then those of y. `one_hot`: D components, 1 at
+#'   the position nearest to x, 0 elsewhere.
+#' @examples
+#' x <- Vi(matrix(1:6, 2))
+#' elem(x, 0)
+#' x[1]
+#' x[2:3]
+#' concat(x, x[1])
+#' @name components
+NULL
+
+#' @rdname components
+#' @export
+elem <- function(x, m) {
+  x <- as_lazy(x)
+  m <- check_count(m, "m", from = 0L, to = part(x, "dimres") - 1L)
+  define("Elem", list(x), literals = m, dimres = 1L)
+}
+
+#' @rdname components
+#' @export
+elemT <- function(x, m, n) {
+  x <- as_scalar(x)
+  n <- check_count(n, "n", from = 1L, to = max_dim)
+  m <- check_count(m, "m", from = 0L, to = n - 1L)
+  define("ElemT", list(x), literals = c(n, m), dimres = n)
+}
+
+#' @rdname components
+#' @export
+extract <- function(x, m, d) {
+  x <- as_lazy(x)
+  m <- check_count(m, "m", from = 0L, to = part(x, "dimres") - 1L)
+  d <- check_count(d, "d", from = 1L, to = part(x, "dimres") - m)
+  define("Extract", list(x), literals = c(m, d), dimres = d)
+}
+
+#' @rdname components
+#' @export
+extractT <- function(x, m, d) {
+  x <- as_lazy(x)
+  d <- check_count(d, "d", from = part(x, "dimres"), to = max_dim)
+  m <- check_count(m, "m", from = 0L, to = d - part(x, "dimres"))
+  define("ExtractT", list(x), literals = c(m, d), dimres = d)
+}
+
+#' @rdname components
+#' @export
+concat <- function(x, y) {
+  operands <- list(as_lazy(x), as_lazy(y))
+  define("Concat", operands, dimres = sum(vapply(operands, part, 1L, "dimres")))
+}
+
+#' @rdname components
+#' @export
+one_hot <- function(x, D) {
+  x <- as_scalar(x)
+  D <- check_count(D, "D", from = 1L, to = max_dim)
+  define("OneHot", list(x), literals = D, dimres = D)
+}
+
+as_scalar <- function(x) {
+  x <- as_lazy(x)
+  if (part(x, "dimres") == 1L) return(x)
+  throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1")
+}
+
+#' @export
+`[.LazyTensor` <- function(x, ...) {
+  if (...length() != 1L)
+    throw("argument", "`[` of a LazyTensor takes one argument, the components: x[k]")
+  k <- chosen_components(..1, part(x, "dimres"))
+  if (length(k) > 1L && all(diff(k) == 1L))
+    return(define("Extract", list(x), literals = c(k[1L] - 1L, length(k)), dimres = length(k)))
+  Reduce(concat, lapply(k - 1L, elem, x = x))
+}
+
+chosen_components <- function(k, dim) {
+  chosen <- if (is.numeric(k) || is.logical(k)) seq_len(dim)[k] else integer()
+  if (!length(chosen) || anyNA(chosen))
+    throw("shape", "`[` of a LazyTensor of dimension ", dim, " with ", describe(k),
+          ": expected components from 1 to ", dim)
+  chosen
+}

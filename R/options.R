@@ -1,0 +1,239 @@
+# Options of the session: one R option named "rkeops", a list, made when first needed.
+
+# Each option with its default and what a value must be.
+option_table <- list(
+  backend = list("CPU", function(x) check_choice(x, "backend", c("CPU", "GPU"))),
+  device_id = list(-1L, function(x) check_count(x, "device_id", from = -1L)),
+  precision = list("float32", function(x)
+    check_choice(x, "precision", c("float32", "float64"))),
+  verbosity = list(1L, function(x) check_switch(x, "verbosity")),
+  debug = list(0L, function(x) check_switch(x, "debug")),
+  cache_dir = list(NULL, function(x) check_folder(x, "cache_dir")),
+  formula_only = list(FALSE, function(x) check_flag(x, "formula_only")),
+  index_base = list(1L, function(x) check_count(x, "index_base", from = 0L, to = 1L)),
+  ncore = list(0L, function(x) check_count(x, "ncore", from = 0L)),
+  accumulator = list("auto", function(x)
+    check_choice(x, "accumulator", c("auto", "float32", "float64"))),
+  sum_scheme = list("auto", function(x) check_choice(x, "sum_scheme", sum_schemes)),
+  compiler = list("", function(x) check_text(x, "compiler")),
+  compile_timeout = list(60, function(x) check_positive(x, "compile_timeout")),
+  cache_limit = list(256 * 2^20, function(x) check_positive(x, "cache_limit")),
+  progress = list(TRUE, function(x) check_flag(x, "progress"))
+)
+
+sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
+
+check_switch <- function(x, name) {
+  if (!(is_flag(x) || (is_number(x) && x %in% 0:1)))
+    throw("argument", "`", name, "` is ", describe(x), ": expected TRUE, FALSE, 0 or 1")
+  as.integer(x)
+}
+
+check_folder <- function(x, name) {
+  if (!is_string(x))
+    throw("argument", "`", name, "` is ", describe(x), ": expected the path of a folder")
+  if (!dir.exists(x)) throw("argument", "`", name, "` is \"", x, "\": there is no such folder")
+  normalizePath(x)
+}
+
+check_text <- function(x, name) {
+  if (!is_string(x)) throw("argument", "`", name, "` is ", describe(x), ": expected one string")
+  x
+}
+
+check_positive <- function(x, name) {
+  if (!is_number(x) || is.na(x) || x <= 0)
+    throw("argument", "`", name, "` is ", describe(x), ": expected a number above 0")
+  as.double(x)
+}
+
+default_cache_dir <- function() tools::R_user_dir("rkeops", "cache")
+
+default_options <- function() {
+  options <- lapply(option_table, `[[`, 1L)
+  options["cache_dir"] <- default_cache_dir()
+  structure(options, class = "rkeops_options", chosen = character())
+}
+
+# The options of the session; the R option is made when it is not there yet.
+get_options <- function() {
+  options <- getOption("rkeops")
+  if (is.null(options)) {
+    options <- default_options()
+    base::options(rkeops = options)
+  }
+  options
+}
+
+# What C code is given: as get_options(), after the engine was told about any change. The usual
+# case costs one comparison of pointers.
+engine_options <- function() {
+  options <- getOption("rkeops")
+  if (!identical(options, session$applied)) apply_options()
+  session$engine
+}
+
+apply_options <- function() {
+  options <- get_options()
+  engine <- unclass(options)
+  engine$show_progress <- interactive() && options$progress && options$verbosity > 0L
+  configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "debug", "ncore")])
+  session$engine <- engine
+  session$applied <- options
+}
+
+# Tells the engine what it keeps itself, if that changed.
+configure <- function(settings) {
+  if (identical(settings, session$settings)) return(invisible())
+  checked(.Call(C_configure, system.file("include", "rkeops", package = "rkeops"), tempdir(),
+                paste0(R.home("etc"), Sys.getenv("R_ARCH"), "/Makeconf"), settings))
+  session$settings <- settings
+}
+
+check_option_names <- function(names) {
+  for (name in names[!names %in% names(option_table)])
+    throw("argument", "there is no option `", name, "`", suggestion(name, names(option_table)))
+}
+
+#' Options of rkeops
+#'
+#' The options of the session are kept as one R option named `rkeops`. They are read at each call,
+#' so one operator can be run with several settings.
+#'
+#' @param option `NULL` for all options, or names of options.
+#' @param input `NULL` to go back to the defaults, or a named list of new values. Options that it
+#'   does not name keep their value.
+#' @param value new value.
+#'
+#' @details
+#' | option | default | meaning |
+#' |---|---|---|
+#' | `backend` | `"CPU"` | where formulas are computed |
+#' | `device_id` | `-1` | which GPU, counted from 0; -1 for the default one |
+#' | `precision` | `"float32"` | `"float32"` or `"float64"` |
+#' | `accumulator` | `"auto"` | precision of sums: `"auto"`, `"float32"` or `"float64"` |
+#' | `sum_scheme` | `"auto"` | how sums of LazyTensors are added up, see [keops_kernel()] |
+#' | `ncore` | `0` | number of threads; 0: half of the processors |
+#' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
+#' | `verbosity` | `1` | 0: no messages and no progress bar |
+#' | `progress` | `TRUE` | progress bar for calls longer than 2 s, in an interactive session |
+#' | `cache_dir` | [get_rkeops_cache_dir()] | folder of compiled kernels |
+#' | `cache_limit` | `256 * 2^20` | its size in bytes; kernels used least recently are removed |
+#' | `compiler` | `""` | C compiler; `""`: the one that R was built with |
+#' | `compile_timeout` | `60` | seconds after which a compiler is stopped |
+#' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
+#' | `debug` | `0` | 1: the engine tells what it does |
+#'
+#' `get_rkeops_option()` and `set_rkeops_option()` are the names of RKeOps 1.x.
+#'
+#' @return `get_rkeops_options()`: a list of class `rkeops_options`, a list for several names, the
+#'   value for one name. `set_rkeops_options()`: the previous options, invisibly.
+#' @examples
+#' get_rkeops_options("precision")
+#' old <- set_rkeops_options(list(index_base = 0))
+#' set_rkeops_options(old)
+#' @export
+get_rkeops_options <- function(option = NULL) {
+  options <- get_options()
+  if (is.null(option)) return(options)
+  if (!is.character(option) || anyNA(option))
+    throw("argument", "`option` is ", describe(option), ": expected names of options")
+  check_option_names(option)
+  if (length(option) == 1L) options[[option]] else unclass(options)[option]
+}
+
+#' @rdname get_rkeops_options
+#' @export
+set_rkeops_options <- function(input = NULL) {
+  old <- get_options()
+  if (is.null(input)) return(invisible(options(rkeops = default_options())$rkeops))
+  if (inherits(input, "rkeops_options")) return(invisible(options(rkeops = input)$rkeops))
+  if (!is.list(input) || is.null(names(input)) || !all(nzchar(names(input))))
+    throw("argument", "`input` is ", describe(input), ": expected a named list of options")
+  check_option_names(names(input))
+  new <- old
+  for (name in names(input)) new[[name]] <- option_table[[name]][[2L]](input[[name]])
+  attr(new, "chosen") <- union(attr(old, "chosen"), names(input))
+  options(rkeops = new)
+  invisible(old)
+}
+
+#' @rdname get_rkeops_options
+#' @export
+get_rkeops_option <- function(option) get_rkeops_options(option)
+
+#' @rdname get_rkeops_options
+#' @export
+set_rkeops_option <- function(option, value) {
+  if (!is_string(option))
+    throw("argument", "`option` is ", describe(option), ": expected the name of an option")
+  if (option == "tagCpuGpu") { # 0 or 1 in RKeOps 1.x
+    option <- "backend"
+    value <- c("CPU", "GPU")[check_count(value, "value", from = 0L, to = 1L) + 1L]
+  }
+  if (option == "build_dir") option <- "cache_dir"
+  set_rkeops_options(stats::setNames(list(value), option))
+}
+
+#' @export
+print.rkeops_options <- function(x, ...) {
+  for (name in names(x)) cat(format(name, width = 16L), format(x[[name]]), "\n")
+  invisible(x)
+}
+
+#' Where and how formulas are computed
+#'
+#' `rkeops_use_cpu()` chooses the CPU and the number of threads, `rkeops_use_float32()` (the
+#' default) and `rkeops_use_float64()` the precision. Results are R numbers in any case.
+#' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x.
+#'
+#' @param ncore number of threads. `NULL` or 0: half of the processors, and never more than the
+#'   environment variables `OMP_NUM_THREADS` and `OMP_THREAD_LIMIT` say. Results do not depend on
+#'   it.
+#' @return The previous options, invisibly.
+#' @examples
+#' old <- rkeops_use_float64()
+#' rkeops_use_cpu(ncore = 2)
+#' set_rkeops_options(old)
+#' @export
+rkeops_use_cpu <- function(ncore = NULL) {
+  count <- if (is.null(ncore)) 0L else check_count(ncore, "ncore", from = 0L)
+  set_rkeops_options(list(backend = "CPU", ncore = min(count, .Call(C_threads)[["processors"]])))
+}
+
+#' @rdname rkeops_use_cpu
+#' @export
+rkeops_use_float32 <- function() set_rkeops_options(list(precision = "float32"))
+
+#' @rdname rkeops_use_cpu
+#' @export
+rkeops_use_float64 <- function() set_rkeops_options(list(precision = "float64"))
+
+#' @rdname rkeops_use_cpu
+#' @export
+use_cpu <- function(ncore = 0) rkeops_use_cpu(ncore)
+
+#' @rdname rkeops_use_cpu
+#' @export
+compile4float32 <- function() rkeops_use_float32()
+
+#' @rdname rkeops_use_cpu
+#' @export
+compile4float64 <- function() rkeops_use_float64()
+
+#' Messages and progress bar
+#'
+#' With verbosity (the default) rkeops says once in a session what a newcomer may not expect, and
+#' shows a progress bar for calls longer than 2 s when the session is interactive.
+#'
+#' @return The previous options, invisibly.
+#' @examples
+#' old <- rkeops_disable_verbosity()
+#' rkeops_enable_verbosity()
+#' set_rkeops_options(old)
+#' @export
+rkeops_enable_verbosity <- function() set_rkeops_options(list(verbosity = 1L))
+
+#' @rdname rkeops_enable_verbosity
+#' @export
+rkeops_disable_verbosity <- function() set_rkeops_options(list(verbosity = 0L))

@@ -1,0 +1,9 @@
+# State of the session. Nothing is looked for, made or printed when the package is loaded.
+
+session <- new.env(parent = emptyenv())
+session$applied <- FALSE       # the R option that the engine was last configured with
+session$engine <- NULL         # that option and what is derived from it, as handed to C
+session$settings <- NULL       # what of it the engine was told
+session$informed <- character()
+
+.onUnload <- function(libpath) library.dynam.unload("rkeops", libpath)

@@ -1,0 +1,86 @@
+# What one call costs when there is little to compute (N = 100).
+#
+#     Rscript bench/latency.R [repetitions of the fresh processes]
+#
+# First call of a new formula: after library(rkeops), parse to result, with an empty kernel cache
+# and a compiler that has been run once before (so it is in the page cache). From the disk cache:
+# the same formula as the first call of another R process. Repeated: the same operator again.
+
+source("bench/common.R")
+
+arguments <- as.numeric(commandArgs(trailingOnly = TRUE))
+repetitions <- if (length(arguments)) min(arguments[1], 12) else 5
+
+setup <- '
+suppressPackageStartupMessages(library(rkeops))
+set.seed(1)
+x <- matrix(rnorm(300), ncol = 3)
+y <- matrix(rnorm(300), ncol = 3)
+b <- matrix(rnorm(100), ncol = 1)
+args <- c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)")
+'
+
+# Seconds of one expression in a fresh R process that has loaded the package.
+in_fresh_process <- function(expression, cache) {
+  script <- tempfile(fileext = ".R")
+  writeLines(c(setup, "start <- as.numeric(Sys.time())", paste0("invisible({", expression, "})"),
+               "cat(as.numeric(Sys.time()) - start)"), script)
+  output <- system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), stdout = TRUE,
+                    env = paste0("R_USER_CACHE_DIR=", cache))
+  as.numeric(output[length(output)])
+}
+
+# A formula that no cache has seen.
+formula_number <- function(k) {
+  inside <- c("Sin(b)", "Cos(b)", "Abs(b)", "Square(b)", "Inv(b)", "Tanh(b)", "Step(b)", "ReLU(b)",
+              "Sign(b)", "Minus(b)", "Exp(b)", "Atan(b)")
+  sprintf("Sum_Reduction(Exp(-SqDist(x,y)) * %s, j)", inside[k])
+}
+
+call <- function(formula) {
+  sprintf("keops_kernel(\"%s\", args)(list(x, y, b))", formula)
+}
+
+cache <- tempfile("latency-cache-")
+dir.create(cache, mode = "0700")
+invisible(in_fresh_process(call("Sum_Reduction(SqDist(x,y)*b, j)"), cache))   # warms the compiler
+fresh <- function(k) in_fresh_process(call(formula_number(k)), cache)
+first <- vapply(seq_len(repetitions), fresh, 0)
+disk <- vapply(seq_len(repetitions), fresh, 0)
+lazy <- "exp(-sum((Vi(x) - Vj(y))^2)) %*% Vj(b)"
+first_lazy <- in_fresh_process(lazy, tempfile("latency-cache-"))
+
+eval(parse(text = setup))
+op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", args)
+data <- list(x, y, b)
+K <- exp(-sum((Vi(x) - Vj(y))^2))
+v <- Vj(b)
+
+# Median over single calls, and the mean over all of them in one go, which no clock can spoil.
+repeated <- function(f, times = 1000) {
+  for (k in 1:20) f()
+  single <- vapply(seq_len(times), function(k) { start <- clock(); f(); clock() - start }, 0)
+  start <- clock()
+  for (k in seq_len(times)) f()
+  c(median = stats::median(single), mean = (clock() - start) / times)
+}
+
+operator <- repeated(function() op(data))
+product <- repeated(function() K %*% v)
+from_scratch <- repeated(function() exp(-sum((Vi(x) - Vj(y))^2)) %*% Vj(b))
+
+milliseconds <- function(x) sprintf("%.1f ms", 1e3 * x)
+microseconds <- function(x) {
+  sprintf("%.0f us (mean of a row of calls %.0f us)", 1e6 * x[["median"]], 1e6 * x[["mean"]])
+}
+keep("latency", data.frame(
+  what = c("first call of a new formula", "the same in a fresh R process, from the disk cache",
+           "first product of LazyTensors", "repeated call of an operator",
+           "repeated product of two LazyTensors", "repeated, LazyTensors made anew"),
+  median = c(milliseconds(stats::median(first)), milliseconds(stats::median(disk)),
+             milliseconds(first_lazy), microseconds(operator), microseconds(product),
+             microseconds(from_scratch)),
+  slowest = c(milliseconds(max(first)), milliseconds(max(disk)), "", "", "", ""),
+  aim = c("250 ms", "20 ms", "", "100 us", "", "")),
+  sprintf("M = N = 100, D = 3, float32; fresh processes: %d each; repeated calls: 1000.",
+          repetitions))

@@ -1,0 +1,883 @@
+/* What emitted C kernels start with: SIMD lanes and mathematics in GCC and Clang vector extensions.
+ *
+ * A sequence of sections. Each starts with a line "//@ name needs...", and the emitter pastes the
+ * sections that a kernel needs, in this order. It writes
+ *
+ *     #define RK_BYTES 64          bytes of a vector: 16, 32 or 64
+ *     (section base)               once
+ *     #define RK_TYPE 32           lanes are float; 64: double
+ *     (other sections)             once for each type, with an #undef RK_TYPE in between
+ *
+ * Everything has a name that ends in _32 or _64; the short names of the base section (real, vec,
+ * rk_exp, ...) stand for the type that RK_TYPE names at that place. Plain #include works too.
+ *
+ * Compile with -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math, never with -ffast-math:
+ * where the CPU has FMA, argument reductions count on a*b+c being one rounding. Errors in comments
+ * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
+ * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes, and functions that are
+ * rarely asked for, go to the C library one lane at a time.
+ */
+
+//@ base
+#ifndef RK_BASE
+#define RK_BASE
+#define RK_PASTE_(a, b) a##_##b
+#define RK_PASTE(a, b) RK_PASTE_(a, b)
+#define RK(name) RK_PASTE(name, RK_TYPE)
+#define RK_INLINE static inline __attribute__((always_inline, unused))
+#define RK_RARE static __attribute__((noinline, cold, unused))
+#define RK_INF __builtin_inff()
+#define RK_NAN __builtin_nanf("")
+
+#define RK_LANES (RK_BYTES / (RK_TYPE / 8))
+#define real RK(rk_real)   /* float, double */
+#define rk_int RK(rk_int)  /* signed integer of the same size: positions */
+#define vec RK(rk_vec)     /* RK_LANES reals */
+#define ivec RK(rk_ivec)   /* RK_LANES signed integers */
+#define uvec RK(rk_uvec)   /* RK_LANES unsigned integers: bit patterns */
+#define mask RK(rk_mask)   /* one truth value per lane; only rk_ functions know its form */
+
+#define rk_load RK(rk_load)
+#define rk_store RK(rk_store)
+#define rk_broadcast RK(rk_broadcast)
+#define rk_ibroadcast RK(rk_ibroadcast)
+#define rk_lt RK(rk_lt)
+#define rk_le RK(rk_le)
+#define rk_gt RK(rk_gt)
+#define rk_ge RK(rk_ge)
+#define rk_eq RK(rk_eq)
+#define rk_ne RK(rk_ne)
+#define rk_ilt RK(rk_ilt)
+#define rk_and RK(rk_and)
+#define rk_or RK(rk_or)
+#define rk_not RK(rk_not)
+#define rk_select RK(rk_select)
+#define rk_iselect RK(rk_iselect)
+#define rk_any RK(rk_any)
+#define rk_all RK(rk_all)
+#define rk_isnan RK(rk_isnan)
+#define rk_truth RK(rk_truth)
+#define rk_min RK(rk_min)
+#define rk_max RK(rk_max)
+#define rk_abs RK(rk_abs)
+#define rk_copysign RK(rk_copysign)
+#define rk_from_int RK(rk_from_int)
+#define rk_lane_index RK(rk_lane_index)
+#define rk_floor RK(rk_floor)
+#define rk_round RK(rk_round)
+#define rk_sqrt RK(rk_sqrt)
+#define rk_rsqrt RK(rk_rsqrt)
+#define rk_exp_tail RK(rk_exp_tail)
+#define rk_exp RK(rk_exp)
+#define rk_exp2 RK(rk_exp2)
+#define rk_expm1 RK(rk_expm1)
+#define rk_log RK(rk_log)
+#define rk_log1p RK(rk_log1p)
+#define rk_minus_n_pi RK(rk_minus_n_pi)
+#define rk_sin_near RK(rk_sin_near)
+#define rk_sin RK(rk_sin)
+#define rk_cos RK(rk_cos)
+#define rk_tanh RK(rk_tanh)
+#define rk_sinh RK(rk_sinh)
+#define rk_cosh RK(rk_cosh)
+#define rk_asin RK(rk_asin)
+#define rk_acos RK(rk_acos)
+#define rk_atan RK(rk_atan)
+#define rk_atan2 RK(rk_atan2)
+#define rk_pow RK(rk_pow)
+#define rk_powi RK(rk_powi)
+#define rk_sign RK(rk_sign)
+#define rk_step RK(rk_step)
+#define rk_relu RK(rk_relu)
+#define rk_xlogx RK(rk_xlogx)
+#define rk_sinxdivx RK(rk_sinxdivx)
+#define rk_mod RK(rk_mod)
+
+/* A vector of one constant. c - 0 is c for every c, -0 and NaN too, and costs nothing. */
+#define rk_num(c) ((real)(c) - (vec){0})
+
+/* The C library, for the type at hand. */
+#define RK_LIBM_32(name) __builtin_##name##f
+#define RK_LIBM_64(name) __builtin_##name
+#define RK_LIBM(name) RK(RK_LIBM)(name)
+
+#ifdef __has_builtin
+#define RK_HAS(name) __has_builtin(name)
+#else /* gcc 9 has all that is used here */
+#define RK_HAS(name) 1
+#endif
+
+/* a*b+c with one rounding. */
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+#define RK_FMA 1
+#else
+#define RK_FMA 0
+#endif
+
+/* AVX-512: instructions whose builtins exist in both compilers (some differ in name). */
+#if RK_BYTES == 64 && defined(__AVX512F__) && defined(__AVX512DQ__) \
+    && RK_HAS(__builtin_ia32_scalefps512_mask) && RK_HAS(__builtin_ia32_reduceps512_mask) \
+    && RK_HAS(__builtin_ia32_cmpps512_mask) && RK_HAS(__builtin_ia32_rndscaleps_mask) \
+    && RK_HAS(__builtin_ia32_rsqrt14ps512_mask) && RK_HAS(__builtin_ia32_fpclassps512_mask)
+#define RK_AVX512 1
+#define RK_ALL_32 ((unsigned short)-1)
+#define RK_ALL_64 ((unsigned char)-1)
+#define RK_CMP_32(a, b, how) __builtin_ia32_cmpps512_mask(a, b, how, RK_ALL_32, 4)
+#define RK_CMP_64(a, b, how) __builtin_ia32_cmppd512_mask(a, b, how, RK_ALL_64, 4)
+#define RK_ICMP_32(a, b, how) __builtin_ia32_cmpd512_mask(a, b, how, RK_ALL_32)
+#define RK_ICMP_64(a, b, how) __builtin_ia32_cmpq512_mask(a, b, how, RK_ALL_64)
+#define RK_CLASS_32(a, which) __builtin_ia32_fpclassps512_mask(a, which, RK_ALL_32)
+#define RK_CLASS_64(a, which) __builtin_ia32_fpclasspd512_mask(a, which, RK_ALL_64)
+#define RK_RNDSCALE_32(a, how) __builtin_ia32_rndscaleps_mask(a, how, a, RK_ALL_32, 4)
+#define RK_RNDSCALE_64(a, how) __builtin_ia32_rndscalepd_mask(a, how, a, RK_ALL_64, 4)
+#define RK_SCALEF_32(a, n) __builtin_ia32_scalefps512_mask(a, n, a, RK_ALL_32, 4)
+#define RK_SCALEF_64(a, n) __builtin_ia32_scalefpd512_mask(a, n, a, RK_ALL_64, 4)
+#define RK_RSQRT14_32(a) __builtin_ia32_rsqrt14ps512_mask(a, a, RK_ALL_32)
+#define RK_RSQRT14_64(a) __builtin_ia32_rsqrt14pd512_mask(a, a, RK_ALL_64)
+#define RK_NONE_32 __builtin_ia32_kortestzhi
+#define RK_NONE_64 __builtin_ia32_kortestzqi
+#define RK_FULL_32 __builtin_ia32_kortestchi
+#define RK_FULL_64 __builtin_ia32_kortestcqi
+#ifdef __clang__
+#define RK_BLEND_32(m, a, b) __builtin_ia32_selectps_512(m, a, b)
+#define RK_BLEND_64(m, a, b) __builtin_ia32_selectpd_512(m, a, b)
+#define RK_IBLEND_32(m, a, b) __builtin_ia32_selectd_512(m, a, b)
+#define RK_IBLEND_64(m, a, b) __builtin_ia32_selectq_512(m, a, b)
+#define RK_REDUCE_32(a, how) __builtin_ia32_reduceps512_mask(a, how, a, RK_ALL_32, 4)
+#define RK_REDUCE_64(a, how) __builtin_ia32_reducepd512_mask(a, how, a, RK_ALL_64, 4)
+#define RK_SQRT_32(a) __builtin_ia32_sqrtps512(a, 4)
+#define RK_SQRT_64(a) __builtin_ia32_sqrtpd512(a, 4)
+#define RK_LOOKUP_32(t, i) __builtin_ia32_permvarsf512(t, i)
+#define RK_LOOKUP_64(t, u, i) __builtin_ia32_vpermi2varpd512(t, i, u)
+#else
+#define RK_BLEND_32(m, a, b) __builtin_ia32_blendmps_512_mask(b, a, m)
+#define RK_BLEND_64(m, a, b) __builtin_ia32_blendmpd_512_mask(b, a, m)
+#define RK_IBLEND_32(m, a, b) __builtin_ia32_blendmd_512_mask(b, a, m)
+#define RK_IBLEND_64(m, a, b) __builtin_ia32_blendmq_512_mask(b, a, m)
+#define RK_REDUCE_32(a, how) __builtin_ia32_reduceps512_mask(a, how, a, RK_ALL_32)
+#define RK_REDUCE_64(a, how) __builtin_ia32_reducepd512_mask(a, how, a, RK_ALL_64)
+#define RK_SQRT_32(a) __builtin_ia32_sqrtps512_mask(a, a, RK_ALL_32, 4)
+#define RK_SQRT_64(a) __builtin_ia32_sqrtpd512_mask(a, a, RK_ALL_64, 4)
+#define RK_LOOKUP_32(t, i) __builtin_ia32_permvarsf512_mask(t, i, t, RK_ALL_32)
+#define RK_LOOKUP_64(t, u, i) __builtin_ia32_vpermt2varpd512_mask(i, t, u, RK_ALL_64)
+#endif
+#else
+#define RK_AVX512 0
+#endif
+#endif /* RK_BASE */
+
+//@ types
+#if RK_TYPE == 32
+typedef float rk_real_32;
+typedef int rk_int_32;
+typedef unsigned rk_uint_32;
+#else
+typedef double rk_real_64;
+typedef long long rk_int_64;
+typedef unsigned long long rk_uint_64;
+#endif
+typedef real vec __attribute__((vector_size(RK_BYTES)));
+typedef rk_int ivec __attribute__((vector_size(RK_BYTES)));
+typedef RK(rk_uint) uvec __attribute__((vector_size(RK_BYTES)));
+typedef vec RK(rk_anywhere) __attribute__((aligned(RK_TYPE / 8), may_alias));
+#if RK_AVX512 && RK_TYPE == 32
+typedef unsigned short rk_mask_32;
+#elif RK_AVX512
+typedef unsigned char rk_mask_64;
+#else
+typedef ivec mask;
+#endif
+
+/* Any address that suits a real will do. */
+RK_INLINE vec rk_load(const real *p) { return *(const RK(rk_anywhere) *)p; }
+RK_INLINE void rk_store(real *p, vec a) { *(RK(rk_anywhere) *)p = a; }
+RK_INLINE vec rk_broadcast(real a) { return a - (vec){0}; }
+RK_INLINE ivec rk_ibroadcast(rk_int a) { return a - (ivec){0}; }
+
+//@ mask types
+/* AVX-512 keeps one bit per lane in a mask register; elsewhere a lane is 0 or -1. Comparisons with
+ * NaN are false, save rk_ne. */
+#if RK_AVX512
+RK_INLINE mask rk_lt(vec a, vec b) { return RK(RK_CMP)(a, b, 0x11); }
+RK_INLINE mask rk_le(vec a, vec b) { return RK(RK_CMP)(a, b, 0x12); }
+RK_INLINE mask rk_eq(vec a, vec b) { return RK(RK_CMP)(a, b, 0x00); }
+RK_INLINE mask rk_ne(vec a, vec b) { return RK(RK_CMP)(a, b, 0x04); }
+RK_INLINE mask rk_ilt(ivec a, ivec b) { return RK(RK_ICMP)(a, b, 1); }
+RK_INLINE mask rk_not(mask m) { return (mask)~m; }
+RK_INLINE vec rk_select(mask m, vec a, vec b) { return RK(RK_BLEND)(m, a, b); }
+RK_INLINE ivec rk_iselect(mask m, ivec a, ivec b) { return (ivec)RK(RK_IBLEND)(m, a, b); }
+RK_INLINE int rk_any(mask m) { return !RK(RK_NONE)(m, m); }
+RK_INLINE int rk_all(mask m) { return RK(RK_FULL)(m, m); }
+#else
+RK_INLINE mask rk_lt(vec a, vec b) { return (mask)(a < b); }
+RK_INLINE mask rk_le(vec a, vec b) { return (mask)(a <= b); }
+RK_INLINE mask rk_eq(vec a, vec b) { return (mask)(a == b); }
+RK_INLINE mask rk_ne(vec a, vec b) { return (mask)(a != b); }
+RK_INLINE mask rk_ilt(ivec a, ivec b) { return (mask)(a < b); }
+RK_INLINE mask rk_not(mask m) { return ~m; }
+RK_INLINE ivec rk_iselect(mask m, ivec a, ivec b) { return (a & m) | (b & ~m); }
+RK_INLINE vec rk_select(mask m, vec a, vec b)
+{
+    return (vec)(((ivec)a & m) | ((ivec)b & ~m));
+}
+/* The sign bits of the lanes. */
+RK_INLINE int RK(rk_signs)(mask m)
+{
+#if RK_BYTES == 32 && defined(__AVX__) && RK_TYPE == 32
+    return __builtin_ia32_movmskps256((vec)m);
+#elif RK_BYTES == 32 && defined(__AVX__)
+    return __builtin_ia32_movmskpd256((vec)m);
+#elif RK_BYTES == 16 && defined(__SSE2__) && RK_TYPE == 32
+    return __builtin_ia32_movmskps((vec)m);
+#elif RK_BYTES == 16 && defined(__SSE2__)
+    return __builtin_ia32_movmskpd((vec)m);
+#else
+    int signs = 0;
+    for (int l = 0; l < RK_LANES; l++)
+        signs |= (m[l] < 0) << l;
+    return signs;
+#endif
+}
+RK_INLINE int rk_any(mask m) { return RK(rk_signs)(m) != 0; }
+RK_INLINE int rk_all(mask m) { return RK(rk_signs)(m) == (1 << RK_LANES) - 1; }
+#endif
+RK_INLINE mask rk_gt(vec a, vec b) { return rk_lt(b, a); }
+RK_INLINE mask rk_ge(vec a, vec b) { return rk_le(b, a); }
+RK_INLINE mask rk_and(mask a, mask b) { return a & b; }
+RK_INLINE mask rk_or(mask a, mask b) { return a | b; }
+RK_INLINE mask rk_isnan(vec a) { return rk_ne(a, a); }
+RK_INLINE vec rk_truth(mask m) { return rk_select(m, rk_num(1), rk_num(0)); }
+
+//@ minmax mask
+/* a < b ? a : b and a > b ? a : b: the second operand where one of them is NaN. */
+#if defined(__clang__) /* makes min and max of the general form */
+#elif RK_AVX512 && RK_TYPE == 32
+#define RK_MIN_32(a, b) __builtin_ia32_minps512_mask(a, b, a, RK_ALL_32, 4)
+#define RK_MAX_32(a, b) __builtin_ia32_maxps512_mask(a, b, a, RK_ALL_32, 4)
+#elif RK_AVX512
+#define RK_MIN_64(a, b) __builtin_ia32_minpd512_mask(a, b, a, RK_ALL_64, 4)
+#define RK_MAX_64(a, b) __builtin_ia32_maxpd512_mask(a, b, a, RK_ALL_64, 4)
+#elif RK_BYTES == 32 && defined(__AVX__) && RK_TYPE == 32
+#define RK_MIN_32 __builtin_ia32_minps256
+#define RK_MAX_32 __builtin_ia32_maxps256
+#elif RK_BYTES == 32 && defined(__AVX__)
+#define RK_MIN_64 __builtin_ia32_minpd256
+#define RK_MAX_64 __builtin_ia32_maxpd256
+#elif RK_BYTES == 16 && defined(__SSE2__) && RK_TYPE == 32
+#define RK_MIN_32 __builtin_ia32_minps
+#define RK_MAX_32 __builtin_ia32_maxps
+#elif RK_BYTES == 16 && defined(__SSE2__)
+#define RK_MIN_64 __builtin_ia32_minpd
+#define RK_MAX_64 __builtin_ia32_maxpd
+#endif
+#if (RK_TYPE == 32 && defined(RK_MIN_32)) || (RK_TYPE == 64 && defined(RK_MIN_64))
+RK_INLINE vec rk_min(vec a, vec b) { return RK(RK_MIN)(a, b); }
+RK_INLINE vec rk_max(vec a, vec b) { return RK(RK_MAX)(a, b); }
+#else
+RK_INLINE vec rk_min(vec a, vec b) { return rk_select(rk_lt(a, b), a, b); }
+RK_INLINE vec rk_max(vec a, vec b) { return rk_select(rk_gt(a, b), a, b); }
+#endif
+
+//@ abs types
+RK_INLINE vec rk_abs(vec a) { return (vec)((uvec)a & ~(uvec)rk_num(-0.0)); }
+/* The size of a with the sign of b. */
+RK_INLINE vec rk_copysign(vec a, vec b)
+{
+    uvec sign = (uvec)rk_num(-0.0);
+    return (vec)(((uvec)a & ~sign) | ((uvec)b & sign));
+}
+
+//@ positions types
+RK_INLINE ivec rk_lane_index(void)
+{
+    ivec lane = {0};
+    for (int l = 0; l < RK_LANES; l++)
+        lane[l] = l;
+    return lane;
+}
+/* Exact for float below 2^24, for double below 2^51 in size. */
+#if RK_TYPE == 32
+RK_INLINE vec rk_from_int(ivec a) { return __builtin_convertvector(a, vec); }
+#else /* few CPUs convert 64-bit integers: put a into the low bits of 1.5 * 2^52 */
+RK_INLINE vec rk_from_int(ivec a)
+{
+    return (vec)((uvec)a + (uvec)rk_num(0x1.8p52)) - rk_num(0x1.8p52);
+}
+#endif
+
+//@ floor abs mask
+#if RK_AVX512
+RK_INLINE vec rk_floor(vec x) { return RK(RK_RNDSCALE)(x, 9); }
+#elif RK_BYTES == 32 && defined(__AVX__) && RK_TYPE == 32
+RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundps256(x, 9); }
+#elif RK_BYTES == 32 && defined(__AVX__)
+RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundpd256(x, 9); }
+#elif RK_BYTES == 16 && defined(__SSE4_1__) && RK_TYPE == 32
+RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundps(x, 9); }
+#elif RK_BYTES == 16 && defined(__SSE4_1__)
+RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundpd(x, 9); }
+#else
+/* Adding and subtracting 2^23 (2^52) rounds to an integer; what is larger is one, or is no number. */
+RK_INLINE vec rk_floor(vec x)
+{
+    vec big = rk_num(RK_TYPE == 32 ? 0x1p23 : 0x1p52);
+    vec near = rk_copysign((rk_abs(x) + big) - big, x);
+    near = rk_select(rk_gt(near, x), near - rk_num(1), near);
+    return rk_select(rk_lt(rk_abs(x), big), rk_copysign(near, x), x);
+}
+#endif
+
+//@ round floor abs
+/* Halves away from zero. Adding the largest real below 1/2, instead of 1/2, keeps what is just below
+ * a half below it. */
+RK_INLINE vec rk_round(vec x)
+{
+    vec almost_half = rk_num(RK_TYPE == 32 ? 0x1.fffffep-2 : 0x1.fffffffffffffp-2);
+    return rk_copysign(rk_floor(rk_abs(x) + almost_half), x);
+}
+
+//@ sqrt types
+RK_INLINE vec rk_sqrt(vec x)
+{
+#if defined(__clang__) && RK_HAS(__builtin_elementwise_sqrt)
+    return __builtin_elementwise_sqrt(x);
+#elif RK_AVX512
+    return RK(RK_SQRT)(x);
+#elif RK_BYTES == 32 && defined(__AVX__) && RK_TYPE == 32
+    return __builtin_ia32_sqrtps256(x);
+#elif RK_BYTES == 32 && defined(__AVX__)
+    return __builtin_ia32_sqrtpd256(x);
+#elif RK_BYTES == 16 && defined(__SSE2__) && RK_TYPE == 32
+    return __builtin_ia32_sqrtps(x);
+#elif RK_BYTES == 16 && defined(__SSE2__)
+    return __builtin_ia32_sqrtpd(x);
+#else
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(sqrt)(x[l]);
+    return x;
+#endif
+}
+
+//@ rsqrt sqrt mask
+/* 1 / sqrt(x), and 0 at 0. AVX-512 has an estimate of relative error 2^-14, for denormal x too; a
+ * Newton step e = 1 - x y^2, y += y e / 2 squares the error (3/8 e^2 remains). */
+#if RK_AVX512
+RK_INLINE vec rk_rsqrt(vec x)
+{
+    vec y = RK(RK_RSQRT14)(x);
+    for (int step = 0; step < (RK_TYPE == 32 ? 1 : 2); step++) {
+        vec e = rk_num(1) - (x * y) * y;
+        y = (y * rk_num(0.5)) * e + y;
+    }
+    return rk_select(RK(RK_CLASS)(x, 0x0e), rk_num(0), y); /* +0, -0, +Inf */
+}
+#else
+RK_INLINE vec rk_rsqrt(vec x)
+{
+    return rk_select(rk_eq(x, rk_num(0)), rk_num(0), rk_num(1) / rk_sqrt(x));
+}
+#endif
+
+//@ exponent minmax
+/* For rk_exp and rk_exp2 without AVX-512: the nearest integer n of x, as a real and in the low bits of
+ * `bits`, and p * 2^n by an addition to the exponent of p, where p is NaN when x is. The low bits must
+ * not spoil a NaN: converted to an integer it gives 2^31, whose low bits are 0; elsewhere they are
+ * those of NaN (R's NA has some), and x comes back because 2^x > x, e^x > x. */
+#if RK_TYPE == 32 && ((RK_BYTES == 32 && defined(__AVX__)) || (RK_BYTES == 16 && defined(__SSE2__)))
+RK_INLINE vec RK(rk_nearest)(vec x, uvec *bits)
+{
+#if RK_BYTES == 32
+    ivec n = (ivec)__builtin_ia32_cvtps2dq256(x);
+#else
+    ivec n = (ivec)__builtin_ia32_cvtps2dq(x);
+#endif
+    *bits = (uvec)n;
+    return __builtin_convertvector(n, vec);
+}
+RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
+{
+    (void)x;
+    return (vec)((uvec)p + (bits << 23));
+}
+#else
+RK_INLINE vec RK(rk_nearest)(vec x, uvec *bits)
+{
+    vec magic = rk_num(RK_TYPE == 32 ? 0x1.8p23 : 0x1.8p52), t = x + magic;
+    *bits = (uvec)t;
+    return t - magic;
+}
+RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
+{
+    return rk_max((vec)((uvec)p + (bits << (RK_TYPE == 32 ? 23 : 52))), x);
+}
+#endif
+
+//@ exp2 exponent
+/* 2^x. AVX-512: x = k/16 + r, |r| <= 1/32 by vreduce (which gives 0 at infinities); 2^(k/16) without
+ * its integer exponent comes from a table of 16 (error below 0.46 ulp); vscalef multiplies by
+ * 2^floor(k/16) with gradual underflow and overflow. Error 0.98 ulp (double: 1.1).
+ * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bounds are where
+ * n = x, r = 0: there the sum is exactly the pattern of 0 or Inf. Results below the smallest normal
+ * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp, 1.1 without FMA. */
+#if RK_AVX512 && RK_TYPE == 32
+RK_INLINE vec rk_exp2(vec x)
+{
+    const vec table = {
+        0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f,
+        0x1.4bfdaep+0f, 0x1.5ab07ep+0f, 0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f,
+        0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+    vec r = RK_REDUCE_32(x, 0x48);
+    vec t = RK_LOOKUP_32(table, (ivec)(x + rk_num(0x1.8p19))); /* k is in the low bits */
+    vec p = rk_num(0x1.c6ad66p-5) * r + rk_num(0x1.ebfffp-3);
+    p = p * r + rk_num(0x1.62e43p-1);
+    return RK_SCALEF_32(p * (t * r) + t, x - r);
+}
+#elif RK_AVX512
+RK_INLINE vec rk_exp2(vec x)
+{
+    const vec table0 = {0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
+                        0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0,
+                        0x1.5ab07dd485429p+0};
+    const vec table1 = {0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
+                        0x1.9c49182a3f09p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0,
+                        0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+    vec r = RK_REDUCE_64(x, 0x48);
+    vec t = RK_LOOKUP_64(table0, table1, (ivec)(x + rk_num(0x1.8p48)));
+    vec p = rk_num(0x1.430816c074ef8p-13) * r + rk_num(0x1.5d89bdcdc8495p-10);
+    p = p * r + rk_num(0x1.3b2ab6fe2b9f3p-7);
+    p = p * r + rk_num(0x1.c6b08d6e8c31ap-5);
+    p = p * r + rk_num(0x1.ebfbdff82c553p-3);
+    p = p * r + rk_num(0x1.62e42fefa39fdp-1);
+    return RK_SCALEF_64(p * (t * r) + t, x - r);
+}
+#elif RK_TYPE == 32
+RK_INLINE vec rk_exp2(vec x)
+{
+    uvec n;
+    vec a = rk_min(rk_num(128), rk_max(rk_num(-127), x)); /* keeps NaN */
+    vec r = a - RK(rk_nearest)(a, &n);
+    vec p = rk_num(0x1.41fc1ap-13) * r + rk_num(0x1.5f3ed8p-10);
+    p = p * r + rk_num(0x1.3b2e2ap-7);
+    p = p * r + rk_num(0x1.c6af2cp-5);
+    p = p * r + rk_num(0x1.ebfbdap-3);
+    p = p * r + rk_num(0x1.62e43p-1);
+    p = p * r + rk_num(1);
+    return RK(rk_scale)(p, n, x);
+}
+#else
+RK_INLINE vec rk_exp2(vec x)
+{
+    uvec n;
+    vec a = rk_min(rk_num(1024), rk_max(rk_num(-1023), x));
+    vec r = a - RK(rk_nearest)(a, &n);
+    vec p = rk_num(0x1.e79bd1566b31fp-32) * r + rk_num(0x1.e61b4ef6f8a93p-28);
+    p = p * r + rk_num(0x1.b5267ccccb3aep-24);
+    p = p * r + rk_num(0x1.62bfc79da9778p-20);
+    p = p * r + rk_num(0x1.ffcbfba98acd7p-17);
+    p = p * r + rk_num(0x1.4309130ed8adp-13);
+    p = p * r + rk_num(0x1.5d87fe78cd715p-10);
+    p = p * r + rk_num(0x1.3b2ab6fba0195p-7);
+    p = p * r + rk_num(0x1.c6b08d704a007p-5);
+    p = p * r + rk_num(0x1.ebfbdff82c5a3p-3);
+    p = p * r + rk_num(0x1.62e42fefa39efp-1);
+    p = p * r + rk_num(1);
+    return RK(rk_scale)(p, n, x);
+}
+#endif
+
+//@ exp_tail types
+/* (e^r - 1 - r) / r^2 for |r| <= ln2/2. */
+#if RK_TYPE == 32
+RK_INLINE vec rk_exp_tail(vec r)
+{
+    vec p = rk_num(0x1.6a228ap-10) * r + rk_num(0x1.123b16p-7);
+    p = p * r + rk_num(0x1.5558dp-5);
+    p = p * r + rk_num(0x1.55549p-3);
+    return p * r + rk_num(0x1.fffffcp-2);
+}
+#else
+RK_INLINE vec rk_exp_tail(vec r)
+{
+    vec p = rk_num(0x1.ad7e8a2156f05p-26) * r + rk_num(0x1.28ae348805389p-22);
+    p = p * r + rk_num(0x1.71df271ff99f5p-19);
+    p = p * r + rk_num(0x1.a019994433677p-16);
+    p = p * r + rk_num(0x1.a01a0128fd109p-13);
+    p = p * r + rk_num(0x1.6c16c1846fcbep-10);
+    p = p * r + rk_num(0x1.11111111280aap-7);
+    p = p * r + rk_num(0x1.5555555550723p-5);
+    p = p * r + rk_num(0x1.55555555554f9p-3);
+    return p * r + rk_num(0x1.000000000000ap-1);
+}
+#endif
+
+//@ exp exp_tail exponent
+/* e^x, as exp2; r = x - n ln2 with ln2 in two parts, the first short enough for n times it to be
+ * exact (Cody and Waite). Results below the smallest normal number are flushed to 0 except by
+ * AVX-512. Error 0.98 ulp (double: 1.2), 1.2 without FMA. */
+#if RK_AVX512 && RK_TYPE == 32
+RK_INLINE vec rk_exp(vec x)
+{
+    const vec table = {
+        0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f,
+        0x1.4bfdaep+0f, 0x1.5ab07ep+0f, 0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f,
+        0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+    vec a = rk_min(rk_num(89), rk_max(rk_num(-105), x)); /* keeps NaN */
+    vec k = a * rk_num(0x1.715476p0) + rk_num(0x1.8p19);
+    vec n = k - rk_num(0x1.8p19); /* a multiple of 1/16 */
+    vec t = RK_LOOKUP_32(table, (ivec)k);
+    vec r = a - n * rk_num(0x1.62e4p-1);
+    r = r - n * rk_num(0x1.7f7d1cp-20);
+    vec p = rk_num(0x1.5555ecp-3) * r + rk_num(0x1.00021ep-1);
+    p = p * r + rk_num(1);
+    return RK_SCALEF_32(p * (t * r) + t, n);
+}
+#elif RK_AVX512
+RK_INLINE vec rk_exp(vec x)
+{
+    const vec table0 = {0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
+                        0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0,
+                        0x1.5ab07dd485429p+0};
+    const vec table1 = {0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
+                        0x1.9c49182a3f09p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0,
+                        0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+    vec a = rk_min(rk_num(710), rk_max(rk_num(-746), x));
+    vec k = a * rk_num(0x1.71547652b82fep0) + rk_num(0x1.8p48);
+    vec n = k - rk_num(0x1.8p48);
+    vec t = RK_LOOKUP_64(table0, table1, (ivec)k);
+    vec r = a - n * rk_num(0x1.62e42fefa4p-1);
+    r = n * rk_num(0x1.8432a1b0e2634p-43) + r;
+    vec p = rk_num(0x1.6c14c542dd15fp-10) * r + rk_num(0x1.11123bdeb8b5ap-7);
+    p = p * r + rk_num(0x1.5555555902ca9p-5);
+    p = p * r + rk_num(0x1.555555548df43p-3);
+    p = p * r + rk_num(0x1.fffffffffffb8p-2);
+    p = p * r + rk_num(1);
+    return RK_SCALEF_64(p * (t * r) + t, n);
+}
+#elif RK_TYPE == 32
+RK_INLINE vec rk_exp(vec x)
+{
+    uvec bits;
+    vec n = RK(rk_nearest)(x * rk_num(0x1.715476p0), &bits);
+    vec r = x - n * rk_num(0x1.62e4p-1);
+    r = r - n * rk_num(0x1.7f7d1cp-20);
+    vec p = rk_exp_tail(r) * r + rk_num(1);
+    p = p * r + rk_num(1);
+    p = RK(rk_scale)(p, bits, x);
+    p = rk_select(rk_lt(x, rk_num(-0x1.5d589ep6)), rk_num(0), p);
+    return rk_select(rk_gt(x, rk_num(0x1.62e42ep6)), rk_num(RK_INF), p);
+}
+#else
+RK_INLINE vec rk_exp(vec x)
+{
+    uvec bits;
+    vec n = RK(rk_nearest)(x * rk_num(0x1.71547652b82fep0), &bits);
+    vec r = x - n * rk_num(0x1.62e42fefa4p-1);
+    r = n * rk_num(0x1.8432a1b0e2634p-43) + r;
+    vec p = rk_exp_tail(r) * r + rk_num(1);
+    p = p * r + rk_num(1);
+    p = RK(rk_scale)(p, bits, x);
+    p = rk_select(rk_lt(x, rk_num(-0x1.6232bdd7abcd2p9)), rk_num(0), p);
+    return rk_select(rk_gt(x, rk_num(0x1.62e42fefa39efp9)), rk_num(RK_INF), p);
+}
+#endif
+
+//@ expm1 exp_tail minmax
+/* e^x - 1 = 2 (s (e^r - 1) + (s - 1/2)) with s = 2^(n-1), whose pattern t carries in its low bits:
+ * halves, so that n = 128 (1024) does no harm. Error 1.6 ulp. */
+RK_INLINE vec rk_expm1(vec x)
+{
+#if RK_TYPE == 32
+    vec a = rk_min(rk_num(89), rk_max(rk_num(-20), x));
+    vec t = a * rk_num(0x1.715476p0) + rk_num(0x1.8p23 + 126);
+    vec n = t - rk_num(0x1.8p23 + 126);
+    vec r = a - n * rk_num(0x1.62e4p-1);
+    r = r - n * rk_num(0x1.7f7d1cp-20);
+    vec s = (vec)((uvec)t << 23);
+#else
+    vec a = rk_min(rk_num(710), rk_max(rk_num(-40), x));
+    vec t = a * rk_num(0x1.71547652b82fep0) + rk_num(0x1.8p52 + 1022);
+    vec n = t - rk_num(0x1.8p52 + 1022);
+    vec r = a - n * rk_num(0x1.62e42fefa4p-1);
+    r = n * rk_num(0x1.8432a1b0e2634p-43) + r;
+    vec s = (vec)((uvec)t << 52);
+#endif
+    vec e = rk_exp_tail(r) * (r * r) + r;
+    vec y = e * s + (s - rk_num(0.5));
+    return y + y;
+}
+
+//@ log mask
+/* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f / (2 + f), z = s^2:
+ * log m = 2 atanh s = f - (f^2/2 - s (f^2/2 + z R(z))), as in fdlibm. */
+RK_INLINE vec rk_log(vec x)
+{
+#if RK_TYPE == 32
+    enum { shift = 23 };
+    const uvec root = (uvec)rk_num(0x1.6a09e6p-1), one = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-126), up = rk_num(0x1p25), steps = rk_num(25);
+    vec to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
+    vec ln2 = rk_num(0x1.62e4p-1), ln2_low = rk_num(0x1.7f7d1cp-20);
+#else
+    enum { shift = 52 };
+    const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), one = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-1022), up = rk_num(0x1p54), steps = rk_num(54);
+    vec to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
+    vec ln2 = rk_num(0x1.62e42fefa4p-1), ln2_low = rk_num(-0x1.8432a1b0e2634p-43);
+#endif
+    mask tiny = rk_lt(x, least);
+    uvec u = (uvec)rk_select(tiny, x * up, x) + (one - root);
+    vec k = (vec)((u >> shift) | (uvec)to_real) - rk_select(tiny, bias + steps, bias);
+    vec f = (vec)((u & (((uvec)least) - 1)) + root) - rk_num(1);
+    vec s = f / (rk_num(2) + f);
+    vec z = s * s;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.31e2f2p-2) * z + rk_num(0x1.995ec8p-2);
+    p = p * z + rk_num(0x1.55557ap-1);
+#else
+    vec p = rk_num(0x1.2f055bc6a9d7cp-3) * z + rk_num(0x1.39a1bb59967c4p-3);
+    p = p * z + rk_num(0x1.74663ee3e0e7cp-3);
+    p = p * z + rk_num(0x1.c71c520967e1bp-3);
+    p = p * z + rk_num(0x1.24924941f12e3p-2);
+    p = p * z + rk_num(0x1.999999997fdd2p-2);
+    p = p * z + rk_num(0x1.5555555555592p-1);
+#endif
+    vec h = rk_num(0.5) * f * f;
+    vec y = k * ln2 + (f - (h - (s * (z * p + h) + k * ln2_low)));
+    y = rk_select(rk_lt(x, rk_num(RK_INF)), y, x);
+    vec out = rk_select(rk_eq(x, rk_num(0)), rk_num(-RK_INF), rk_num(RK_NAN));
+    return rk_select(rk_gt(x, rk_num(0)), y, out);
+}
+
+//@ log1p log abs
+/* log u + (x - (u - 1)) / u with u = 1 + x rounded: the second term is what rounding lost. */
+RK_INLINE vec rk_log1p(vec x)
+{
+    vec u = rk_num(1) + x;
+    vec lost = (x - (u - rk_num(1))) / u;
+    lost = rk_select(rk_lt(rk_abs(lost), rk_num(1)), lost, rk_num(0)); /* u is 0 or Inf */
+    return rk_select(rk_eq(x, rk_num(0)), x, rk_log(u) + lost);
+}
+
+//@ pi_reduction types
+/* x - n pi for |n| < 2^20. With FMA pi is three reals, each difference being rounded once; without, a
+ * float is reduced in double, and a double with pieces of pi short enough for exact products. */
+#if RK_TYPE == 32 && RK_FMA
+RK_INLINE vec rk_minus_n_pi(vec x, vec n)
+{
+    vec r = x - n * rk_num(0x1.921fb6p+1);
+    r = n * rk_num(0x1.777a5cp-24) + r;
+    return n * rk_num(0x1.ee59dap-49) + r;
+}
+#elif RK_TYPE == 32
+typedef double rk_wide_32 __attribute__((vector_size(RK_BYTES)));
+typedef float rk_half_32 __attribute__((vector_size(RK_BYTES / 2)));
+RK_INLINE vec rk_minus_n_pi(vec x, vec n)
+{
+    union { vec v; rk_half_32 half[2]; } a = {x}, k = {n};
+    for (int i = 0; i < 2; i++) {
+        rk_wide_32 m = __builtin_convertvector(k.half[i], rk_wide_32);
+        rk_wide_32 r = __builtin_convertvector(a.half[i], rk_wide_32);
+        r = (r - m * 0x1.921fb544p+1) - m * 0x1.0b4611a626331p-33;
+        a.half[i] = __builtin_convertvector(r, rk_half_32);
+    }
+    return a.v;
+}
+#elif RK_FMA
+RK_INLINE vec rk_minus_n_pi(vec x, vec n)
+{
+    vec r = x - n * rk_num(0x1.921fb54442d18p+1);
+    r = r - n * rk_num(0x1.1a62633145c07p-53);
+    return n * rk_num(0x1.f1976b7ed8fbcp-109) + r;
+}
+#else
+RK_INLINE vec rk_minus_n_pi(vec x, vec n)
+{
+    vec r = x - n * rk_num(0x1.921fb544p+1);
+    r = r - n * rk_num(0x1.0b4611a6p-33);
+    r = r - n * rk_num(0x1.3198a2ep-68);
+    return r - n * rk_num(0x1.b839a252049c1p-103);
+}
+#endif
+
+//@ sin_near pi_reduction
+/* sin(r) for |r| <= pi/2, with the sign of the parity bit at the bottom of `odd` changed into it. */
+RK_INLINE vec rk_sin_near(vec r, vec odd)
+{
+    vec z = r * r;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.5d63f2p-19) * z - rk_num(0x1.9f6afap-13);
+    p = p * z + rk_num(0x1.110ec4p-7);
+    p = p * z - rk_num(0x1.55554cp-3);
+#else
+    vec p = rk_num(0x1.87cf2fb868bf8p-49) * z - rk_num(0x1.ae3fe38732bb5p-41);
+    p = p * z + rk_num(0x1.6123bf544731bp-33);
+    p = p * z - rk_num(0x1.ae64549ede3a2p-26);
+    p = p * z + rk_num(0x1.71de3a522d2bbp-19);
+    p = p * z - rk_num(0x1.a01a01a013ca2p-13);
+    p = p * z + rk_num(0x1.11111111110b6p-7);
+    p = p * z - rk_num(0x1.5555555555555p-3);
+#endif
+    vec y = p * (r * z) + r;
+    return (vec)((uvec)y ^ ((uvec)odd << (RK_TYPE - 1)));
+}
+
+//@ sin sin_near mask abs
+/* sin x = (-1)^n sin(x - n pi), n = round(x / pi). */
+RK_RARE vec RK(rk_sin_far)(vec x, vec y)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        y[l] = x[l] < 0x1p20 && x[l] > -0x1p20 ? y[l] : RK_LIBM(sin)(x[l]);
+    return y;
+}
+RK_INLINE vec rk_sin(vec x)
+{
+    vec magic = rk_num(RK_TYPE == 32 ? 0x1.8p23 : 0x1.8p52);
+    vec t = x * rk_num(RK_TYPE == 32 ? 0x1.45f306p-2 : 0x1.45f306dc9c883p-2) + magic;
+    vec y = rk_sin_near(rk_minus_n_pi(x, t - magic), t);
+    mask near = rk_lt(rk_abs(x), rk_num(0x1p20));
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sin_far)(x, y);
+}
+
+//@ cos sin_near mask abs
+/* cos x = (-1)^n sin(x - (n - 1/2) pi), n = round(x / pi + 1/2). */
+RK_RARE vec RK(rk_cos_far)(vec x, vec y)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        y[l] = x[l] < 0x1p20 && x[l] > -0x1p20 ? y[l] : RK_LIBM(cos)(x[l]);
+    return y;
+}
+RK_INLINE vec rk_cos(vec x)
+{
+    vec magic = rk_num(RK_TYPE == 32 ? 0x1.8p23 : 0x1.8p52);
+    vec over_pi = rk_num(RK_TYPE == 32 ? 0x1.45f306p-2 : 0x1.45f306dc9c883p-2);
+    vec t = (x * over_pi + rk_num(0.5)) + magic;
+    vec y = rk_sin_near(rk_minus_n_pi(x, (t - magic) - rk_num(0.5)), t);
+    mask near = rk_lt(rk_abs(x), rk_num(0x1p20));
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_cos_far)(x, y);
+}
+
+//@ tanh expm1 abs
+/* -e / (2 + e), e = e^(-2|x|) - 1. */
+RK_INLINE vec rk_tanh(vec x)
+{
+    vec e = rk_expm1(rk_num(-2) * rk_abs(x));
+    return rk_copysign(e / (rk_num(2) + e), x);
+}
+
+//@ sinh expm1 abs mask
+/* (e + e / (1 + e)) / 2, e = e^|x| - 1, where that cannot overflow. */
+RK_RARE vec RK(rk_sinh_far)(vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(sinh)(x[l]);
+    return x;
+}
+RK_INLINE vec rk_sinh(vec x)
+{
+    vec e = rk_expm1(rk_abs(x));
+    vec y = rk_copysign(rk_num(0.5) * (e + e / (rk_num(1) + e)), x);
+    mask near = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 88 : 709));
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sinh_far)(x);
+}
+
+//@ cosh exp abs mask
+RK_RARE vec RK(rk_cosh_far)(vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(cosh)(x[l]);
+    return x;
+}
+RK_INLINE vec rk_cosh(vec x)
+{
+    vec e = rk_exp(rk_abs(x));
+    vec y = rk_num(0.5) * (e + rk_num(1) / e);
+    mask near = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 88 : 709));
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_cosh_far)(x);
+}
+
+//@ asin types
+RK_RARE vec rk_asin(vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(asin)(x[l]);
+    return x;
+}
+
+//@ acos types
+RK_RARE vec rk_acos(vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(acos)(x[l]);
+    return x;
+}
+
+//@ atan types
+RK_RARE vec rk_atan(vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(atan)(x[l]);
+    return x;
+}
+
+//@ atan2 types
+RK_RARE vec rk_atan2(vec y, vec x)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        x[l] = RK_LIBM(atan2)(y[l], x[l]);
+    return x;
+}
+
+//@ pow types
+RK_RARE vec rk_pow(vec a, vec b)
+{
+    for (int l = 0; l < RK_LANES; l++)
+        a[l] = RK_LIBM(pow)(a[l], b[l]);
+    return a;
+}
+
+//@ powi types
+/* a^n by repeated squaring; n is a constant, so that only multiplications remain. */
+RK_INLINE vec rk_powi(vec a, int n)
+{
+    unsigned m = n < 0 ? -(unsigned)n : (unsigned)n;
+    vec y = m & 1 ? a : rk_num(1);
+#define RK_POWI_STEP if (m >>= 1) { a = a * a; if (m & 1) y = y * a; }
+    RK_POWI_STEP RK_POWI_STEP RK_POWI_STEP RK_POWI_STEP RK_POWI_STEP
+#undef RK_POWI_STEP
+    while (m >>= 1) { /* |n| > 63 */
+        a = a * a;
+        if (m & 1)
+            y = y * a;
+    }
+    return n < 0 ? rk_num(1) / y : y;
+}
+
+//@ sign mask
+/* 1, -1 or 0; x + 0 is +0 at both zeros and NaN at NaN. */
+RK_INLINE vec rk_sign(vec x)
+{
+    vec y = rk_select(rk_lt(x, rk_num(0)), rk_num(-1), x + rk_num(0));
+    return rk_select(rk_gt(x, rk_num(0)), rk_num(1), y);
+}
+
+//@ step mask
+RK_INLINE vec rk_step(vec x) { return rk_select(rk_lt(x, rk_num(0)), rk_num(0), rk_num(1)); }
+
+//@ relu minmax
+/* x < 0 ? 0 : x: NaN stays. */
+RK_INLINE vec rk_relu(vec x) { return rk_max(rk_num(0), x); }
+
+//@ xlogx log
+RK_INLINE vec rk_xlogx(vec x)
+{
+    return rk_select(rk_eq(x, rk_num(0)), rk_num(0), x * rk_log(x));
+}
+
+//@ sinxdivx sin
+RK_INLINE vec rk_sinxdivx(vec x)
+{
+    return rk_select(rk_eq(x, rk_num(0)), rk_num(1), rk_sin(x) / x);
+}
+
+//@ mod floor
+RK_INLINE vec rk_mod(vec f, vec n, vec d) { return f - n * rk_floor((f - d) / n); }

@@ -1,0 +1,81 @@
+/* What emitted C kernels need besides lanes.h: loops over register tiles, and sums of many terms.
+ * The same form of sections as lanes.h, pasted after it. */
+
+//@ base
+/* A loop with few, known steps: unrolled, so that arrays indexed by k become registers. */
+#ifdef __clang__
+#define rk_each(k, n) _Pragma("clang loop unroll(full)") for (int k = 0; k < (n); k++)
+#else
+#define rk_each(k, n) _Pragma("GCC unroll 64") for (int k = 0; k < (n); k++)
+#endif
+#define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
+#define RK_LARGEST_32 3.40282346638528859812e38f
+#define RK_LARGEST_64 1.79769313486231570815e308
+#define RK_LARGEST RK(RK_LARGEST)
+#define rk_lane(value, l) ((value)[l])
+#define rk_in_scale RK(rk_in_scale)
+#define rk_sum_wide RK(rk_sum_wide)
+#define rk_sum_wide_start RK(rk_sum_wide_start)
+#define rk_sum_wide_add RK(rk_sum_wide_add)
+#define rk_sum_wide_scale RK(rk_sum_wide_scale)
+#define rk_sum_wide_lane RK(rk_sum_wide_lane)
+#define rk_sum_same RK(rk_sum_same)
+#define rk_sum_same_start RK(rk_sum_same_start)
+#define rk_sum_same_add RK(rk_sum_same_add)
+#define rk_sum_same_scale RK(rk_sum_same_scale)
+#define rk_sum_same_lane RK(rk_sum_same_lane)
+#define rk_sum_kahan RK(rk_sum_kahan)
+#define rk_sum_kahan_start RK(rk_sum_kahan_start)
+#define rk_sum_kahan_add RK(rk_sum_kahan_add)
+#define rk_sum_kahan_scale RK(rk_sum_kahan_scale)
+#define rk_sum_kahan_lane RK(rk_sum_kahan_lane)
+
+//@ in_scale
+/* Factors whose root can move into the data of a sum of squares without overflow. */
+RK_INLINE mask rk_in_scale(vec a) {
+  return rk_and(rk_gt(rk_abs(a), rk_num(0x1p-60)), rk_lt(rk_abs(a), rk_num(0x1p60)));
+}
+
+//@ sum_wide
+/* Float lanes summed in double. */
+typedef struct { double lane[RK_LANES]; } rk_sum_wide;
+typedef double RK(rk_half) __attribute__((vector_size(RK_BYTES), aligned(8), may_alias));
+typedef real RK(rk_low) __attribute__((vector_size(RK_BYTES / 2), aligned(4), may_alias));
+RK_INLINE void rk_sum_wide_start(rk_sum_wide *sum) {
+  for (int l = 0; l < RK_LANES; l++) sum->lane[l] = 0;
+}
+RK_INLINE void rk_sum_wide_add(rk_sum_wide *sum, vec a) {
+  enum { HALF = RK_LANES / 2 };
+  RK(rk_half) *const low = (RK(rk_half) *)sum->lane, *const high = low + 1;
+  *low += __builtin_convertvector(((const RK(rk_low) *)&a)[0], RK(rk_half));
+  *high += __builtin_convertvector(((const RK(rk_low) *)&a)[1], RK(rk_half));
+}
+RK_INLINE void rk_sum_wide_scale(rk_sum_wide *sum, vec factor) {
+  for (int l = 0; l < RK_LANES; l++) sum->lane[l] *= factor[l];
+}
+RK_INLINE double rk_sum_wide_lane(const rk_sum_wide *sum, int l) { return sum->lane[l]; }
+
+//@ sum_same
+/* Lanes summed in their own type. */
+typedef struct { vec lane; } rk_sum_same;
+RK_INLINE void rk_sum_same_start(rk_sum_same *sum) { sum->lane = rk_num(0); }
+RK_INLINE void rk_sum_same_add(rk_sum_same *sum, vec a) { sum->lane += a; }
+RK_INLINE void rk_sum_same_scale(rk_sum_same *sum, vec factor) { sum->lane *= factor; }
+RK_INLINE double rk_sum_same_lane(const rk_sum_same *sum, int l) { return sum->lane[l]; }
+
+//@ sum_kahan
+/* Kahan's compensated sum: `rest` is what the sum is too large by. */
+typedef struct { vec lane, rest; } rk_sum_kahan;
+RK_INLINE void rk_sum_kahan_start(rk_sum_kahan *sum) { sum->lane = sum->rest = rk_num(0); }
+RK_INLINE void rk_sum_kahan_add(rk_sum_kahan *sum, vec a) {
+  const vec term = a - sum->rest, next = sum->lane + term;
+  sum->rest = (next - sum->lane) - term;
+  sum->lane = next;
+}
+RK_INLINE void rk_sum_kahan_scale(rk_sum_kahan *sum, vec factor) {
+  sum->lane *= factor;
+  sum->rest *= factor;
+}
+RK_INLINE double rk_sum_kahan_lane(const rk_sum_kahan *sum, int l) {
+  return (double)sum->lane[l] - (double)sum->rest[l];
+}

@@ -1,0 +1,421 @@
+/* The C compiler: which one, with which flags, and one run of it.
+ *
+ * It is named by the user (settings, or RKEOPS_CC), else it is the one that R was built with
+ * (Makeconf), else cc, gcc or clang. A compiler that was not met before says its --version and
+ * compiles a probe, to find flags that it takes and that give code for this very processor; both
+ * answers are kept in the cache folder, under the path, size and time of its files. */
+#include "parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INSTALL_HINT                                                                        \
+  "Install one: apt-get install r-base-dev (or gcc) on Debian and Ubuntu, dnf install gcc " \
+  "on Fedora, Rtools on Windows, xcode-select --install on macOS."
+
+static struct {
+  rk_compiler compiler;
+  int ready;             /* version and flags are there */
+  int generation;        /* of the settings that makeconf_* were read for */
+  int makeconf_known;
+  char *makeconf_cc, *makeconf_pic;
+} state;
+
+/* ---- which one ------------------------------------------------------------------------------ */
+
+static void read_makeconf(const rk_build_settings *settings) {
+  char *makefile = NULL;
+  size_t n = 0;
+  rk_text cc = {0}, pic = {0};
+  free(state.makeconf_cc);
+  free(state.makeconf_pic);
+  if (settings->makeconf && rk_os_read(settings->makeconf, &makefile, &n)) {
+    rk_makeconf_value(makefile, "CC", &cc);
+    rk_makeconf_value(makefile, "CPICFLAGS", &pic);
+  }
+  state.makeconf_cc = rk_text_steal(&cc);
+  state.makeconf_pic = rk_text_steal(&pic);
+  state.generation = settings->generation;
+  state.makeconf_known = 1;
+  state.ready = 0;
+  free(makefile);
+}
+
+/* Adds path, size and time of a file: what changes when a compiler is replaced. */
+static void add_identity(rk_text *identity, const char *path) {
+  rk_file_info info;
+  if (!rk_os_info(path, &info)) return;
+  rk_text_format(identity, "%s %lld %lld\n", path, (long long)info.bytes,
+                 (long long)info.modified);
+}
+
+/* The first word has to be a program. The others are, when they are one ("ccache gcc"). */
+static int resolve(rk_compiler *compiler, const char *command) {
+  if (!command || !rk_words_split(&compiler->command, command) || !compiler->command.n) return 0;
+  for (int k = 0; k < compiler->command.n; k++) {
+    char *word = compiler->command.word[k];
+    char *path = *word == '-' ? NULL : rk_os_find_program(word);
+    if (!path && k == 0) return 0;
+    rk_text_format(&compiler->identity, "%s\n", word);
+    if (path) add_identity(&compiler->identity, path);
+    if (path && k == 0) {
+      free(word);
+      compiler->command.word[0] = path;
+    } else {
+      free(path);
+    }
+  }
+  return !compiler->identity.failed;
+}
+
+static void forget(rk_compiler *compiler) {
+  rk_words_free(&compiler->command);
+  rk_words_free(&compiler->flags);
+  rk_text_free(&compiler->identity);
+  rk_text_free(&compiler->version);
+}
+
+static rk_status find_named(rk_compiler *found, const char *command, const char *where,
+                            rk_error *error) {
+  if (resolve(found, command)) return RK_OK;
+  forget(found);
+  return rk_fail(error, RK_ERROR_COMPILE,
+                 "The C compiler \"%s\" (%s) was not found or cannot be run.\n%s", command, where,
+                 INSTALL_HINT);
+}
+
+static rk_status find(rk_compiler *found, rk_error *error) {
+  const rk_build_settings *settings = rk_build_get_settings();
+  if (!state.makeconf_known || state.generation != settings->generation) read_makeconf(settings);
+  if (settings->compiler && *settings->compiler)
+    return find_named(found, settings->compiler, "option compiler", error);
+  const char *named = getenv("RKEOPS_CC");
+  if (named && *named)
+    return find_named(found, named, "environment variable RKEOPS_CC", error);
+  const char *candidates[] = {state.makeconf_cc, "cc", "gcc", "clang"};
+  for (size_t k = 0; k < sizeof candidates / sizeof *candidates; k++) {
+    if (resolve(found, candidates[k])) return RK_OK;
+    forget(found);
+  }
+  const char *makeconf = state.makeconf_cc && *state.makeconf_cc ? state.makeconf_cc : NULL;
+  return rk_fail(error, RK_ERROR_COMPILE,
+                 "No C compiler was found. Looked for: %s%s%scc, gcc, clang in PATH.\n%s",
+                 makeconf ? makeconf : "", makeconf ? " (the compiler of R's Makeconf)" : "",
+                 makeconf ? ", " : "", INSTALL_HINT);
+}
+
+rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error) {
+  rk_compiler found = {0};
+  rk_status status = find(&found, error);
+  if (status != RK_OK) return status;
+  *compiler = &state.compiler;
+  if (strcmp(rk_text_string(&found.identity), rk_text_string(&state.compiler.identity)) == 0) {
+    forget(&found);
+    return RK_OK;
+  }
+  forget(&state.compiler);
+  state.compiler = found;
+  state.ready = 0;
+  return RK_OK;
+}
+
+/* ---- flags ---------------------------------------------------------------------------------- */
+
+/* From the best to what every compiler takes. */
+typedef enum { TUNED, LISTED, PLAIN, LEVELS } rk_flag_level;
+
+static int add_all(rk_words *flags, const char *words) {
+  return !words || rk_words_split(flags, words);
+}
+
+/* The same machine code features as -march=native where that is not to be had. */
+static int add_listed_features(rk_words *flags) {
+#if defined(__x86_64__)
+  rk_words names = {0};
+  int good = rk_words_split(&names, rk_os_cpu_features());
+  for (int k = 0; k < names.n && good; k++) {
+    rk_text flag = {0};
+    rk_text_format(&flag, "-m%s", names.word[k]);
+    good = rk_words_add(flags, rk_text_string(&flag));
+    rk_text_free(&flag);
+  }
+  rk_words_free(&names);
+  return good;
+#elif defined(__aarch64__)
+  return rk_words_add(flags, "-mcpu=native");
+#else
+  (void)flags;
+  return 1;
+#endif
+}
+
+/* Why each is there: README.md. */
+static int make_flags(rk_words *flags, rk_flag_level level) {
+  rk_words_free(flags);
+  const char *pic = state.makeconf_pic && *state.makeconf_pic ? state.makeconf_pic : "-fPIC";
+#if defined(_WIN32)
+  pic = NULL;
+#endif
+  int good = add_all(flags, "-std=gnu11 -O2 -w") && add_all(flags, pic) &&
+             add_all(flags, "-fno-math-errno -fno-trapping-math -ffp-contract=fast");
+  if (level == TUNED) good = good && rk_words_add(flags, "-march=native");
+  if (level == LISTED) good = good && add_listed_features(flags);
+  if (level < PLAIN)
+    good = good && add_all(flags, "-fno-asynchronous-unwind-tables -fno-stack-protector "
+                                  "-fno-semantic-interposition");
+#if defined(__linux__)
+  if (level < PLAIN)
+    good = good && add_all(flags, "-nostdlib -Wl,-z,noseparate-code -Wl,--build-id=none");
+#endif
+#if defined(__APPLE__)
+  return good && add_all(flags, "-dynamiclib -undefined dynamic_lookup");
+#else
+  return good && rk_words_add(flags, "-shared");
+#endif
+}
+
+/* A kernel that may use all that the flags allow. It does not compile when the compiler sees
+ * features that this process must not use (an emulator, a compiler for another machine). */
+static void write_probe(rk_text *source) {
+#if defined(__x86_64__)
+  static const char *const features[][2] = {
+    {"avx", "__AVX__"}, {"avx2", "__AVX2__"}, {"fma", "__FMA__"}, {"bmi2", "__BMI2__"},
+    {"avx512f", "__AVX512F__"}, {"avx512vl", "__AVX512VL__"}, {"avx512bw", "__AVX512BW__"},
+    {"avx512dq", "__AVX512DQ__"}, {"avx512vnni", "__AVX512VNNI__"},
+    {"avx512vbmi", "__AVX512VBMI__"}};
+  rk_words have = {0};
+  rk_words_split(&have, rk_os_cpu_features());
+  for (size_t f = 0; f < sizeof features / sizeof *features; f++) {
+    int found = 0;
+    for (int k = 0; k < have.n && !found; k++) found = !strcmp(have.word[k], features[f][0]);
+    if (!found) rk_text_format(source, "#ifdef %s\n#error %s\n#endif\n", features[f][1],
+                               features[f][0]);
+  }
+  rk_words_free(&have);
+#endif
+  rk_text_add(source,
+              "typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));\n"
+              "void probe(const float *x, float *y, int n) {\n"
+              "  lanes s = *(const lanes *)x;\n"
+              "  for (int k = 0; k < n; k++) s = s * s + x[k];\n"
+              "  *(lanes *)y = s;\n"
+              "}\n");
+}
+
+/* ---- one run -------------------------------------------------------------------------------- */
+
+/* The first lines, without the name of the work folder. */
+static void shorten(rk_text *to, const char *text, const char *folder) {
+  size_t n = strlen(folder), lines = 0;
+  for (const char *p = text; *p && lines < 20; p++) {
+    if (strncmp(p, folder, n) == 0 && p[n] == '/') {
+      p += n;
+      continue;
+    }
+    rk_text_bytes(to, p, 1);
+    lines += *p == '\n';
+  }
+  while (to->length && to->bytes[to->length - 1] == '\n') to->bytes[--to->length] = 0;
+}
+
+static rk_status explain(const rk_words *command, const char *folder,
+                         const rk_process_result *result, rk_error *error) {
+  double limit = rk_build_get_settings()->compile_timeout;
+  rk_text words = {0}, line = {0}, how = {0};
+  for (int k = 0; k < command->n; k++)
+    rk_text_format(&line, "%s%s", k ? " " : "", command->word[k]);
+  rk_text short_line = {0};
+  shorten(&short_line, rk_text_string(&line), folder);
+  shorten(&words, rk_text_string(&result->output), folder);
+  if (result->signal) rk_text_format(&how, "was killed by signal %d", result->signal);
+  else if (result->exit_code) rk_text_format(&how, "failed (exit code %d)", result->exit_code);
+  else rk_text_add(&how, "made no file");
+  rk_status status = RK_CANCELLED;
+  if (result->end == RK_PROCESS_CANCELLED)
+    rk_fail(error, status, "Cancelled while compiling.");
+  else if (result->end == RK_PROCESS_TIMED_OUT)
+    status = rk_fail(error, RK_ERROR_COMPILE,
+                     "The C compiler was stopped after %g seconds: option compile_timeout sets "
+                     "this limit.\nCommand: %s", limit, rk_text_string(&short_line));
+  else
+    status = rk_fail(error, RK_ERROR_COMPILE, "The C compiler %s.\n%s%sCommand: %s",
+                     rk_text_string(&how), rk_text_string(&words), words.length ? "\n" : "",
+                     rk_text_string(&short_line));
+  rk_text_free(&words);
+  rk_text_free(&line);
+  rk_text_free(&short_line);
+  rk_text_free(&how);
+  return status;
+}
+
+static int add_path(rk_words *command, const char *folder, const char *name) {
+  rk_text path = {0};
+  rk_text_format(&path, "%s/%s", folder, name);
+  int good = !path.failed && rk_words_add(command, path.bytes);
+  rk_text_free(&path);
+  return good;
+}
+
+static rk_status run(const rk_words *command, const char *folder, rk_poll poll, void *poll_data,
+                     rk_process_result *result, rk_error *error) {
+  rk_process process = {.arguments = (const char *const *)command->word, .temporary = folder,
+                        .timeout = rk_build_get_settings()->compile_timeout,
+                        .output_limit = 16384};
+  rk_status status = rk_os_run(&process, poll, poll_data, result, error);
+  if (status != RK_ERROR_SYSTEM) return status;
+  if (error) error->status = RK_ERROR_COMPILE;
+  return RK_ERROR_COMPILE; /* not the work folder's fault: no other needs to be tried */
+}
+
+static int write_source(const char *folder, const char *source) {
+  rk_text path = {0};
+  rk_text_format(&path, "%s/kernel.c", folder);
+  if (!path.failed) rk_os_remove(path.bytes); /* of a probe */
+  int good = !path.failed && rk_os_write_new(path.bytes, source, strlen(source));
+  rk_text_free(&path);
+  return good;
+}
+
+static int has_output(const char *folder) {
+  rk_text path = {0};
+  rk_file_info info;
+  rk_text_format(&path, "%s/%s", folder, RK_COMPILER_OUTPUT);
+  int good = !path.failed && rk_os_info(path.bytes, &info) && info.bytes > 0;
+  rk_text_free(&path);
+  return good;
+}
+
+rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
+                          rk_poll poll, void *poll_data, rk_error *error) {
+  rk_words command = {0};
+  rk_process_result result = {0};
+  if (!write_source(folder, source))
+    return rk_fail(error, RK_ERROR_SYSTEM, "%s could not be written to: %s.", folder,
+                   rk_os_reason());
+  int good = 1;
+  for (int k = 0; k < compiler->command.n && good; k++)
+    good = rk_words_add(&command, compiler->command.word[k]);
+  for (int k = 0; k < compiler->flags.n && good; k++)
+    good = rk_words_add(&command, compiler->flags.word[k]);
+  good = good && rk_words_add(&command, "-o") && add_path(&command, folder, RK_COMPILER_OUTPUT) &&
+         add_path(&command, folder, "kernel.c");
+  rk_status status = good ? run(&command, folder, poll, poll_data, &result, error)
+                          : rk_fail_memory(error, strlen(source));
+  if (status == RK_OK && (result.end != RK_PROCESS_ENDED || result.exit_code || result.signal ||
+                          !has_output(folder)))
+    status = explain(&command, folder, &result, error);
+  rk_words_free(&command);
+  rk_text_free(&result.output);
+  return status;
+}
+
+/* ---- the first meeting ---------------------------------------------------------------------- */
+
+typedef struct {
+  rk_compiler *compiler;
+  rk_flag_level level;
+  rk_key key;
+  rk_poll poll;
+  void *poll_data;
+} rk_meeting;
+
+static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *error) {
+  rk_compiler *compiler = meeting->compiler;
+  rk_words command = {0};
+  rk_process_result result = {0};
+  int good = 1;
+  for (int k = 0; k < compiler->command.n && good; k++)
+    good = rk_words_add(&command, compiler->command.word[k]);
+  good = good && rk_words_add(&command, "--version");
+  rk_status status = good ? run(&command, folder, meeting->poll, meeting->poll_data, &result,
+                                error)
+                          : rk_fail_memory(error, 64);
+  if (status == RK_OK && result.end != RK_PROCESS_ENDED)
+    status = explain(&command, folder, &result, error);
+  rk_text_free(&compiler->version);
+  compiler->version = result.output; /* an empty one counts too: some have no --version */
+  rk_words_free(&command);
+  return status;
+}
+
+/* A probe that takes too long is the end: the next level would take as long. */
+static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error *error) {
+  rk_text probe = {0};
+  rk_status status = RK_ERROR_COMPILE;
+  write_probe(&probe);
+  for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE; level++) {
+    meeting->level = (rk_flag_level)level;
+    if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
+    if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
+    double start = rk_os_seconds();
+    if (!make_flags(&meeting->compiler->flags, meeting->level) || probe.failed)
+      status = rk_fail_memory(error, 4096);
+    else
+      status = rk_compiler_run(meeting->compiler, folder, probe.bytes, meeting->poll,
+                               meeting->poll_data, error);
+    if (rk_os_seconds() - start >= rk_build_get_settings()->compile_timeout) break;
+  }
+  rk_text_free(&probe);
+  return status;
+}
+
+static void remember(const rk_meeting *meeting, const char *folder, const char *work_folder) {
+  rk_text path = {0}, text = {0};
+  rk_text_format(&path, "%s/compiler.txt", work_folder);
+  rk_text_format(&text, "%d\n%s", (int)meeting->level, rk_text_string(&meeting->compiler->version));
+  if (!path.failed && !text.failed && rk_os_write_new(path.bytes, text.bytes, text.length) &&
+      rk_cache_seal(path.bytes, &meeting->key))
+    rk_cache_place(path.bytes, folder, &meeting->key, RK_ENTRY_COMPILER);
+  rk_text_free(&path);
+  rk_text_free(&text);
+}
+
+static rk_status meet(void *data, const char *folder, const char *work_folder, rk_error *error) {
+  rk_meeting *meeting = data;
+  rk_status status = ask_version(meeting, work_folder, error);
+  if (status == RK_OK) status = choose_level(meeting, work_folder, error);
+  if (status == RK_OK) remember(meeting, folder, work_folder);
+  return status;
+}
+
+static int recall(rk_meeting *meeting) {
+  rk_private_file file;
+  size_t n;
+  const char *folder;
+  for (int k = 0; (folder = rk_cache_folder(k)) != NULL; k++) {
+    if (!rk_cache_open(folder, &meeting->key, RK_ENTRY_COMPILER, &file, &n)) continue;
+    int level = n >= 2 && file.bytes[1] == '\n' ? file.bytes[0] - '0' : -1;
+    int good = level >= TUNED && level < LEVELS;
+    if (good) {
+      rk_compiler *compiler = meeting->compiler;
+      rk_text_clear(&compiler->version);
+      rk_text_bytes(&compiler->version, file.bytes + 2, n - 2);
+      good = make_flags(&compiler->flags, (rk_flag_level)level) && !compiler->version.failed;
+    }
+    rk_os_close_private(&file);
+    if (good) return 1;
+  }
+  return 0;
+}
+
+static void make_meeting_key(rk_meeting *meeting) {
+  rk_sha256 hash;
+  rk_sha256_start(&hash);
+  rk_sha256_field(&hash, "compiler " RK_GENERATOR_VERSION);
+  rk_sha256_field(&hash, rk_text_string(&meeting->compiler->identity));
+  rk_sha256_field(&hash, state.makeconf_pic ? state.makeconf_pic : "");
+  rk_sha256_field(&hash, rk_os_cpu_identity());
+  rk_sha256_field(&hash, rk_os_name());
+  rk_sha256_end(&hash, meeting->key.digest);
+}
+
+rk_status rk_compiler_get(const rk_compiler **compiler, rk_poll poll, void *poll_data,
+                          rk_error *error) {
+  rk_status status = rk_compiler_find(compiler, error);
+  if (status != RK_OK || state.ready) return status;
+  rk_meeting meeting = {.compiler = &state.compiler, .poll = poll, .poll_data = poll_data};
+  make_meeting_key(&meeting);
+  if (!recall(&meeting)) status = rk_cache_work(meet, &meeting, error);
+  state.ready = status == RK_OK;
+  return status;
+}

@@ -1,0 +1,100 @@
+/* What the files of this folder offer to each other. */
+#ifndef RK_BUILD_PARTS_H
+#define RK_BUILD_PARTS_H
+
+#include "../error.h"
+#include "../os.h"
+#include "build.h"
+#include "sha256.h"
+
+/* ---- settings.c ----------------------------------------------------------------------------- */
+
+typedef struct {
+  char *cache_dir, *fallback_dir, *makeconf, *compiler; /* NULL: not set */
+  double compile_timeout;
+  int64_t cache_limit;
+  int generation;                                       /* raised by every rk_build_configure */
+} rk_build_settings;
+const rk_build_settings *rk_build_get_settings(void);
+
+/* ---- words.c -------------------------------------------------------------------------------- */
+
+/* Words of a command line, split like a shell does it but without expanding or running anything.
+ * `word` ends with NULL. */
+typedef struct {
+  char **word;
+  int n;
+} rk_words;
+int rk_words_split(rk_words *words, const char *text);
+int rk_words_add(rk_words *words, const char *word);
+void rk_words_free(rk_words *words);
+
+/* The value of a variable in the text of a makefile, $(OTHER) replaced; nothing is run. 1 when it
+ * is there. */
+int rk_makeconf_value(const char *makefile, const char *name, rk_text *value);
+
+/* ---- compiler.c ----------------------------------------------------------------------------- */
+
+typedef struct {
+  rk_words command; /* "ccache", "gcc", "-m64": what comes before our flags; [0] is a path */
+  rk_text identity; /* path, size and time of each file named there */
+  rk_text version;  /* what --version says */
+  rk_words flags;
+} rk_compiler;
+
+/* The compiler to use now, with flags that work. Cheap when it is the one of the last call: only
+ * the files are looked at. Valid until the next call. */
+rk_status rk_compiler_get(const rk_compiler **compiler, rk_poll poll, void *poll_data,
+                          rk_error *error);
+
+/* Only looks for it; runs nothing, so version and flags are those of the last use, or empty. */
+rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error);
+
+/* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. */
+#define RK_COMPILER_OUTPUT "kernel.so"
+rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
+                          rk_poll poll, void *poll_data, rk_error *error);
+
+/* ---- cache.c -------------------------------------------------------------------------------- */
+
+typedef struct {
+  unsigned char digest[RK_HASH_BYTES];
+} rk_key;
+
+/* Folders in the order in which they are looked at: k = 0, 1, ... until NULL. Files are read only
+ * in private folders. */
+const char *rk_cache_folder(int k);
+
+/* Opens the entry `key` of a folder, whole and unchanged; its payload is file->bytes up to
+ * *payload. 0: a miss, whatever the reason. */
+#define RK_ENTRY_KERNEL ".so"
+#define RK_ENTRY_COMPILER ".txt"
+int rk_cache_open(const char *folder, const rk_key *key, const char *kind, rk_private_file *file,
+                  size_t *payload);
+
+/* The same for a file that was sealed but not yet put in place. */
+int rk_cache_open_file(const char *path, const rk_key *key, rk_private_file *file,
+                       size_t *payload);
+
+/* Makes an entry of the finished file `path`: appends the seal. */
+int rk_cache_seal(const char *path, const rk_key *key);
+
+/* Puts a sealed file that lies in a work folder of `folder` in its place, then evicts. */
+int rk_cache_place(const char *path, const char *folder, const rk_key *key, const char *kind);
+
+/* Calls `work` with a new private folder inside a cache folder, and removes that folder. When the
+ * work fails and the folder may be the reason (full, not executable), the next one is tried. */
+typedef rk_status (*rk_work)(void *data, const char *folder, const char *work_folder,
+                             rk_error *error);
+rk_status rk_cache_work(rk_work work, void *data, rk_error *error);
+
+/* Why the first folder is not used, or NULL. */
+const char *rk_cache_complaint(void);
+
+/* ---- nvrtc.c -------------------------------------------------------------------------------- */
+
+/* Names that the libraries may have, in the order in which to try them; NULL at the end. */
+const char *const *rk_cuda_names(void);
+const char *const *rk_nvrtc_names(void);
+
+#endif

@@ -1,0 +1,53 @@
+#include "parts.h"
+
+#include <string.h>
+
+/* Opened and left open: CUDA's libraries do not like to be unloaded. */
+static void report_library(rk_text *report, const char *title, const char *const *names) {
+  for (; *names; names++) {
+    if (!rk_os_open_library(*names, NULL)) continue;
+    rk_text_format(report, "%s: found (%s)\n", title, *names);
+    return;
+  }
+  rk_text_format(report, "%s: not found\n", title);
+}
+
+static void report_compiler(rk_text *report) {
+  const rk_compiler *compiler;
+  rk_error problem;
+  if (rk_compiler_get(&compiler, NULL, NULL, &problem) != RK_OK) {
+    size_t n = strcspn(problem.message, "\n");
+    rk_text_format(report, "compiler: none: %.*s\n", (int)n, problem.message);
+    return;
+  }
+  rk_text_add(report, "compiler:");
+  for (int k = 0; k < compiler->command.n; k++)
+    rk_text_format(report, " %s", compiler->command.word[k]);
+  const char *version = rk_text_string(&compiler->version);
+  rk_text_format(report, "\ncompiler version: %.*s\n", (int)strcspn(version, "\n"), version);
+  rk_text_add(report, "compiler flags:");
+  for (int k = 0; k < compiler->flags.n; k++)
+    rk_text_format(report, " %s", compiler->flags.word[k]);
+  rk_text_add(report, "\n");
+}
+
+static void report_cache(rk_text *report) {
+  int64_t files = 0, bytes = 0;
+  const char *complaint = rk_cache_complaint();
+  const char *wanted = rk_build_get_settings()->cache_dir;
+  rk_cache_usage(&files, &bytes, NULL);
+  const char *folder = rk_build_folder();
+  rk_text_format(report, "cache: %s (%lld files, %lld bytes)\n", folder ? folder : "none",
+                 (long long)files, (long long)bytes);
+  if (wanted && complaint)
+    rk_text_format(report, "cache folder not used: %s: it %s\n", wanted, complaint);
+}
+
+rk_status rk_build_report(rk_text *report, rk_error *error) {
+  report_compiler(report);
+  rk_text_format(report, "cpu features: %s\n", rk_os_cpu_features());
+  report_cache(report);
+  report_library(report, "CUDA driver", rk_cuda_names());
+  report_library(report, "NVRTC", rk_nvrtc_names());
+  return report->failed ? rk_fail_memory(error, report->length) : RK_OK;
+}

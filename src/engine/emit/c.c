@@ -1,0 +1,254 @@
+/* The frame for CPUs: packing functions in double lanes, and rk_pair. See run/kernel.h for what the
+ * functions are given.
+ *
+ * Two layouts of packed data. The side along the lanes lies in blocks [block][component][row of the
+ * block]; the other side in records [row][component], whose components are broadcast. */
+#include "emit/writer.h"
+#include "error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int block_rows(const rk_tile *tile) { return tile->rows * tile->lanes; }
+static int block_columns(const rk_tile *tile) { return tile->columns * tile->lanes; }
+
+/* ---- packing ---- */
+
+static const rk_spelling packing = {
+  "RK_INLINE", "RK_RARE", "rk_broadcast(params[%s])", NULL, NULL,
+  "rk_load(x[%d] + (long)(%s) * ld[%d] + r)"};
+
+/* One slot of the nest's level into its record: `where` is a format of the component's place. */
+static void write_slot(rk_writer *w, const rk_slot *slot, const char *store) {
+  rk_range *ranges;
+  int count = rk_ranges(w, &slot->node, 1, slot->node->dim, &ranges);
+  for (int r = 0; r < count; r++) {
+    rk_index index = rk_open_range(w, ranges[r], 1e9);
+    rk_open_tile(w);
+    char held[96], at[48];
+    snprintf(held, sizeof held, "%s", rk_component(w, slot->node, index));
+    if (index.symbolic) snprintf(at, sizeof at, "(k + %d)", slot->offset);
+    else snprintf(at, sizeof at, "%d", slot->offset + index.offset);
+    rk_line(w, store, at, held);
+    rk_close_tile(w);
+    rk_close(w);
+  }
+  free(ranges);
+}
+
+static void write_packing(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
+                          const char *head, const char *store) {
+  rk_tile one = {.axis = RK_LANES_KEPT, .rows = 1, .columns = 1};
+  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[kind], .tile = &one,
+                 .target = &packing};
+  rk_open(&w, "%s", head);
+  rk_line(&w, "(void)x; (void)ld; (void)params; (void)out;");
+  rk_line(&w, "char *panel = work; (void)panel;");
+  rk_open(&w, "for (long r = 0; r < n; r += RK_LANES, panel = work)");
+  rk_write_steps(&w);
+  for (int k = 0; k < pass->slots[kind].count; k++)
+    write_slot(&w, &pass->slots[kind].slot[k], store);
+  rk_close(&w);
+  rk_close(&w);
+  rk_text_add(out, "\n");
+  free(w.memo);
+}
+
+/* `x` are the inputs' columns, `ld` their strides; rows come in whole vectors of doubles. */
+static const char *packing_head(const char *name, const char *type, char *text, size_t size) {
+  snprintf(text, size,
+           "void %s(const double *const *x, const long *ld, const double *params, %s *out, long n, "
+           "char *work)", name, type);
+  return text;
+}
+
+static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
+  char head[256], store[256], lanes[128], records[128];
+  const char *type = pass->options.precision == RK_FLOAT32 ? "float" : "double";
+  int kept = tile->axis == RK_LANES_KEPT;
+  write_packing(out, pass, RK_NEST_PARAMETER, packing_head("rk_parameters", "double", head, sizeof head),
+                "out[%s] = rk_lane(%s, 0);");
+  snprintf(lanes, sizeof lanes, "rk_each (l, RK_LANES) out[%%s * %d + r + l] = (%s)rk_lane(%%s, l);",
+           kept ? block_rows(tile) : block_columns(tile), type);
+  for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
+    snprintf(records, sizeof records,
+             "rk_each (l, RK_LANES) out[(r + l) * %d + %%s] = (%s)rk_lane(%%s, l);",
+             pass->slots[side].size, type);
+    snprintf(store, sizeof store, "%s", (side == RK_NEST_ROW) == kept ? lanes : records);
+    write_packing(out, pass, (rk_nest_kind)side,
+                  packing_head(side == RK_NEST_ROW ? "rk_rows" : "rk_columns", type, head,
+                               sizeof head), store);
+  }
+}
+
+/* ---- the kernel ---- */
+
+static void write_tile(rk_writer *w) {
+  int masked = w->tile->axis == RK_LANES_REDUCED;
+  rk_open(w, "RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, "
+             "const real *restrict params, rk_int j, rk_state *z, char *panel%s)",
+          masked ? ", const int masked, mask valid" : "");
+  rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s",
+          masked ? " (void)masked; (void)valid;" : "");
+  rk_write_steps(w);
+  rk_write_accumulate(w);
+  rk_close(w);
+}
+
+static const char *flush_text(const rk_pass *pass) {
+  return pass->reduction->reduction->start ? "" : "rk_flush(z);";
+}
+
+static long flush_period(const rk_pass *pass, const rk_tile *tile) {
+  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
+  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
+  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
+}
+
+/* Lanes along the kept index: the columns are records, read one by one. */
+static void write_record_loop(rk_writer *w) {
+  int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
+  long flush = flush_period(w->pass, w->tile);
+  rk_open(w, "for (long j = 0; j < n;)");
+  rk_line(w, "const long end = n - j > %ldL ? j + %ldL : n;", flush, flush);
+  rk_line(w, "for (; j + %d <= end; j += %d)", columns, columns);
+  rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel);", columns, stride);
+  if (columns > 1)
+    rk_line(w, "for (; j < end; j++) rk_tile(1, x, columns + j * %d, params, (rk_int)j, z, panel);",
+            stride);
+  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  rk_close(w);
+}
+
+/* Lanes along the reduced index: whole blocks of columns, then vectors, the last one masked. */
+static void write_lane_loop(rk_writer *w) {
+  int block = block_columns(w->tile), lanes = w->tile->lanes;
+  int size = w->pass->slots[RK_NEST_COLUMN].size;
+  long flush = flush_period(w->pass, w->tile);
+  flush = flush > 1L << 30 ? flush : flush * lanes;
+  rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
+  rk_open(w, "for (long j = 0; j < n;)");
+  rk_line(w, "const long end = n - j > %ldL ? j + %ldL : n;", flush, flush);
+  rk_line(w, "for (; j + %d <= end; j += %d)", block, block);
+  rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel, 0, all);",
+          w->tile->columns, size);
+  rk_open(w, "for (const long from = j; j < end; j += %d)", lanes);
+  rk_line(w, "const mask valid = rk_ilt(rk_lane_index(), rk_ibroadcast((rk_int)(end - j)));");
+  rk_line(w, "rk_tile(1, x, columns + from * %d + (j - from), params, (rk_int)j, z, panel, 1, valid);",
+          size);
+  rk_close(w);
+  rk_line(w, "j = end;");
+  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  rk_close(w);
+}
+
+static void write_pair(rk_writer *w) {
+  int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
+  size_t state = rk_state_bytes(w->pass, w->tile);
+  int size = w->pass->slots[RK_NEST_ROW].size;
+  rk_open(w, "void rk_pair(const real *restrict rows, const real *restrict columns, "
+             "const real *restrict params, long blocks, long n, long long first, "
+             "double *restrict values, long long *restrict positions, long ld, char *restrict work)");
+  rk_open(w, "for (long b = 0; b < blocks; b++)");
+  rk_line(w, "const real *const x = rows + b * %ld;", (long)size * rows * (kept ? lanes : 1));
+  if (state <= 16384) {
+    rk_line(w, "rk_state local, *const z = &local;");
+    rk_line(w, "char *const panel = work;");
+  } else {
+    rk_line(w, "rk_state *const z = (rk_state *)work;");
+    rk_line(w, "char *const panel = work + (sizeof(rk_state) + 63) / 64 * 64;");
+  }
+  rk_line(w, "rk_start(z);");
+  if (kept) write_record_loop(w);
+  else write_lane_loop(w);
+  rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
+  rk_line(w, "const long row = (b * %d + u) * %d + l;", rows, lanes);
+  rk_line(w, "rk_leave(z, u, l, first, values + row, positions + row, ld);");
+  rk_close(w);
+  rk_close(w);
+  rk_close(w);
+}
+
+static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
+  char row[96], column[96];
+  int kept = tile->axis == RK_LANES_KEPT, lanes = tile->lanes;
+  const char *in_lanes = "rk_load(%s + (%%s) * %d + %s * %d)", *record = "rk_broadcast(%s[%s * %d + %%s])";
+  if (kept) {
+    snprintf(row, sizeof row, in_lanes, "x", block_rows(tile), "u", lanes);
+    snprintf(column, sizeof column, record, "y", "v", pass->slots[RK_NEST_COLUMN].size);
+  } else {
+    snprintf(row, sizeof row, record, "x", "u", pass->slots[RK_NEST_ROW].size);
+    snprintf(column, sizeof column, in_lanes, "y", block_columns(tile), "v", lanes);
+  }
+  const rk_spelling spelling = {"RK_INLINE", "RK_RARE", "rk_broadcast(params[%s])", row, column,
+                                NULL};
+  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
+                 .target = &spelling};
+  if (kept) rk_line(&w, "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
+  else rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
+  rk_write_state(&w);
+  write_tile(&w);
+  write_pair(&w);
+  free(w.memo);
+}
+
+/* ---- modules ---- */
+
+/* Names that every pass defines: with several passes in one text each gets a number. */
+static const char *const own_names[] = {"rk_parameters", "rk_rows", "rk_columns", "rk_pair",
+                                        "rk_tile", "rk_state", "rk_start", "rk_leave", "rk_sum",
+                                        "rk_flush", "rk_raise", "rk_changes", "rk_enter", "K"};
+enum { OWN_NAMES = sizeof own_names / sizeof *own_names };
+
+static void begin_pass(rk_text *out, int number, int of) {
+  for (int k = 0; of > 1 && k < OWN_NAMES; k++)
+    rk_text_format(out, "#define %s %s_%d\n", own_names[k], own_names[k], number);
+}
+
+static void end_pass(rk_text *out, int of) {
+  for (int k = 0; of > 1 && k < OWN_NAMES; k++) rk_text_format(out, "#undef %s\n", own_names[k]);
+  rk_text_add(out, "#undef rk_column\n");
+}
+
+/* A part of the text that works in one type, after the prelude functions that it uses. */
+static rk_status write_part(rk_text *out, const char *include_dir, int bits, const rk_text *body,
+                            rk_error *error) {
+  const char *text = rk_text_string(body);
+  rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", bits);
+  rk_status status = rk_write_prelude(out, include_dir, "lanes.h", text, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "tile.h", text, error);
+  rk_text_add(out, text);
+  return status;
+}
+
+static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile, int n) {
+  rk_text_add(out, "/* rkeops\n");
+  for (int k = 0; k < n; k++) rk_plan_print(pass[k], tile[k], " * ", out);
+  rk_text_format(out, " */\n#define RK_BYTES %d\n", tile[0]->bytes);
+}
+
+rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
+                    const char *include_dir, rk_text *out, rk_error *error) {
+  rk_text part[2] = {{0}, {0}}; /* what works in double, in float */
+  for (int k = 0; k < n; k++) {
+    rk_text *kernel = &part[pass[k]->options.precision == RK_FLOAT32];
+    begin_pass(&part[0], k, n);
+    write_all_packing(&part[0], pass[k], tile[k]);
+    if (kernel != &part[0]) {
+      end_pass(&part[0], n);
+      begin_pass(kernel, k, n);
+    }
+    write_kernel(kernel, pass[k], tile[k]);
+    end_pass(kernel, n);
+  }
+  write_head(out, pass, tile, n);
+  rk_status status = rk_write_prelude(out, include_dir, "lanes.h", NULL, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "tile.h", NULL, error);
+  if (!status) status = write_part(out, include_dir, 64, &part[0], error);
+  if (!status && part[1].length) status = write_part(out, include_dir, 32, &part[1], error);
+  int failed = out->failed || part[0].failed || part[1].failed;
+  rk_text_free(&part[0]);
+  rk_text_free(&part[1]);
+  return !status && failed ? rk_fail_memory(error, 1 << 16) : status;
+}

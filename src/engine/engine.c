@@ -1,0 +1,492 @@
+/* The pipeline, and the programs that this process knows.
+ *
+ * A request (text, declarations, options) leads to a program; programs whose formulas differ in
+ * their numbers only share a plan: its stages hold the kernels. */
+#include "engine.h"
+#include "build/build.h"
+#include "emit/emit.h"
+#include "error.h"
+#include "formula/operations.h"
+#include "formula/parser.h"
+#include "os.h"
+#include "run/kernel.h"
+#include "run/pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROGRAMS = 4096, TABLE = 16384, MAX_STAGES = 64 };
+
+/* What programs with equal formulas share. */
+typedef struct {
+  char *key;                 /* options and canonical graph */
+  rk_graph *graph;
+  const rk_node *root;
+  rk_stage *stage;           /* in order; the last one gives the result */
+  int stages;
+} rk_plan;
+
+struct rk_program {
+  char *key;                 /* options, declarations, text */
+  rk_plan *plan;
+  double *number;            /* by graph variable: what was lifted out of this text */
+  rk_variable *variable;     /* by position */
+  char *names;
+  rk_field field[2];
+  rk_program_info info;
+};
+
+typedef struct { char *key; void *value; } entry;
+typedef struct { entry slot[TABLE]; int count; } table;
+
+static table programs, plans;
+static char *include_dir;
+static int64_t memory_hits, program_count;
+
+const char *rk_include_dir(void) { return include_dir ? include_dir : getenv("RKEOPS_INCLUDE"); }
+
+/* ---- tables ---- */
+
+static size_t hash_of(const char *key) {
+  uint64_t hash = 14695981039346656037u;
+  for (; *key; key++) hash = (hash ^ (unsigned char)*key) * 1099511628211u;
+  return (size_t)(hash % TABLE);
+}
+
+static entry *place_of(table *t, const char *key) {
+  size_t k = hash_of(key);
+  while (t->slot[k].key && strcmp(t->slot[k].key, key)) k = (k + 1) % TABLE;
+  return &t->slot[k];
+}
+
+/* ---- requests ---- */
+
+static void write_options(rk_text *key, const rk_options *options) {
+  rk_text_format(key, "%d %d %d\n", options->precision, options->scheme, options->accumulator);
+}
+
+static char *request_key(const char *text, const char *const *declarations, int n,
+                         const rk_options *options) {
+  rk_text key = {0};
+  write_options(&key, options);
+  for (int k = 0; k < n; k++)
+    rk_text_format(&key, "%zu %s\n", strlen(declarations[k]), declarations[k]);
+  rk_text_add(&key, text);
+  return rk_text_steal(&key);
+}
+
+static char *plan_key(const rk_graph *graph, const rk_node *root, const rk_options *options) {
+  rk_text key = {0};
+  write_options(&key, options);
+  if (rk_graph_print(graph, root, &key)) key.failed = 1;
+  return rk_text_steal(&key);
+}
+
+/* ---- planning ---- */
+
+static void free_plan(rk_plan *plan) {
+  if (!plan) return;
+  for (int k = 0; k < plan->stages; k++) rk_pass_free(&plan->stage[k].pass);
+  free(plan->stage);
+  rk_graph_free(plan->graph);
+  free(plan->key);
+  free(plan);
+}
+
+/* The reductions that the root needs, itself last, in order of evaluation. */
+static int needed_reductions(const rk_graph *graph, const rk_node *root, const rk_node **found) {
+  char *wanted = calloc((size_t)root->number + 1, 1);
+  int count = 0;
+  if (!wanted) return 0;
+  wanted[root->number] = 1;
+  for (int k = root->number; k >= 0; k--) {
+    const rk_node *node = rk_graph_node(graph, k);
+    for (int o = 0; wanted[k] && o < node->operands; o++) wanted[node->operand[o]->number] = 1;
+  }
+  for (int k = 0; k <= root->number; k++)
+    if (wanted[k] && rk_graph_node(graph, k)->reduction && count < MAX_STAGES)
+      found[count++] = rk_graph_node(graph, k);
+  free(wanted);
+  return count;
+}
+
+static int result_variable(rk_graph *graph, const rk_node *reduction) {
+  for (int k = 0; k < rk_graph_variables(graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(graph, k);
+    if (v->origin == RK_FROM_PASS && v->source == reduction->number) return k;
+  }
+  return -1;
+}
+
+static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error *error) {
+  const rk_node *reduction[MAX_STAGES];
+  int count = needed_reductions(plan->graph, plan->root, reduction);
+  if (!count || reduction[count - 1] != plan->root)
+    return rk_fail(error, RK_ERROR_FORMULA, "more than %d reductions in one formula", MAX_STAGES);
+  plan->stage = calloc((size_t)count, sizeof *plan->stage);
+  if (!plan->stage) return rk_fail_memory(error, (size_t)count * sizeof *plan->stage);
+  for (int k = 0; k < count; k++) {
+    rk_status status = rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
+    if (status) return status;
+    plan->stages++;
+  }
+  for (int k = 0; k < count; k++)
+    plan->stage[k].result = result_variable(plan->graph, reduction[k]);
+  return RK_OK;
+}
+
+/* The plan of the graph: a known one, or a new one, which then owns the graph. */
+static rk_status find_plan(rk_graph **graph, const rk_node *root, const rk_options *options,
+                           rk_plan **found, rk_error *error) {
+  char *key = plan_key(*graph, root, options);
+  if (!key) return rk_fail_memory(error, 1 << 12);
+  entry *place = place_of(&plans, key);
+  if (place->key) {
+    free(key);
+    *found = place->value;
+    return RK_OK;
+  }
+  rk_plan *plan = calloc(1, sizeof *plan);
+  if (!plan) {
+    free(key);
+    return rk_fail_memory(error, sizeof *plan);
+  }
+  plan->key = key;
+  plan->graph = *graph;
+  plan->root = root;
+  *graph = NULL;
+  rk_status status = plan_stages(plan, options, error);
+  if (status) {
+    free_plan(plan);
+    return status;
+  }
+  *place = (entry){plan->key, plan};
+  plans.count++;
+  *found = plan;
+  return RK_OK;
+}
+
+/* ---- programs ---- */
+
+static void free_program(rk_program *program) {
+  if (!program) return;
+  free(program->key);
+  free(program->number);
+  free(program->variable);
+  free(program->names);
+  free(program);
+}
+
+static int copy_variables(rk_program *program, rk_graph *graph) {
+  int all = rk_graph_variables(graph), inputs = 0;
+  size_t bytes = 1;
+  for (int k = 0; k < all; k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(graph, k);
+    if (v->origin == RK_FROM_INPUT) inputs++, bytes += strlen(v->name) + 1;
+  }
+  program->number = calloc((size_t)all + 1, sizeof *program->number);
+  program->variable = calloc((size_t)inputs + 1, sizeof *program->variable);
+  char *name = program->names = calloc(bytes, 1);
+  if (!program->number || !program->variable || !name) return 0;
+  for (int k = 0; k < all; k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(graph, k);
+    program->number[k] = v->number;
+    if (v->origin != RK_FROM_INPUT) continue;
+    program->variable[v->source] = (rk_variable){strcpy(name, v->name), v->kind, v->dim, v->source};
+    name += strlen(name) + 1;
+  }
+  program->info.variables = inputs;
+  program->info.variable = program->variable;
+  return 1;
+}
+
+static rk_status make_program(rk_program *program, const char *text,
+                              const char *const *declarations, int n, const rk_options *options,
+                              rk_error *error) {
+  const rk_node *root;
+  rk_graph *graph = rk_graph_new();
+  if (!graph) return rk_fail_memory(error, 64);
+  rk_status status = rk_parse_program(graph, text, declarations, n, &root, error);
+  if (!status && !copy_variables(program, graph)) status = rk_fail_memory(error, 1 << 12);
+  if (!status) status = find_plan(&graph, root, options, &program->plan, error);
+  rk_graph_free(graph);
+  if (status) return status;
+  root = program->plan->root;
+  program->info.kept = (rk_kind)root->integer[1];
+  program->info.fields = rk_reduction_fields(root, program->field);
+  program->info.field = program->field;
+  program->info.reduction = rk_reduction_name(root->reduction);
+  return RK_OK;
+}
+
+/* Texts may be without number (a literal that changes at each call): the tables are emptied when
+ * they are full. Kernels are found again on the disk. */
+static void make_room(void) {
+  if (programs.count >= MAX_PROGRAMS || plans.count >= MAX_PROGRAMS) rk_forget();
+}
+
+void rk_forget(void) {
+  for (int k = 0; k < TABLE; k++) {
+    free_program(programs.slot[k].value);
+    free_plan(plans.slot[k].value);
+  }
+  memset(&programs, 0, sizeof programs);
+  memset(&plans, 0, sizeof plans);
+}
+
+rk_status rk_program_get(const char *text, const char *const *declarations, int n,
+                         const rk_options *options, rk_program **found, rk_error *error) {
+  error->status = RK_OK;
+  char *key = request_key(text, declarations, n, options);
+  if (!key) return rk_fail_memory(error, strlen(text));
+  entry *place = place_of(&programs, key);
+  if (place->key) {
+    free(key);
+    memory_hits++;
+    *found = place->value;
+    return RK_OK;
+  }
+  make_room();
+  rk_program *program = calloc(1, sizeof *program);
+  rk_status status = program ? make_program(program, text, declarations, n, options, error)
+                             : rk_fail_memory(error, sizeof *program);
+  if (status) {
+    free_program(program);
+    free(key);
+    return status;
+  }
+  program->key = key;
+  *place_of(&programs, key) = (entry){key, program};
+  programs.count++;
+  program_count++;
+  *found = program;
+  return RK_OK;
+}
+
+const rk_program_info *rk_program_info_of(const rk_program *program) { return &program->info; }
+
+rk_status rk_expression(const char *text, const char *const *declarations, int n,
+                        rk_expression_info *info, rk_error *error) {
+  const rk_node *root;
+  rk_graph *graph = rk_graph_new();
+  if (!graph) return rk_fail_memory(error, 64);
+  rk_status status = rk_parse_expression(graph, text, declarations, n, &root, error);
+  if (!status) *info = (rk_expression_info){root->dim, root->is_logical, root->level};
+  rk_graph_free(graph);
+  return status;
+}
+
+/* ---- running ---- */
+
+static rk_status check_input(const rk_variable *v, const rk_array *x, int64_t *rows,
+                             const char **first, rk_error *error) {
+  static const char *const kind[] = {"Vi", "Vj", "Pm"};
+  if (x->dim != v->dim)
+    return rk_fail(error, RK_ERROR_SHAPE, "`%s`: expected %d component%s (declared %s(%d)), found %lld",
+                   v->name, v->dim, v->dim == 1 ? "" : "s", kind[v->kind], v->dim, (long long)x->dim);
+  if (v->kind == RK_KIND_PARAMETER) {
+    if (x->rows == 1) return RK_OK;
+    return rk_fail(error, RK_ERROR_SHAPE, "`%s`: expected one row (declared Pm), found %lld", v->name,
+                   (long long)x->rows);
+  }
+  if (*first && *rows != x->rows)
+    return rk_fail(error, RK_ERROR_SHAPE,
+                   "`%s`: expected %lld rows as in `%s` (both declared %s), found %lld", v->name,
+                   (long long)*rows, *first, kind[v->kind], (long long)x->rows);
+  *first = v->name;
+  *rows = x->rows;
+  return RK_OK;
+}
+
+rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
+                          int64_t *kept_rows, int64_t *reduced_rows, rk_error *error) {
+  int64_t rows[3] = {1, 1, 1};
+  const char *first[3] = {NULL, NULL, NULL};
+  if (n != program->info.variables)
+    return rk_fail(error, RK_ERROR_SHAPE, "expected %d inputs, found %d", program->info.variables, n);
+  for (int k = 0; k < n; k++) {
+    const rk_variable *v = &program->variable[k];
+    rk_status status = check_input(v, &inputs[k], &rows[v->kind], &first[v->kind], error);
+    if (status) return status;
+  }
+  *kept_rows = rows[program->info.kept];
+  *reduced_rows = rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
+  return RK_OK;
+}
+
+/* Everything that the stages read, by graph variable; what the engine makes itself is in `own`. */
+typedef struct {
+  rk_array *value;
+  double **own;
+  int count;
+} values;
+
+static void free_values(values *v) {
+  for (int k = 0; v->own && k < v->count; k++) free(v->own[k]);
+  free(v->own);
+  free(v->value);
+}
+
+static int own_value(values *v, int k, int64_t rows, int dim) {
+  if ((double)rows * dim > 0x1p58) return 0;
+  v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
+  v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows};
+  return v->own[k] != NULL;
+}
+
+static int make_value(values *v, rk_program *program, int k, const rk_array *inputs) {
+  const rk_graph_variable *variable = rk_graph_variable_at(program->plan->graph, k);
+  if (variable->origin == RK_FROM_INPUT) {
+    v->value[k] = inputs[variable->source];
+  } else if (variable->origin == RK_FROM_NUMBER) {
+    if (!own_value(v, k, 1, 1)) return 0;
+    v->own[k][0] = program->number[k];
+  } else if (variable->origin == RK_FROM_CENTRE) {
+    if (!own_value(v, k, 1, variable->dim)) return 0;
+    rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k]);
+  }
+  return 1;
+}
+
+static rk_status make_values(values *v, rk_program *program, const rk_array *inputs,
+                             rk_error *error) {
+  v->count = rk_graph_variables(program->plan->graph);
+  v->value = calloc((size_t)v->count + 1, sizeof *v->value);
+  v->own = calloc((size_t)v->count + 1, sizeof *v->own);
+  int failed = !v->value || !v->own;
+  for (int k = 0; k < v->count && !failed; k++) failed = !make_value(v, program, k, inputs);
+  return failed ? rk_fail_memory(error, (size_t)v->count * sizeof *v->value) : RK_OK;
+}
+
+static rk_status run_stages(rk_program *program, values *v, const int64_t *rows,
+                            const rk_output *outputs, rk_poll poll, void *poll_data,
+                            rk_error *error) {
+  rk_plan *plan = program->plan;
+  for (int k = 0; k < plan->stages; k++) {
+    rk_stage *stage = &plan->stage[k];
+    int last = k == plan->stages - 1;
+    rk_output inner = {.type = RK_OUT_DOUBLE};
+    rk_kind kept = (rk_kind)stage->pass.source->integer[1];
+    int64_t reduced = rows[kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
+    if (!last && !own_value(v, stage->result, rows[kept], stage->pass.source->dim))
+      return rk_fail_memory(error, (size_t)rows[kept] * sizeof(double));
+    if (!last) inner.data = v->own[stage->result];
+    rk_status status = rk_run_stage(stage, v->value, rows[kept], reduced, last ? outputs : &inner,
+                                    poll, poll_data, error);
+    if (status) return status;
+  }
+  return RK_OK;
+}
+
+rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
+                 rk_poll poll, void *poll_data, rk_error *error) {
+  int64_t kept, reduced, rows[2];
+  error->status = RK_OK;
+  rk_status status = rk_program_rows(program, inputs, n, &kept, &reduced, error);
+  if (status) return status;
+  for (int k = 0; k < program->info.fields; k++)
+    if (program->field[k].is_position && outputs[k].type == RK_OUT_INT32 && reduced > INT32_MAX - 1)
+      return rk_fail(error, RK_ERROR_SHAPE, "positions in %lld rows do not fit in 32 bits",
+                     (long long)reduced);
+  rows[program->info.kept] = kept;
+  rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I] = reduced;
+  values v = {0};
+  status = make_values(&v, program, inputs, error);
+  if (!status) status = run_stages(program, &v, rows, outputs, poll, poll_data, error);
+  free_values(&v);
+  return status;
+}
+
+/* ---- building ahead, showing ---- */
+
+rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll_data,
+                        rk_error *error) {
+  enum { TOGETHER = 24 };
+  rk_stage *stage[TOGETHER];
+  int count = 0;
+  rk_status status = RK_OK;
+  for (int k = 0; k <= n && !status; k++) {
+    for (int s = 0; k < n && s < list[k]->plan->stages; s++) {
+      rk_stage *next = &list[k]->plan->stage[s];
+      int known = next->module[RK_LANES_KEPT].pair != NULL;
+      for (int c = 0; c < count; c++) known |= stage[c] == next;
+      if (!known) stage[count++] = next;
+      if (count < TOGETHER) continue;
+      status = rk_modules_build(stage, count, RK_LANES_KEPT, poll, poll_data, error);
+      count = 0;
+      if (status) return status;
+    }
+    if (k == n && count)
+      status = rk_modules_build(stage, count, RK_LANES_KEPT, poll, poll_data, error);
+  }
+  return status;
+}
+
+rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error) {
+  rk_text out = {0};
+  rk_status status = RK_OK;
+  for (int k = 0; k < program->plan->stages && !status; k++) {
+    const rk_pass *pass = &program->plan->stage[k].pass;
+    rk_tile tile = rk_tile_choose(pass, RK_LANES_KEPT, rk_os_vector_bytes());
+    const rk_tile *tiles = &tile;
+    status = target == RK_TARGET_C ? rk_emit_c(&pass, &tiles, 1, rk_include_dir(), &out, error)
+                                   : rk_emit_cuda(pass, rk_include_dir(), &out, error);
+  }
+  *text = status ? NULL : rk_text_steal(&out);
+  rk_text_free(&out);
+  if (!status && !*text) status = rk_fail_memory(error, 1 << 16);
+  return status;
+}
+
+void rk_free(void *pointer) { free(pointer); }
+
+/* ---- settings, counters, reports ---- */
+
+rk_status rk_configure(const rk_settings *settings, rk_error *error) {
+  if (settings->include_dir) {
+    size_t length = strlen(settings->include_dir) + 1;
+    char *copy = malloc(length);
+    if (!copy) return rk_fail_memory(error, length);
+    memcpy(copy, settings->include_dir, length);
+    free(include_dir);
+    include_dir = copy;
+  }
+  return rk_build_configure(settings, error);
+}
+
+rk_counters rk_count(void) {
+  rk_counters counters = {.programs = program_count, .memory_hits = memory_hits};
+  rk_build_counters(&counters.compiles, &counters.disk_hits);
+  return counters;
+}
+
+rk_status rk_report(char **text, rk_error *error) {
+  rk_text out = {0};
+  rk_text_format(&out, "threads: %d of %d processors, OpenMP %s\n", rk_threads(), rk_processors(),
+                 rk_has_openmp() ? "yes" : "no");
+  rk_text_format(&out, "vectors: %d bytes\n", rk_os_vector_bytes());
+  rk_status status = rk_build_report(&out, error);
+  *text = status ? NULL : rk_text_steal(&out);
+  rk_text_free(&out);
+  return status;
+}
+
+int rk_operation_entry(int k, rk_entry *entry) {
+  static const char *const kind[] = {"leaf", "elementwise", "fold", "pieces", "defined"};
+  const rk_operation *operation = rk_operation_at(k);
+  if (!operation) return 0;
+  *entry = (rk_entry){operation->name, kind[operation->kind], operation->operands,
+                      operation->integers, {NULL, NULL, NULL}, operation->documentation};
+  for (int o = 0; o < RK_MAX_OPERANDS; o++)
+    entry->derivatives[o] = operation->derivative[o] ? operation->derivative[o]
+                                                     : operation->transpose[o];
+  return 1;
+}
+
+int rk_reduction_entry(int k, rk_entry *entry) {
+  const rk_reduction *reduction = rk_reduction_at(k);
+  if (!reduction) return 0;
+  *entry = (rk_entry){reduction->name, "reduction", reduction->weight == RK_WEIGHT_NONE ? 1 : 2,
+                      reduction->ranked, {NULL, NULL, NULL}, reduction->documentation};
+  return 1;
+}

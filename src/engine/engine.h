@@ -1,0 +1,184 @@
+/* The rkeops engine: all that the R glue, the C tests and the drivers may call.
+ *
+ * A formula (text and declarations) becomes a program once; a program runs on arrays as often as
+ * wanted. Programs live in a cache of the process and are never freed by the caller.
+ * The engine knows nothing of R: it returns a status and writes a message into the caller's
+ * rk_error; it never prints, never exits and never jumps. It is called from one thread at a time.
+ */
+#ifndef RKEOPS_ENGINE_H
+#define RKEOPS_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+  RK_OK = 0,
+  RK_ERROR_FORMULA,   /* the text or a declaration is wrong: the place is in the message */
+  RK_ERROR_SHAPE,     /* dimensions or numbers of rows do not agree */
+  RK_ERROR_ARGUMENT,  /* an option or another argument is wrong */
+  RK_ERROR_COMPILE,   /* no compiler, it failed, or it took longer than the limit */
+  RK_ERROR_DEVICE,    /* a GPU or its libraries */
+  RK_ERROR_MEMORY,    /* out of memory: bytes wanted are in the message */
+  RK_ERROR_SYSTEM,    /* files, folders, processes */
+  RK_CANCELLED,       /* the poll function asked to stop */
+  RK_ERROR_INTERNAL   /* a fault of the engine itself */
+} rk_status;
+
+typedef struct {
+  rk_status status;
+  char message[4096]; /* UTF-8, one or several lines, no newline at the end */
+} rk_error;
+
+/* Called by the calling thread only: between blocks of work, while packing and while waiting for
+ * a compiler. `done` is the fraction of the pairs that is done, or -1 while compiling.
+ * Non-zero cancels: the call returns RK_CANCELLED and nothing is lost. */
+typedef int (*rk_poll)(void *data, double done);
+
+typedef enum { RK_FLOAT32, RK_FLOAT64 } rk_precision;
+typedef enum { RK_SCHEME_AUTO, RK_SCHEME_DIRECT, RK_SCHEME_BLOCK, RK_SCHEME_KAHAN } rk_scheme;
+typedef enum { RK_ACCUMULATOR_AUTO, RK_ACCUMULATOR_FLOAT32, RK_ACCUMULATOR_FLOAT64 } rk_accumulator;
+typedef enum { RK_TARGET_C, RK_TARGET_CUDA } rk_target;
+
+/* Everything besides formula and declarations that changes the code. {0} is the default. */
+typedef struct {
+  rk_precision precision;
+  rk_scheme scheme;
+  rk_accumulator accumulator;
+} rk_options;
+
+/* ---- settings of the process ---------------------------------------------------------------- */
+
+/* Strings are copied; NULL keeps what was there. All have defaults save include_dir, which must be
+ * set before the first program is built. */
+typedef struct {
+  const char *include_dir;  /* folder with lanes.h and cuda.h (inst/include/rkeops) */
+  const char *cache_dir;    /* kernel cache; made with mode 0700 when first needed */
+  const char *fallback_dir; /* private folder used when cache_dir cannot be (a session's tempdir) */
+  const char *makeconf;     /* R's Makeconf: its CC and its -fPIC flag are used */
+  const char *compiler;     /* overrides the compiler of makeconf, e.g. "clang" or "ccache gcc" */
+  double compile_timeout;   /* seconds; <= 0 keeps what was there (60) */
+  int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
+  int debug;                /* 1: RKEOPS_DEBUG-like tracing to debug_file */
+} rk_settings;
+rk_status rk_configure(const rk_settings *settings, rk_error *error);
+
+/* Number of threads of later calls; 0 goes back to the default: half of the processors, at least
+ * one, bounded by OMP_NUM_THREADS and OMP_THREAD_LIMIT. One thread after fork, always. */
+rk_status rk_set_threads(int threads, rk_error *error);
+int rk_threads(void);           /* what a call would use now */
+int rk_processors(void);        /* what the machine has */
+int rk_has_openmp(void);
+
+/* ---- programs ------------------------------------------------------------------------------- */
+
+typedef struct rk_program rk_program;
+
+typedef enum { RK_KIND_I, RK_KIND_J, RK_KIND_PARAMETER } rk_kind;
+
+typedef struct {
+  const char *name;   /* "x"; for a variable written in place "Vi(0,3)" */
+  rk_kind kind;
+  int dim;
+  int position;       /* index into the inputs of rk_run */
+} rk_variable;
+
+/* One array of the result: rows x (k * dim) numbers, column-major, column index c = a + k * d for
+ * rank a (0..k-1; k = 1 save for the K smallest) and component d. */
+typedef struct {
+  int is_position;    /* positions in the reduced index rather than values */
+  int k, dim;
+  int ranked;         /* 1 for the K smallest, also when k is 1: the result keeps an axis for ranks */
+} rk_field;
+
+typedef struct {
+  int variables;               /* = number of inputs expected by rk_run */
+  const rk_variable *variable; /* in order of position */
+  rk_kind kept;                /* RK_KIND_I or RK_KIND_J: the index of the result's rows */
+  int fields;                  /* 1, or 2: values and positions */
+  const rk_field *field;
+  const char *reduction;       /* canonical name, "Sum", "ArgKMin", ... */
+} rk_program_info;
+
+/* Parses, checks and simplifies; compiles nothing. The text is a reduction, possibly after
+ * definitions separated by ";". Declarations: "x=Vi(3)", "y=Vj(1,3)", "Pm(2)". `n` may be 0 when
+ * all variables are written in place. The result is the same pointer for the same request. */
+rk_status rk_program_get(const char *text, const char *const *declarations, int n,
+                         const rk_options *options, rk_program **program, rk_error *error);
+const rk_program_info *rk_program_info_of(const rk_program *program);
+
+/* The dimension of an expression that is not a reduction, for the R layer: dim and whether it is
+ * of logical kind; index bits 1 (i) and 2 (j) say on what it depends. */
+typedef struct { int dim, is_logical, indices; } rk_expression_info;
+rk_status rk_expression(const char *text, const char *const *declarations, int n,
+                        rk_expression_info *info, rk_error *error);
+
+/* Text that the program compiles to, for a machine like this one. Freed by rk_free. */
+rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error);
+void rk_free(void *pointer);
+
+/* An input: element (row r, component d) is data[r * row_stride + d * component_stride]. A
+ * parameter has one row. */
+typedef struct {
+  const double *data;
+  int64_t rows;
+  int64_t dim;        /* number of components found: compared with the declaration */
+  int64_t row_stride, component_stride;
+} rk_array;
+
+typedef enum { RK_OUT_DOUBLE, RK_OUT_INT32 } rk_output_type;
+
+/* Where one field goes. Values are always doubles. A position p (from 0) is written as p + base;
+ * "no position" is written as none_double or none_int32. RK_OUT_INT32 is refused (RK_ERROR_SHAPE)
+ * when the reduced index has more than 2^31 - 2 rows. */
+typedef struct {
+  rk_output_type type;
+  void *data;         /* rows * k * dim elements */
+  int64_t base;
+  double none_double;
+  int32_t none_int32;
+} rk_output;
+
+/* Numbers of rows of the two indices, checked for agreement: 1 where no variable has that index. */
+rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
+                          int64_t *kept_rows, int64_t *reduced_rows, rk_error *error);
+
+/* Compiles if needed, runs, writes every field. */
+rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
+                 rk_poll poll, void *poll_data, rk_error *error);
+
+/* Builds many programs with few compiles (tests, warming a cache). */
+rk_status rk_build_many(rk_program *const *programs, int n, rk_poll poll, void *poll_data,
+                        rk_error *error);
+
+/* ---- counters, caches, reports -------------------------------------------------------------- */
+
+typedef struct {
+  int64_t programs;       /* programs known to this process */
+  int64_t compiles;       /* compiler runs */
+  int64_t memory_hits, disk_hits;
+} rk_counters;
+rk_counters rk_count(void);
+
+/* Forgets the kernels of this process (handles stay loaded); the disk is not touched. */
+void rk_forget(void);
+
+rk_status rk_cache_usage(int64_t *files, int64_t *bytes, rk_error *error);
+rk_status rk_cache_clear(rk_error *error);
+
+/* What was found on this machine, as "key: value" lines (compiler, its version, CPU features,
+ * threads, CUDA libraries, cache folder). Freed by rk_free. */
+rk_status rk_report(char **text, rk_error *error);
+
+/* The tables, for documentation, suggestions and tests: entry k of the operations or reductions,
+ * 0 when there is none. */
+typedef struct {
+  const char *name;
+  const char *kind;       /* "elementwise", "fold", "pieces", "defined", "reduction", ... */
+  int operands, integers; /* numbers of expression and of integer arguments */
+  const char *derivatives[3];
+  const char *documentation;
+} rk_entry;
+int rk_operation_entry(int k, rk_entry *entry);
+int rk_reduction_entry(int k, rk_entry *entry);
+
+#endif

@@ -1,0 +1,78 @@
+/* The expression graph: what the parser makes, the stages rewrite and the planner reads.
+ *
+ * Nodes are immutable and unique: two nodes of the same operation on the same operands are one
+ * (hash-consing), so sharing is found by construction and the size of a derived graph stays small.
+ * A node's operands always have smaller numbers, so the order of numbers is an order of evaluation.
+ * A graph owns all of its memory in one arena and is freed as a whole.
+ */
+#ifndef RKEOPS_GRAPH_H
+#define RKEOPS_GRAPH_H
+
+#include "engine.h"
+#include "text.h"
+
+enum { RK_MAX_OPERANDS = 3, RK_MAX_INTEGERS = 2, RK_MAX_DIM = 65535 };
+
+/* On what a value depends: bits, so that an operation's level is the union of its operands'. */
+enum { RK_LEVEL_PARAMETER = 0, RK_LEVEL_I = 1, RK_LEVEL_J = 2, RK_LEVEL_PAIR = 3 };
+
+typedef struct rk_operation rk_operation;
+typedef struct rk_reduction rk_reduction;
+typedef struct rk_graph rk_graph;
+
+typedef struct rk_node {
+  int number;                             /* position in the graph */
+  const rk_operation *operation;          /* NULL for a reduction */
+  const rk_reduction *reduction;          /* of the values of operand 0 (and 1: weights) */
+  int operands, integers;
+  const struct rk_node *operand[RK_MAX_OPERANDS];
+  int integer[RK_MAX_INTEGERS];           /* a reduction: integer[0] = K, integer[1] = kept kind */
+  double value;                           /* of a Number */
+  int variable;                           /* of a Variable: index into the graph's variables */
+  int dim;
+  int level;
+  int is_logical;
+} rk_node;
+
+/* A variable holds the rows of an input, or one of the values that the engine supplies itself. */
+typedef enum {
+  RK_FROM_INPUT,      /* inputs[source] of the call */
+  RK_FROM_NUMBER,     /* a number lifted out of the formula */
+  RK_FROM_CENTRE,     /* the common centre of two inputs, source and other */
+  RK_FROM_PASS        /* the result of an earlier pass: reduction node number `source` */
+} rk_origin;
+
+typedef struct {
+  const char *name;
+  rk_kind kind;
+  int dim;
+  rk_origin origin;
+  int source, other;
+  double number;
+  int declared;       /* by the user, so it must be supplied even if it is not used */
+} rk_graph_variable;
+
+rk_graph *rk_graph_new(void);
+void rk_graph_free(rk_graph *graph);
+void *rk_graph_alloc(rk_graph *graph, size_t bytes);          /* zeroed, NULL when out of memory */
+char *rk_graph_copy_text(rk_graph *graph, const char *text, size_t length);
+
+int rk_graph_size(const rk_graph *graph);
+const rk_node *rk_graph_node(const rk_graph *graph, int number);
+int rk_graph_variables(const rk_graph *graph);
+rk_graph_variable *rk_graph_variable_at(rk_graph *graph, int k);
+int rk_graph_add_variable(rk_graph *graph, const rk_graph_variable *variable);
+
+/* The node equal to *wanted (its number is ignored), added if there is none. */
+const rk_node *rk_graph_intern(rk_graph *graph, const rk_node *wanted);
+
+/* Builders. Operands must fit: rk_apply in operations.h checks what a user wrote. */
+const rk_node *rk_variable_node(rk_graph *graph, int variable);
+const rk_node *rk_number(rk_graph *graph, double value);
+int rk_is_number(const rk_node *node, double value);
+
+/* Canonical text: one line per node, complete: two graphs with the same text compile to the same
+ * code. Also the debugging print. */
+rk_status rk_graph_print(const rk_graph *graph, const rk_node *root, rk_text *text);
+
+#endif

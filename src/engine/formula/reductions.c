@@ -1,0 +1,274 @@
+/* The table of reductions and the host side of their states. See reductions.h. */
+#include "formula/reductions.h"
+#include "error.h"
+#include "formula/operations.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* Code that runs here and, as text, on a device. */
+#define MERGE(name, ...)                                                                           \
+  static void name(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,         \
+                   ptrdiff_t lw, int K) __VA_ARGS__                                                \
+  static const char name##_text[] = #__VA_ARGS__;
+
+MERGE(merge_minimum, {
+  (void)p; (void)q; (void)ld; (void)lw; (void)K;
+  if (*w < *v) *v = *w;
+})
+
+/* Both lists are in order of (value, position), "none" last: so is the result. */
+MERGE(merge_smallest, {
+  for (int r = 0; r < K; r++) {
+    double g = w[r * lw];
+    int64_t j = q[r * lw];
+    for (int k = r; k < K; k++) {
+      double value = v[k * ld];
+      int64_t position = p[k * ld];
+      if (g < value || (g == value && j < position)) {
+        v[k * ld] = g; p[k * ld] = j;
+        g = value; j = position;
+      }
+    }
+  }
+})
+
+/* Sorted insertion; an empty place holds NaN, so that +Inf is a value like any other. */
+#define ENTER_SMALLEST                                                                             \
+  "for (int r = 0; r < K; r++) {\n"                                                                \
+  "  const mask before = rk_or(rk_lt(g, v[r]), rk_isnan(v[r]));\n"                                 \
+  "  const vec value = v[r];\n"                                                                    \
+  "  const ivec position = p[r];\n"                                                                \
+  "  v[r] = rk_select(before, g, value);\n"                                                        \
+  "  p[r] = rk_iselect(before, j, position);\n"                                                    \
+  "  g = rk_select(before, value, g);\n"                                                           \
+  "  j = rk_iselect(before, position, j);\n"                                                       \
+  "}"
+#define SMALLEST                                                                                   \
+  .any_dim = 1, .keeps_positions = 1, .start = "RK_NAN", .enter = ENTER_SMALLEST,                  \
+  .guard = "rk_not(rk_ge(g, v[K - 1]))", .neutral = INFINITY, .absent = NAN,                       \
+  .merge = merge_smallest, .merge_text = merge_smallest_text
+
+static const double ln2 = 0.69314718055994530942;
+#define LOG2_E 1.4426950408889634074
+
+static double value_of(const rk_finish *f, int column) { (void)column; return f->value; }
+static double sum_of(const rk_finish *f, int column) { (void)column; return f->sum; }
+/* sum of exp(F) G = sum * 2^head. A sum of nothing but exp(-Inf) has no logarithm of its own. */
+static double log_of_sum(const rk_finish *f, int column) {
+  (void)column;
+  if (f->sum == 0) return -INFINITY;
+  return ln2 * (f->head + log2(f->sum));
+}
+static double quotient_of_sums(const rk_finish *f, int column) { (void)column; return f->sum / f->first; }
+static double head_and_sum(const rk_finish *f, int column) {
+  if (column >= 0) return f->sum;
+  return f->head <= -FLT_MAX ? -INFINITY : ln2 * f->head;
+}
+
+#define VALUES {.value = value_of}
+#define POSITIONS {.is_position = 1}
+#define EXPONENTIAL .has_head = 1, .head_scale = LOG2_E
+
+static const rk_reduction table[] = {
+  {.name = "Sum", .any_dim = 1, .fields = 1, .field = {{.value = sum_of}},
+   .documentation = "sum"},
+  {.name = "Min", .any_dim = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
+   .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
+   .fields = 1, .field = {VALUES}, .documentation = "smallest value; NaN is skipped"},
+  {.name = "Max", .any_dim = 1, .negate = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
+   .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
+   .fields = 1, .field = {VALUES}, .documentation = "largest value; NaN is skipped"},
+  {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
+   .documentation = "position of the smallest value, the first one of equals"},
+  {.name = "ArgMax", .negate = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
+   .documentation = "position of the largest value, the first one of equals"},
+  {.name = "Min_ArgMin", SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   .documentation = "smallest value and its position"},
+  {.name = "Max_ArgMax", .negate = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   .documentation = "largest value and its position"},
+  {.name = "KMin", .ranked = 1, SMALLEST, .fields = 1, .field = {VALUES},
+   .documentation = "the K smallest values in order; Inf where there are fewer"},
+  {.name = "ArgKMin", .ranked = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
+   .documentation = "positions of the K smallest values; none where there are fewer"},
+  {.name = "KMin_ArgKMin", .ranked = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   .documentation = "the K smallest values and their positions"},
+  {.name = "LogSumExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
+   .fields = 1, .field = {{.value = log_of_sum}},
+   .documentation = "log of the (weighted) sum of exp(F)"},
+  {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL, .fields = 1, .field = {{.value = log_of_sum}},
+   .documentation = "log of the sum of exp(F) times the weights"},
+  {.name = "SumSoftMaxWeight", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL, .fields = 1, .field = {{.value = quotient_of_sums}},
+   .documentation = "sum of exp(F) times the weights, over the sum of exp(F)"},
+  {.name = "Max_SumShiftExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL, .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+   .documentation = "m and the (weighted) sum of exp(F - m), m the largest F"},
+  {.name = "Max_SumShiftExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL, .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+   .documentation = "m and the weighted sum of exp(F - m), m the largest F"},
+};
+enum { TABLE_SIZE = sizeof table / sizeof *table, MAX_ADDED = 8 };
+static const rk_reduction *added[MAX_ADDED];
+static int added_count;
+
+const rk_reduction *rk_reduction_at(int k) {
+  if (k < 0) return NULL;
+  if (k < TABLE_SIZE) return &table[k];
+  return k - TABLE_SIZE < added_count ? added[k - TABLE_SIZE] : NULL;
+}
+
+const rk_reduction *rk_reduction_find(const char *name) {
+  const rk_reduction *entry;
+  for (int k = 0; (entry = rk_reduction_at(k)); k++)
+    if (!strcmp(entry->name, name)) return entry;
+  return NULL;
+}
+
+const char *rk_reduction_name(const rk_reduction *reduction) { return reduction->name; }
+
+rk_status rk_reduction_add(const rk_reduction *reduction) {
+  if (added_count == MAX_ADDED) return RK_ERROR_ARGUMENT;
+  added[added_count++] = reduction;
+  return RK_OK;
+}
+
+/* ---- the node ---- */
+
+/* Sums with weights have the weights as second operand: 1 where the user gave none. */
+static const rk_node *weight_operand(rk_graph *graph, const rk_reduction *reduction,
+                                     const rk_node *weight, rk_error *error) {
+  const rk_node *one = rk_number(graph, 1);
+  if (!weight) return one;
+  return reduction->unit ? rk_apply2(graph, "Concat", one, weight, error) : weight;
+}
+
+const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
+                         const rk_node *weight, int K, rk_kind kept, rk_error *error) {
+  if (!formula) return NULL;
+  if (!reduction->any_dim && formula->dim != 1) {
+    rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: expected a formula of dimension 1, found %d",
+            reduction->name, formula->dim);
+    return NULL;
+  }
+  rk_node node = {.reduction = reduction, .operands = 1, .integers = 2};
+  node.operand[0] = formula;
+  if (reduction->has_head) {
+    node.operand[1] = weight_operand(graph, reduction, weight, error);
+    if (!node.operand[1]) return NULL;
+    node.operands = 2;
+  }
+  node.integer[0] = K;
+  node.integer[1] = kept;
+  node.level = kept == RK_KIND_I ? RK_LEVEL_I : RK_LEVEL_J;
+  rk_field field[2];
+  rk_reduction_fields(&node, field);
+  if ((long)field[0].dim * field[0].k > RK_MAX_DIM) {
+    rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: %ld columns are more than %d",
+            reduction->name, (long)field[0].dim * field[0].k, RK_MAX_DIM);
+    return NULL;
+  }
+  node.dim = field[0].dim * field[0].k;
+  const rk_node *made = rk_graph_intern(graph, &node);
+  if (!made) rk_fail(error, RK_ERROR_MEMORY, "out of memory while building a formula");
+  return made;
+}
+
+/* ---- shapes ---- */
+
+rk_state_shape rk_state_of(const rk_node *node) {
+  const rk_reduction *r = node->reduction;
+  rk_state_shape shape = {.components = node->operand[r->has_head]->dim,
+                          .K = r->ranked ? node->integer[0] : 1};
+  shape.values = r->has_head + shape.components * (r->start ? shape.K : 1);
+  shape.positions = r->keeps_positions ? shape.components * shape.K : 0;
+  return shape;
+}
+
+int rk_reduction_fields(const rk_node *node, rk_field *field) {
+  const rk_reduction *r = node->reduction;
+  rk_state_shape shape = rk_state_of(node);
+  for (int k = 0; k < r->fields; k++) {
+    field[k].is_position = r->field[k].is_position;
+    field[k].k = shape.K;
+    field[k].ranked = r->ranked;
+    field[k].dim = shape.components - r->unit + r->field[k].leading;
+  }
+  return r->fields;
+}
+
+/* ---- states on the host ---- */
+
+void rk_state_start(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
+                    ptrdiff_t rows) {
+  const rk_reduction *r = node->reduction;
+  rk_state_shape shape = rk_state_of(node);
+  for (int c = 0; c < shape.values; c++) {
+    double neutral = r->has_head && c == 0 ? -FLT_MAX : r->start ? r->neutral : 0;
+    for (ptrdiff_t row = 0; row < rows; row++) values[c * ld + row] = neutral;
+  }
+  for (int c = 0; c < shape.positions; c++)
+    for (ptrdiff_t row = 0; row < rows; row++) positions[c * ld + row] = RK_NO_POSITION;
+}
+
+/* The larger reference wins; the sums under the other are scaled down to it. */
+static void merge_head(double *head, double other, double *scale, double *other_scale) {
+  double common = *head > other ? *head : other;
+  *scale = *head == common ? 1 : exp2(*head - common);
+  *other_scale = other == common ? 1 : exp2(other - common);
+  *head = common;
+}
+
+void rk_state_merge(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
+                    const double *other_values, const int64_t *other_positions, ptrdiff_t other_ld) {
+  const rk_reduction *r = node->reduction;
+  rk_state_shape shape = rk_state_of(node);
+  if (r->start) {
+    for (int c = 0; c < shape.components; c++) {
+      ptrdiff_t first = (ptrdiff_t)c * shape.K;
+      r->merge(values + first * ld, positions ? positions + first * ld : NULL, ld,
+               other_values + first * other_ld,
+               other_positions ? other_positions + first * other_ld : NULL, other_ld, shape.K);
+    }
+    return;
+  }
+  double scale = 1, other_scale = 1;
+  if (r->has_head) merge_head(values, *other_values, &scale, &other_scale);
+  for (int c = r->has_head; c < shape.values; c++)
+    values[c * ld] = values[c * ld] * scale + other_values[c * other_ld] * other_scale;
+}
+
+static void write_position(const rk_output *output, int64_t at, int64_t position) {
+  int none = position == RK_NO_POSITION;
+  if (output->type == RK_OUT_INT32)
+    ((int32_t *)output->data)[at] = none ? output->none_int32 : (int32_t)(position + output->base);
+  else
+    ((double *)output->data)[at] = none ? output->none_double : (double)(position + output->base);
+}
+
+void rk_state_finish(const rk_node *node, const double *values, const int64_t *positions,
+                     ptrdiff_t ld, ptrdiff_t rows, const rk_output *outputs, int64_t first_row,
+                     int64_t all_rows) {
+  const rk_reduction *r = node->reduction;
+  rk_state_shape shape = rk_state_of(node);
+  for (int f = 0; f < r->fields; f++) {
+    const rk_field_rule *rule = &r->field[f];
+    int dim = shape.components - r->unit + rule->leading;
+    for (int d = 0; d < dim; d++)
+      for (int a = 0; a < shape.K; a++) {
+        int component = d - rule->leading + r->unit;
+        ptrdiff_t c = r->start ? (ptrdiff_t)component * shape.K + a : r->has_head + component;
+        int64_t at = (a + (int64_t)shape.K * d) * all_rows + first_row;
+        for (ptrdiff_t row = 0; row < rows; row++) {
+          if (rule->is_position) {
+            write_position(&outputs[f], at + row, positions[c * ld + row]);
+            continue;
+          }
+          rk_finish state = {.head = values[row], .first = values[r->has_head * ld + row]};
+          if (d >= rule->leading) {
+            state.sum = state.value = values[c * ld + row];
+            if (r->negate) state.value = -state.value;
+          }
+          ((double *)outputs[f].data)[at + row] = rule->value(&state, d - rule->leading);
+        }
+      }
+  }
+}

@@ -1,0 +1,77 @@
+/* A reduction is a monoid over tiles: a state, how it starts, how values enter it (in lanes), how
+ * two states merge, how it is finished. Each is one entry of the table in reductions.c; no other
+ * file names one.
+ *
+ * The state of a kept row has, in `values`: one reference (`head`, only if there is one), then for
+ * each component of the reduced values either K values in order or one sum; in `positions`: K
+ * positions for each component, if positions are kept. Component c of row r lies at [c * ld + r].
+ */
+#ifndef RKEOPS_REDUCTIONS_H
+#define RKEOPS_REDUCTIONS_H
+
+#include "formula/graph.h"
+
+#define RK_NO_POSITION INT64_MAX   /* after every position */
+
+typedef enum { RK_WEIGHT_NONE, RK_WEIGHT_OPTIONAL, RK_WEIGHT_REQUIRED } rk_weight_rule;
+
+/* What a finished number is made of: the reference, the sum, the first sum, or value and position. */
+typedef struct { double head, sum, first, value; int64_t position; } rk_finish;
+
+typedef struct {
+  int is_position;
+  int leading;                              /* columns made from the head before the components */
+  double (*value)(const rk_finish *state, int column); /* column -1: leading; NULL for positions */
+} rk_field_rule;
+
+struct rk_reduction {
+  const char *name;
+  rk_weight_rule weight;
+  int ranked;               /* takes K and keeps the K first */
+  int negate;               /* reduces -F, gives back minus the values */
+  int unit;                 /* the first sum is that of the weight 1, not part of the result */
+  int any_dim;              /* 0: F must have dimension 1 */
+  int keeps_positions;
+  /* values: lane code on v[0..K-1], p[0..K-1], the entering value g and its position j */
+  const char *start;        /* lane value at the start; NULL for sums */
+  const char *enter;
+  const char *guard;        /* optional: mask of lanes that the smallest g of a tile would change */
+  double neutral;           /* the value in a state that nothing has entered */
+  double absent;            /* a g that changes nothing, for lanes past the end */
+  void (*merge)(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,
+                ptrdiff_t lw, int K);
+  const char *merge_text;   /* the same, for targets that merge on the device */
+  /* sums: a reduction of exp(F) scales its sums by 2^head; F enters multiplied by head_scale */
+  int has_head;
+  double head_scale;
+  int fields;
+  rk_field_rule field[2];
+  const char *documentation;
+};
+
+const rk_reduction *rk_reduction_at(int k);           /* NULL past the end */
+const rk_reduction *rk_reduction_find(const char *name);
+const char *rk_reduction_name(const rk_reduction *reduction);
+
+/* Adds an entry, for the tests of the table: it must stay where it is. */
+rk_status rk_reduction_add(const rk_reduction *reduction);
+
+/* The node of a reduction over the other index than `kept`; weight may be NULL, K is 1 if unused. */
+const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
+                         const rk_node *weight, int K, rk_kind kept, rk_error *error);
+
+/* Sizes that follow from the entry and the dimension of what enters it. */
+typedef struct { int components, K, values, positions; } rk_state_shape;
+rk_state_shape rk_state_of(const rk_node *reduction);
+int rk_reduction_fields(const rk_node *reduction, rk_field *field);
+
+/* State operations on the host. `rows` kept rows; see the layout above. */
+void rk_state_start(const rk_node *reduction, double *values, int64_t *positions, ptrdiff_t ld,
+                    ptrdiff_t rows);
+void rk_state_merge(const rk_node *reduction, double *values, int64_t *positions, ptrdiff_t ld,
+                    const double *other_values, const int64_t *other_positions, ptrdiff_t other_ld);
+void rk_state_finish(const rk_node *reduction, const double *values, const int64_t *positions,
+                     ptrdiff_t ld, ptrdiff_t rows, const rk_output *outputs, int64_t first_row,
+                     int64_t all_rows);
+
+#endif

@@ -1,0 +1,355 @@
+/* The system, Windows part. Compiled in CI, not tested there yet.
+ *
+ * Differences from os.c: privacy of folders is left to the access lists of the user's profile (a
+ * link is refused all the same); a library is loaded by path, since it cannot be by handle, and a
+ * loaded file cannot be removed by others. R runs with UTF-8 as its code page, so the functions
+ * for byte strings take what R gives. */
+#if defined(_WIN32)
+
+#include "os.h"
+
+#include <windows.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+/* Quoted by the rules of the C runtime: backslashes count only before a quote. */
+static void add_argument(rk_text *line, const char *argument) {
+  if (line->length) rk_text_add(line, " ");
+  if (*argument && !strpbrk(argument, " \t\"")) {
+    rk_text_add(line, argument);
+    return;
+  }
+  rk_text_add(line, "\"");
+  for (const char *p = argument; *p; p++) {
+    size_t slashes = strspn(p, "\\");
+    for (size_t k = 0; k < slashes; k++)
+      rk_text_add(line, p[slashes] == '"' || !p[slashes] ? "\\\\" : "\\");
+    p += slashes;
+    if (!*p) break;
+    if (*p == '"') rk_text_add(line, "\\");
+    rk_text_bytes(line, p, 1);
+  }
+  rk_text_add(line, "\"");
+}
+
+/* Strings one after another, an empty one at the end. */
+static void make_environment(const char *temporary, rk_text *block) {
+  char *all = GetEnvironmentStringsA();
+  for (const char *p = all; p && *p; p += strlen(p) + 1)
+    if (!(temporary && (_strnicmp(p, "TMP=", 4) == 0 || _strnicmp(p, "TEMP=", 5) == 0 ||
+                        _strnicmp(p, "TMPDIR=", 7) == 0)))
+      rk_text_bytes(block, p, strlen(p) + 1);
+  if (all) FreeEnvironmentStringsA(all);
+  static const char *const names[] = {"TMP", "TEMP", "TMPDIR"};
+  for (int k = 0; temporary && k < 3; k++) {
+    rk_text_format(block, "%s=%s", names[k], temporary);
+    rk_text_bytes(block, "", 1);
+  }
+  rk_text_bytes(block, "", 1);
+}
+
+static void drain(HANDLE pipe, const rk_process *process, rk_text *output) {
+  char buffer[4096];
+  DWORD there = 0, n = 0;
+  while (PeekNamedPipe(pipe, NULL, 0, NULL, &there, NULL) && there > 0 &&
+         ReadFile(pipe, buffer, sizeof buffer, &n, NULL) && n > 0) {
+    size_t room = output->length < process->output_limit
+                    ? process->output_limit - output->length : 0;
+    rk_text_bytes(output, buffer, n < room ? n : room);
+  }
+}
+
+static void attend(const rk_process *process, HANDLE child, HANDLE job, HANDLE pipe, rk_poll poll,
+                   void *poll_data, rk_process_result *result) {
+  double start = rk_os_seconds();
+  DWORD code = 0;
+  for (DWORD pause = 1; WaitForSingleObject(child, pause) == WAIT_TIMEOUT;
+       pause = pause < 16 ? 2 * pause : 20) {
+    drain(pipe, process, &result->output);
+    if (rk_os_seconds() - start > process->timeout) result->end = RK_PROCESS_TIMED_OUT;
+    else if (poll && poll(poll_data, -1)) result->end = RK_PROCESS_CANCELLED;
+    if (result->end == RK_PROCESS_ENDED) continue;
+    TerminateJobObject(job, 1);
+    WaitForSingleObject(child, 2000);
+  }
+  drain(pipe, process, &result->output);
+  if (GetExitCodeProcess(child, &code)) result->exit_code = (int)code;
+}
+
+static int start(const rk_process *process, HANDLE output, HANDLE input, HANDLE job,
+                 PROCESS_INFORMATION *info) {
+  rk_text line = {0}, environment = {0};
+  for (const char *const *p = process->arguments; *p; p++) add_argument(&line, *p);
+  make_environment(process->temporary, &environment);
+  STARTUPINFOA startup = {.cb = sizeof startup, .dwFlags = STARTF_USESTDHANDLES,
+                          .hStdInput = input, .hStdOutput = output, .hStdError = output};
+  int good = !line.failed && !environment.failed &&
+             CreateProcessA(process->arguments[0], line.bytes, NULL, NULL, TRUE,
+                            CREATE_NO_WINDOW | CREATE_SUSPENDED, environment.bytes, NULL,
+                            &startup, info);
+  if (good) {
+    AssignProcessToJobObject(job, info->hProcess);
+    ResumeThread(info->hThread);
+  }
+  rk_text_free(&line);
+  rk_text_free(&environment);
+  return good;
+}
+
+rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
+                    rk_process_result *result, rk_error *error) {
+  *result = (rk_process_result){0};
+  SECURITY_ATTRIBUTES inherited = {sizeof inherited, NULL, TRUE};
+  HANDLE reading = NULL, writing = NULL, job = CreateJobObjectA(NULL, NULL);
+  if (!CreatePipe(&reading, &writing, &inherited, 1 << 16)) {
+    if (job) CloseHandle(job);
+    return rk_fail(error, RK_ERROR_SYSTEM, "A pipe could not be made: %s.", rk_os_reason());
+  }
+  SetHandleInformation(reading, HANDLE_FLAG_INHERIT, 0);
+  HANDLE nothing = CreateFileA("NUL", GENERIC_READ, 0, &inherited, OPEN_EXISTING, 0, NULL);
+  PROCESS_INFORMATION info;
+  rk_status status = RK_OK;
+  if (start(process, writing, nothing, job, &info)) {
+    attend(process, info.hProcess, job, reading, poll, poll_data, result);
+    CloseHandle(info.hThread);
+    CloseHandle(info.hProcess);
+  } else {
+    status = rk_fail(error, RK_ERROR_SYSTEM, "%s could not be started: %s.",
+                     process->arguments[0], rk_os_reason());
+  }
+  CloseHandle(nothing);
+  CloseHandle(writing);
+  CloseHandle(reading);
+  if (job) CloseHandle(job);
+  return status;
+}
+
+static char *copy(const char *string) {
+  rk_text text = {0};
+  rk_text_add(&text, string);
+  return rk_text_steal(&text);
+}
+
+char *rk_os_find_program(const char *name) {
+  char path[MAX_PATH];
+  DWORD n = SearchPathA(NULL, name, ".exe", sizeof path, path, NULL);
+  return n > 0 && n < sizeof path ? copy(path) : NULL;
+}
+
+int64_t rk_os_process_id(void) { return (int64_t)GetCurrentProcessId(); }
+int rk_os_forked(void) { return 0; }
+
+/* ---- libraries ------------------------------------------------------------------------------ */
+
+void *rk_os_open_library(const char *path, rk_text *reason) {
+  HMODULE library = LoadLibraryA(path);
+  if (!library && reason) rk_text_add(reason, rk_os_reason());
+  return (void *)library;
+}
+
+void *rk_os_open_library_handle(int handle, const char *path, rk_text *reason) {
+  (void)handle;
+  return rk_os_open_library(path, reason);
+}
+
+void *rk_os_symbol(void *library, const char *name) {
+  FARPROC function = GetProcAddress((HMODULE)library, name);
+  void *symbol;
+  memcpy(&symbol, &function, sizeof symbol);
+  return symbol;
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static int64_t unix_time(FILETIME time) {
+  uint64_t ticks = (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
+  return (int64_t)(ticks - UINT64_C(116444736000000000)) * 100;
+}
+
+int rk_os_info(const char *path, rk_file_info *info) {
+  WIN32_FILE_ATTRIBUTE_DATA found;
+  if (!GetFileAttributesExA(path, GetFileExInfoStandard, &found)) return 0;
+  info->bytes = (int64_t)((uint64_t)found.nFileSizeHigh << 32 | found.nFileSizeLow);
+  info->modified = unix_time(found.ftLastWriteTime);
+  info->is_folder = (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  return 1;
+}
+
+int rk_os_read(const char *path, char **bytes, size_t *n) {
+  rk_file_info info;
+  if (!rk_os_info(path, &info) || info.is_folder || info.bytes > INT32_MAX) return 0;
+  HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                            OPEN_EXISTING, 0, NULL);
+  if (file == INVALID_HANDLE_VALUE) return 0;
+  DWORD got = 0;
+  *bytes = malloc((size_t)info.bytes + 1);
+  int good = *bytes && ReadFile(file, *bytes, (DWORD)info.bytes, &got, NULL);
+  CloseHandle(file);
+  if (good) (*bytes)[*n = got] = 0;
+  else free(*bytes);
+  return good;
+}
+
+static int is_link(const char *path) {
+  DWORD attributes = GetFileAttributesA(path);
+  return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_REPARSE_POINT);
+}
+
+int rk_os_open_private(const char *path, size_t limit, rk_private_file *file) {
+  rk_file_info info;
+  *file = (rk_private_file){.handle = -1};
+  if (is_link(path) || !rk_os_info(path, &info) || (uint64_t)info.bytes > limit) return 0;
+  file->modified = info.modified;
+  return rk_os_read(path, &file->bytes, &file->n);
+}
+
+void rk_os_close_private(rk_private_file *file) {
+  free(file->bytes);
+  *file = (rk_private_file){.handle = -1};
+}
+
+void rk_os_touch_private(const rk_private_file *file) { (void)file; } /* first in, first out */
+
+static int write_file(const char *path, DWORD access, DWORD creation, const void *bytes,
+                      size_t n) {
+  HANDLE file = CreateFileA(path, access, 0, NULL, creation, FILE_ATTRIBUTE_NORMAL, NULL);
+  if (file == INVALID_HANDLE_VALUE) return 0;
+  DWORD put = 0;
+  int good = WriteFile(file, bytes, (DWORD)n, &put, NULL) && put == n;
+  return CloseHandle(file) && good;
+}
+
+int rk_os_write_new(const char *path, const void *bytes, size_t n) {
+  return write_file(path, GENERIC_WRITE, CREATE_NEW, bytes, n);
+}
+
+int rk_os_seal(const char *path, const void *bytes, size_t n) {
+  return write_file(path, FILE_APPEND_DATA, OPEN_EXISTING, bytes, n);
+}
+
+int rk_os_rename(const char *from, const char *to) {
+  return MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING) != 0;
+}
+
+int rk_os_remove(const char *path) { return DeleteFileA(path) != 0; }
+
+static void remove_entry(void *data, const char *name) {
+  rk_text path = {0};
+  rk_file_info info;
+  rk_text_format(&path, "%s/%s", (const char *)data, name);
+  if (!path.failed && rk_os_info(path.bytes, &info)) {
+    if (info.is_folder && !is_link(path.bytes)) rk_os_remove_folder(path.bytes);
+    else DeleteFileA(path.bytes);
+  }
+  rk_text_free(&path);
+}
+
+void rk_os_remove_folder(const char *path) {
+  char *folder = copy(path);
+  if (folder) rk_os_list(folder, remove_entry, folder);
+  RemoveDirectoryA(path);
+  free(folder);
+}
+
+const char *rk_os_not_private(const char *path) {
+  rk_file_info info;
+  if (!rk_os_info(path, &info)) return rk_os_reason();
+  if (is_link(path)) return "is a link";
+  return info.is_folder ? NULL : "is not a folder";
+}
+
+int rk_os_make_new_folder(const char *path) { return CreateDirectoryA(path, NULL) != 0; }
+
+int rk_os_make_folder(const char *path) {
+  if (CreateDirectoryA(path, NULL) || GetLastError() == ERROR_ALREADY_EXISTS) return 1;
+  if (GetLastError() != ERROR_PATH_NOT_FOUND) return 0;
+  char *parent = copy(path);
+  if (!parent) return 0;
+  size_t n = strlen(parent);
+  while (n > 0 && parent[n - 1] != '/' && parent[n - 1] != '\\') n--;
+  if (n > 0) parent[n - 1] = 0;
+  int made = n > 1 && rk_os_make_folder(parent) && CreateDirectoryA(path, NULL);
+  free(parent);
+  return made;
+}
+
+char *rk_os_absolute(const char *path) {
+  char full[MAX_PATH];
+  DWORD n = GetFullPathNameA(path, sizeof full, full, NULL);
+  if (n == 0 || n >= sizeof full) return NULL;
+  for (char *p = full; *p; p++)
+    if (*p == '\\') *p = '/';
+  return copy(full);
+}
+
+const char *rk_os_temporary(void) {
+  static char path[MAX_PATH + 1];
+  DWORD n = GetTempPathA(sizeof path, path);
+  if (n == 0 || n >= sizeof path) return ".";
+  if (path[n - 1] == '\\') path[n - 1] = 0;
+  return path;
+}
+
+int rk_os_list(const char *path, void (*visit)(void *data, const char *name), void *data) {
+  WIN32_FIND_DATAA entry;
+  rk_text pattern = {0};
+  rk_text_format(&pattern, "%s/*", path);
+  HANDLE search = pattern.failed ? INVALID_HANDLE_VALUE : FindFirstFileA(pattern.bytes, &entry);
+  rk_text_free(&pattern);
+  if (search == INVALID_HANDLE_VALUE) return 0;
+  do {
+    if (strcmp(entry.cFileName, ".") != 0 && strcmp(entry.cFileName, "..") != 0)
+      visit(data, entry.cFileName);
+  } while (FindNextFileA(search, &entry));
+  FindClose(search);
+  return 1;
+}
+
+const char *rk_os_reason(void) {
+  static char text[300];
+  DWORD n = FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
+                           GetLastError(), 0, text, sizeof text, NULL);
+  while (n > 0 && strchr("\r\n. ", text[n - 1])) n--;
+  text[n] = 0;
+  return text;
+}
+
+/* ---- clock, random bytes -------------------------------------------------------------------- */
+
+double rk_os_seconds(void) {
+  LARGE_INTEGER now, frequency;
+  QueryPerformanceCounter(&now);
+  QueryPerformanceFrequency(&frequency);
+  return (double)now.QuadPart / (double)frequency.QuadPart;
+}
+
+int64_t rk_os_now(void) {
+  FILETIME now;
+  GetSystemTimeAsFileTime(&now);
+  return unix_time(now);
+}
+
+void rk_os_sleep(double seconds) { Sleep((DWORD)(seconds * 1000)); }
+
+/* Different, not secret: folders are made exclusively. */
+void rk_os_random(void *bytes, size_t n) {
+  static uint64_t counter = 0;
+  LARGE_INTEGER now;
+  QueryPerformanceCounter(&now);
+  uint64_t x = (uint64_t)now.QuadPart ^ (uint64_t)GetCurrentProcessId() << 40 ^ ++counter;
+  for (size_t k = 0; k < n; k++) {
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9) + 1;
+    ((unsigned char *)bytes)[k] = (unsigned char)(x >> 56);
+  }
+}
+
+#else
+typedef int rk_os_windows_is_not_used; /* ISO C wants something in every file */
+#endif

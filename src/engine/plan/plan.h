@@ -1,0 +1,94 @@
+/* Graph -> program. A program is a list of passes; a pass is one walk over the pairs (row, column),
+ * the row being the kept index and the column the reduced one, with one reduction.
+ *
+ * A pass is planned as four nests, one for each level: values of parameters, of rows, of columns and
+ * of pairs. The first three are computed once, in double precision, while the data is packed; what
+ * a higher level reads of a lower one is a slot of that level's record. The pair nest is the kernel.
+ */
+#ifndef RKEOPS_PLAN_H
+#define RKEOPS_PLAN_H
+
+#include "formula/graph.h"
+#include "formula/reductions.h"
+
+typedef enum { RK_NEST_PARAMETER, RK_NEST_ROW, RK_NEST_COLUMN, RK_NEST_PAIR, RK_NESTS } rk_nest_kind;
+
+/* Where the value of a node is while a nest runs. */
+typedef enum {
+  RK_ELSEWHERE,  /* not of this nest: a slot of a lower level, or a number */
+  RK_INLINE,     /* a vector, computed component by component where it is used */
+  RK_LOCAL,      /* a scalar that one step makes and uses */
+  RK_SCALAR,     /* a scalar kept for later steps */
+  RK_PANEL       /* a vector kept for later steps, in tile memory */
+} rk_place;
+
+/* A step is one loop nest: scalars (no component loop), or a loop over `dim` components that makes
+ * folds and panels together. */
+typedef struct {
+  int dim;                     /* 0: scalars */
+  int first, count;            /* nodes[first .. first + count) of the nest */
+} rk_step;
+
+typedef struct { const rk_node *node; int offset; } rk_slot;
+typedef struct { rk_slot *slot; int count, size; } rk_slots;   /* size: components in all */
+
+typedef struct {
+  rk_nest_kind kind;
+  const rk_node **root;        /* what the nest is for: slots of its level, or what is reduced */
+  int roots;
+  rk_step *step;
+  int steps;
+  const rk_node **node;        /* in order of the steps */
+  int nodes;
+  unsigned char *place;        /* rk_place by node number */
+  double cost;                 /* arithmetic operations of one execution */
+  int panel;                   /* components of all panels */
+} rk_nest;
+
+typedef enum { RK_LANES_KEPT, RK_LANES_REDUCED } rk_lane_axis;
+
+typedef struct {
+  rk_graph *graph;
+  const rk_node *reduction;    /* rewritten for the machine: of values scaled, shifted, in base 2 */
+  const rk_node *source;       /* as the user wrote it */
+  rk_options options;
+  rk_state_shape state;
+  rk_nest nest[RK_NESTS];
+  rk_slots slots[RK_NEST_PAIR];/* by level */
+  int *variable;               /* graph variables that are read, in order; index = place in calls */
+  int variables;
+} rk_pass;
+
+/* Numbers that a target chooses: see rk_tile_choose. */
+typedef struct {
+  rk_lane_axis axis;
+  int bytes;                   /* of a vector */
+  int lanes;                   /* rows (or columns) in a vector of the kernel's type */
+  int rows, columns;           /* vectors (or scalars) of rows times columns of a register tile */
+  int flush;                   /* columns between two flushes of short sums */
+} rk_tile;
+
+/* Plans one pass. `graph` grows by the nodes of the rewritten formula. */
+rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
+                       rk_pass *pass, rk_error *error);
+void rk_pass_free(rk_pass *pass);
+
+/* The level of a node as a nest of this pass: parameter, row, column or pair. */
+rk_nest_kind rk_level_of(const rk_pass *pass, const rk_node *node);
+
+/* The slot of a node in its level's record, or -1. */
+int rk_slot_offset(const rk_pass *pass, const rk_node *node);
+int rk_variable_index(const rk_pass *pass, int variable);
+
+/* Register tile for vectors of `bytes`. */
+rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes);
+int rk_real_size(const rk_options *options);
+
+/* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
+const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,
+                          rk_error *error);
+
+/* A readable list of the plan's slots and steps: the header of emitted source. */
+void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text);
+
+#endif

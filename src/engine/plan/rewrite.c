@@ -1,0 +1,257 @@
+/* Moves work out of the pair loop: what depends on one index only is computed while packing, in
+ * double precision, so the rewritten formula is made such that there is much of that.
+ *
+ *  - exp(c * B) with B a sum of squares, or its root: becomes exp2(sign * B'), the factor
+ *    |c| log2(e) moved into the vectors that B is made of. What cannot be moved without overflow
+ *    (a factor that is only known at run time) stays outside: fold_scale and fold_rest decide.
+ *  - x - y with x of a row and y of a column: both are shifted by a common centre, so that float32
+ *    keeps its digits for the difference. The centre is chosen at run time such that no coordinate
+ *    becomes larger than it was: see run/pack.c.
+ *  - a reduction of exponentials counts in powers of 2 likewise.
+ *  - a reduction that keeps the largest keeps the smallest of minus the values.
+ *
+ * Results change by rounding only.
+ */
+#include "plan/plan.h"
+#include "error.h"
+#include "formula/operations.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double log2e = 1.4426950408889634074;
+
+typedef struct {
+  rk_graph *graph;
+  int kept;              /* level bit of the kept index */
+  int centre;            /* shift differences by a centre */
+  const rk_node **made;  /* by number of the original node */
+  rk_error *error;
+} rewriting;
+
+static const rk_node *apply1(rewriting *w, const char *name, const rk_node *a) {
+  return a ? rk_apply1(w->graph, name, a, w->error) : NULL;
+}
+
+static const rk_node *apply2(rewriting *w, const char *name, const rk_node *a, const rk_node *b) {
+  return a && b ? rk_apply2(w->graph, name, a, b, w->error) : NULL;
+}
+
+static int is_pair(const rk_node *node) { return node->level == RK_LEVEL_PAIR; }
+static int is_parameter(const rk_node *node) {
+  return node->level == RK_LEVEL_PARAMETER && node->dim == 1;
+}
+
+/* ---- centres ---- */
+
+static const rk_node *centre_of(rewriting *w, const rk_node *x, const rk_node *y) {
+  for (int k = 0; k < rk_graph_variables(w->graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
+    if (v->origin == RK_FROM_CENTRE && v->source == x->variable && v->other == y->variable)
+      return rk_variable_node(w->graph, k);
+  }
+  rk_graph_variable centre = {.name = "", .kind = RK_KIND_PARAMETER, .dim = x->dim,
+                              .origin = RK_FROM_CENTRE, .source = x->variable,
+                              .other = y->variable};
+  int k = rk_graph_add_variable(w->graph, &centre);
+  return k < 0 ? NULL : rk_variable_node(w->graph, k);
+}
+
+static int is_data(rewriting *w, const rk_node *node) {
+  return rk_node_is(node, "Variable") &&
+         rk_graph_variable_at(w->graph, node->variable)->origin == RK_FROM_INPUT;
+}
+
+static const rk_node *difference(rewriting *w, const rk_node *x, const rk_node *y) {
+  int levels = x->level != y->level && x->level && y->level;
+  if (!w->centre || !levels || is_pair(x) || is_pair(y) || x->dim != y->dim || !is_data(w, x) ||
+      !is_data(w, y))
+    return apply2(w, "Subtract", x, y);
+  int swap = x->variable > y->variable; /* x - y and y - x have one centre */
+  const rk_node *centre = swap ? centre_of(w, y, x) : centre_of(w, x, y);
+  return apply2(w, "Subtract", apply2(w, "Subtract", x, centre), apply2(w, "Subtract", y, centre));
+}
+
+/* ---- factors ---- */
+
+/* node = factor * rest with a factor of parameter level (NULL: none found). */
+static const rk_node *split_factor(rewriting *w, const rk_node *node, const rk_node **rest) {
+  const rk_node *factor = NULL;
+  for (;;) {
+    const rk_node *next = NULL;
+    if (rk_node_is(node, "Minus")) {
+      next = rk_number(w->graph, -1);
+      node = node->operand[0];
+    } else if (rk_node_is(node, "Mult") && is_parameter(node->operand[0])) {
+      next = node->operand[0];
+      node = node->operand[1];
+    } else if (rk_node_is(node, "Mult") && is_parameter(node->operand[1])) {
+      next = node->operand[1];
+      node = node->operand[0];
+    } else if (rk_node_is(node, "Divide") && is_parameter(node->operand[1])) {
+      next = apply1(w, "Inv", node->operand[1]);
+      node = node->operand[0];
+    } else {
+      *rest = node;
+      return factor;
+    }
+    if (!next) return NULL;
+    if (!factor) factor = next;
+    else if (rk_node_is(next, "Number") && rk_node_is(factor, "Number"))
+      factor = rk_number(w->graph, next->value * factor->value);
+    else factor = apply2(w, "Mult", next, factor);
+  }
+}
+
+/* factor * node where that is a value of one index less than a pair, or a difference of such. */
+static const rk_node *scaled(rewriting *w, const rk_node *node, const rk_node *factor) {
+  if (!is_pair(node)) return apply2(w, "Mult", factor, node);
+  if (!rk_node_is(node, "Subtract") && !rk_node_is(node, "Add")) return NULL;
+  const rk_node *a = node->operand[0], *b = node->operand[1];
+  if (is_pair(a) || is_pair(b)) return NULL;
+  return apply2(w, node->operation->name, scaled(w, a, factor), scaled(w, b, factor));
+}
+
+/* Sum of squares of something that can be scaled: scale^2 * node, or NULL. */
+static const rk_node *scaled_squares(rewriting *w, const rk_node *node, const rk_node *scale) {
+  if (rk_node_is(node, "Sum")) {
+    const rk_node *inner = scaled_squares(w, node->operand[0], scale);
+    return apply1(w, "Sum", inner);
+  }
+  if (!rk_node_is(node, "Square") || !is_pair(node)) return NULL;
+  return apply1(w, "Square", scaled(w, node->operand[0], scale));
+}
+
+/* Minus inside the sum: it costs nothing there (a fused multiply-subtract). */
+static const rk_node *minus(rewriting *w, const rk_node *node) {
+  if (rk_node_is(node, "Sum")) return apply1(w, "Sum", apply1(w, "Minus", node->operand[0]));
+  return apply1(w, "Minus", node);
+}
+
+/* squares scaled by |c| and what remains: c * squares = rest * scaled. Numbers are settled now. */
+static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk_node *c) {
+  if (rk_node_is(c, "Number")) {
+    double size = fabs(c->value);
+    if (!(size > 0x1p-60 && size < 0x1p60)) return NULL;
+    const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(size)));
+    return !inner ? NULL : c->value < 0 ? minus(w, inner) : inner;
+  }
+  const rk_node *inner = scaled_squares(w, squares, apply1(w, "fold_scale", c));
+  return apply2(w, "Mult", apply1(w, "fold_rest", c), inner);
+}
+
+/* factor * node, the factor moved into the data; NULL when it cannot be moved. */
+static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *factor) {
+  if (!is_pair(node)) return node->dim == 1 ? apply2(w, "Mult", factor, node) : NULL;
+  if (rk_node_is(node, "Sqrt")) {
+    /* f sqrt(B) = sign(f) sqrt(f^2 B) */
+    if (!rk_node_is(factor, "Number")) return NULL;
+    const rk_node *square = rk_number(w->graph, factor->value * factor->value);
+    const rk_node *inner = fold_factor(w, node->operand[0], square);
+    const rk_node *root = apply1(w, "Sqrt", inner);
+    return root && factor->value < 0 ? apply1(w, "Minus", root) : root;
+  }
+  return fold_factor(w, node, factor);
+}
+
+/* node * log2(e), as cheaply as it can be had; NULL when that would cost an operation for each
+ * pair and lose accuracy. */
+static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
+  const rk_node *rest, *factor = split_factor(w, node, &rest);
+  const rk_node *scale = rk_number(w->graph, log2e);
+  if (factor && rk_node_is(factor, "Number"))
+    scale = rk_number(w->graph, factor->value * log2e);
+  else if (factor) scale = apply2(w, "Mult", scale, factor);
+  return scale ? absorb(w, rest, scale) : NULL;
+}
+
+static const rk_node *exponential(rewriting *w, const rk_node *argument) {
+  const rk_node *power = is_pair(argument) && argument->dim == 1 ? in_base_2(w, argument) : NULL;
+  if (w->error->status) return NULL;
+  return power ? apply1(w, "exp2", power) : apply1(w, "Exp", argument);
+}
+
+/* ---- the walk ---- */
+
+static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *const *operand) {
+  if (rk_node_is(node, "Exp")) return exponential(w, operand[0]);
+  if (rk_node_is(node, "Subtract")) return difference(w, operand[0], operand[1]);
+  if (rk_node_is(node, "Divide") && is_pair(node) && !is_pair(operand[1]))
+    return apply2(w, "Mult", operand[0], apply1(w, "Inv", operand[1]));
+  return rk_apply(w->graph, node->operation->name, operand, node->operands, node->integer,
+                  node->integers, w->error);
+}
+
+/* The result of a reduction inside a formula is read like data. */
+static const rk_node *pass_result(rewriting *w, const rk_node *node) {
+  for (int k = 0; k < rk_graph_variables(w->graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
+    if (v->origin == RK_FROM_PASS && v->source == node->number)
+      return rk_variable_node(w->graph, k);
+  }
+  rk_graph_variable result = {.name = "", .kind = (rk_kind)node->integer[1], .dim = node->dim,
+                              .origin = RK_FROM_PASS, .source = node->number};
+  int k = rk_graph_add_variable(w->graph, &result);
+  return k < 0 ? NULL : rk_variable_node(w->graph, k);
+}
+
+static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {
+  if (node->reduction) return pass_result(w, node);
+  if (!node->operands) return node;
+  const rk_node *operand[RK_MAX_OPERANDS];
+  for (int k = 0; k < node->operands; k++) {
+    operand[k] = w->made[node->operand[k]->number];
+    if (!operand[k]) return NULL;
+  }
+  return rebuild(w, node, operand);
+}
+
+/* Marks what `root` is made of, down to the results of earlier passes. */
+static void mark(const rk_graph *graph, const rk_node *root, char *wanted) {
+  for (int k = 0; k < root->operands; k++) wanted[root->operand[k]->number] = 1;
+  for (int k = root->number - 1; k >= 0; k--) {
+    const rk_node *node = rk_graph_node(graph, k);
+    if (wanted[k] && !node->reduction)
+      for (int o = 0; o < node->operands; o++) wanted[node->operand[o]->number] = 1;
+  }
+}
+
+static const rk_node *rewrite_reduction(rewriting *w, const rk_node *reduction) {
+  const rk_reduction *entry = reduction->reduction;
+  rk_node result = *reduction;
+  for (int k = 0; k < reduction->operands; k++) {
+    result.operand[k] = w->made[reduction->operand[k]->number];
+    if (!result.operand[k]) return NULL;
+  }
+  if (entry->negate) result.operand[0] = apply1(w, "Minus", result.operand[0]);
+  if (entry->has_head && result.operand[0]) {
+    const rk_node *power = in_base_2(w, result.operand[0]);
+    if (!power && !w->error->status)
+      power = apply2(w, "Mult", rk_number(w->graph, entry->head_scale), result.operand[0]);
+    result.operand[0] = power;
+  }
+  if (!result.operand[0]) return NULL;
+  return rk_graph_intern(w->graph, &result);
+}
+
+const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,
+                          rk_error *error) {
+  size_t size = (size_t)reduction->number + 1;
+  rewriting w = {.graph = graph, .error = error, .kept = reduction->level,
+                 .centre = options->precision == RK_FLOAT32,
+                 .made = calloc(size, sizeof *w.made)};
+  char *wanted = calloc(size, 1);
+  const rk_node *result = NULL;
+  if (w.made && wanted) {
+    mark(graph, reduction, wanted);
+    for (size_t k = 0; k + 1 < size; k++)
+      if (wanted[k]) w.made[k] = rewrite_node(&w, rk_graph_node(graph, (int)k));
+    result = rewrite_reduction(&w, reduction);
+  }
+  free(w.made);
+  free(wanted);
+  if (!result && !error->status)
+    rk_fail(error, RK_ERROR_MEMORY, "out of memory while planning a formula");
+  return result;
+}

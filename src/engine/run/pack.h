@@ -1,0 +1,26 @@
+/* Inputs -> packed records of the three lower levels of a pass, in the kernel's type. */
+#ifndef RKEOPS_PACK_H
+#define RKEOPS_PACK_H
+
+#include "run/kernel.h"
+
+typedef struct {
+  void *rows, *columns, *parameters; /* aligned to 64 bytes; rows and columns padded to blocks */
+  int64_t row_blocks;
+} rk_packed;
+
+int rk_block_rows(const rk_tile *tile);     /* rows of a block of the kept index */
+int rk_block_columns(const rk_tile *tile);  /* columns of a block; 1 when they are records */
+
+rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array *value,
+                  int64_t kept_rows, int64_t reduced_rows, int threads, rk_packed *packed,
+                  rk_poll poll, void *poll_data, rk_error *error);
+void rk_packed_free(rk_packed *packed);
+
+/* The common centre of two inputs, per component: such that |x - centre| <= |x| for every finite x
+ * of both, so that shifting never costs accuracy; 0 where the data lies on both sides of 0. */
+void rk_centre(const rk_array *x, const rk_array *y, double *centre);
+
+void *rk_aligned(size_t bytes);             /* to 64; freed by free() */
+
+#endif

@@ -1,0 +1,294 @@
+/* One pass over the pairs on CPU threads.
+ *
+ * The rectangle of all pairs is cut into tasks: groups of row blocks, and parts of the columns when
+ * there are few rows. A task walks its columns in chunks of a few milliseconds. The cuts depend on
+ * the sizes and on the plan only, and states are merged in order of their columns: results are the
+ * same bit for bit whatever the number of threads. */
+#include "emit/emit.h"
+#include "error.h"
+#include "os.h"
+#include "run/pack.h"
+#include "run/parallel.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double operation_seconds = 4e-10;  /* of one vector operation, on a slow day */
+static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 1e-3;
+enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
+static const int64_t max_chunk = 1 << 28;       /* positions inside a chunk are 32-bit numbers */
+
+typedef struct {
+  const rk_stage *stage;
+  const rk_module *module;
+  const rk_packed *packed;
+  const rk_output *outputs;
+  int64_t kept_rows, reduced_rows;
+  int64_t group, groups;          /* row blocks of a task, number of row groups */
+  int64_t part, parts;            /* columns of a task, number of column parts */
+  int64_t chunk;                  /* columns of one kernel call */
+  ptrdiff_t ld;                   /* rows of a group */
+  double *values;                 /* states of all tasks, when columns are in parts */
+  int64_t *positions;
+  int failed;
+} job;
+
+/* ---- kernels ---- */
+
+/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one. */
+static void *function_of(const rk_kernel *kernel, const char *name, int number) {
+  char full[48];
+  if (number < 0) snprintf(full, sizeof full, "%s", name);
+  else snprintf(full, sizeof full, "%s_%d", name, number);
+  return rk_kernel_symbol(kernel, full);
+}
+
+static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int number,
+                                rk_error *error) {
+  void *parameters = function_of(kernel, "rk_parameters", number);
+  void *rows = function_of(kernel, "rk_rows", number);
+  void *columns = function_of(kernel, "rk_columns", number);
+  void *pair = function_of(kernel, "rk_pair", number);
+  if (!parameters || !rows || !columns || !pair)
+    return rk_fail(error, RK_ERROR_INTERNAL, "a kernel lacks one of its functions");
+  memcpy(&module->parameters, &parameters, sizeof parameters);
+  memcpy(&module->rows, &rows, sizeof rows);
+  memcpy(&module->columns, &columns, sizeof columns);
+  memcpy(&module->pair, &pair, sizeof pair);
+  return RK_OK;
+}
+
+rk_status rk_modules_build(rk_stage *const *stage, int n, rk_lane_axis axis, rk_poll poll,
+                           void *poll_data, rk_error *error) {
+  const rk_pass **pass = calloc((size_t)n, sizeof *pass);
+  const rk_tile **tile = calloc((size_t)n, sizeof *tile);
+  rk_text source = {0};
+  rk_kernel *kernel = NULL;
+  rk_status status = pass && tile ? RK_OK : rk_fail_memory(error, (size_t)n * 16);
+  for (int k = 0; !status && k < n; k++) {
+    rk_module *module = &stage[k]->module[axis];
+    module->tile = rk_tile_choose(&stage[k]->pass, axis, rk_os_vector_bytes());
+    module->work = rk_work_bytes(&stage[k]->pass, &module->tile);
+    pass[k] = &stage[k]->pass;
+    tile[k] = &module->tile;
+  }
+  if (!status) status = rk_emit_c(pass, tile, n, rk_include_dir(), &source, error);
+  if (!status) status = rk_build_c(rk_text_string(&source), poll, poll_data, &kernel, error);
+  for (int k = 0; !status && k < n; k++)
+    status = take_functions(&stage[k]->module[axis], kernel, n > 1 ? k : -1, error);
+  rk_text_free(&source);
+  free(pass);
+  free(tile);
+  return status;
+}
+
+rk_status rk_module_ready(rk_stage *stage, rk_lane_axis axis, rk_poll poll, void *poll_data,
+                          rk_error *error) {
+  if (stage->module[axis].pair) return RK_OK;
+  return rk_modules_build(&stage, 1, axis, poll, poll_data, error);
+}
+
+/* Lanes along the kept index read R's columns as they are; with fewer rows than half a vector most
+ * lanes would idle. */
+rk_lane_axis rk_choose_axis(const rk_stage *stage, int64_t kept_rows, int64_t reduced_rows) {
+  int lanes = rk_os_vector_bytes() / rk_real_size(&stage->pass.options);
+  return 2 * kept_rows <= lanes && reduced_rows >= 4 * lanes ? RK_LANES_REDUCED : RK_LANES_KEPT;
+}
+
+/* ---- cutting ---- */
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
+
+static void cut(job *j) {
+  const rk_tile *tile = &j->module->tile;
+  /* vector operations of one block of rows times one column (kept) or one vector of them */
+  int64_t width = tile->axis == RK_LANES_KEPT ? 1 : tile->lanes;
+  double seconds = (j->stage->pass.nest[RK_NEST_PAIR].cost + 2) * tile->rows * operation_seconds /
+                   (double)width;
+  int64_t unit = rk_block_columns(tile) > 1 ? rk_block_columns(tile) : 64;
+  double columns = floor(chunk_seconds / seconds);
+  j->chunk = columns > (double)max_chunk ? max_chunk : columns < 1 ? 1 : (int64_t)columns;
+  j->chunk = round_up(j->chunk, unit);
+  double block_seconds = seconds * (double)(j->reduced_rows + 1);
+  double group = ceil(task_seconds / block_seconds);
+  j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
+  j->groups = ceil_div(j->packed->row_blocks, j->group);
+  j->part = j->reduced_rows;
+  if (j->groups < WANTED_TASKS && block_seconds * (double)j->packed->row_blocks > serial_seconds) {
+    int64_t parts = ceil_div(WANTED_TASKS, j->groups), least = 16 * unit;
+    j->part = round_up(ceil_div(j->reduced_rows, parts), unit);
+    if (j->part < least) j->part = least;
+  }
+  if (j->part < 1) j->part = 1;
+  j->parts = j->reduced_rows ? ceil_div(j->reduced_rows, j->part) : 1;
+  j->ld = (ptrdiff_t)(j->group * rk_block_rows(tile));
+  if (j->chunk > round_up(j->part, unit)) j->chunk = round_up(j->part, unit);
+  /* several blocks at once share the chunk's time */
+  if (j->group > 1) j->chunk = round_up(ceil_div(j->chunk, j->group), unit);
+}
+
+/* ---- one task ---- */
+
+typedef struct {
+  double *values, *partial;
+  int64_t *positions, *partial_positions;
+  char *work;
+} buffers;
+
+static int lanes_per_row(const job *j) {
+  return j->module->tile.axis == RK_LANES_KEPT ? 1 : j->module->tile.lanes;
+}
+
+static int make_buffers(const job *j, buffers *b) {
+  size_t ld = (size_t)j->ld, wide = ld * (size_t)lanes_per_row(j);
+  size_t values = (size_t)j->stage->pass.state.values;
+  size_t positions = (size_t)j->stage->pass.state.positions;
+  b->values = rk_aligned(values * ld * sizeof(double));
+  b->positions = rk_aligned(positions * ld * sizeof(int64_t));
+  b->partial = rk_aligned(values * wide * sizeof(double));
+  b->partial_positions = rk_aligned(positions * wide * sizeof(int64_t));
+  b->work = rk_aligned(j->module->work);
+  return b->values && b->positions && b->partial && b->partial_positions && b->work;
+}
+
+static void free_buffers(buffers *b) {
+  free(b->values);
+  free(b->positions);
+  free(b->partial);
+  free(b->partial_positions);
+  free(b->work);
+}
+
+static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blocks, int64_t from,
+                      int64_t n, double *values, int64_t *positions) {
+  const rk_pass *pass = &j->stage->pass;
+  size_t unit = (size_t)rk_real_size(&pass->options);
+  size_t row_size = (size_t)(pass->slots[RK_NEST_ROW].size * rk_block_rows(&j->module->tile));
+  const char *rows = (const char *)j->packed->rows + (size_t)block * row_size * unit;
+  const char *columns = (const char *)j->packed->columns +
+                        (size_t)from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+  j->module->pair(rows, columns, j->packed->parameters, (long)blocks, (long)n, from, values,
+                  (long long *)positions, (long)(j->ld * lanes_per_row(j)), b->work);
+}
+
+/* Lane l of row r of the partial states, into state r. */
+static void merge_partial(const job *j, const buffers *b, int64_t rows, double *values,
+                          int64_t *positions) {
+  int lanes = lanes_per_row(j);
+  for (int64_t r = 0; r < rows; r++)
+    for (int l = 0; l < lanes; l++)
+      rk_state_merge(j->stage->pass.reduction, values + r, positions + r, j->ld,
+                     b->partial + r * lanes + l, b->partial_positions + r * lanes + l,
+                     j->ld * lanes);
+}
+
+/* Columns from..end of a group of row blocks, into a state. */
+static void run_rectangle(const job *j, const buffers *b, int64_t block, int64_t blocks,
+                          int64_t from, int64_t end, double *values, int64_t *positions,
+                          int thread) {
+  int64_t rows = blocks * rk_block_rows(&j->module->tile);
+  if (lanes_per_row(j) == 1 && end > from && end - from <= j->chunk) {
+    run_chunk(j, b, block, blocks, from, end - from, values, positions);
+    return;
+  }
+  rk_state_start(j->stage->pass.reduction, values, positions, j->ld, (ptrdiff_t)rows);
+  for (int64_t at = from; at < end && !rk_parallel_stopped(thread); at += j->chunk) {
+    int64_t n = end - at < j->chunk ? end - at : j->chunk;
+    run_chunk(j, b, block, blocks, at, n, b->partial, b->partial_positions);
+    merge_partial(j, b, rows, values, positions);
+  }
+}
+
+static void finish_group(const job *j, int64_t group, const double *values,
+                         const int64_t *positions) {
+  int64_t first = group * j->ld, rows = j->kept_rows - first;
+  if (rows > j->ld) rows = j->ld;
+  rk_state_finish(j->stage->pass.reduction, values, positions, j->ld, (ptrdiff_t)rows, j->outputs,
+                  first, j->kept_rows);
+}
+
+static size_t state_size(const job *j, int count) { return (size_t)count * (size_t)j->ld; }
+
+static void run_task(void *data, int64_t task, int thread) {
+  job *j = data;
+  int64_t group = task / j->parts, part = task % j->parts, block = group * j->group;
+  int64_t blocks = j->packed->row_blocks - block < j->group ? j->packed->row_blocks - block
+                                                             : j->group;
+  int64_t from = part * j->part, end = from + j->part < j->reduced_rows ? from + j->part
+                                                                        : j->reduced_rows;
+  const rk_state_shape *shape = &j->stage->pass.state;
+  buffers b;
+  if (make_buffers(j, &b)) {
+    double *values = j->values ? j->values + (size_t)task * state_size(j, shape->values) : b.values;
+    int64_t *positions = j->values ? j->positions + (size_t)task * state_size(j, shape->positions)
+                                   : b.positions;
+    run_rectangle(j, &b, block, blocks, from, end, values, positions, thread);
+    if (!j->values) finish_group(j, group, values, positions);
+  } else {
+    j->failed = 1;
+  }
+  free_buffers(&b);
+}
+
+/* ---- all tasks ---- */
+
+static void merge_parts(job *j) {
+  const rk_state_shape *shape = &j->stage->pass.state;
+  size_t values = state_size(j, shape->values), positions = state_size(j, shape->positions);
+  for (int64_t group = 0; group < j->groups; group++) {
+    double *v = j->values + (size_t)(group * j->parts) * values;
+    int64_t *p = j->positions + (size_t)(group * j->parts) * positions;
+    for (int64_t part = 1; part < j->parts; part++)
+      for (ptrdiff_t r = 0; r < j->ld; r++)
+        rk_state_merge(j->stage->pass.reduction, v + r, p + r, j->ld,
+                       v + (size_t)part * values + r, p + (size_t)part * positions + r, j->ld);
+    finish_group(j, group, v, p);
+  }
+}
+
+static rk_status run_tasks(job *j, int threads, rk_poll poll, void *poll_data, rk_error *error) {
+  const rk_state_shape *shape = &j->stage->pass.state;
+  int64_t tasks = j->groups * j->parts;
+  if (j->parts > 1) {
+    j->values = rk_aligned((size_t)tasks * state_size(j, shape->values) * sizeof(double));
+    j->positions = rk_aligned((size_t)tasks * state_size(j, shape->positions) * sizeof(int64_t));
+    if (!j->values || !j->positions)
+      return rk_fail_memory(error, (size_t)tasks * state_size(j, shape->values) * sizeof(double));
+  }
+  rk_status status = rk_parallel(tasks, threads, run_task, j, poll, poll_data);
+  if (status) return rk_fail(error, status, "interrupted");
+  if (j->failed) return rk_fail_memory(error, state_size(j, shape->values) * 32);
+  if (j->parts > 1) merge_parts(j);
+  return RK_OK;
+}
+
+static double all_seconds(const job *j) {
+  return (j->stage->pass.nest[RK_NEST_PAIR].cost + 2) * (double)j->kept_rows *
+         (double)j->reduced_rows * operation_seconds / j->module->tile.lanes;
+}
+
+rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows,
+                       int64_t reduced_rows, const rk_output *outputs, rk_poll poll,
+                       void *poll_data, rk_error *error) {
+  if (kept_rows == 0) return RK_OK;
+  rk_lane_axis axis = rk_choose_axis(stage, kept_rows, reduced_rows);
+  rk_status status = rk_module_ready(stage, axis, poll, poll_data, error);
+  if (status) return status;
+  rk_packed packed;
+  job j = {.stage = stage, .module = &stage->module[axis], .packed = &packed, .outputs = outputs,
+           .kept_rows = kept_rows, .reduced_rows = reduced_rows};
+  int threads = all_seconds(&j) < serial_seconds ? 1 : rk_threads();
+  status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, rk_threads(), &packed, poll,
+                   poll_data, error);
+  if (status) return status;
+  cut(&j);
+  status = run_tasks(&j, threads, poll, poll_data, error);
+  free(j.values);
+  free(j.positions);
+  rk_packed_free(&packed);
+  return status;
+}

@@ -1,0 +1,22 @@
+/* Registration of the native routines. Nothing else happens when the package is loaded. */
+#include "r_glue.h"
+
+#include <R_ext/Rdynload.h>
+
+#define ENTRY(name, arguments) {"C_" #name, (DL_FUNC)&rkeops_##name, arguments}
+
+static const R_CallMethodDef entries[] = {
+    ENTRY(configure, 4),       ENTRY(threads, 0),       ENTRY(program_info, 2),
+    ENTRY(run, 4),             ENTRY(source, 3),        ENTRY(build_many, 2),
+    ENTRY(expression, 2),      ENTRY(fresh_id, 1),      ENTRY(hash, 1),
+    ENTRY(match_objects, 4),   ENTRY(cache_usage, 0),   ENTRY(cache_clear, 0),
+    ENTRY(forget, 0),          ENTRY(counters, 0),      ENTRY(report, 0),
+    ENTRY(operation_table, 0), ENTRY(reduction_table, 0), {NULL, NULL, 0}};
+
+#undef ENTRY
+
+void R_init_rkeops(DllInfo *dll) {
+  R_registerRoutines(dll, NULL, entries, NULL, NULL);
+  R_useDynamicSymbols(dll, FALSE);
+  R_forceSymbols(dll, TRUE);
+}

@@ -1,0 +1,47 @@
+/* The kernel cache, counters and the report of what was found on this machine. */
+#include "r_glue.h"
+
+SEXP rkeops_cache_usage(void) {
+  rk_error error;
+  int64_t files, bytes;
+  if (rk_cache_usage(&files, &bytes, &error) != RK_OK) return status_object(&error);
+  const char *names[] = {"files", "bytes", ""};
+  SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
+  REAL(out)[0] = (double)files;
+  REAL(out)[1] = (double)bytes;
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP rkeops_cache_clear(void) {
+  rk_error error;
+  if (rk_cache_clear(&error) != RK_OK) return status_object(&error);
+  return R_NilValue;
+}
+
+SEXP rkeops_forget(void) {
+  rk_forget();
+  return R_NilValue;
+}
+
+SEXP rkeops_counters(void) {
+  rk_counters count = rk_count();
+  const char *names[] = {"programs", "compiles", "memory_hits", "disk_hits", ""};
+  SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
+  REAL(out)[0] = (double)count.programs;
+  REAL(out)[1] = (double)count.compiles;
+  REAL(out)[2] = (double)count.memory_hits;
+  REAL(out)[3] = (double)count.disk_hits;
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP rkeops_report(void) {
+  rk_error error;
+  char *text = NULL;
+  if (rk_report(&text, &error) != RK_OK) return status_object(&error);
+  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
+  rk_free(text);
+  UNPROTECT(1);
+  return out;
+}

@@ -1,0 +1,79 @@
+/* What the files of the R glue share.
+ *
+ * The glue unpacks R objects, calls the engine and packs what comes back. An entry point never
+ * raises an R error of its own: when the engine (or the glue) refuses, it returns a list of class
+ * "rkeops_status" and R/conditions.R turns that into a condition that names the user's call.
+ */
+#ifndef RKEOPS_R_GLUE_H
+#define RKEOPS_R_GLUE_H
+
+#define R_NO_REMAP
+#include <R.h>
+#include <Rinternals.h>
+
+#include "engine.h"
+
+/* ---- r_status.c ------------------------------------------------------------------------------ */
+
+rk_status status_set(rk_error *error, rk_status status, const char *format, ...);
+SEXP status_object(const rk_error *error);
+SEXP status_cancelled(SEXP found);
+
+/* ---- r_poll.c -------------------------------------------------------------------------------- */
+
+/* State of one long call: when it began, whether a progress bar may be, or is, shown, and a list
+ * of one element for an R error that comes up meanwhile. */
+typedef struct {
+  double started, checked;
+  int allowed, shown;
+  SEXP found;
+} poll_state;
+
+poll_state poll_begin(SEXP options, SEXP found);
+int poll_r(void *state, double done);
+void poll_end(poll_state *state);
+
+/* ---- r_options.c ----------------------------------------------------------------------------- */
+
+SEXP list_element(SEXP list, const char *name);
+const char *option_string(SEXP options, const char *name, const char *otherwise);
+double option_number(SEXP options, const char *name, double otherwise);
+rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_error *error);
+
+/* ---- r_program.c ----------------------------------------------------------------------------- */
+
+/* The program that the list `program` (text, declarations, scheme) describes. */
+rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error *error);
+
+/* ---- r_array.c ------------------------------------------------------------------------------- */
+
+typedef enum { ARRAYS_ready, ARRAYS_not_plain } arrays_state;
+
+/* Describes the elements of `input` where they lie; what has to be copied is kept in `keep`, a
+ * list of the same length. ARRAYS_not_plain: R code has to convert or to refuse an element. */
+arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
+                           rk_array *arrays);
+SEXP arrays_result(const rk_program_info *info, int64_t kept, int64_t reduced, int64_t base,
+                   rk_output *outputs);
+
+/* ---- entry points ---------------------------------------------------------------------------- */
+
+SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options);
+SEXP rkeops_threads(void);
+SEXP rkeops_program_info(SEXP program, SEXP options);
+SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options);
+SEXP rkeops_source(SEXP program, SEXP target, SEXP options);
+SEXP rkeops_build_many(SEXP programs, SEXP options);
+SEXP rkeops_expression(SEXP text, SEXP declarations);
+SEXP rkeops_fresh_id(SEXP pid);
+SEXP rkeops_hash(SEXP text);
+SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
+SEXP rkeops_cache_usage(void);
+SEXP rkeops_cache_clear(void);
+SEXP rkeops_forget(void);
+SEXP rkeops_counters(void);
+SEXP rkeops_report(void);
+SEXP rkeops_operation_table(void);
+SEXP rkeops_reduction_table(void);
+
+#endif

@@ -1,0 +1,90 @@
+/* The R option `rkeops` (a list, see R/options.R) as the engine wants it. */
+#include "r_glue.h"
+
+#include <string.h>
+
+SEXP list_element(SEXP list, const char *name) {
+  SEXP names = Rf_getAttrib(list, R_NamesSymbol);
+  for (R_xlen_t k = 0; k < Rf_xlength(names); k++)
+    if (!strcmp(CHAR(STRING_ELT(names, k)), name)) return VECTOR_ELT(list, k);
+  return R_NilValue;
+}
+
+const char *option_string(SEXP options, const char *name, const char *otherwise) {
+  SEXP value = list_element(options, name);
+  if (TYPEOF(value) != STRSXP || Rf_xlength(value) != 1) return otherwise;
+  if (STRING_ELT(value, 0) == NA_STRING) return otherwise;
+  return Rf_translateCharUTF8(STRING_ELT(value, 0));
+}
+
+double option_number(SEXP options, const char *name, double otherwise) {
+  SEXP value = list_element(options, name);
+  if (!(Rf_isNumeric(value) || Rf_isLogical(value)) || Rf_xlength(value) != 1) return otherwise;
+  return Rf_asReal(value);
+}
+
+/* The position of `word` in `words`, or -1 after writing what was expected. */
+static int choice(const char *what, const char *word, const char *const *words, rk_error *error) {
+  for (int k = 0; words[k]; k++)
+    if (!strcmp(word, words[k])) return k;
+  status_set(error, RK_ERROR_ARGUMENT, "%s is \"%s\": expected one of \"%s\", \"%s\", ...", what,
+             word, words[0], words[1]);
+  return -1;
+}
+
+rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_error *error) {
+  /* in the order of the enumerations of engine.h */
+  static const char *const precisions[] = {"float32", "float64", NULL};
+  static const char *const schemes[] = {"auto", "direct_sum", "block_sum", "kahan_scheme", NULL};
+  static const char *const accumulators[] = {"auto", "float32", "float64", NULL};
+
+  if (strcmp(option_string(options, "backend", "CPU"), "CPU"))
+    return status_set(error, RK_ERROR_DEVICE,
+                      "the option `backend` is \"%s\": this version computes on the CPU only, "
+                      "see rkeops_use_cpu()", option_string(options, "backend", ""));
+  int precision = choice("the option `precision`", option_string(options, "precision", "float32"),
+                         precisions, error);
+  int sum = choice("`sum_scheme`", scheme, schemes, error);
+  int accumulator = choice("the option `accumulator`",
+                           option_string(options, "accumulator", "auto"), accumulators, error);
+  if (precision < 0 || sum < 0 || accumulator < 0) return error->status;
+  memset(out, 0, sizeof *out); /* padding too: the options are part of a key */
+  out->precision = (rk_precision)precision;
+  out->scheme = (rk_scheme)sum;
+  out->accumulator = (rk_accumulator)accumulator;
+  return RK_OK;
+}
+
+static const char *path_or_null(SEXP x) {
+  if (TYPEOF(x) != STRSXP || Rf_xlength(x) != 1 || STRING_ELT(x, 0) == NA_STRING) return NULL;
+  return Rf_translateChar(STRING_ELT(x, 0));
+}
+
+SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options) {
+  rk_error error;
+  rk_settings settings;
+  memset(&settings, 0, sizeof settings);
+  settings.include_dir = path_or_null(include_dir);
+  settings.fallback_dir = path_or_null(fallback_dir);
+  settings.makeconf = path_or_null(makeconf);
+  settings.cache_dir = path_or_null(list_element(options, "cache_dir"));
+  settings.compiler = option_string(options, "compiler", "");
+  settings.compile_timeout = option_number(options, "compile_timeout", 0);
+  settings.cache_limit = (int64_t)option_number(options, "cache_limit", 0);
+  settings.debug = option_number(options, "debug", 0) != 0;
+  if (rk_configure(&settings, &error) != RK_OK) return status_object(&error);
+  if (rk_set_threads((int)option_number(options, "ncore", 0), &error) != RK_OK)
+    return status_object(&error);
+  return R_NilValue;
+}
+
+SEXP rkeops_threads(void) {
+  const char *names[] = {"threads", "processors", "openmp", ""};
+  SEXP out = PROTECT(Rf_mkNamed(INTSXP, names));
+  int *value = INTEGER(out);
+  value[0] = rk_threads();
+  value[1] = rk_processors();
+  value[2] = rk_has_openmp();
+  UNPROTECT(1);
+  return out;
+}

@@ -1,0 +1,176 @@
+/* Programs: found, described, run, shown, built. A program is asked for by its text at each call
+ * (a hash lookup): no handle lives in an R object, so operators can be saved and sent away. */
+#include "r_glue.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char **strings_utf8(SEXP x) {
+  R_xlen_t n = Rf_xlength(x);
+  const char **out = (const char **)R_alloc((size_t)(n > 0 ? n : 1), sizeof *out);
+  for (R_xlen_t k = 0; k < n; k++) out[k] = Rf_translateCharUTF8(STRING_ELT(x, k));
+  return out;
+}
+
+rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error *error) {
+  rk_options request;
+  const char *scheme = option_string(program, "scheme", "auto");
+  if (engine_options(options, scheme, &request, error) != RK_OK) return error->status;
+  SEXP declarations = list_element(program, "declarations");
+  return rk_program_get(option_string(program, "text", ""), strings_utf8(declarations),
+                        Rf_length(declarations), &request, found, error);
+}
+
+/* ---- description ----------------------------------------------------------------------------- */
+
+static SEXP variables_of(const rk_program_info *info) {
+  const char *names[] = {"name", "kind", "dim", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SEXP name = Rf_allocVector(STRSXP, info->variables);
+  SET_VECTOR_ELT(out, 0, name);
+  SEXP kind = Rf_allocVector(STRSXP, info->variables);
+  SET_VECTOR_ELT(out, 1, kind);
+  SEXP dim = Rf_allocVector(INTSXP, info->variables);
+  SET_VECTOR_ELT(out, 2, dim);
+  static const char *const kinds[] = {"Vi", "Vj", "Pm"};
+  for (int k = 0; k < info->variables; k++) {
+    SET_STRING_ELT(name, k, Rf_mkCharCE(info->variable[k].name, CE_UTF8));
+    SET_STRING_ELT(kind, k, Rf_mkChar(kinds[info->variable[k].kind]));
+    INTEGER(dim)[k] = info->variable[k].dim;
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+static int has_positions(const rk_program_info *info) {
+  for (int k = 0; k < info->fields; k++)
+    if (info->field[k].is_position) return 1;
+  return 0;
+}
+
+SEXP rkeops_program_info(SEXP program, SEXP options) {
+  rk_error error;
+  rk_program *found;
+  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
+  const rk_program_info *info = rk_program_info_of(found);
+  const char *names[] = {"variables", "kept", "reduction", "positions", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(out, 0, variables_of(info));
+  SET_VECTOR_ELT(out, 1, Rf_mkString(info->kept == RK_KIND_I ? "i" : "j"));
+  SET_VECTOR_ELT(out, 2, Rf_mkString(info->reduction));
+  SET_VECTOR_ELT(out, 3, Rf_ScalarLogical(has_positions(info)));
+  UNPROTECT(1);
+  return out;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static SEXP wrong_number(const rk_program_info *info, SEXP input) {
+  rk_error error;
+  char names[512] = "";
+  for (int k = 0; k < info->variables && strlen(names) + 70 < sizeof names; k++) {
+    if (k) strcat(names, ", ");
+    strncat(names, info->variable[k].name, 60);
+  }
+  status_set(&error, RK_ERROR_ARGUMENT, "`input` has %d elements: expected %d (%s)",
+             Rf_length(input), info->variables, names);
+  return status_object(&error);
+}
+
+static SEXP too_many_rows(int64_t rows) {
+  rk_error error;
+  status_set(&error, RK_ERROR_SHAPE,
+             "the result would have %.0f rows: an R matrix has at most %d", (double)rows, INT_MAX);
+  return status_object(&error);
+}
+
+static SEXP failure(rk_status status, rk_error *error, SEXP found) {
+  if (status == RK_CANCELLED) return status_cancelled(found);
+  error->status = status;
+  return status_object(error);
+}
+
+static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
+                   SEXP options) {
+  rk_error error;
+  int64_t kept, reduced;
+  if (rk_program_rows(program, arrays, info->variables, &kept, &reduced, &error) != RK_OK)
+    return status_object(&error);
+  if (kept > INT_MAX) return too_many_rows(kept);
+
+  rk_output outputs[2];
+  int64_t base = (int64_t)option_number(options, "index_base", 1);
+  SEXP result = PROTECT(arrays_result(info, kept, reduced, base, outputs));
+  SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
+  poll_state state = poll_begin(options, found);
+  rk_status status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
+  poll_end(&state);
+  if (status != RK_OK) result = failure(status, &error, found);
+  UNPROTECT(2);
+  return result;
+}
+
+/* NULL when R code has to convert an element of `input` (or to refuse it) first. */
+SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
+  rk_error error;
+  rk_program *found;
+  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
+  const rk_program_info *info = rk_program_info_of(found);
+  if (Rf_length(input) != info->variables) return wrong_number(info, input);
+
+  rk_array *arrays = (rk_array *)R_alloc((size_t)info->variables + 1, sizeof *arrays);
+  SEXP keep = PROTECT(Rf_allocVector(VECSXP, info->variables));
+  SEXP result = R_NilValue;
+  if (arrays_unpack(input, keep, info, Rf_asLogical(rows_inside), arrays) == ARRAYS_ready)
+    result = run_on(found, info, arrays, options);
+  UNPROTECT(1);
+  return result;
+}
+
+/* ---- source and builds ----------------------------------------------------------------------- */
+
+SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
+  rk_error error;
+  rk_program *found;
+  char *text = NULL;
+  int cuda = !strcmp(CHAR(STRING_ELT(target, 0)), "cuda");
+  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
+  if (rk_source(found, cuda ? RK_TARGET_CUDA : RK_TARGET_C, &text, &error) != RK_OK)
+    return status_object(&error);
+  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
+  rk_free(text);
+  UNPROTECT(1);
+  return out;
+}
+
+SEXP rkeops_build_many(SEXP programs, SEXP options) {
+  rk_error error;
+  int n = Rf_length(programs);
+  rk_program **found = (rk_program **)R_alloc((size_t)n + 1, sizeof *found);
+  for (int k = 0; k < n; k++)
+    if (program_find(VECTOR_ELT(programs, k), options, &found[k], &error) != RK_OK)
+      return status_object(&error);
+  SEXP condition = PROTECT(Rf_allocVector(VECSXP, 1));
+  poll_state state = poll_begin(options, condition);
+  rk_status status = rk_build_many(found, n, poll_r, &state, &error);
+  poll_end(&state);
+  SEXP result = status == RK_OK ? R_NilValue : failure(status, &error, condition);
+  UNPROTECT(1);
+  return result;
+}
+
+SEXP rkeops_expression(SEXP text, SEXP declarations) {
+  rk_error error;
+  rk_expression_info info;
+  const char *formula = Rf_translateCharUTF8(STRING_ELT(text, 0));
+  if (rk_expression(formula, strings_utf8(declarations), Rf_length(declarations), &info, &error) !=
+      RK_OK)
+    return status_object(&error);
+  const char *names[] = {"dim", "is_logical", "indices", ""};
+  SEXP out = PROTECT(Rf_mkNamed(INTSXP, names));
+  INTEGER(out)[0] = info.dim;
+  INTEGER(out)[1] = info.is_logical;
+  INTEGER(out)[2] = info.indices;
+  UNPROTECT(1);
+  return out;
+}

@@ -1,0 +1,51 @@
+/* Statuses of the engine as R objects. */
+#include "r_glue.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+rk_status status_set(rk_error *error, rk_status status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(error->message, sizeof error->message, format, arguments);
+  va_end(arguments);
+  error->status = status;
+  return status;
+}
+
+/* The last part of the class of the condition, see R/conditions.R. */
+static const char *status_name(rk_status status) {
+  switch (status) {
+  case RK_OK: return "ok";
+  case RK_ERROR_FORMULA: return "formula";
+  case RK_ERROR_SHAPE: return "shape";
+  case RK_ERROR_ARGUMENT: return "argument";
+  case RK_ERROR_COMPILE: return "compile";
+  case RK_ERROR_DEVICE: return "device";
+  case RK_ERROR_MEMORY: return "memory";
+  case RK_ERROR_SYSTEM: return "system";
+  case RK_CANCELLED: return "cancelled";
+  case RK_ERROR_INTERNAL: break;
+  }
+  return "internal";
+}
+
+static SEXP new_status(const char *kind, const char *message, SEXP condition) {
+  const char *names[] = {"kind", "message", "condition", ""};
+  SEXP object = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(object, 0, Rf_mkString(kind));
+  SET_VECTOR_ELT(object, 1, Rf_ScalarString(Rf_mkCharCE(message, CE_UTF8)));
+  SET_VECTOR_ELT(object, 2, condition);
+  Rf_setAttrib(object, R_ClassSymbol, PROTECT(Rf_mkString("rkeops_status")));
+  UNPROTECT(2);
+  return object;
+}
+
+SEXP status_object(const rk_error *error) {
+  return new_status(status_name(error->status), error->message, R_NilValue);
+}
+
+/* The call was cancelled by the error in `found`, or by an interrupt when there is none. */
+SEXP status_cancelled(SEXP found) {
+  return new_status(status_name(RK_CANCELLED), "interrupted", VECTOR_ELT(found, 0));
+}

@@ -1,0 +1,233 @@
+/* The part of test_math.c that is compiled once for each type. */
+#include "lanes.h"
+
+#if RK_TYPE == 32
+#define TYPE(name) name##_32
+#define TINY FLT_MIN
+#else
+#define TYPE(name) name##_64
+#define TINY DBL_MIN
+#endif
+
+#define RUN(name, truth, b32, b64, low, high) \
+    static void TYPE(run_##name)(const real *x, real *y, int n) \
+    { \
+        for (int i = 0; i < n; i += RK_LANES) \
+            rk_store(y + i, rk_##name(rk_load(x + i))); \
+    }
+FUNCTIONS(RUN)
+#undef RUN
+
+static const real TYPE(specials)[] = {
+    0, -0.0, 1, -1, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 3.5, 1e9, -1e9, 4503599627370497.5, 8388609,
+    2147483648.0, 88.72283, 88.72284, -87.33655, -103.97, -104, -150, 127.75, 128, -126.5, -127, -149,
+    -150, 709.7827, 709.783, -708.4, -745.13, -745.2, -1074, -1075, 1023.9, 1024, 1048575.9, 1048576,
+    -1048577, 1e30, -1e30, TINY, -TINY, TINY / 2, TINY / 4096, RK_INF, -RK_INF, RK_NAN,
+    __builtin_nan("1954"), /* R's NA */
+    3.14159265358979, 1.5707963267949, 6.28318530717959};
+
+#if RK_TYPE == 32
+/* Every step-th bit pattern, in blocks. */
+static struct worst floats(const struct tested *f, int step)
+{
+    struct worst worst = {0, 0};
+    int64_t total = (INT64_C(1) << 32) / step, blocks = total / BLOCK + 2;
+    #pragma omp parallel for schedule(dynamic, 64)
+    for (int64_t b = 0; b < blocks; b++) {
+        float x[BLOCK], y[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            uint32_t bits = (uint32_t)((b * BLOCK + i) * step);
+            memcpy(&x[i], &bits, 4);
+        }
+        if (b == blocks - 1)
+            memcpy(x, specials_32, sizeof specials_32);
+        f->run_32(x, y, BLOCK);
+        struct worst mine = {0, 0};
+        for (int i = 0; i < BLOCK; i++) {
+            double e = float_ulps(y[i], true_of_float(f->truth, x[i]));
+            if (e > mine.error)
+                mine = (struct worst){e, x[i]};
+        }
+        #pragma omp critical
+        if (mine.error > worst.error)
+            worst = mine;
+    }
+    return worst;
+}
+#else
+static struct worst doubles(const struct tested *f, int count)
+{
+    struct worst worst = {0, 0};
+    int blocks = count / BLOCK + 2;
+    #pragma omp parallel for schedule(dynamic, 16)
+    for (int b = 0; b < blocks; b++) {
+        double x[BLOCK], y[BLOCK];
+        for (int i = 0; i < BLOCK; i++)
+            x[i] = sample((uint64_t)b * BLOCK + (uint64_t)i + 1, f->low, f->high);
+        if (b == 0)
+            memcpy(x, specials_64, sizeof specials_64);
+        else if (b == 1) /* next to multiples of pi/2 */
+            for (int i = 0; i < BLOCK; i++)
+                x[i] = nextafter((double)(acosl(0) * (1 + i * 163)), i % 2 ? 1e9 : 0);
+        f->run_64(x, y, BLOCK);
+        struct worst mine = {0, 0};
+        for (int i = 0; i < BLOCK; i++) {
+            double e = ulps(y[i], f->truth(x[i]), 53, -1022, 1024);
+            if (e > mine.error)
+                mine = (struct worst){e, x[i]};
+        }
+        #pragma omp critical
+        if (mine.error > worst.error)
+            worst = mine;
+    }
+    return worst;
+}
+#endif
+
+/* One lane of a result whose operands are the same in every lane. */
+static real TYPE(first)(vec a)
+{
+    real out[RK_LANES];
+    rk_store(out, a);
+    return out[0];
+}
+
+/* Equal as bits, but for the payload of NaN. */
+static int TYPE(same)(real a, real b)
+{
+    return isnan(a) ? isnan(b) : a == b && !signbit(a) == !signbit(b);
+}
+
+static void TYPE(pairs)(void)
+{
+    const real *s = TYPE(specials);
+    int n = sizeof TYPE(specials) / sizeof *s, bad_order = 0, bad_minmax = 0, bad_pow = 0;
+    int bad_atan2 = 0, bad_mod = 0, bad_copy = 0, bad_select = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            real a = s[i], b = s[j], power = (real)RK_LIBM(pow)(a, b), size = RK_LIBM(fabs)(a);
+            vec u = rk_broadcast(a), v = rk_broadcast(b);
+            bad_order += rk_any(rk_lt(u, v)) != (a < b) || rk_any(rk_le(u, v)) != (a <= b)
+                || rk_any(rk_gt(u, v)) != (a > b) || rk_any(rk_ge(u, v)) != (a >= b)
+                || rk_any(rk_eq(u, v)) != (a == b) || rk_any(rk_ne(u, v)) != (a != b)
+                || rk_all(rk_lt(u, v)) != (a < b) || rk_all(rk_isnan(u)) != !!isnan(a)
+                || TYPE(first)(rk_truth(rk_lt(u, v))) != (a < b);
+            bad_select += !TYPE(same)(TYPE(first)(rk_select(rk_lt(u, v), u, v)), a < b ? a : b);
+            bad_minmax += !TYPE(same)(TYPE(first)(rk_min(u, v)), a < b ? a : b)
+                || !TYPE(same)(TYPE(first)(rk_max(u, v)), a > b ? a : b);
+            bad_pow += !TYPE(same)(TYPE(first)(rk_pow(u, v)), power);
+            bad_atan2 += !TYPE(same)(TYPE(first)(rk_atan2(u, v)), (real)RK_LIBM(atan2)(a, b));
+            bad_copy += !TYPE(same)(TYPE(first)(rk_copysign(u, v)), signbit(b) ? -size : size);
+            if (size < 1e6 && b > 0.1 && b < 1e6) {
+                real m = TYPE(first)(rk_mod(u, v, rk_num(0)));
+                bad_mod += !(m >= -1e-6 * (size + b) && m <= b + 1e-6 * (size + b));
+            }
+        }
+    report(!bad_order, "comparisons");
+    report(!bad_select, "select");
+    report(!bad_minmax, "min and max, the second operand where one is NaN");
+    report(!bad_pow, "pow");
+    report(!bad_atan2, "atan2");
+    report(!bad_copy, "copysign");
+    report(!bad_mod, "mod lies between 0 and the divisor");
+    report(TYPE(first)(rk_mod(rk_num(7.5), rk_num(2), rk_num(0))) == 1.5, "mod(7.5, 2, 0)");
+    report(TYPE(first)(rk_mod(rk_num(-0.5), rk_num(2), rk_num(-1))) == -0.5, "mod(-0.5, 2, -1)");
+    report(TYPE(first)(rk_mod(rk_num(1.5), rk_num(2), rk_num(-1))) == -0.5, "mod(1.5, 2, -1)");
+}
+
+static void TYPE(powers)(void)
+{
+    const real x[] = {0, 1, -1, 2, -2, 0.5, 1.25, -3, RK_INF, -RK_INF, RK_NAN};
+    int bad = 0;
+#define POWER(n) \
+    for (int i = 0; i < (int)(sizeof x / sizeof *x); i++) { \
+        real y = TYPE(first)(rk_powi(rk_broadcast(x[i]), n)), t = (real)RK_LIBM(pow)(x[i], n); \
+        bad += !TYPE(same)(y, t) && !(RK_LIBM(fabs)(y - t) <= 1e-6 * RK_LIBM(fabs)(t)); \
+    }
+    POWER(0) POWER(1) POWER(2) POWER(3) POWER(5) POWER(7) POWER(31) POWER(64) POWER(100)
+    POWER(-1) POWER(-2) POWER(-3)
+#undef POWER
+    report(!bad, "powi");
+}
+
+/* Masks with exactly one lane set, or unset. */
+static void TYPE(masks)(void)
+{
+    int bad = rk_any(rk_lt(rk_num(1), rk_num(0))) || !rk_all(rk_lt(rk_num(0), rk_num(1)));
+    ivec lane = rk_lane_index();
+    for (int l = 0; l < RK_LANES; l++) {
+        mask below = rk_ilt(lane, rk_ibroadcast(l)), upto = rk_ilt(lane, rk_ibroadcast(l + 1));
+        mask one = rk_and(upto, rk_not(below));
+        bad += !rk_any(one) || rk_all(one) || rk_all(rk_not(one)) || !rk_any(rk_not(one));
+        bad += !rk_all(rk_or(one, rk_not(one))) || rk_any(rk_and(one, rk_not(one)));
+        real out[RK_LANES];
+        rk_store(out, rk_select(one, rk_num(2), rk_num(3)));
+        for (int k = 0; k < RK_LANES; k++)
+            bad += out[k] != (k == l ? 2 : 3);
+        rk_store(out, rk_from_int(rk_iselect(below, rk_ibroadcast(-5), lane)));
+        for (int k = 0; k < RK_LANES; k++)
+            bad += out[k] != (k < l ? -5 : k);
+    }
+    report(!bad, "masks with one lane, any, all, and, or, not, iselect, from_int");
+}
+
+/* Values that users see, exactly. */
+static void TYPE(exact)(void)
+{
+#define IS(call, value) report(TYPE(same)(TYPE(first)(call), value), #call)
+    IS(rk_exp(rk_num(0)), 1);
+    IS(rk_exp2(rk_num(0)), 1);
+    IS(rk_exp2(rk_num(3)), 8);
+    IS(rk_exp2(rk_num(-10)), 0x1p-10);
+    IS(rk_exp(rk_num(-RK_INF)), 0);
+    IS(rk_exp2(rk_num(-RK_INF)), 0);
+    IS(rk_exp(rk_num(RK_INF)), RK_INF);
+    IS(rk_exp2(rk_num(RK_INF)), RK_INF);
+    IS(rk_exp(rk_num(-1e30)), 0);
+    IS(rk_exp2(rk_num(-1e30)), 0);
+    IS(rk_exp(rk_num(1e30)), RK_INF);
+    IS(rk_exp2(rk_num(1e30)), RK_INF);
+    IS(rk_log(rk_num(1)), 0);
+    IS(rk_log(rk_num(0)), -RK_INF);
+    IS(rk_log(rk_num(-0.0)), -RK_INF);
+    IS(rk_log(rk_num(-1)), RK_NAN);
+    IS(rk_log(rk_num(RK_INF)), RK_INF);
+    IS(rk_log1p(rk_num(-1)), -RK_INF);
+    IS(rk_log1p(rk_num(-0.0)), -0.0);
+    IS(rk_cos(rk_num(0)), 1);
+    IS(rk_sin(rk_num(0)), 0);
+    IS(rk_sin(rk_num(RK_INF)), RK_NAN);
+    IS(rk_tanh(rk_num(-0.0)), -0.0);
+    IS(rk_tanh(rk_num(-RK_INF)), -1);
+    IS(rk_rsqrt(rk_num(0)), 0);
+    IS(rk_rsqrt(rk_num(-0.0)), 0);
+    IS(rk_rsqrt(rk_num(RK_INF)), 0);
+    IS(rk_rsqrt(rk_num(-1)), RK_NAN);
+    IS(rk_rsqrt(rk_num(4)), 0.5);
+    IS(rk_sign(rk_num(-0.0)), 0);
+    IS(rk_sign(rk_num(RK_NAN)), RK_NAN);
+    IS(rk_step(rk_num(RK_NAN)), 1);
+    IS(rk_step(rk_num(-0.0)), 1);
+    IS(rk_relu(rk_num(RK_NAN)), RK_NAN);
+    IS(rk_xlogx(rk_num(0)), 0);
+    IS(rk_xlogx(rk_num(-1)), RK_NAN);
+    IS(rk_sinxdivx(rk_num(0)), 1);
+    IS(rk_sinxdivx(rk_num(RK_INF)), RK_NAN);
+    IS(rk_powi(rk_num(0), -1), RK_INF);
+    IS(rk_floor(rk_num(-0.0)), -0.0);
+    IS(rk_round(rk_num(-0.25)), -0.0);
+    IS(rk_round(rk_num(RK_TYPE == 32 ? 0x1.fffffep-2 : 0x1.fffffffffffffp-2)), 0);
+    IS(rk_num(-0.0), -0.0);
+#undef IS
+}
+
+static void TYPE(lanes)(void)
+{
+    TYPE(pairs)();
+    TYPE(powers)();
+    TYPE(masks)();
+    TYPE(exact)();
+}
+
+#undef TYPE
+#undef TINY

@@ -1,0 +1,39 @@
+# Runs R code in another process that finds the same packages; `prefix` is a command that runs
+# a command, such as setpriv.
+run_r <- function(code, env = character(), prefix = character()) {
+  script <- r_script(code)
+  on.exit(unlink(script))
+  command <- c(prefix, file.path(R.home("bin"), "Rscript"), "--vanilla", script)
+  output <- suppressWarnings(
+    system2(command[1], shQuote(command[-1]), stdout = TRUE, stderr = TRUE, env = env))
+  status <- attr(output, "status")
+  list(output = as.vector(output), status = if (is.null(status)) 0L else as.integer(status))
+}
+
+r_script <- function(code) {
+  script <- tempfile(fileext = ".R")
+  writeLines(c(paste0(".libPaths(", paste(deparse(.libPaths()), collapse = ""), ")"),
+               "suppressPackageStartupMessages(library(rkeops))", code), script)
+  script
+}
+
+as_root <- function() .Platform$OS.type == "unix" && system("id -u", intern = TRUE) == "0"
+
+# A command that runs another one as a user who owns nothing here.
+unprivileged <- c("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+# Runs R code as an unprivileged user: this one, or another one when this one is root.
+run_unprivileged <- function(code, folders) {
+  if (!as_root()) return(run_r(code))
+  testthat::skip_if(Sys.which("setpriv") == "", "setpriv is not there")
+  Sys.chmod(c(tempdir(), folders), "0755")
+  script <- function(...) run_r(..., prefix = unprivileged)
+  if (script("cat('loaded')")$output[1] != "loaded")
+    testthat::skip("an unprivileged user cannot load the package from where it is")
+  script(code)
+}
+
+# R code that uses the given cache.
+using_cache <- function(path) {
+  paste0("set_rkeops_options(list(cache_dir = ", deparse(path), "))")
+}

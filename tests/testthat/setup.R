@@ -1,0 +1,7 @@
+# Tests have a cache of their own, and use at most two threads.
+test_cache <- file.path(tempdir(), "rkeops-test-cache")
+dir.create(test_cache, mode = "0700", showWarnings = FALSE)
+options_before_tests <- set_rkeops_options(list(cache_dir = test_cache, ncore = 2))
+
+# Positions are explained once in a session: not in the middle of tests.
+session$informed <- union(session$informed, "positions")

@@ -1,0 +1,2 @@
+set_rkeops_options(options_before_tests)
+unlink(test_cache, recursive = TRUE)

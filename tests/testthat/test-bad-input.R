@@ -1,0 +1,268 @@
+# Whatever is wrong gives a classed error that names the argument, and the session goes on.
+
+x <- uniform(4, 3)
+y <- uniform(5, 3)
+args <- c("x=Vi(3)", "y=Vj(3)")
+text <- "Sum_Reduction(SqDist(x,y), j)"
+op <- keops_kernel(text, args)
+
+# The error of `code` has this class and mentions `name`; a good call works right after it.
+expect_refused <- function(code, class, name) {
+  error <- expect_error(code, class = paste0("rkeops_error_", class))
+  if (!is.null(error)) testthat::expect_match(conditionMessage(error), name)
+  testthat::expect_identical(dim(op(list(x, y))), c(4L, 1L))
+}
+
+test_that("wrong dimensions and rows that do not agree are refused", {
+  expect_refused(op(list(x[, 1:2], y)), "shape", "x")
+  expect_refused(op(list(x, cbind(y, y))), "shape", "y")
+  expect_refused(op(list(t(x), y)), "shape", "x")
+  expect_refused(op(list(x[, 0], y)), "shape", "x")
+  expect_refused(op(list(1:3, y)), "shape", "x")
+  two <- keops_kernel("Sum_Reduction(SqDist(x,y)*b, j)", c(args, "b=Vj(1)"))
+  expect_refused(two(list(x, y, 1:4)), "shape", "b")
+  with_parameter <- keops_kernel("Sum_Reduction(SqDist(x,y)*s, j)", c(args, "s=Pm(2)"))
+  expect_refused(with_parameter(list(x, y, 1)), "shape", "s")
+  expect_refused(with_parameter(list(x, y, 1:3)), "shape", "s")
+})
+
+test_that("what is no numbers is refused", {
+  expect_refused(op(list(x, NULL)), "argument", "`y` is NULL")
+  expect_refused(op(list(x, "a")), "argument", "`y`")
+  expect_refused(op(list(matrix("a", 4, 3), y)), "argument", "`x` is a character matrix of 4 x 3")
+  expect_refused(op(list(factor(1:4), y)), "argument", "`x`")
+  expect_refused(op(list(x, list(1, 2, 3))), "argument", "`y`")
+  expect_refused(op(list(x, data.frame(a = I(list(1, 2))))), "argument", "`y`")
+  expect_refused(op(list(x, data.frame(a = c("u", "v")))), "argument", "`y`")
+  expect_refused(op(list(x, y + 1i)), "argument", "`y` is complex")
+  expect_refused(op(list(x, mean)), "argument", "`y` is a function")
+  expect_refused(op(list(x, array(0, c(5, 3, 1)))), "argument", "`y`")
+  expect_refused(op(list(x, Vj(y))), "argument", "`y` is a LazyTensor")
+  expect_refused(op(list(x, quote(a))), "argument", "`y`")
+})
+
+test_that("inputs that are no list, or have wrong names, are refused", {
+  expect_refused(op(x), "argument", "`input`")
+  expect_refused(op(as.data.frame(x)), "argument", "`input`")
+  expect_refused(op(c(x, y)), "argument", "`input`")
+  expect_refused(op(list()), "argument", "`input` has 0 elements: expected 2 \\(x, y\\)")
+  expect_refused(op(list(x)), "argument", "`input` has 1")
+  expect_refused(op(list(x, y, y)), "argument", "`input` has 3")
+  expect_refused(op(list(x = x, y)), "argument", "`input`")
+  expect_refused(op(list(x = x, z = y)), "argument", "`z`")
+  expect_refused(op(list(x = x, x = y)), "argument", "`x`")
+  expect_refused(op(list(x = x)), "argument", "`y`")
+  expect_refused(op(list(x, y), inner_dim = "rows"), "argument", "`inner_dim`")
+})
+
+test_that("wrong arguments of keops_kernel() are refused", {
+  expect_refused(keops_kernel(1, args), "argument", "`formula`")
+  expect_refused(keops_kernel(c(text, text), args), "argument", "`formula`")
+  expect_refused(keops_kernel(text, list("x=Vi(3)")), "argument", "`args`")
+  expect_refused(keops_kernel(text, character()), "argument", "`args`")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", NA)), "argument", "`args`")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", "y=Vk(3)")), "argument", "y=Vk\\(3\\)")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", "Vj(3)")), "argument", "Vj\\(3\\)")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", "y=Vj(0)")), "shape", "Vj\\(0\\)")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", "y=Vj(1,3)")), "argument", "positions")
+  expect_refused(keops_kernel(text, c("x=Vi(0,3)", "y=Vj(0,3)")), "argument", "positions")
+  expect_refused(keops_kernel(text, c("x=Vi(3)", "x=Vj(3)")), "formula", "`x` twice")
+  expect_refused(keops_kernel(text, args, "fast"), "argument", "`sum_scheme`")
+})
+
+test_that("wrong formulas are refused when the operator is made, with the place", {
+  wrong <- function(text, pattern) expect_refused(keops_kernel(text, args), "formula", pattern)
+  wrong("Sum_Reduction(Expp(x), j)", "Exp")
+  wrong("Sum_Reduction(z, j)", "z")
+  wrong("Sum_Reduction(Exp(x,y), j)", "Exp")
+  wrong("Sum_Reduction(x, k)", "k")
+  wrong("Sum_Reduction(x, 2)", "2")
+  wrong("Sum_Reduction(x, j)*2", "reduction|\\*")
+  wrong("Sum_Reduction(x, j", ".")
+  wrong("Sum_Reduction(x < y < x, j)", "<")
+  wrong("Summ_Reduction(x, j)", "Sum")
+  wrong("Sum_Reduction(x $ y, j)", "\\$")
+  wrong("x + y", ".")
+  wrong("", ".")
+  wrong("x = y; Sum_Reduction(x, j)", "x")
+  wrong("d = y; d = x; Sum_Reduction(d, j)", "d")
+  wrong("KMin_Reduction(SqDist(x,y), 0, j)", "0")
+  wrong("Sum_Reduction(Elem(x,3), j)", "Elem")
+})
+
+test_that("dimensions that do not fit are refused with both", {
+  error <- expect_error(keops_kernel("Sum_Reduction(x+z, j)", c("x=Vi(3)", "z=Vj(2)")),
+                        class = "rkeops_error")
+  expect_match(conditionMessage(error), "3.*2|2.*3")
+})
+
+test_that("zero rows give an empty result or the neutral value", {
+  expect_identical(op(list(x[0, ], y)), matrix(0, 0, 1))
+  expect_identical(op(list(x, y[0, ])), matrix(0, 4, 1))
+  expect_identical(sum(Vi(x[0, ]), "i"), matrix(0, 1, 3))
+})
+
+test_that("long formulas and deep parentheses work or are refused clearly", {
+  tried <- function(text) tryCatch({
+    dim(keops_kernel(text, args)(list(x, y)))
+  }, rkeops_error = function(e) "refused")
+  long <- paste0("Sum_Reduction(", strrep("x+", 5000), "y, j)")
+  expect_true(identical(tried(long), c(4L, 3L)) || identical(tried(long), "refused"))
+  deep <- paste0("Sum_Reduction(", strrep("(", 300), "x", strrep(")", 300), ", j)")
+  expect_true(identical(tried(deep), c(4L, 3L)) || identical(tried(deep), "refused"))
+  nested <- paste0("Sum_Reduction(", strrep("Exp(-", 300), "x", strrep(")", 300), ", j)")
+  expect_true(identical(tried(nested), c(4L, 3L)) || identical(tried(nested), "refused"))
+  expect_identical(dim(op(list(x, y))), c(4L, 1L))
+})
+
+test_that("dimension 5000 works and 70000 is refused", {
+  wide <- keops_kernel("Sum_Reduction(SqNorm2(x), j)", "x=Vi(5000)")
+  expect_equal(wide(list(matrix(0.5, 2, 5000))), matrix(1250, 2), tolerance = 1e-6)
+  expect_refused(keops_kernel("Sum_Reduction(x, j)", "x=Vi(70000)"), "shape", "70000")
+  expect_refused(Vi(matrix(0, 1, 70000)), "shape", "70000")
+  expect_refused(Pm(double(70000)), "shape", "70000")
+})
+
+test_that("K is a positive whole number, and may be larger than the number of points", {
+  D <- sqdist(Vi(x), Vj(y))
+  for (K in list(0, -1, 2.5, "a", NULL, c(1, 2), NA))
+    expect_refused(Kmin(D, K, "j"), "argument", "`K`")
+  expect_identical(argKmin(D, 7, "j")[, 6:7], matrix(NA_integer_, 4, 2))
+  expect_identical(Kmin(D, 7, "j")[, 6:7], matrix(Inf, 4, 2))
+})
+
+test_that("wrong arguments of reductions are refused", {
+  D <- sqdist(Vi(x), Vj(y))
+  for (index in list("k", 1, NULL, c("i", "j"), NA))
+    expect_refused(sum_reduction(D, index), "argument", "`index`")
+  expect_refused(sum(D, index = "k"), "argument", "`index`")
+  expect_refused(sum(D, na.rm = TRUE), "argument", "`na.rm`")
+  expect_refused(min(D, 3), "argument", "index")
+  expect_refused(sum_reduction(x, "i"), "argument", "`x`")
+  expect_refused(argKmin(x, 1, "i"), "argument", "`x`")
+  expect_refused(logsumexp(Vi(x), "i"), "shape", "`x`")
+  expect_refused(sumsoftmaxweight(D, "i", x), "argument", "`weight`")
+  expect_refused(reduction.LazyTensor(D, 3, "i"), "argument", "`opstr`")
+  expect_refused(reduction.LazyTensor(D, "Summ", "i"), "formula", "Sum")
+  expect_refused(reduction.LazyTensor(D, "KMin", "i", 2.5), "argument", "`opt_arg`")
+  expect_refused(sum(LazyTensor(3), "i"), "argument", "`x`")
+})
+
+test_that("NA, NaN and Inf are computed with", {
+  v <- matrix(c(1, NA, Inf, NaN))
+  total <- keops_kernel("Sum_Reduction(x+y, j)", c("x=Vi(1)", "y=Vj(1)"))
+  expect_identical(total(list(v, matrix(1))), matrix(c(2, NaN, Inf, NaN)))
+})
+
+# ---- caches and compilers ------------------------------------------------------------------------
+
+fresh_formula <- local({
+  count <- 0
+  function() { # a text that no cache knows
+    count <<- count + 1
+    sprintf("Sum_Reduction(Exp(x)%s, j)", strrep("*Exp(x)", count))
+  }
+})
+
+# A folder that is removed with the test.
+local_folder <- function(name, mode = "0700", frame = parent.frame()) {
+  folder <- tempfile(name)
+  dir.create(folder, mode = mode)
+  do.call(on.exit, list(bquote({
+    Sys.chmod(.(folder), "0700")
+    unlink(.(folder), recursive = TRUE)
+  }), add = TRUE), envir = frame)
+  folder
+}
+
+# R code that computes with a cache folder and prints 1.
+computing_with <- function(folder) {
+  c(using_cache(folder),
+    sprintf("cat(keops_kernel('%s', 'x=Vi(1)')(list(0)))", fresh_formula()))
+}
+
+test_that("a cache folder that is a file is replaced for the session", {
+  file <- tempfile()
+  writeLines("no folder", file)
+  on.exit(unlink(file))
+  options <- get_rkeops_options()
+  options$cache_dir <- file.path(file, "cache")
+  with_options(options,
+    expect_identical(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), matrix(1)))
+})
+
+test_that("a cache folder that is read-only is replaced for the session", {
+  skip_on_os("windows")
+  folder <- local_folder("read-only", "0555")
+  Sys.chmod(folder, "0555")
+  expect_identical(run_unprivileged(computing_with(folder), folder)$output, "1")
+  expect_identical(dir(folder), character())
+})
+
+test_that("a cache folder of somebody else is not used", {
+  skip_on_os("windows")
+  skip_if_not(as_root(), "only root can give a folder away")
+  folder <- local_folder("foreign")
+  system2("chown", c("65534", folder))
+  with_options(list(cache_dir = folder),
+    expect_identical(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), matrix(1)))
+  expect_identical(dir(folder), character())
+})
+
+test_that("a cache folder that others may write to is not used", {
+  skip_on_os("windows")
+  folder <- local_folder("open")
+  Sys.chmod(folder, "0777", use_umask = FALSE)
+  with_options(list(cache_dir = folder),
+    expect_identical(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), matrix(1)))
+})
+
+test_that("a cache folder on a full disk does no harm", {
+  skip_on_os(c("windows", "mac"))
+  folder <- local_folder("full")
+  mount <- sprintf("mount -t tmpfs -o size=4k,mode=0700 none %s", folder)
+  mounted <- system2("unshare", c("-m", "sh", "-c", shQuote(mount)), stdout = FALSE, stderr = FALSE)
+  skip_if_not(identical(mounted, 0L), "no small file system can be mounted here")
+  script <- paste(mount, "&& exec \"$0\" \"$@\"")
+  out <- run_r(computing_with(folder), prefix = c("unshare", "-m", "sh", "-c", script))
+  expect_identical(out$output, "1")
+})
+
+test_that("corrupted kernels are rebuilt", {
+  folder <- tempfile("cache")
+  dir.create(folder, mode = "0700")
+  on.exit(unlink(folder, recursive = TRUE))
+  with_options(list(cache_dir = folder), {
+    text <- fresh_formula()
+    run <- function() keops_kernel(text, "x=Vi(1)")(list(0))
+    run()
+    for (file in dir(folder, full.names = TRUE, recursive = TRUE)) writeLines("garbage", file)
+    .Call(C_forget)
+    expect_identical(run(), matrix(1))
+  })
+})
+
+test_that("a compiler that is missing, fails or hangs gives one readable error", {
+  skip_on_os("windows")
+  folder <- tempfile("bin")
+  dir.create(folder)
+  on.exit(unlink(folder, recursive = TRUE))
+  compiler <- function(...) {
+    path <- file.path(folder, "cc")
+    writeLines(c("#!/bin/sh", ...), path)
+    Sys.chmod(path, "0755")
+    path
+  }
+  refused <- function(path, pattern, timeout = 60) {
+    with_options(list(compiler = path, compile_timeout = timeout),
+      expect_error(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), pattern,
+                   class = "rkeops_error_compile"))
+    expect_identical(dim(op(list(x, y))), c(4L, 1L))
+  }
+  refused(file.path(folder, "absent"), "absent")
+  refused(compiler("echo 'my own words' >&2; exit 3"), "my own words")
+  refused(compiler("kill -9 $$"), ".")
+  started <- Sys.time()
+  refused(compiler("sleep 100"), ".", timeout = 1)
+  expect_lt(as.double(Sys.time() - started, units = "secs"), 30)
+})

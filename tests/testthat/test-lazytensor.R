@@ -1,0 +1,157 @@
+x <- uniform(6, 3)
+y <- uniform(9, 3)
+gauss <- function(x, y) exp(-sum((x - y)^2))
+dense <- function(x, y) exp(-outer(rowSums(x^2), rowSums(y^2), `+`) + 2 * x %*% t(y))
+
+test_that("LazyTensor(), Vi(), Vj() and Pm() make variables", {
+  expect_identical(Vi(x)$args, "V0=Vi(3)")
+  expect_identical(LazyTensor(x, "j")$args, "V0=Vj(3)")
+  expect_identical(Pm(c(0.5, 1))$args, "V0=Pm(2)")
+  expect_identical(LazyTensor(0.5)$args, "V0=Pm(1)")
+  expect_identical(Vi(x)$data, list(x))
+  expect_identical(Vi(x)$dimres, 3L)
+  expect_identical(LazyTensor(3)$formula, "IntCst(3)")
+  expect_length(LazyTensor(3)$args, 0)
+  expect_identical(Vi(as.data.frame(x))$data[[1]], unname(x))
+  expect_identical(dim(Vi(x) - Vj(y)), c(6L, 9L, 3L))
+  expect_identical(dim(Pm(1:3 + 0.5)), c(1L, 1L, 3L))
+})
+
+test_that("what is no numeric matrix is refused", {
+  for (wrong in list(1:3, "a", NULL, factor("a"), list(1), array(0, c(2, 2, 2)), Vi(x)))
+    expect_error(Vi(wrong), class = "rkeops_error_argument")
+  for (wrong in list(x, "a", NULL, Vi(x))) expect_error(Pm(wrong), class = "rkeops_error_argument")
+  expect_error(LazyTensor(x), class = "rkeops_error_argument")
+  expect_error(LazyTensor(x, "k"), class = "rkeops_error_argument")
+  expect_error(Vi(matrix(0, 3, 0)), class = "rkeops_error_shape")
+  expect_error(Vi(matrix(1i)), class = "rkeops_error_argument")
+})
+
+test_that("the same R object with the same index is one variable", {
+  same <- Vi(x) + Vi(x)
+  expect_identical(same$args, "V0=Vi(3)")
+  expect_identical(same$formula, "Add(V0,V0)")
+  expect_identical((Vi(x) * Vj(x))$args, c("V0=Vi(3)", "V1=Vj(3)"))
+  expect_length((Vi(x) * Vi(x + 0))$args, 2)
+})
+
+test_that("equal sub-expressions are defined once", {
+  a <- Vi(x)
+  b <- Vj(y)
+  both <- exp(a - b) + exp(a - b)
+  expect_identical(both$formula, "d1=Exp(Subtract(V0,V1)); Add(d1,d1)")
+})
+
+test_that("text stays linear in the number of operations", {
+  z <- Vi(x)
+  first <- Vi(x)
+  for (k in 1:40) z <- z * z + first
+  expect_lt(nchar(z$formula), 40 * 40)
+  for (k in 1:200) z <- z * 0.5 + first
+  expect_lt(nchar(z$formula), 240 * 60)
+  expect_identical(z$args, "V0=Vi(3)")
+})
+
+test_that("a long chain of operations computes what R computes", {
+  z <- Vi(x)
+  first <- Vi(x)
+  truth <- x
+  for (k in 1:40) {
+    z <- z * z * 0.25 + first
+    truth <- truth * truth * 0.25 + x
+  }
+  with_options(list(precision = "float64"),
+    expect_equal(sum(z, "j"), truth, tolerance = 1e-12))
+})
+
+test_that("printing shows shape, formula and variables, and computes nothing", {
+  before <- counters()
+  K <- gauss(Vi(x), Vj(y))
+  expect_output(print(K), "6 x 9 .* dimension 1")
+  expect_output(print(K), "Exp(Minus(Sum(Square(Subtract(V0,V1)))))", fixed = TRUE)
+  expect_output(print(K), "V1=Vj(3), 9 rows", fixed = TRUE)
+  expect_output(str(K), "LazyTensor")
+  z <- K
+  for (k in 1:100) z <- z * z + K
+  expect_lt(nchar(paste(format(z), collapse = "")), 1000)
+  expect_identical(counters()[["programs"]], before[["programs"]])
+  expect_identical(names(K), c("formula", "args", "data", "dimres"))
+  expect_identical(K[["dimres"]], 1L)
+})
+
+test_that("predicates tell what a LazyTensor depends on", {
+  expect_true(is.LazyTensor(Vi(x)))
+  expect_false(is.LazyTensor(x))
+  expect_true(is.LazyParameter(Pm(0.5)))
+  expect_true(is.LazyParameter(Pm(2)))
+  expect_false(is.LazyParameter(Vi(x) + 3))
+  expect_true(is.LazyVector(Pm(c(0.5, 2))))
+  expect_false(is.LazyVector(Vi(x)))
+  expect_true(is.LazyMatrix(Vi(x) * Pm(0.5)))
+  expect_false(is.LazyMatrix(Pm(0.5)))
+  expect_error(is.LazyMatrix(x), class = "rkeops_error_argument")
+  expect_true(is.int(3) && !is.int(2.5) && !is.int("a") && !is.int(NA_real_) && !is.int(1:2))
+})
+
+test_that("numbers of rows must agree", {
+  error <- expect_error(Vi(x) + Vi(y), class = "rkeops_error_shape")
+  expect_match(conditionMessage(error), "`Vi(x)` has 6 rows for i, `Vi(y)` has 9 rows for i",
+               fixed = TRUE)
+})
+
+test_that("t() exchanges i and j", {
+  K <- gauss(Vi(x), Vj(y))
+  expect_identical(dim(t(K)), c(9L, 6L, 1L))
+  expect_equal(sum(t(K), "j"), sum(K, "i"), tolerance = 1e-6)
+  expect_identical(t(t(K))$args, K$args)
+})
+
+test_that("LazyTensors survive saveRDS(), alone and met with others", {
+  file <- tempfile(fileext = ".rds")
+  on.exit(unlink(file))
+  K <- gauss(Vi(x), Vj(y))
+  saveRDS(K, file)
+  again <- readRDS(file)
+  expect_equal(sum(again, "j"), sum(K, "j"))
+  expect_length((again * K)$args, 2)
+  expect_equal(sum(again * K, "j"), matrix(rowSums(dense(x, y)^2)), tolerance = 1e-5)
+})
+
+test_that("LazyTensors made in another process do not collide with ours", {
+  file <- tempfile(fileext = ".rds")
+  on.exit(unlink(file))
+  out <- run_r(c("x <- matrix(c(1, 2, 3)); y <- matrix(c(10, 20))",
+                 sprintf("saveRDS(Vi(x) * Vj(y), %s)", deparse(file))))
+  expect_identical(out$status, 0L)
+  theirs <- readRDS(file)
+  ours <- Vi(matrix(c(4, 5, 6))) * Vj(matrix(c(100, 200)))
+  expect_length((theirs + ours)$args, 4)
+  expect_equal(sum(theirs + ours, "j"), matrix(c(1, 2, 3) * 30 + c(4, 5, 6) * 300))
+})
+
+test_that("LazyTensors made in forked children do not collide", {
+  skip_on_os("windows")
+  ours <- Vi(matrix(c(1, 2)))
+  jobs <- lapply(c(10, 100), function(v) parallel::mcparallel(Vi(matrix(c(v, 2 * v)))))
+  theirs <- unname(parallel::mccollect(jobs))
+  all <- ours + theirs[[1]] + theirs[[2]] + Vi(matrix(c(1000, 2000)))
+  expect_length(all$args, 4)
+  expect_equal(sum(all, "j"), matrix(c(1111, 2222)))
+})
+
+test_that("a forked child computes", {
+  skip_on_os("windows")
+  K <- gauss(Vi(x), Vj(y))
+  mine <- sum(K, "j")
+  child <- parallel::mccollect(parallel::mcparallel(sum(K, "j")))[[1]]
+  expect_identical(child, mine)
+})
+
+test_that("base functions that would misread a LazyTensor stop", {
+  K <- gauss(Vi(x), Vj(y))
+  for (f in list(mean, median, is.na, rev, head, tail, as.matrix, as.numeric, prod, range, any,
+                 all, cumsum, gamma, function(k) c(k, k), function(k) cbind(k, 1),
+                 function(k) ifelse(TRUE, k, 0)))
+    expect_error(f(K), class = "rkeops_error")
+  expect_length(list(K, K), 2)
+})

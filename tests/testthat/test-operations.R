@@ -1,0 +1,262 @@
+# ---- every operation of the table ----------------------------------------------------------------
+
+# Operands are variables of dimension 3 unless said here; integers are 1 unless said here.
+special_dims <- list(SumT = 1, ElemT = 1, OneHot = 1, SymSqNorm = c(9, 3), SqNormIso = c(1, 3))
+special_integers <- list(
+  Pow = 3, Round = 1, ClampInt = c(0, 1), DiffClampInt = c(0, 1), SumT = 4, ElemT = c(4, 2),
+  Extract = c(1, 2), ExtractT = c(2, 7), OneHot = 3, RepeatEach = 2, RepeatAll = 2
+)
+# Operations that mix components take no broadcast operands here.
+unbroadcast <- c("SymSqNorm", "SqNormIso", "SqNormDiag", "WeightedSqNorm", "WeightedSqDist")
+logical_operands <- list(And = 1:2, Or = 1:2, Not = 1, Where = 1)
+
+# Declarations of three operands for each of the ways in which i, j and parameters meet.
+ways <- list(c("Vi", "Vj", "Pm"), c("Vj", "Vi", "Vj"), c("Pm", "Vi", "Vi"), c("Vj", "Pm", "Vi"))
+
+# Formulas of one operation: a list of list(text, args).
+formulas_of <- function(name, operands, integers) {
+  dims <- rep_len(if (is.null(special_dims[[name]])) 3 else special_dims[[name]], operands)
+  literals <- if (integers) rep_len(c(special_integers[[name]], 1), integers)
+  shapes <- list(dims)
+  if (operands > 1 && is.null(special_dims[[name]]) && !name %in% unbroadcast)
+    shapes <- c(shapes, lapply(seq_len(operands), function(k) replace(dims, k, 1)))
+  do.call(c, lapply(shapes, function(dims) lapply(ways, function(kinds) {
+    names <- letters[seq_len(operands)]
+    used <- names
+    for (k in logical_operands[[name]]) used[k] <- sprintf("LessThan(%s,0.5)", names[k])
+    text <- sprintf("%s(%s)", name, paste(c(used, literals), collapse = ","))
+    list(sprintf("Sum_Reduction(%s, %s)", text, if (kinds[1] == "Vj") "i" else "j"),
+         sprintf("%s=%s(%d)", names, kinds[seq_len(operands)], as.integer(dims)))
+  })))
+}
+
+data_for <- function(args) {
+  kind <- sub(".*=(..)\\(.*", "\\1", args)
+  dim <- as.integer(sub(".*\\((\\d+)\\)", "\\1", args))
+  lapply(seq_along(args), function(k) uniform(c(Vi = 5, Vj = 7, Pm = 1)[[kind[k]]], dim[k]))
+}
+
+table <- operation_table()
+table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
+known <- names(oracle_operations(1, 1))
+
+test_that("the oracle knows every operation of the table", {
+  expect_gt(nrow(table), 50)
+  expect_identical(setdiff(table$name, known), character())
+})
+
+for (precision in c("float32", "float64")) {
+  test_that(paste("every operation agrees with the oracle for all operands in", precision), {
+    rows <- table[table$name %in% known, ]
+    formulas <- do.call(c, Map(formulas_of, rows$name, rows$operands, rows$integers))
+    with_options(list(precision = precision), {
+      before <- counters()[["compiles"]]
+      ops <- build_formulas(formulas)
+      built <- counters()[["compiles"]]
+      set.seed(1)
+      for (k in seq_along(formulas)) {
+        data <- data_for(formulas[[k]][[2]])
+        expect_oracle(formulas[[k]][[1]], formulas[[k]][[2]], data, precision, op = ops[[k]])
+      }
+      expect_lt(built - before, length(formulas) / 4)
+      expect_identical(counters()[["compiles"]], built)
+    })
+  })
+}
+
+test_that("special values are as decided", {
+  v <- c(0, -0, 1, -1, 2.5, -2.5, 1e30, -1e30, Inf, -Inf, NaN)
+  unary <- c("Abs", "Sign", "Step", "ReLU", "Floor", "Sqrt", "Rsqrt", "Exp", "Log", "XLogX",
+             "SinXDivX", "Inv", "Square", "Atan", "Tanh", "Minus", "Round(%s,0)", "Asin", "Acos",
+             "ClampInt(%s,-1,2)", "Pow(%s,-1)", "Pow(%s,3)", "Trunc", "Ceiling")
+  binary <- c("IfElse(%s,a,b)", "Equal(%s,b)", "NotEqual(%s,b)", "LessThan(%s,b)",
+              "LessOrEqual(%s,b)", "Atan2(%s,b)", "Powf(%s,b)", "Mult(0,%s)", "Clamp(%s,b,1)")
+  calls <- c(base::ifelse(grepl("(", unary, fixed = TRUE), unary, paste0(unary, "(%s)")), binary)
+  text <- sprintf("Sum_Reduction(%s, j)", gsub("%s", "a", calls, fixed = TRUE))
+  args <- c("a=Vi(1)", "b=Vi(1)")
+  a <- rep(v, each = length(v))
+  b <- rep(v, length(v))
+  for (precision in c("float32", "float64")) with_options(list(precision = precision), {
+    ops <- build_formulas(lapply(text, list, args))
+    for (k in seq_along(text)) {
+      truth <- suppressWarnings(oracle(text[k], args, list(a, b))$value)
+      found <- ops[[k]](list(a, b))
+      if (precision == "float32") {
+        truth[which(truth > 3.4e38)] <- Inf
+        truth[which(truth < -3.4e38)] <- -Inf
+        truth[which(abs(truth) < 1.2e-38)] <- 0
+      }
+      expect_equal(found, truth, tolerance = 1e-5, label = paste(precision, text[k]))
+    }
+  })
+})
+
+# ---- what R functions emit -----------------------------------------------------------------------
+
+x <- uniform(4, 3)
+y <- uniform(5, 3)
+s <- uniform(4, 1)
+x_i <- Vi(x)
+y_j <- Vj(y)
+s_i <- Vi(s)
+
+test_that("R functions emit the operations of the language", {
+  emits <- function(z, text, dimres) {
+    expect_identical(z$formula, text)
+    expect_identical(z$dimres, as.integer(dimres), label = paste("dimres of", text))
+    info <- checked(.Call(C_expression, z$formula, z$args))
+    expect_identical(info[["dim"]], z$dimres, label = paste("engine's dimension of", text))
+    expect_identical(info[["is_logical"]] != 0L, part(z, "logical"), label = paste("kind of", text))
+  }
+  emits(x_i + y_j, "Add(V0,V1)", 3)
+  emits(x_i - s_i, "Subtract(V0,V1)", 3)
+  emits(x_i * 2.5, "Mult(V0,2.5)", 3)
+  emits(1 / x_i, "Divide(1,V0)", 3)
+  emits(-x_i, "Minus(V0)", 3)
+  emits(+x_i, "V0", 3)
+  emits(x_i + c(1, 2, 3), "Add(V0,V1)", 3)
+  emits(x_i^2, "Square(V0)", 3)
+  emits(x_i^3, "Pow(V0,3)", 3)
+  emits(x_i^-1, "Pow(V0,-1)", 3)
+  emits(x_i^0.5, "Sqrt(V0)", 3)
+  emits(x_i^-0.5, "Rsqrt(V0)", 3)
+  emits(x_i^1.5, "Powf(V0,1.5)", 3)
+  emits(x_i^y_j, "Powf(V0,V1)", 3)
+  emits(2^x_i, "Powf(2,V0)", 3)
+  emits(x_i | y_j, "Scalprod(V0,V1)", 1)
+  emits(x_i < y_j, "LessThan(V0,V1)", 3)
+  emits(x_i > y_j, "LessThan(V0,V1)", 3)
+  emits(x_i >= 1, "LessOrEqual(1,V0)", 3)
+  emits(x_i == y_j, "Equal(V0,V1)", 3)
+  emits(x_i != y_j, "NotEqual(V0,V1)", 3)
+  emits((x_i < 1) & (y_j < 1), "And(LessThan(V0,1),LessThan(V1,1))", 3)
+  emits((x_i < 1) | (y_j < 1), "Or(LessThan(V0,1),LessThan(V1,1))", 3)
+  emits(!(x_i < 1), "Not(LessThan(V0,1))", 3)
+  emits(!x_i, "Equal(V0,0)", 3)
+  emits(x_i %% 2, "Mod(V0,2,0)", 3)
+  emits(x_i %/% 2, "Floor(Divide(V0,2))", 3)
+  for (f in names(math_operations))
+    emits(get(f)(x_i), paste0(math_operations[[f]], "(V0)"), 3)
+  emits(log(x_i), "Log(V0)", 3)
+  emits(log(x_i, base = 2), "Divide(Log(V0),0.69314718055994529)", 3)
+  emits(round(x_i), "Round(V0,0)", 3)
+  emits(round(x_i, digits = 2), "Round(V0,2)", 3)
+  emits(square(x_i), "Square(V0)", 3)
+  emits(rsqrt(x_i), "Rsqrt(V0)", 3)
+  emits(inv(x_i), "Inv(V0)", 3)
+  emits(relu(x_i), "ReLU(V0)", 3)
+  emits(xlogx(x_i), "XLogX(V0)", 3)
+  emits(sinxdivx(x_i), "SinXDivX(V0)", 3)
+  emits(step(x_i), "Step(V0)", 3)
+  emits(atan2(x_i, y_j), "Atan2(V0,V1)", 3)
+  emits(atan2(1, x_i), "Atan2(1,V0)", 3)
+  emits(clamp(x_i, 0, 1), "ClampInt(V0,0,1)", 3)
+  emits(clamp(x_i, 0.5, y_j), "Clamp(V0,0.5,V1)", 3)
+  emits(clampint(x_i, -1, 1), "ClampInt(V0,-1,1)", 3)
+  emits(mod(x_i, 2), "Mod(V0,2,0)", 3)
+  emits(ifelse(x_i, y_j, 0), "IfElse(V0,V1,0)", 3)
+  emits(ifelse(s_i < 1, x_i, y_j), "IfElse(LessThan(V0,1),V1,V2)", 3)
+  emits(where(s_i < 1, x_i, 0), "Where(LessThan(V0,1),V1,0)", 3)
+  emits(sqnorm2(x_i), "SqNorm2(V0)", 1)
+  emits(norm2(x_i), "Norm2(V0)", 1)
+  emits(normalize(x_i), "Normalize(V0)", 3)
+  emits(sqdist(x_i, y_j), "SqNorm2(Subtract(V0,V1))", 1)
+  emits(weightedsqnorm(x_i, s_i), "WeightedSqNorm(V0,V1)", 1)
+  emits(weightedsqdist(x_i, y_j, c(1.5, 2, 3)), "WeightedSqNorm(V0,Subtract(V1,V2))", 1)
+  emits(elem(x_i, 2), "Elem(V0,2)", 1)
+  emits(elemT(s_i, 1, 4), "ElemT(V0,4,1)", 4)
+  emits(extract(x_i, 1, 2), "Extract(V0,1,2)", 2)
+  emits(extractT(x_i, 1, 5), "ExtractT(V0,1,5)", 5)
+  emits(concat(x_i, y_j), "Concat(V0,V1)", 6)
+  emits(one_hot(s_i, 4), "OneHot(V0,4)", 4)
+  emits(sum(x_i), "Sum(V0)", 1)
+  emits(min(x_i), "Min(V0)", 1)
+  emits(max(x_i), "Max(V0)", 1)
+  emits(argmin(x_i), "ArgMin(V0)", 1)
+  emits(argmax(x_i), "ArgMax(V0)", 1)
+})
+
+test_that("components are chosen as usual in R", {
+  expect_identical(x_i[2]$formula, "Elem(V0,1)")
+  expect_identical(x_i[2:3]$formula, "Extract(V0,1,2)")
+  expect_identical(x_i[-1]$formula, "Extract(V0,1,2)")
+  expect_identical(x_i[c(TRUE, FALSE, TRUE)]$dimres, 2L)
+  with_options(list(precision = "float64"),
+    for (k in list(2, 2:3, c(3, 1), -2, c(1, 1)))
+      expect_equal(sum(x_i[k], "j"), x[, k, drop = FALSE]))
+  for (k in list(0, 4, "a", NA, integer(), -(1:3)))
+    expect_error(x_i[k], class = "rkeops_error_shape")
+  expect_error(x_i[1, 2], class = "rkeops_error_argument")
+  expect_error(x_i[1] <- 2, class = "rkeops_error")
+})
+
+test_that("plain numbers keep their plain functions", {
+  expect_identical(square(3), 9)
+  expect_identical(relu(c(-1, 2)), c(0, 2))
+  expect_identical(inv(4), 0.25)
+  expect_identical(rsqrt(4), 0.5)
+  expect_identical(xlogx(c(0, 1)), c(0, 0))
+  expect_identical(sinxdivx(0), 1)
+  expect_identical(clamp(c(-1, 0.5, 3), 0, 1), c(0, 0.5, 1))
+  expect_identical(clampint(5, 0, 1), 1)
+  expect_identical(mod(-5, 3), 1)
+  expect_identical(ifelse(c(TRUE, NA, FALSE), 1, 2), c(1, NA, 2))
+  expect_identical(atan2(1, 2), base::atan2(1, 2))
+  expect_identical(ifelse.default, base::ifelse)
+  expect_identical(step.default, stats::step)
+  expect_identical(diag(2) %*% 1:2, matrix(c(1, 2)))
+})
+
+test_that("stats::step() works through ours", {
+  fit <- stats::lm(mpg ~ wt + hp, data = datasets::mtcars)
+  expect_s3_class(step(fit, trace = 0), "lm")
+})
+
+test_that("plain operands are numbers or vectors of the dimension, nothing else", {
+  expect_error(x_i + x, "Vi()", fixed = TRUE, class = "rkeops_error_argument")
+  expect_error(x * x_i, class = "rkeops_error_argument")
+  expect_error(x_i + "a", class = "rkeops_error_argument")
+  expect_error(x_i + 1i, class = "rkeops_error_argument")
+  expect_error(x_i + NULL, class = "rkeops_error_argument")
+  expect_error(x_i + 1:2, "dimension 3.*dimension 2", class = "rkeops_error_shape")
+  expect_error(x_i + 1:4, "Vi() or Vj()", fixed = TRUE, class = "rkeops_error_shape")
+  expect_error(x_i | s_i, class = "rkeops_error_shape")
+  expect_error(x_i & y_j, class = "rkeops_error_argument")
+  expect_error(where(x_i, 1, 2), class = "rkeops_error_argument")
+  expect_error(atan2(x_i, 1:2), class = "rkeops_error_shape")
+  expect_error(weightedsqnorm(x_i, 1:2), class = "rkeops_error_shape")
+  expect_error(elemT(x_i, 0, 3), class = "rkeops_error_shape")
+  expect_error(elem(x_i, 3), class = "rkeops_error_argument")
+  expect_error(extract(x_i, 1, 3), class = "rkeops_error_argument")
+  expect_error(extractT(x_i, 1, 3), class = "rkeops_error_argument")
+  expect_error(one_hot(x_i, 3), class = "rkeops_error_shape")
+  expect_error(log(x_i, base = -1), class = "rkeops_error_argument")
+  expect_error(round(x_i, digits = "a"), class = "rkeops_error_argument")
+})
+
+test_that("NaN and infinite numbers are values like others", {
+  with_options(list(precision = "float64"), {
+    expect_identical(sum(s_i * Inf, "j"), s * Inf)
+    expect_identical(sum(s_i * NA, "j"), s * NaN)
+    expect_identical(sum(0 * (s_i * Inf), "j"), s * NaN)
+  })
+})
+
+test_that("numbers keep all their digits", {
+  with_options(list(precision = "float64"), {
+    expect_identical(sum(s_i * 0 + pi, "j"), s * 0 + pi)
+    expect_identical(sum(s_i * 0 + 1e-300, "j"), s * 0 + 1e-300)
+    expect_identical(sum(s_i * 0 + 123456789, "j"), s * 0 + 123456789)
+    expect_identical(sum(s_i * 0 - 1e5, "j"), s * 0 - 1e5)
+  })
+})
+
+test_that("conditions of logical kind choose where they are TRUE", {
+  with_options(list(precision = "float64"), {
+    expect_identical(sum(ifelse(s_i < 0.5, 1, 2), "j"), base::ifelse(s < 0.5, 1, 2))
+    expect_identical(sum(where(s_i < 0.5, 1, 2), "j"), base::ifelse(s < 0.5, 1, 2))
+    expect_identical(sum(ifelse(s_i - 0.5, 1, 2), "j"), base::ifelse(s >= 0.5, 1, 2))
+    expect_identical(sum((s_i < 0.5) * 3, "j"), (s < 0.5) * 3)
+    expect_identical(sum(!(s_i < 0.5) | (s_i < 0.3), "j"), (!(s < 0.5) | s < 0.3) + 0)
+  })
+})

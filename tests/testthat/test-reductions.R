@@ -1,0 +1,175 @@
+reductions <- c("Sum", "Min", "Max", "ArgMin", "ArgMax", "Min_ArgMin", "Max_ArgMax")
+of_k <- c("KMin", "ArgKMin", "KMin_ArgKMin")
+exponential <- c("LogSumExp", "Max_SumShiftExp")
+weighted <- c("LogSumExp", "LogSumExpWeight", "SumSoftMaxWeight", "Max_SumShiftExpWeight")
+
+# All reductions of a vector F of dimension 3 or a scalar, and a weight G, over one index.
+texts <- function(F, scalar, G, index) c(
+  sprintf("%s_Reduction(%s, %s)", reductions, F, index),
+  sprintf("%s_Reduction(%s, 3, %s)", of_k, F, index),
+  sprintf("%s_Reduction(%s, 3, %s)", of_k, scalar, index),
+  sprintf("%s_Reduction(%s, %s)", exponential, scalar, index),
+  sprintf("%s_Reduction(%s, %s, %s)", weighted, scalar, G, index))
+
+args <- c("x=Vi(3)", "y=Vj(3)")
+
+test_that("the oracle knows every reduction of the table", {
+  expect_identical(setdiff(paste0(reduction_table()$name, "_Reduction"),
+                           names(oracle_operations(1, 1))), character())
+})
+
+for (precision in c("float32", "float64")) {
+  test_that(paste("all reductions agree with the oracle over i and j in", precision), {
+    all <- c(texts("Subtract(x,y)", "SqDist(x,y)", "y", "j"),
+             texts("Subtract(x,y)", "SqDist(x,y)", "x", "i"))
+    with_options(list(precision = precision), {
+      ops <- build_formulas(lapply(all, list, args))
+      set.seed(2)
+      for (size in list(c(6, 9), c(40, 130), c(3, 1), c(1, 7), c(2, 2)))
+        for (k in seq_along(all)) {
+          data <- list(uniform(size[1], 3), uniform(size[2], 3))
+          expect_oracle(all[k], args, data, precision, op = ops[[k]])
+        }
+    })
+  })
+}
+
+test_that("ties go to the lowest position and NaN is skipped", {
+  v <- c(3, 1, NaN, 1, 5, 5, NA, 3, Inf, -Inf, -Inf, Inf)
+  for (text in texts("x", "x", "x", "i")[1:13])
+    expect_oracle(text, "x=Vi(1)", list(matrix(v)))
+  for (v in list(c(NaN, NaN), c(Inf, Inf), c(-Inf, -Inf), c(NaN, Inf), c(Inf, NaN, 1)))
+    for (text in texts("x", "x", "x", "i")[1:13])
+      expect_oracle(text, "x=Vi(1)", list(matrix(v)))
+})
+
+test_that("ties go to the lowest position whatever the split", {
+  same <- matrix(rep(c(2, 1, 1), 5000))
+  expect_identical(argmin(Vj(same), "j"), matrix(2L))
+  expect_identical(argmax(Vj(same), "j"), matrix(1L))
+  expect_identical(argKmin(Vj(same), 3, "j"), matrix(c(2L, 3L, 5L), 1))
+})
+
+test_that("log-sum-exp of special values is as decided", {
+  lse <- keops_kernel("LogSumExp_Reduction(x, i)", "x=Vi(1)")
+  expect_identical(lse(list(c(-Inf, -Inf))), matrix(-Inf))
+  expect_identical(lse(list(c(-Inf, 0))), matrix(0))
+  expect_identical(lse(list(c(1, Inf, Inf))), matrix(Inf))
+  expect_identical(lse(list(c(1, NaN))), matrix(NaN))
+  expect_equal(lse(list(c(1000, 1000))), matrix(1000 + log(2)), tolerance = 1e-6)
+  expect_equal(lse(list(c(-1000, -1000))), matrix(-1000 + log(2)), tolerance = 1e-6)
+  expect_identical(lse(list(double())), matrix(-Inf))
+})
+
+test_that("reductions of nothing give the neutral value", {
+  none <- matrix(0, 0, 2)
+  some <- uniform(3, 2)
+  run <- function(text) keops_kernel(text, c("x=Vi(2)", "y=Vj(2)"))(list(some, none))
+  expect_identical(run("Sum_Reduction(x*y, j)"), matrix(0, 3, 2))
+  expect_identical(run("Min_Reduction(x*y, j)"), matrix(Inf, 3, 2))
+  expect_identical(run("Max_Reduction(x*y, j)"), matrix(-Inf, 3, 2))
+  expect_identical(run("ArgMin_Reduction(x*y, j)"), matrix(NA_integer_, 3, 2))
+  expect_identical(run("ArgKMin_Reduction(SqDist(x,y), 2, j)"), matrix(NA_integer_, 3, 2))
+  expect_identical(run("Sum_Reduction(x*y, i)"), matrix(0, 0, 2))
+})
+
+test_that("results have the shapes of RKeOps", {
+  x <- Vi(uniform(4, 3))
+  y <- Vj(uniform(5, 3))
+  D <- sqdist(x, y)
+  expect_identical(dim(Kmin(D, 2, "j")), c(4L, 2L))
+  expect_identical(dim(Kmin(x - y, 2, "j")), c(4L, 2L, 3L))
+  expect_identical(dim(Kmin(x - y, 1, "i")), c(5L, 1L, 3L))
+  both <- Kmin_argKmin(D, 2, "i")
+  expect_type(both, "list")
+  expect_null(names(both))
+  expect_identical(lapply(both, dim), list(c(5L, 2L), c(5L, 2L)))
+  expect_identical(lapply(min_argmin(x - y, "j"), dim), list(c(4L, 3L), c(4L, 3L)))
+  expect_identical(dim(logsumexp(D, "j")), c(4L, 1L))
+  expect_identical(dim(sumsoftmaxweight(D, "j", y)), c(4L, 3L))
+  expect_type(argmin(D, "j"), "integer")
+})
+
+test_that("R functions reduce as their names say", {
+  x <- uniform(4, 3)
+  y <- uniform(5, 3)
+  z <- Vi(x) * Vj(y)
+  D <- sqdist(Vi(x), Vj(y))
+  agrees <- function(found, text, ulps = 32) {
+    truth <- oracle(text, args, list(x, y))
+    expect_within(found, truth$value, truth$scale, machine_eps[["float32"]], ulps, text)
+  }
+  for (index in c("i", "j")) {
+    text <- function(name, F = "Mult(x,y)") sprintf("%s_Reduction(%s, %s)", name, F, index)
+    for (f in list(sum, sum_reduction)) agrees(f(z, index), text("Sum"))
+    for (f in list(min, min_reduction)) agrees(f(z, index), text("Min"))
+    for (f in list(max, max_reduction)) agrees(f(z, index), text("Max"))
+    for (f in list(argmin, argmin_reduction)) agrees(f(z, index), text("ArgMin"))
+    for (f in list(argmax, argmax_reduction)) agrees(f(z, index), text("ArgMax"))
+    for (f in list(min_argmin, min_argmin_reduction)) agrees(f(z, index), text("Min_ArgMin"))
+    for (f in list(max_argmax, max_argmax_reduction)) agrees(f(z, index), text("Max_ArgMax"))
+    for (f in list(Kmin, Kmin_reduction)) agrees(f(z, 2, index), text("KMin", "Mult(x,y), 2"))
+    for (f in list(argKmin, argKmin_reduction))
+      agrees(f(z, 2, index), text("ArgKMin", "Mult(x,y), 2"))
+    for (f in list(Kmin_argKmin, Kmin_argKmin_reduction))
+      agrees(f(z, 2, index), text("KMin_ArgKMin", "Mult(x,y), 2"))
+    for (f in list(logsumexp, logsumexp_reduction))
+      agrees(f(D, index), text("LogSumExp", "SqDist(x,y)"))
+    agrees(logsumexp(D, index, weight = Vj(y)), text("LogSumExp", "SqDist(x,y), y"))
+    for (f in list(sumsoftmaxweight, sumsoftmaxweight_reduction))
+      agrees(f(D, index, Vj(y)), text("SumSoftMaxWeight", "SqDist(x,y), y"))
+    agrees(reduction.LazyTensor(z, "Sum", index), text("Sum"))
+    agrees(reduction.LazyTensor(z, "KMin", index, 2), text("KMin", "Mult(x,y), 2"))
+    agrees(reduction.LazyTensor(D, "LogSumExp", index, Vj(y)), text("LogSumExp", "SqDist(x,y), y"))
+  }
+  expect_identical(sum(z, index = "j"), sum(z, "j"))
+  expect_identical(min(1, 2, 3), 1)
+  expect_identical(sum(c(1, NA), na.rm = TRUE), 1)
+})
+
+test_that("positions count from index_base, and that is said once", {
+  D <- sqdist(Vi(uniform(4, 3)), Vj(uniform(5, 3)))
+  from_one <- argmin(D, "j")
+  with_options(list(index_base = 0), expect_identical(argmin(D, "j"), from_one - 1L))
+  session$informed <- setdiff(session$informed, "positions")
+  expect_message(argmin(D, "j"), "count from 1", class = "rkeops_message")
+  expect_no_message(argmin(D, "j"))
+  session$informed <- setdiff(session$informed, "positions")
+  with_options(list(index_base = 1), expect_no_message(argmin(D, "j")))
+  session$informed <- union(session$informed, "positions")
+})
+
+test_that("%*% sums over j, or from the left over i", {
+  x <- uniform(6, 3)
+  y <- uniform(9, 3)
+  b <- uniform(9, 2)
+  a <- uniform(6, 2)
+  K <- exp(-sum((Vi(x) - Vj(y))^2))
+  pairs <- oracle_variables(args, list(x, y))$values
+  dense <- exp(-oracle_operations(6, 9)$SqDist(pairs$x, pairs$y))[, , 1]
+  near <- function(found, truth) expect_equal(found, truth, tolerance = 1e-6)
+  near(K %*% Vj(b), dense %*% b)
+  near(K %*% b, dense %*% b)
+  near(K %*% b[, 1], dense %*% b[, 1])
+  near(K %*% as.data.frame(b), dense %*% b)
+  near(t(a) %*% K, t(a) %*% dense)
+  near(a[, 1] %*% K, a[, 1] %*% dense)
+  near(t(K) %*% a, t(dense) %*% a)
+  near(K %*% K, matrix(rowSums(dense^2)))
+  expect_error(K %*% a, class = "rkeops_error_shape")
+  expect_error(K %*% "a", class = "rkeops_error_argument")
+})
+
+test_that("formula_only shows the formula instead of computing", {
+  with_options(list(formula_only = TRUE),
+    expect_error(sum(Vi(matrix(1)) * 2, "j"), "Sum_Reduction(Mult(V0,2), j)", fixed = TRUE,
+                 class = "rkeops_error_formula"))
+})
+
+test_that("the option sum_scheme is for sums only", {
+  x <- Vi(uniform(4, 3))
+  for (scheme in sum_schemes) with_options(list(sum_scheme = scheme), {
+    expect_silent(sum(x, "i"))
+    expect_silent(min(x, "i"))
+  })
+})

@@ -1,0 +1,20 @@
+# Rscript tools/r-tests.R COUNTS: runs tests/testthat on the installed package and writes
+# "passed failed skipped" (expectations) to the file COUNTS.
+counts_file <- commandArgs(trailingOnly = TRUE)[1]
+cache <- tempfile("rkeops-cache-")
+dir.create(cache, mode = "0700")
+Sys.setenv(R_USER_CACHE_DIR = cache)         # tests start from an empty kernel cache
+if (is.na(Sys.getenv("NOT_CRAN", NA))) Sys.setenv(NOT_CRAN = "true")
+
+library(testthat)
+results <- test_dir("tests/testthat", package = "rkeops", load_package = "installed",
+                    reporter = "summary", stop_on_failure = FALSE)
+table <- as.data.frame(results)
+counts <- c(passed = sum(table$passed), failed = sum(table$failed) + sum(table$error),
+            skipped = sum(table$skipped))
+unlink(cache, recursive = TRUE)
+
+cat(sprintf("R: %d passed, %d failed, %d skipped, %d warnings\n", counts[["passed"]],
+            counts[["failed"]], counts[["skipped"]], sum(table$warning)))
+writeLines(paste(counts, collapse = " "), counts_file)
+quit(status = as.integer(counts[["failed"]] > 0))
