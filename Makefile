@@ -28,7 +28,7 @@ setup:
 	@sh tools/setup.sh
 
 install: setup
-	@$(MAKE) --no-print-directory $(INSTALLED)
+	@$(MAKE) --no-print-directory -s $(INSTALLED)
 
 $(INSTALLED): $(SOURCES)
 	@sh tools/install.sh $(LIBRARY) $(BUILD)

@@ -6,8 +6,9 @@
  *
  * Floats are compared with double functions, doubles with long double ones (so doubles are checked
  * only where long double is longer). Without --full every 997th float and 400 000 doubles per
- * function are tried; with it all 2^32 floats and 10 million doubles. Errors are in units in the last
- * place of the true value. A result of subnormal size may lie anywhere between 0 and the true value.
+ * function are tried; with it all 2^32 floats and 10 million doubles. Errors are in units in the
+ * last place of the true value. A result of subnormal size may lie anywhere between 0 and the true
+ * value.
  */
 #include <float.h>
 #include <math.h>
@@ -32,7 +33,7 @@ static void report(int ok, const char *what)
 /* Without FMA products are rounded too. */
 #define EXP_BOUND (RK_FMA ? 1.0 : 1.25)
 
-/* name, true function, largest error for float and double, where half of the doubles are taken from */
+/* name, true function, largest error for float and double, interval of half of the doubles */
 #define FUNCTIONS(F) \
     F(exp, expl, EXP_BOUND, 1.5, -750, 712) \
     F(exp2, exp2l, EXP_BOUND, 1.5, -1080, 1026) \
@@ -155,7 +156,7 @@ static uint64_t weyl(uint64_t i)
     return i * UINT64_C(0xD6E8FEB86659FD93);
 }
 
-/* Doubles that try everything: all bit patterns, moderate exponents, and the interval of interest. */
+/* Doubles that try everything: all bit patterns, moderate exponents, the interval of interest. */
 static double sample(uint64_t i, double low, double high)
 {
     uint64_t bits = weyl(i);

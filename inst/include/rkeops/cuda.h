@@ -2,9 +2,9 @@
  *
  * The same sections, names and values; a vector is one real (RK_LANES is 1). Sections are pasted as
  * lanes.h says, base once, the others once for each RK_TYPE. Mathematics is CUDA's own; its errors
- * are listed in the CUDA C++ Programming Guide, "Mathematical Functions" (at most 2 ulp for exp, exp2,
- * log, sin, cos, rsqrt). Do not compile with --use_fast_math: NaN and infinities must keep their
- * meaning.
+ * are listed in the CUDA C++ Programming Guide, "Mathematical Functions" (at most 2 ulp for exp,
+ * exp2, log, sin, cos, rsqrt). Do not compile with --use_fast_math: NaN and infinities must keep
+ * their meaning.
  */
 
 //@ base

@@ -14,8 +14,8 @@
  * Compile with -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math, never with -ffast-math:
  * where the CPU has FMA, argument reductions count on a*b+c being one rounding. Errors in comments
  * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
- * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes, and functions that are
- * rarely asked for, go to the C library one lane at a time.
+ * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes, and functions that
+ * are rarely asked for, go to the C library one lane at a time.
  */
 
 //@ base
@@ -317,7 +317,7 @@ RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundps(x, 9); }
 #elif RK_BYTES == 16 && defined(__SSE4_1__)
 RK_INLINE vec rk_floor(vec x) { return __builtin_ia32_roundpd(x, 9); }
 #else
-/* Adding and subtracting 2^23 (2^52) rounds to an integer; what is larger is one, or is no number. */
+/* Adding and subtracting 2^23 (2^52) rounds to an integer; what is larger is one, or no number. */
 RK_INLINE vec rk_floor(vec x)
 {
     vec big = rk_num(RK_TYPE == 32 ? 0x1p23 : 0x1p52);
@@ -328,8 +328,8 @@ RK_INLINE vec rk_floor(vec x)
 #endif
 
 //@ round floor abs
-/* Halves away from zero. Adding the largest real below 1/2, instead of 1/2, keeps what is just below
- * a half below it. */
+/* Halves away from zero. Adding the largest real below 1/2, instead of 1/2, keeps what is just
+ * below a half below it. */
 RK_INLINE vec rk_round(vec x)
 {
     vec almost_half = rk_num(RK_TYPE == 32 ? 0x1.fffffep-2 : 0x1.fffffffffffffp-2);
@@ -379,10 +379,10 @@ RK_INLINE vec rk_rsqrt(vec x)
 #endif
 
 //@ exponent minmax
-/* For rk_exp and rk_exp2 without AVX-512: the nearest integer n of x, as a real and in the low bits of
- * `bits`, and p * 2^n by an addition to the exponent of p, where p is NaN when x is. The low bits must
- * not spoil a NaN: converted to an integer it gives 2^31, whose low bits are 0; elsewhere they are
- * those of NaN (R's NA has some), and x comes back because 2^x > x, e^x > x. */
+/* For rk_exp and rk_exp2 without AVX-512: the nearest integer n of x, as a real and in the low bits
+ * of `bits`, and p * 2^n by an addition to the exponent of p, where p is NaN when x is. Low bits
+ * must not spoil a NaN: converted to an integer it gives 2^31, whose low bits are 0; elsewhere they
+ * are those of the NaN (R's NA has some), and x comes back because 2^x > x, e^x > x. */
 #if RK_TYPE == 32 && ((RK_BYTES == 32 && defined(__AVX__)) || (RK_BYTES == 16 && defined(__SSE2__)))
 RK_INLINE vec RK(rk_nearest)(vec x, uvec *bits)
 {
@@ -413,12 +413,13 @@ RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
 #endif
 
 //@ exp2 exponent
-/* 2^x. AVX-512: x = k/16 + r, |r| <= 1/32 by vreduce (which gives 0 at infinities); 2^(k/16) without
- * its integer exponent comes from a table of 16 (error below 0.46 ulp); vscalef multiplies by
- * 2^floor(k/16) with gradual underflow and overflow. Error 0.98 ulp (double: 1.1).
+/* 2^x. AVX-512: x = k/16 + r, |r| <= 1/32 by vreduce (which gives 0 at infinities); 2^(k/16)
+ * without its integer exponent comes from a table of 16 (error below 0.46 ulp); vscalef multiplies
+ * by 2^floor(k/16) with gradual underflow and overflow. Error 0.99 ulp (double: 1.1).
  * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bounds are where
  * n = x, r = 0: there the sum is exactly the pattern of 0 or Inf. Results below the smallest normal
- * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp, 1.1 without FMA. */
+ * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp (1.1 without
+ * FMA). */
 #if RK_AVX512 && RK_TYPE == 32
 RK_INLINE vec rk_exp2(vec x)
 {
@@ -513,7 +514,7 @@ RK_INLINE vec rk_exp_tail(vec r)
 //@ exp exp_tail exponent
 /* e^x, as exp2; r = x - n ln2 with ln2 in two parts, the first short enough for n times it to be
  * exact (Cody and Waite). Results below the smallest normal number are flushed to 0 except by
- * AVX-512. Error 0.98 ulp (double: 1.2), 1.2 without FMA. */
+ * AVX-512. Error 1.0 ulp (double: 1.2). */
 #if RK_AVX512 && RK_TYPE == 32
 RK_INLINE vec rk_exp(vec x)
 {
@@ -659,8 +660,8 @@ RK_INLINE vec rk_log1p(vec x)
 }
 
 //@ pi_reduction types
-/* x - n pi for |n| < 2^20. With FMA pi is three reals, each difference being rounded once; without, a
- * float is reduced in double, and a double with pieces of pi short enough for exact products. */
+/* x - n pi for |n| < 2^20. With FMA pi is three reals, each difference being rounded once; without,
+ * a float is reduced in double, and a double with pieces of pi short enough for exact products. */
 #if RK_TYPE == 32 && RK_FMA
 RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 {
@@ -700,7 +701,8 @@ RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 #endif
 
 //@ sin_near pi_reduction
-/* sin(r) for |r| <= pi/2, with the sign of the parity bit at the bottom of `odd` changed into it. */
+/* sin(r) for |r| <= pi/2, its sign changed where the lowest bit of `odd` is set. Error 2.2 ulp,
+ * near 1 below 1, with that of r. */
 RK_INLINE vec rk_sin_near(vec r, vec odd)
 {
     vec z = r * r;
