@@ -14,8 +14,10 @@
 # once, and its length grows with the number of R operations only.
 
 new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE) {
-  structure(class = "LazyTensor", list(root = root, table = table, leaves = leaves, data = data,
-                                       kind = kind, dimres = dimres, logical = logical))
+  x <- list(root = root, table = table, leaves = leaves, data = data, kind = kind,
+            dimres = dimres, logical = logical)
+  class(x) <- "LazyTensor"
+  x
 }
 
 # A raw element; `$` is for users.
@@ -85,7 +87,9 @@ is_whole <- function(x) is.numeric(x) && is.finite(x) && x == round(x) && abs(x)
 
 leaf <- function(x, kind, dim) {
   id <- .Call(C_fresh_id, Sys.getpid())
-  new_lazytensor(id, list(), stats::setNames(1L, id), list(x), kind, dim)
+  leaves <- 1L
+  names(leaves) <- id
+  new_lazytensor(id, list(), leaves, list(x), kind, dim)
 }
 
 # A number in the text; the engine makes a hidden parameter of it.
@@ -113,7 +117,9 @@ define <- function(op, operands, literals = NULL, dimres, logical = FALSE) {
 merge_all <- function(operands) {
   if (!length(operands))
     return(list(table = list(), leaves = integer(), data = list(), kind = character()))
-  Reduce(merge_two, lapply(operands, unclass))
+  merged <- unclass(operands[[1L]])
+  for (operand in operands[-1L]) merged <- merge_two(merged, unclass(operand))
+  merged
 }
 
 # Leaves with the same identifier, and those that are the same R object, become one.
@@ -129,7 +135,8 @@ merge_two <- function(x, y) {
     x$kind <- c(x$kind, y$kind[new])
   }
   leaves <- y$leaves[known == 0L]
-  x$leaves <- c(x$leaves, stats::setNames(place[leaves], names(leaves)))
+  leaves[] <- place[leaves]
+  x$leaves <- c(x$leaves, leaves)
   x$table <- c(x$table, y$table[!names(y$table) %in% names(x$table)])
   x
 }

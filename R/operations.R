@@ -6,6 +6,7 @@ broadcast <- function(op, operands, literals = NULL, logical = FALSE) {
 }
 
 common_dim <- function(operands) {
+  if (length(operands) == 1L) return(part(operands[[1L]], "dimres"))
   dims <- vapply(operands, part, 1L, "dimres")
   dim <- max(dims)
   if (all(dims == dim | dims == 1L)) return(dim)

@@ -24,7 +24,7 @@ SEXP status_cancelled(SEXP found);
 /* State of one long call: when it began, whether a progress bar may be, or is, shown, and a list
  * of one element for an R error that comes up meanwhile. */
 typedef struct {
-  double started, checked;
+  double started, checked, drawn;
   int allowed, shown;
   SEXP found;
 } poll_state;

@@ -10,6 +10,7 @@
 enum { BAR_WIDTH = 40 };
 static const double check_every = 0.02; /* seconds between two looks at R */
 static const double bar_after = 2.0;    /* shorter calls show nothing */
+static const double bar_every = 0.25;
 
 static double seconds_now(void) {
   struct timespec now;
@@ -38,11 +39,14 @@ static void show_bar(poll_step *step) {
   REprintf("\rrkeops [%s] %3.0f%% %.0f s", bar, 100 * step->done,
            step->now - step->state->started);
   step->state->shown = 1;
+  step->state->drawn = step->now;
 }
 
 static SEXP look_at_r(void *data) {
   poll_step *step = data;
-  if (step->state->allowed && step->done >= 0 && step->now - step->state->started > bar_after)
+  poll_state *state = step->state;
+  if (state->allowed && step->done >= 0 && step->now - state->started > bar_after &&
+      step->now - state->drawn > bar_every)
     show_bar(step);
   R_CheckUserInterrupt();
   return R_NilValue;

@@ -74,8 +74,12 @@ oracle_operations <- function(M, N) {
   e$Minus <- each(function(a) -a)
   e$Inv <- each(function(a) 1 / a)
   e$Square <- each(function(a) a^2)
-  # the power of C: odd negative powers of -0 are -Inf (R's are Inf)
-  power <- function(a, b) base::ifelse(a == 0 & b < 0 & b %% 2 == 1, 1 / a, a^b)
+  # the power of C, which is not R's for odd negative powers of -0 and where something is infinite
+  power <- function(a, b) {
+    odd <- !is.na(b) & is.finite(b) & abs(b) %% 2 == 1
+    infinite <- is.infinite(b) | is.infinite(a) & b != round(b)
+    base::ifelse(a == 0 & b < 0 & odd, 1 / a, base::ifelse(a < 0 & infinite, abs(a)^b, a^b))
+  }
   e$Pow <- function(f, m) each(function(a) power(a, m))(f)
   e$Powf <- each(power)
   e$Sqrt <- each(sqrt)

@@ -867,7 +867,8 @@ rk_status rk_parse_program(rk_graph *graph, const char *text, const char *const 
   if (status) return status;
   if ((*root)->reduction) return RK_OK;
   return rk_fail(error, RK_ERROR_FORMULA,
-                 "expected a reduction such as Sum_Reduction(formula, j), found an expression");
+                 "expected a reduction such as %s_Reduction(formula, j), found an expression",
+                 rk_reduction_name(rk_reduction_at(0)));
 }
 
 rk_status rk_parse_expression(rk_graph *graph, const char *text, const char *const *declarations,

@@ -331,6 +331,7 @@ rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes) {
   if (pass->state.K > 1) tile.columns = 4;
   if (pair->panel > 64) tile.columns = 2;
   if (pair->panel > 512 || components * pass->state.K > 2048) tile.rows = tile.columns = 1;
+  if (getenv("RKT")) { tile.rows = getenv("RKT")[0]-'0'; tile.columns = getenv("RKT")[2]-'0'; }
   return tile;
 }
 

@@ -1,0 +1,75 @@
+/* What the tests of the engine share: counting, settings, random data, small helpers. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "engine.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check_passed, check_failed, check_skipped;
+
+static int check_that(int good, int line, const char *what) {
+  if (good) check_passed++;
+  else {
+    check_failed++;
+    printf("FAILED line %d: %s\n", line, what);
+  }
+  return good;
+}
+#define CHECK(condition, what) check_that(!!(condition), __LINE__, what)
+
+static inline int check_end(void) {
+  printf("%d passed, %d failed, %d skipped\n", check_passed, check_failed, check_skipped);
+  return check_failed != 0;
+}
+
+/* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache. */
+static inline void check_configure(void) {
+  rk_error error;
+  const char *include = getenv("RKEOPS_INCLUDE"), *cache = getenv("RKEOPS_CACHE");
+  rk_settings settings = {.include_dir = include ? include : "inst/include/rkeops",
+                          .cache_dir = cache ? cache : ".build/test-cache"};
+  if (rk_configure(&settings, &error) != RK_OK) {
+    printf("cannot configure: %s\n", error.message);
+    exit(2);
+  }
+}
+
+static unsigned long long check_seed = 88172645463325252ull;
+static inline double uniform(void) {
+  check_seed ^= check_seed << 13;
+  check_seed ^= check_seed >> 7;
+  check_seed ^= check_seed << 17;
+  return (double)(check_seed >> 11) * 0x1p-53;
+}
+static inline double *random_numbers(long n, double low, double high) {
+  double *x = malloc(sizeof(double) * (size_t)(n > 0 ? n : 1));
+  for (long k = 0; k < n; k++) x[k] = low + (high - low) * uniform();
+  return x;
+}
+
+static inline rk_array columns_of(const double *data, long rows, int dim) {
+  return (rk_array){data, rows, dim, 1, rows};
+}
+
+static inline rk_program *program_of(const char *text, const char *const *declarations, int n,
+                                     rk_precision precision) {
+  rk_options options = {.precision = precision};
+  rk_error error;
+  rk_program *program = NULL;
+  if (rk_program_get(text, declarations, n, &options, &program, &error) != RK_OK)
+    printf("%s\n  %s\n", text, error.message);
+  return program;
+}
+
+static inline rk_status run_values(rk_program *program, const rk_array *inputs, int n, double *out,
+                                   rk_error *error) {
+  rk_output outputs[2] = {{.type = RK_OUT_DOUBLE, .data = out, .none_double = -1},
+                          {.type = RK_OUT_DOUBLE, .data = out, .none_double = -1}};
+  return rk_run(program, inputs, n, outputs, NULL, NULL, error);
+}
+
+#endif
