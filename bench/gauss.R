@@ -57,9 +57,11 @@ measure <- function(case, precision) {
   a <- op(list(x, y, b))
   difference <- max(abs(a - run_loop(chosen$f, x, y, b)[[1]])) / max(abs(a))
   times <- alternate(list(rkeops = function() seconds(op(list(x, y, b))),
-                          loop = function() run_loop(chosen$f, x, y, b)[[2]]), repetitions)
+                          loop = function() run_loop(chosen$f, x, y, b)[[2]],
+                          peak = function() 1 / fma_peak(precision)), repetitions)
   summary <- best_and_median(times)
   rate <- n^2 / summary / 1e9
+  peak <- 1 / summary[["best", "peak"]]
   operations <- 3 * D + 2 * case[["columns"]] + exp_operations[[precision]]
   data.frame(case = sprintf("D = %d, %d column%s, N = %g", D, case[["columns"]],
                             if (case[["columns"]] > 1) "s" else "", n),
@@ -68,18 +70,18 @@ measure <- function(case, precision) {
              "loop (Gpair/s)" = best_median(rate[, "loop"]),
              tile = chosen$tile,
              ratio = sprintf("%.0f %%", 100 * rate["best", "rkeops"] / rate["best", "loop"]),
-             "of FMA peak" = sprintf("%.0f %%", 100 * rate["best", "rkeops"] * operations /
-                                       peak[[precision]]),
+             "of FMA peak" = sprintf("%.0f %% of %.0f GFLOP/s",
+                                     100 * rate["best", "rkeops"] * operations / peak, peak),
              difference = sprintf("%.1e", difference), check.names = FALSE)
 }
 
 set.seed(1)
-peak <- c(float32 = fma_peak("float32"), float64 = fma_peak("float64"))
 rows <- NULL
-for (case in cases) for (precision in names(peak)) rows <- rbind(rows, measure(case, precision))
+for (case in cases) {
+  for (precision in c("float32", "float64")) rows <- rbind(rows, measure(case, precision))
+}
 keep("gauss", rows, c(
-  sprintf("FMA peak of %d threads: float32 %.0f GFLOP/s, float64 %.0f GFLOP/s.",
-          threads, peak[1], peak[2]),
-  "Rates are best of the repetitions; ratio = rkeops (whole call from R) / loop (loop alone).",
+  "Rates are best of the repetitions; ratio = rkeops (whole call from R) / loop (loop alone);",
+  sprintf("FMA peak: bench/yardstick/fmapeak.c on %d threads, between the repetitions.", threads),
   sprintf("Flags of the loop: %s, vectors of %d bytes.", paste(kernel_flags, collapse = " "),
           vector_bytes())))

@@ -96,7 +96,7 @@ typedef struct {
   rk_kind kept;                /* RK_KIND_I or RK_KIND_J: the index of the result's rows */
   int fields;                  /* 1, or 2: values and positions */
   const rk_field *field;
-  const char *reduction;       /* canonical name, "Sum", "ArgKMin", ... */
+  const char *reduction;       /* its canonical name */
 } rk_program_info;
 
 /* Parses, checks and simplifies; compiles nothing. The text is a reduction, possibly after

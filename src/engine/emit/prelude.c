@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SECTIONS = 96, MAX_FILES = 4 };
+enum { MAX_SECTIONS = 96, MAX_FILES = 16 };
 
 typedef struct { const char *head, *text; size_t head_length, length; } section;
 
@@ -136,7 +136,7 @@ static void wanted_sections(const prelude *p, const char *body, char *wanted) {
 
 rk_status rk_write_prelude(rk_text *out, const char *include_dir, const char *file,
                            const char *body, rk_error *error) {
-  prelude *p;
+  prelude *p = NULL;
   char wanted[MAX_SECTIONS] = {0};
   rk_status status = load(include_dir, file, &p, error);
   if (status) return status;

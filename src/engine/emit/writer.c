@@ -167,7 +167,7 @@ static const char *declare(rk_writer *w, const rk_node *node, const char *index,
 /* A component that is read: a slot of a lower level, or an input while packing. */
 static const char *read_component(rk_writer *w, const rk_node *node, rk_index index,
                                   const char *text) {
-  char expression[256], at[128];
+  char expression[320], at[160];
   if (is_variable(node) && place_of(w, node) != RK_ELSEWHERE) {
     snprintf(expression, sizeof expression, w->target->input,
              rk_variable_index(w->pass, node->variable), text,

@@ -507,6 +507,27 @@ static int require_index(parser *p, rk_kind *kept) {
   return 0;
 }
 
+/* index | weight "," index | index "," weight. A weight that is the number 0 or 1 looks like an
+ * index: the last argument decides. */
+static int weight_and_index(parser *p, const rk_node **weight, rk_kind *kept) {
+  skip_blanks(p);
+  const char *start = p->at;
+  rk_kind other;
+  if (reduced_index(p, kept)) {
+    if (next_is(p, ")")) return 1;
+    take(p, ",");
+    const char *second = p->at;
+    if (!reduced_index(p, &other) || !next_is(p, ")")) {
+      p->at = second;
+      *weight = expression(p);
+      return *weight != NULL;
+    }
+    p->at = start;
+  }
+  *weight = expression(p);
+  return *weight && expect(p, ",", "after the weight") && require_index(p, kept);
+}
+
 static const rk_node *reduction_call(parser *p, char *name, const char *place) {
   name[strlen(name) - strlen("_Reduction")] = 0;
   const rk_reduction *reduction = rk_reduction_find(name);
@@ -529,33 +550,12 @@ static const rk_node *reduction_call(parser *p, char *name, const char *place) {
     if (K < 1 || K > 10000)
       return fail_at(p, middle, "expected K from 1 to 10000, found %d", K);
     if (!expect(p, ",", "after K")) return NULL;
-  } else if (reduction->weight != RK_WEIGHT_NONE) {
-    int index_first = reduced_index(p, &kept);
-    if (index_first && (next_is(p, ")") || reduction->weight == RK_WEIGHT_OPTIONAL)) {
-      if (take(p, ",")) {
-        const char *after = p->at;
-        rk_kind other;
-        if (reduced_index(p, &other) && next_is(p, ")")) { /* the weight was the number 0 or 1 */
-          p->at = middle;
-          index_first = 0;
-        } else {
-          p->at = after;
-          weight = expression(p);
-          if (!weight) return NULL;
-        }
-      }
-    } else if (index_first) {
-      p->at = middle;
-      index_first = 0;
-    }
-    if (!index_first) {
-      weight = expression(p);
-      if (!weight || !expect(p, ",", "after the weight")) return NULL;
-      if (!require_index(p, &kept)) return NULL;
-    }
-  }
-  if (reduction->ranked || reduction->weight == RK_WEIGHT_NONE)
     if (!require_index(p, &kept)) return NULL;
+  } else if (reduction->weight == RK_WEIGHT_NONE) {
+    if (!require_index(p, &kept)) return NULL;
+  } else if (!weight_and_index(p, &weight, &kept)) {
+    return NULL;
+  }
   if (!expect(p, ")", "at the end of the reduction")) return NULL;
   if (reduction->weight == RK_WEIGHT_REQUIRED && !weight)
     return fail_at(p, place, "%s_Reduction: expected a weight: (formula, weight, index)", name);

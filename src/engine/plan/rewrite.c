@@ -158,7 +158,7 @@ static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *f
 /* node * log2(e), as cheaply as it can be had; NULL when that would cost an operation for each
  * pair and lose accuracy. */
 static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
-  const rk_node *rest, *factor = split_factor(w, node, &rest);
+  const rk_node *rest = node, *factor = split_factor(w, node, &rest);
   const rk_node *scale = rk_number(w->graph, log2e);
   if (factor && rk_node_is(factor, "Number"))
     scale = rk_number(w->graph, factor->value * log2e);

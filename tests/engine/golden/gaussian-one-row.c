@@ -1,0 +1,137 @@
+/* rkeops
+ * Sum_Reduction over j, 1 component, float64
+ * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
+ * pairs: 2 steps, 25 operations, panels of 0 components
+ * tile: 2 x 4 vectors of 64 bytes, lanes along the reduced index
+ */
+#define RK_BYTES 64
+#undef RK_TYPE
+#define RK_TYPE 64
+void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  }
+}
+
+void rk_rows(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 3; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t2 = rk_num(1.2011224087864498) * t1;
+        rk_each (l, RK_LANES) out[(r + l) * 3 + (k + 0)] = (double)rk_lane(t2, l);
+      }
+    }
+  }
+}
+
+void rk_columns(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[1] + (long)(0) * ld[1] + r);
+        rk_each (l, RK_LANES) out[0 * 32 + r + l] = (double)rk_lane(t1, l);
+      }
+    }
+    for (int k = 0; k < 3; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t2 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t3 = rk_num(1.2011224087864498) * t2;
+        rk_each (l, RK_LANES) out[(k + 1) * 32 + r + l] = (double)rk_lane(t3, l);
+      }
+    }
+  }
+}
+
+#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * 8))
+typedef rk_sum_same rk_sum;
+typedef struct {
+  vec s[1][2];
+  rk_sum S[1][2];
+} rk_state;
+RK_INLINE void rk_flush(rk_state *z) {
+  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+    rk_sum_same_add(&z->S[k][u], z->s[k][u]);
+    z->s[k][u] = rk_num(0);
+  }
+}
+RK_INLINE void rk_start(rk_state *z) {
+  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+    z->s[k][u] = rk_num(0);
+    rk_sum_same_start(&z->S[k][u]);
+  }
+}
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+  for (int k = 0; k < 1; k++) {
+    values[(k + 0) * ld] = rk_sum_same_lane(&z->S[k][u], l);
+  }
+  (void)first; (void)positions;
+}
+RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel, const int masked, mask valid) {
+  (void)x; (void)y; (void)params; (void)j; (void)panel; (void)masked; (void)valid;
+  vec n20[4][2]; /* Sum */
+  rk_each (v, nv) rk_each (u, 2) {
+    n20[v][u] = rk_num(0);
+  }
+  rk_each (k, 3) {
+    rk_each (v, nv) rk_each (u, 2) {
+      const vec t1 = rk_broadcast(x[u * 3 + k]);
+      const vec t2 = rk_load(y + ((k + 1)) * 32 + v * 8);
+      const vec t3 = t1 - t2;
+      const vec t4 = t3 * t3;
+      const vec t5 = -t4;
+      n20[v][u] = n20[v][u] + t5;
+    }
+  }
+  vec n22[4][2]; /* Mult */
+  rk_each (v, nv) rk_each (u, 2) {
+    const vec t6 = rk_exp2(n20[v][u]);
+    const vec t7 = rk_load(y + (0) * 32 + v * 8);
+    const vec t8 = t6 * t7;
+    n22[v][u] = t8;
+  }
+  {
+    vec t[2];
+    rk_each (v, nv) rk_each (u, 2) {
+      vec g = n22[v][u];
+      if (masked) g = rk_select(valid, g, rk_num(0));
+      t[u] = v ? t[u] + g : g;
+    }
+    rk_each (u, 2) z->s[0][u] += t[u];
+  }
+}
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
+  for (long b = 0; b < blocks; b++) {
+    const real *const x = rows + b * 6;
+    rk_state local, *const z = &local;
+    char *const panel = work;
+    rk_start(z);
+    const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));
+    for (long j = 0; j < n;) {
+      const long end = n - j > 512L ? j + 512L : n;
+      for (; j + 32 <= end; j += 32)
+        rk_tile(4, x, columns + j * 4, params, (rk_int)j, z, panel, 0, all);
+      for (const long from = j; j < end; j += 8) {
+        const mask valid = rk_ilt(rk_lane_index(), rk_ibroadcast((rk_int)(end - j)));
+        rk_tile(1, x, columns + from * 4 + (j - from), params, (rk_int)j, z, panel, 1, valid);
+      }
+      j = end;
+      rk_flush(z);
+    }
+    for (int u = 0; u < 2; u++) for (int l = 0; l < 8; l++) {
+      const long row = (b * 2 + u) * 8 + l;
+      rk_leave(z, u, l, first, values + row, positions + row, ld);
+    }
+  }
+}
+#undef rk_column

@@ -1,0 +1,171 @@
+/* rkeops
+ * Sum_Reduction over j, 1 component, float32
+ * parameters: 3 slots of 5 components, 1 steps, 10 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 9 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 10 operations, panels of 0 components
+ * pairs: 2 steps, 23 operations, panels of 0 components
+ * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ */
+#define RK_BYTES 64
+#undef RK_TYPE
+#define RK_TYPE 64
+void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    vec n21[1][1]; /* fold_scale */
+    vec n27[1][1]; /* fold_rest */
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = rk_load(x[4] + (long)(0) * ld[4] + r);
+      const vec t2 = -t1;
+      const vec t3 = rk_num(1.4426950408889634) * t2;
+      const vec t4 = rk_select(rk_in_scale(t3), rk_sqrt(rk_abs(t3)), rk_num(1));
+      n21[v][u] = t4;
+      const vec t5 = rk_select(rk_in_scale(t3), rk_sign(t3), t3);
+      n27[v][u] = t5;
+    }
+    {
+      {
+        enum { u = 0, v = 0 };
+        out[0] = rk_lane(n27[v][u], 0);
+      }
+    }
+    {
+      {
+        enum { u = 0, v = 0 };
+        out[1] = rk_lane(n21[v][u], 0);
+      }
+    }
+    for (int k = 0; k < 3; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t6 = rk_load(x[3] + (long)(k) * ld[3] + r);
+        out[(k + 2)] = rk_lane(t6, 0);
+      }
+    }
+  }
+}
+
+void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 3; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_broadcast(params[1]);
+        const vec t2 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t3 = rk_broadcast(params[(k + 2)]);
+        const vec t4 = t2 - t3;
+        const vec t5 = t1 * t4;
+        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t5, l);
+      }
+    }
+  }
+}
+
+void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[1] + (long)(0) * ld[1] + r);
+        rk_each (l, RK_LANES) out[(r + l) * 4 + 0] = (float)rk_lane(t1, l);
+      }
+    }
+    for (int k = 0; k < 3; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t2 = rk_broadcast(params[1]);
+        const vec t3 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t4 = rk_broadcast(params[(k + 2)]);
+        const vec t5 = t3 - t4;
+        const vec t6 = t2 * t5;
+        rk_each (l, RK_LANES) out[(r + l) * 4 + (k + 1)] = (float)rk_lane(t6, l);
+      }
+    }
+  }
+}
+
+#undef rk_column
+#undef RK_TYPE
+#define RK_TYPE 32
+#define rk_column(j, v) rk_ibroadcast((j) + (v))
+typedef rk_sum_wide rk_sum;
+typedef struct {
+  vec s[1][2];
+  rk_sum S[1][2];
+} rk_state;
+RK_INLINE void rk_flush(rk_state *z) {
+  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+    rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
+    z->s[k][u] = rk_num(0);
+  }
+}
+RK_INLINE void rk_start(rk_state *z) {
+  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+    z->s[k][u] = rk_num(0);
+    rk_sum_wide_start(&z->S[k][u]);
+  }
+}
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+  for (int k = 0; k < 1; k++) {
+    values[(k + 0) * ld] = rk_sum_wide_lane(&z->S[k][u], l);
+  }
+  (void)first; (void)positions;
+}
+RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
+  (void)x; (void)y; (void)params; (void)j; (void)panel;
+  vec n26[4][2]; /* Sum */
+  rk_each (v, nv) rk_each (u, 2) {
+    n26[v][u] = rk_num(0);
+  }
+  rk_each (k, 3) {
+    rk_each (v, nv) rk_each (u, 2) {
+      const vec t1 = rk_load(x + (k) * 32 + u * 16);
+      const vec t2 = rk_broadcast(y[v * 4 + (k + 1)]);
+      const vec t3 = t1 - t2;
+      const vec t4 = t3 * t3;
+      n26[v][u] = n26[v][u] + t4;
+    }
+  }
+  vec n30[4][2]; /* Mult */
+  rk_each (v, nv) rk_each (u, 2) {
+    const vec t5 = rk_broadcast(params[0]);
+    const vec t6 = t5 * n26[v][u];
+    const vec t7 = rk_exp2(t6);
+    const vec t8 = rk_broadcast(y[v * 4 + 0]);
+    const vec t9 = t7 * t8;
+    n30[v][u] = t9;
+  }
+  {
+    vec t[2];
+    rk_each (v, nv) rk_each (u, 2) {
+      t[u] = v ? t[u] + n30[v][u] : n30[v][u];
+    }
+    rk_each (u, 2) z->s[0][u] += t[u];
+  }
+}
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
+  for (long b = 0; b < blocks; b++) {
+    const real *const x = rows + b * 96;
+    rk_state local, *const z = &local;
+    char *const panel = work;
+    rk_start(z);
+    for (long j = 0; j < n;) {
+      const long end = n - j > 64L ? j + 64L : n;
+      for (; j + 4 <= end; j += 4)
+        rk_tile(4, x, columns + j * 4, params, (rk_int)j, z, panel);
+      for (; j < end; j++) rk_tile(1, x, columns + j * 4, params, (rk_int)j, z, panel);
+      rk_flush(z);
+    }
+    for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
+      const long row = (b * 2 + u) * 16 + l;
+      rk_leave(z, u, l, first, values + row, positions + row, ld);
+    }
+  }
+}
+#undef rk_column

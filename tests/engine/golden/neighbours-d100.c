@@ -1,0 +1,145 @@
+/* rkeops
+ * KMin_ArgKMin_Reduction over j, 1 component, float32
+ * parameters: 1 slots of 100 components, 0 steps, 100 operations, panels of 0 components
+ * rows: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
+ * columns: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
+ * pairs: 1 steps, 301 operations, panels of 0 components
+ * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ */
+#define RK_BYTES 64
+#undef RK_TYPE
+#define RK_TYPE 64
+void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 100; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        out[(k + 0)] = rk_lane(t1, 0);
+      }
+    }
+  }
+}
+
+void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 100; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t2 = rk_broadcast(params[k]);
+        const vec t3 = t1 - t2;
+        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t3, l);
+      }
+    }
+  }
+}
+
+void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 100; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[1] + (long)(k) * ld[1] + r);
+        const vec t2 = rk_broadcast(params[k]);
+        const vec t3 = t1 - t2;
+        rk_each (l, RK_LANES) out[(r + l) * 100 + (k + 0)] = (float)rk_lane(t3, l);
+      }
+    }
+  }
+}
+
+#undef rk_column
+#undef RK_TYPE
+#define RK_TYPE 32
+#define rk_column(j, v) rk_ibroadcast((j) + (v))
+enum { K = 10 };
+typedef struct {
+  vec v[1][2][K];
+  ivec p[1][2][K];
+} rk_state;
+RK_INLINE int rk_changes(const vec *v, vec g) {
+  return rk_any(rk_not(rk_ge(g, v[K - 1])));
+}
+RK_RARE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
+  for (int r = 0; r < K; r++) {
+    const mask before = rk_or(rk_lt(g, v[r]), rk_isnan(v[r]));
+    const vec value = v[r];
+    const ivec position = p[r];
+    v[r] = rk_select(before, g, value);
+    p[r] = rk_iselect(before, j, position);
+    g = rk_select(before, value, g);
+    j = rk_iselect(before, position, j);
+  }
+}
+RK_INLINE void rk_start(rk_state *z) {
+  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+    for (int r = 0; r < K; r++) {
+      z->v[k][u][r] = rk_num(RK_NAN);
+      z->p[k][u][r] = rk_ibroadcast(0);
+    }
+  }
+}
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+  for (int k = 0; k < 1; k++) {
+    for (int r = 0; r < K; r++) {
+      const real g = rk_lane(z->v[k][u][r], l);
+      values[(k * K + r) * ld] = g == g ? g : RK_INF;
+      positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : RK_NO_POSITION;
+    }
+  }
+  (void)first; (void)positions;
+}
+RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
+  (void)x; (void)y; (void)params; (void)j; (void)panel;
+  vec n11[4][2]; /* Sum */
+  rk_each (v, nv) rk_each (u, 2) {
+    n11[v][u] = rk_num(0);
+  }
+  for (int k = 0; k < 100; k++) {
+    rk_each (v, nv) rk_each (u, 2) {
+      const vec t1 = rk_load(x + (k) * 32 + u * 16);
+      const vec t2 = rk_broadcast(y[v * 100 + k]);
+      const vec t3 = t1 - t2;
+      const vec t4 = t3 * t3;
+      n11[v][u] = n11[v][u] + t4;
+    }
+  }
+  {
+    vec g[4][2];
+    rk_each (v, nv) rk_each (u, 2) {
+      g[v][u] = n11[v][u];
+    }
+    rk_each (u, 2) {
+      vec least = rk_num(RK_INF);
+      rk_each (v, nv) least = rk_min(g[v][u], least);
+      if (rk_changes(z->v[0][u], least))
+        for (int v = 0; v < nv; v++) rk_enter(z->v[0][u], z->p[0][u], g[v][u], rk_column(j, v));
+    }
+  }
+}
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
+  for (long b = 0; b < blocks; b++) {
+    const real *const x = rows + b * 3200;
+    rk_state local, *const z = &local;
+    char *const panel = work;
+    rk_start(z);
+    for (long j = 0; j < n;) {
+      const long end = n - j > 64L ? j + 64L : n;
+      for (; j + 4 <= end; j += 4)
+        rk_tile(4, x, columns + j * 100, params, (rk_int)j, z, panel);
+      for (; j < end; j++) rk_tile(1, x, columns + j * 100, params, (rk_int)j, z, panel);
+    }
+    for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
+      const long row = (b * 2 + u) * 16 + l;
+      rk_leave(z, u, l, first, values + row, positions + row, ld);
+    }
+  }
+}
+#undef rk_column

@@ -1,0 +1,173 @@
+/* rkeops
+ * SumSoftMaxWeight_Reduction over i, 41 components, float32
+ * parameters: 1 slots of 5 components, 0 steps, 5 operations, panels of 0 components
+ * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
+ * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
+ * pairs: 2 steps, 73 operations, panels of 0 components
+ * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ */
+#define RK_BYTES 64
+#undef RK_TYPE
+#define RK_TYPE 64
+void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 5; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[3] + (long)(k) * ld[3] + r);
+        out[(k + 0)] = rk_lane(t1, 0);
+      }
+    }
+  }
+}
+
+void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 5; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t2 = rk_broadcast(params[k]);
+        const vec t3 = t1 - t2;
+        const vec t4 = rk_num(1.4426950408889634) * t3;
+        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t4, l);
+      }
+    }
+  }
+}
+
+void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+  (void)x; (void)ld; (void)params; (void)out;
+  char *panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+    for (int k = 0; k < 5; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t1 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t2 = rk_broadcast(params[k]);
+        const vec t3 = t1 - t2;
+        const vec t4 = rk_num(1.4426950408889634) * t3;
+        rk_each (l, RK_LANES) out[(r + l) * 45 + (k + 0)] = (float)rk_lane(t4, l);
+      }
+    }
+    for (int k = 0; k < 40; k++) {
+      {
+        enum { u = 0, v = 0 };
+        const vec t5 = rk_load(x[1] + (long)(k) * ld[1] + r);
+        rk_each (l, RK_LANES) out[(r + l) * 45 + (k + 5)] = (float)rk_lane(t5, l);
+      }
+    }
+  }
+}
+
+#undef rk_column
+#undef RK_TYPE
+#define RK_TYPE 32
+#define rk_column(j, v) rk_ibroadcast((j) + (v))
+typedef rk_sum_wide rk_sum;
+typedef struct {
+  vec m[2];
+  vec s[41][2];
+  rk_sum S[41][2];
+} rk_state;
+RK_INLINE void rk_flush(rk_state *z) {
+  for (int k = 0; k < 41; k++) rk_each (u, 2) {
+    rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
+    z->s[k][u] = rk_num(0);
+  }
+}
+RK_RARE void rk_raise(rk_state *z, int u, vec top) {
+  const vec scale = rk_exp2(z->m[u] - top);
+  z->m[u] = top;
+  for (int k = 0; k < 41; k++) {
+    z->s[k][u] *= scale;
+    rk_sum_wide_scale(&z->S[k][u], scale);
+  }
+}
+RK_INLINE void rk_start(rk_state *z) {
+  rk_each (u, 2) z->m[u] = rk_num(-RK_LARGEST);
+  for (int k = 0; k < 41; k++) rk_each (u, 2) {
+    z->s[k][u] = rk_num(0);
+    rk_sum_wide_start(&z->S[k][u]);
+  }
+}
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+  const real m = rk_lane(z->m[u], l);
+  values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
+  for (int k = 0; k < 41; k++) {
+    values[(k + 1) * ld] = rk_sum_wide_lane(&z->S[k][u], l);
+  }
+  (void)first; (void)positions;
+}
+RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
+  (void)x; (void)y; (void)params; (void)j; (void)panel;
+  vec n27[4][2]; /* Sum */
+  rk_each (v, nv) rk_each (u, 2) {
+    n27[v][u] = rk_num(0);
+  }
+  rk_each (k, 5) {
+    rk_each (v, nv) rk_each (u, 2) {
+      const vec t1 = rk_broadcast(y[v * 45 + k]);
+      const vec t2 = rk_load(x + (k) * 32 + u * 16);
+      const vec t3 = t1 - t2;
+      const vec t4 = t3 * t3;
+      n27[v][u] = n27[v][u] + t4;
+    }
+  }
+  vec n29[4][2]; /* Minus */
+  rk_each (v, nv) rk_each (u, 2) {
+    const vec t5 = rk_sqrt(n27[v][u]);
+    const vec t6 = -t5;
+    n29[v][u] = t6;
+  }
+  vec w[4][2];
+  rk_each (v, nv) rk_each (u, 2) {
+    w[v][u] = n29[v][u];
+  }
+  rk_each (u, 2) {
+    vec top = z->m[u];
+    rk_each (v, nv) top = rk_max(w[v][u], top);
+    top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
+    if (rk_any(rk_gt(top, z->m[u]))) rk_raise(z, u, top);
+    rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
+  }
+  {
+    vec t[2];
+    rk_each (v, nv) rk_each (u, 2) {
+      t[u] = v ? t[u] + w[v][u] : w[v][u];
+    }
+    rk_each (u, 2) z->s[0][u] += t[u];
+  }
+  for (int k = 1; k < 41; k++) {
+    vec t[2];
+    rk_each (v, nv) rk_each (u, 2) {
+      const vec t7 = rk_broadcast(y[v * 45 + (k + 4)]);
+      t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
+    }
+    rk_each (u, 2) z->s[k][u] += t[u];
+  }
+}
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
+  for (long b = 0; b < blocks; b++) {
+    const real *const x = rows + b * 160;
+    rk_state local, *const z = &local;
+    char *const panel = work;
+    rk_start(z);
+    for (long j = 0; j < n;) {
+      const long end = n - j > 64L ? j + 64L : n;
+      for (; j + 4 <= end; j += 4)
+        rk_tile(4, x, columns + j * 45, params, (rk_int)j, z, panel);
+      for (; j < end; j++) rk_tile(1, x, columns + j * 45, params, (rk_int)j, z, panel);
+      rk_flush(z);
+    }
+    for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
+      const long row = (b * 2 + u) * 16 + l;
+      rk_leave(z, u, l, first, values + row, positions + row, ld);
+    }
+  }
+}
+#undef rk_column

@@ -1,0 +1,350 @@
+/* Tables, parser, plans and emitted text: golden plans, sizes of sources, numbers that never decide
+ * what is compiled, derivatives of the table, CUDA text through NVRTC.
+ *
+ * Run from the root of the repository. RKEOPS_UPDATE_GOLDEN=1 writes the golden files anew. */
+#include "check.h"
+
+#include "build/build.h"
+#include "emit/emit.h"
+#include "formula/operations.h"
+#include "formula/parser.h"
+#include "formula/reductions.h"
+
+#include <ctype.h>
+#include <dirent.h>
+
+/* ---- golden plans ---- */
+
+typedef struct { const char *name, *text, *declarations[4]; int n; rk_options options; rk_lane_axis axis; } plan_case;
+
+static const plan_case golden[] = {
+  {"gaussian", "Sum_Reduction(Exp(-s*SqNorm2(x-y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
+  {"gaussian-one-row", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"}, 3, {RK_FLOAT64, 0, 0}, RK_LANES_REDUCED},
+  {"neighbours-d100", "KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", {"x=Vi(100)", "y=Vj(100)"}, 2, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
+  {"softmax-wide", "SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"}, 3, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
+  {"components", "Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT64, 0, 0}, RK_LANES_KEPT}};
+enum { GOLDEN = sizeof golden / sizeof *golden };
+
+static const char *const prelude_dir = "tests/engine/golden/prelude";
+
+static rk_status emit_case(const plan_case *c, rk_target target, rk_text *out, rk_error *error) {
+  const rk_node *root;
+  rk_pass pass = {0};
+  rk_graph *graph = rk_graph_new();
+  rk_status status = rk_parse_program(graph, c->text, c->declarations, c->n, &root, error);
+  if (!status) status = rk_plan_pass(graph, root, &c->options, &pass, error);
+  if (!status) {
+    rk_tile tile = rk_tile_choose(&pass, c->axis, 64);
+    const rk_tile *tiles = &tile;
+    const rk_pass *passes = &pass;
+    status = target == RK_TARGET_C ? rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error)
+                                   : rk_emit_cuda(&pass, prelude_dir, out, error);
+  }
+  rk_pass_free(&pass);
+  rk_graph_free(graph);
+  return status;
+}
+
+static char *read_all(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return NULL;
+  fseek(file, 0, SEEK_END);
+  long size = ftell(file);
+  rewind(file);
+  char *text = calloc((size_t)size + 1, 1);
+  if (fread(text, 1, (size_t)size, file) != (size_t)size) text[0] = 0;
+  fclose(file);
+  return text;
+}
+
+static void compare_with_golden(const plan_case *c, rk_target target) {
+  char path[200];
+  rk_text out = {0};
+  rk_error error = {0};
+  snprintf(path, sizeof path, "tests/engine/golden/%s.%s", c->name, target == RK_TARGET_C ? "c" : "cu");
+  if (!CHECK(emit_case(c, target, &out, &error) == RK_OK, c->text)) puts(error.message);
+  if (getenv("RKEOPS_UPDATE_GOLDEN")) {
+    FILE *file = fopen(path, "wb");
+    fputs(rk_text_string(&out), file);
+    fclose(file);
+  }
+  char *want = read_all(path);
+  if (!CHECK(want && !strcmp(want, rk_text_string(&out)), "emitted text is as reviewed"))
+    printf("  %s differs: look at it with RKEOPS_UPDATE_GOLDEN=1 and git diff\n", path);
+  free(want);
+  rk_text_free(&out);
+}
+
+/* ---- sizes of sources ---- */
+
+static size_t source_length(const char *text, const char *const *declarations, int n) {
+  rk_error error;
+  char *source = NULL;
+  rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
+  if (rk_source(p, RK_TARGET_C, &source, &error)) return 0;
+  size_t length = strlen(source);
+  rk_free(source);
+  return length;
+}
+
+static void test_source_length(void) {
+  static const char *const texts[] = {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)",
+                                      "Sum_Reduction((x-y)*Exp(-SqDist(x,y)), j)",
+                                      "KMin_Reduction(Abs(x-y), 2, i)"};
+  static const char *const small[] = {"x=Vi(32)", "y=Vj(32)", "b=Vj(32)"};
+  static const char *const large[] = {"x=Vi(1000)", "y=Vj(1000)", "b=Vj(1000)"};
+  for (int k = 0; k < 3; k++) {
+    size_t a = source_length(texts[k], small, 3), b = source_length(texts[k], large, 3);
+    CHECK(a && b <= a + a / 2, "the source for D = 1000 is at most 1.5 times that for D = 32");
+  }
+}
+
+/* ---- numbers ---- */
+
+static void test_numbers(void) {
+  static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)"};
+  double x[] = {0.1, 0.2, 0.3, 0.4}, out[2];
+  rk_array inputs[] = {columns_of(x, 2, 2), columns_of(x, 2, 2)};
+  rk_error error;
+  int64_t before = -1;
+  int right = 0;
+  for (int k = 0; k < 100; k++) {
+    char text[120];
+    double c = 3 + k * 0.37;
+    snprintf(text, sizeof text, "Sum_Reduction(Exp(-%.17g*SqDist(x,y)) + %d.5, j)", c, k + 3);
+    rk_program *p = program_of(text, declarations, 2, RK_FLOAT64);
+    if (run_values(p, inputs, 2, out, &error)) break;
+    if (before < 0) before = rk_count().compiles;
+    right += fabs(out[0] - (1 + exp(-c * 0.02) + 2 * (k + 3.5))) < 1e-12 * (k + 10);
+  }
+  CHECK(right == 100, "100 values of two literals give 100 right results");
+  CHECK(rk_count().compiles == before, "with one compile");
+}
+
+/* ---- the derivatives of the table ---- */
+
+/* Replaces the integers n, m of a derivative by numbers. */
+static void with_integers(const char *text, int n, int m, char *out, size_t size) {
+  size_t used = 0;
+  for (const char *at = text; *at && used + 12 < size; at++) {
+    int alone = (at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[1]);
+    if (alone && (*at == 'n' || *at == 'm')) used += (size_t)snprintf(out + used, size - used, "%d", *at == 'n' ? n : m);
+    else out[used++] = *at;
+  }
+  out[used] = 0;
+}
+
+enum { POINTS = 5 };
+
+static int evaluate(const char *expression, const double *abc, double *out) {
+  static const char *const declarations[] = {"a=Vi(1)", "b=Vi(1)", "c=Vi(1)"};
+  char text[400];
+  rk_error error;
+  rk_options options = {.precision = RK_FLOAT64};
+  rk_program *p;
+  rk_array inputs[3];
+  for (int k = 0; k < 3; k++) inputs[k] = columns_of(abc + k * POINTS, POINTS, 1);
+  snprintf(text, sizeof text, "Sum_Reduction(%s, j)", expression);
+  if (rk_program_get(text, declarations, 3, &options, &p, &error)) {
+    printf("%s\n", error.message);
+    return 0;
+  }
+  return run_values(p, inputs, 3, out, &error) == RK_OK;
+}
+
+static void test_derivative(const rk_operation *operation, int which) {
+  double abc[3 * POINTS], moved[3 * POINTS], plus[POINTS], less[POINTS], exact[POINTS];
+  char call[100], derivative[200];
+  const double h = 1e-5;
+  for (int k = 0; k < 3 * POINTS; k++) abc[k] = 0.15 + 0.7 * uniform();
+  int length = snprintf(call, sizeof call, "%s(a", operation->name);
+  for (int k = 1; k < operation->operands; k++)
+    length += snprintf(call + length, sizeof call - (size_t)length, ",%c", 'a' + k);
+  static const char *const integers[] = {"", ",3)", ",0,3)"};
+  snprintf(call + length, sizeof call - (size_t)length, "%s",
+           operation->integers ? integers[operation->integers] : ")");
+  with_integers(operation->derivative[which] ? operation->derivative[which] : "0*a",
+                operation->integers == 1 ? 3 : 0, 3, derivative, sizeof derivative);
+  memcpy(moved, abc, sizeof abc);
+  for (int k = 0; k < POINTS; k++) moved[which * POINTS + k] = abc[which * POINTS + k] + h;
+  int good = evaluate(call, moved, plus);
+  for (int k = 0; k < POINTS; k++) moved[which * POINTS + k] = abc[which * POINTS + k] - h;
+  good = good && evaluate(call, moved, less) && evaluate(derivative, abc, exact);
+  for (int k = 0; k < POINTS && good; k++)
+    good = fabs((plus[k] - less[k]) / (2 * h) - exact[k]) < 1e-7 * (1 + fabs(exact[k]));
+  CHECK(good, operation->name);
+}
+
+static void test_table(void) {
+  const rk_operation *operation;
+  for (int k = 0; (operation = rk_operation_at(k)); k++) {
+    CHECK(operation->documentation && operation->name, "an operation has a name");
+    if (operation->kind != RK_ELEMENTWISE || !isupper((unsigned char)operation->name[0])) continue;
+    if (operation->dim || operation->result != RK_RESULT_NUMERIC || operation->transpose[1]) continue;
+    if (!strcmp(operation->name, "Round")) continue; /* steps are nearer than the difference */
+    for (int o = 0; o < operation->operands; o++) test_derivative(operation, o);
+  }
+}
+
+/* ---- names of reductions ---- */
+
+static int names_in(const char *path, const char *name) {
+  char *text = read_all(path), quoted[80], called[80];
+  snprintf(quoted, sizeof quoted, "\"%s\"", name);
+  snprintf(called, sizeof called, "%s_Reduction", name);
+  int found = text && (strstr(text, called) || (!rk_operation_find(name) && strstr(text, quoted)));
+  if (found) printf("  %s names %s\n", path, name);
+  free(text);
+  return found;
+}
+
+static int search_folder(const char *folder) {
+  int found = 0;
+  struct dirent *entry;
+  DIR *dir = opendir(folder);
+  while (dir && (entry = readdir(dir))) {
+    char path[512];
+    const char *dot = strrchr(entry->d_name, '.');
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    const rk_reduction *reduction;
+    if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h") && strcmp(dot, ".def"))) continue;
+    if (!strcmp(entry->d_name, "reductions.c")) continue;
+    for (int k = 0; (reduction = rk_reduction_at(k)); k++)
+      found += names_in(path, rk_reduction_name(reduction));
+  }
+  if (dir) closedir(dir);
+  return found;
+}
+
+static void test_names(void) {
+  static const char *const folders[] = {"src/engine", "src/engine/formula", "src/engine/derive",
+                                        "src/engine/plan", "src/engine/emit", "src/engine/build",
+                                        "src/engine/run"};
+  int found = 0;
+  for (int k = 0; k < 7; k++) found += search_folder(folders[k]);
+  CHECK(found == 0, "no file but the table names a reduction");
+}
+
+/* ---- parser ---- */
+
+typedef struct { const char *text, *message; } wrong;
+
+static void test_parser(void) {
+  static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "s=Pm(1)"};
+  static const wrong texts[] = {
+    {"Sum_Reduction(SqDits(x,y), j)", "did you mean 'SqDist'"},
+    {"Summ_Reduction(x, j)", "did you mean 'Sum'"},
+    {"Sum_Reduction(x*yy, j)", "unknown name 'yy'; did you mean 'y'"},
+    {"Sum_Reduction(x*y", "expected ',' after the reduced formula"},
+    {"Sum_Reduction((x*y, j)", "expected ')' to close '('"},
+    {"Sum_Reduction(x*y, k)", "expected the index that is reduced"},
+    {"Sum_Reduction(x*y, 2)", "expected the index that is reduced"},
+    {"Sum_Reduction(x*y, j) * 2", "expected a reduction"},
+    {"Sum_Reduction(x*y, j) x", "expected the end of the formula"},
+    {"Sum_Reduction(x < y < x, j)", "cannot be chained"},
+    {"Sum_Reduction(Concat(x,y)*y, j)", "found dimensions 6, 3"},
+    {"Sum_Reduction(Elem(x,3), j)", "position from 0"},
+    {"Sum_Reduction(Elem(x,-1), j)", "position from 0"},
+    {"Sum_Reduction(Extract(x,2,2), j)", "stays within the vector"},
+    {"Sum_Reduction(Exp(x,y), j)", "Exp: expected 1 argument, found more"},
+    {"Sum_Reduction(Powf(x), j)", "Powf: expected 2 arguments, found 1"},
+    {"Sum_Reduction(x/0, j)", "division by zero"},
+    {"Sum_Reduction(x $ y, j)", "found '$'"},
+    {"KMin_Reduction(x, 0, j)", "expected K from 1"},
+    {"KMin_Reduction(x, 1.5, j)", "expected an integer"},
+    {"LogSumExp_Reduction(x, j)", "dimension 1"},
+    {"Where(x, x, y)", "logical test"},
+    {"Sum_Reduction(And(x, y), j)", "logical operands"},
+    {"d = x; d = y; Sum_Reduction(d, j)", "'d' is defined twice"},
+    {"x = y; Sum_Reduction(x, j)", "declared as a variable and defined too"},
+    {"Sum_Reduction(Vi(0,2)*x, j)", "position 0 is already 'x'"},
+    {"Sum_Reduction(Vi(70000), j)", "dimension from 1 to 65535"},
+    {"Sum_Reduction(OneHot(Sum(x), 70000), j)", "out of range"},
+    {"", "expected a value, found the end"},
+    {"x*y", "expected a reduction"},
+    {"Sum_Reduction(2x, j)", "expected an operator"}};
+  rk_options options = {0};
+  rk_program *p;
+  rk_error error;
+  for (unsigned k = 0; k < sizeof texts / sizeof *texts; k++) {
+    rk_status status = rk_program_get(texts[k].text, declarations, 3, &options, &p, &error);
+    int good = status == RK_ERROR_FORMULA && strstr(error.message, texts[k].message);
+    if (!CHECK(good, texts[k].text)) printf("  said: %s\n", status ? error.message : "nothing");
+  }
+  static const char *const good[] = {
+    "Sum_Reduction(x*0.5 + 1e-3*y ** 2 - x^-1 / IntCst(3), 0)", "Sum_Reduction(x|y, 1)",
+    "d = x - y; k = Exp(-SqNorm2(d)); Sum_Reduction(k*d, j);", "KMin_Reduction(SqDist(x,y), 1+1, j)",
+    "LogSumExp_Reduction(s, y, i)", "Max_SumShiftExpWeight_Reduction(Sum(x), 0, y)",
+    "Sum_Reduction(IfElse(x<y, 1, y) + (x==y) + IfElse((x<y)&!(y>=x), s, RatCst(1,3)), j)",
+    "Sum_Reduction(((Vi(3,2))) | Var(4,2,1), j)", "Sum_Reduction(-x^2 + +s*-y, i)"};
+  for (unsigned k = 0; k < sizeof good / sizeof *good; k++)
+    if (!CHECK(rk_program_get(good[k], declarations, 3, &options, &p, &error) == RK_OK, good[k]))
+      puts(error.message);
+}
+
+static void test_long_formulas(void) {
+  static const char *const declarations[] = {"x=Vi(1)"};
+  double x = 0.001, out;
+  rk_array input = columns_of(&x, 1, 1);
+  rk_error error;
+  char *text = calloc(20000, 1);
+  strcpy(text, "Sum_Reduction(");
+  while (strlen(text) < 10000) strcat(text, "x+Exp(x)*0+");
+  strcat(text, "x, j)");
+  double terms = 1;
+  for (const char *at = text; (at = strstr(at, "x+Exp")); at++) terms++;
+  rk_program *p = program_of(text, declarations, 1, RK_FLOAT64);
+  CHECK(p && !run_values(p, &input, 1, &out, &error) && fabs(out - terms * x) < 1e-12,
+        "a formula of 10000 characters works");
+  strcpy(text, "Sum_Reduction(");
+  for (int k = 0; k < 300; k++) strcat(text, "(");
+  strcat(text, "x");
+  for (int k = 0; k < 300; k++) strcat(text, ")");
+  strcat(text, ", j)");
+  CHECK(program_of(text, declarations, 1, RK_FLOAT64) != NULL, "300 parentheses work");
+  strcpy(text, "Sum_Reduction(");
+  for (int k = 0; k < 9000; k++) strcat(text, "(");
+  rk_options options = {0};
+  CHECK(rk_program_get(text, declarations, 1, &options, &p, &error) == RK_ERROR_FORMULA &&
+        strstr(error.message, "nested"), "9000 parentheses are refused");
+  free(text);
+}
+
+/* ---- CUDA ---- */
+
+static void test_cuda(void) {
+  rk_error error;
+  for (int k = 0; k < GOLDEN; k++) {
+    rk_program *p;
+    char *source = NULL, *log = NULL;
+    size_t bytes = 0;
+    rk_status status = rk_program_get(golden[k].text, golden[k].declarations, golden[k].n,
+                                      &golden[k].options, &p, &error);
+    if (!status) status = rk_source(p, RK_TARGET_CUDA, &source, &error);
+    if (!status) status = rk_nvrtc_compile(source, "sm_90", &log, &bytes, &error);
+    if (status == RK_ERROR_DEVICE) {
+      check_skipped++;
+      if (!k) printf("skipped: no NVRTC here\n");
+    } else if (!CHECK(status == RK_OK && bytes > 1000, "the CUDA text compiles")) {
+      puts(error.message);
+    }
+    rk_free(source);
+    rk_free(log);
+  }
+}
+
+int main(void) {
+  check_configure();
+  for (int k = 0; k < GOLDEN; k++) {
+    compare_with_golden(&golden[k], RK_TARGET_C);
+    if (golden[k].axis == RK_LANES_KEPT) compare_with_golden(&golden[k], RK_TARGET_CUDA);
+  }
+  test_source_length();
+  test_numbers();
+  test_table();
+  test_names();
+  test_parser();
+  test_long_formulas();
+  test_cuda();
+  return check_end();
+}
