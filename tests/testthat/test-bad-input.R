@@ -269,12 +269,9 @@ test_that("a compiler that is missing, fails or hangs gives one readable error",
 
 test_that("without a compiler on the PATH there is one readable error", {
   skip_on_os("windows")
-  path <- Sys.getenv("PATH")
-  on.exit(Sys.setenv(PATH = path))
-  Sys.setenv(PATH = tempdir())
-  code <- sprintf("cat(tryCatch(keops_kernel('%s', 'x=Vi(1)')(list(0)), error = class)[1])",
-                  fresh_formula())
-  out <- run_r(c(using_cache(test_cache), "Sys.setenv(PATH = tempdir())", code),
-               env = paste0("PATH=", path))
+  failing <- sprintf("tryCatch(keops_kernel('%s', 'x=Vi(1)')(list(0)), error = class)[1]",
+                     fresh_formula())
+  out <- run_r(c(using_cache(test_cache), "path <- Sys.getenv('PATH'); Sys.setenv(PATH = '/')",
+                 sprintf("cat(%s)", failing), "Sys.setenv(PATH = path)"))
   expect_identical(out$output, "rkeops_error_compile")
 })

@@ -28,8 +28,8 @@ static void write_slot(rk_writer *w, const rk_slot *slot, const char *store) {
     rk_open_tile(w);
     char held[96], at[48];
     snprintf(held, sizeof held, "%s", rk_component(w, slot->node, index));
-    if (index.symbolic) snprintf(at, sizeof at, "(k + %d)", slot->offset);
-    else snprintf(at, sizeof at, "%d", slot->offset + index.offset);
+    index.offset += slot->offset;
+    rk_index_text(index, at, sizeof at);
     rk_line(w, store, at, held);
     rk_close_tile(w);
     rk_close(w);

@@ -170,14 +170,9 @@ static void write_weights(rk_writer *w) {
   rk_close(w);
 }
 
-static void index_name(rk_index index, char *text, size_t size) {
-  if (index.symbolic) snprintf(text, size, "k");
-  else snprintf(text, size, "%d", index.offset);
-}
-
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index) {
-  char at[32], held[96];
-  index_name(index, at, sizeof at);
+  char at[64], held[96];
+  rk_index_text(index, at, sizeof at);
   rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w);
   snprintf(held, sizeof held, "%s",
@@ -199,8 +194,8 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index) {
 static void enter_value(rk_writer *w, const rk_node *formula, rk_index index) {
   const rk_reduction *entry = entry_of(w);
   const char *last = entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
-  char at[32], held[96], more[64], absent[32];
-  index_name(index, at, sizeof at);
+  char at[64], held[96], more[128], absent[32];
+  rk_index_text(index, at, sizeof at);
   snprintf(more, sizeof more, last, at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w);

@@ -52,10 +52,11 @@ void rk_close(rk_writer *w) {
 
 static rk_index constant(int offset) { return (rk_index){.offset = offset}; }
 
-static const char *index_text(rk_index index, char *text, size_t size) {
+const char *rk_index_text(rk_index index, char *text, size_t size) {
   char inner[40];
   if (!index.symbolic) snprintf(inner, sizeof inner, "%d", index.offset);
-  else if (index.offset) snprintf(inner, sizeof inner, "(k + %d)", index.offset);
+  else if (index.offset) snprintf(inner, sizeof inner, "(k %c %d)", index.offset < 0 ? '-' : '+',
+                                  abs(index.offset));
   else snprintf(inner, sizeof inner, "k");
   if (!index.divide) snprintf(text, size, "%s", inner);
   else snprintf(text, size, "%s / %d %% %d + %d", inner, index.divide, index.modulo, index.shift);
@@ -97,7 +98,8 @@ static int moves(const rk_node *node) {
 }
 
 /* Where component `index` of a node that moves components comes from; NULL: it is 0. */
-static const rk_node *origin_of(const rk_node *node, rk_index *index, int at) {
+static const rk_node *origin_of(const rk_node *node, rk_index *index) {
+  int at = index->offset;
   rk_piece piece[RK_MAX_PIECES];
   int count = rk_node_pieces(node, piece);
   for (int p = 0; p < count; p++) {
@@ -178,7 +180,7 @@ static const char *read_component(rk_writer *w, const rk_node *node, rk_index in
   if (index.divide) snprintf(at, sizeof at, "%d + %s", slot, text);
   else {
     index.offset += slot;
-    index_text(index, at, sizeof at);
+    rk_index_text(index, at, sizeof at);
   }
   rk_nest_kind level = rk_level_of(w->pass, node);
   const char *format = level == RK_NEST_PARAMETER ? w->target->parameter
@@ -205,7 +207,7 @@ static const char *computed(rk_writer *w, const rk_node *node, rk_index index, c
 
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
   char text[128], name[160];
-  index_text(index, text, sizeof text);
+  rk_index_text(index, text, sizeof text);
   struct rk_memo *memo = remembered(w, node, text);
   if (memo) return memo->name;
   if (node->operation == &rk_operation_number) {
@@ -222,11 +224,10 @@ static const char *component_at(rk_writer *w, const rk_node *node, rk_index inde
   return computed(w, node, index, text);
 }
 
-/* Within a range all components come from the same piece: the first one tells which. */
+/* Within a range all components come from the same piece: the first one (k = 0) tells which. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
   while (moves(node) && place_of(w, node) != RK_PANEL && rk_slot_offset(w->pass, node) < 0) {
-    int at = index.offset + (index.symbolic ? w->range_first : 0);
-    node = origin_of(node, &index, at);
+    node = origin_of(node, &index);
     if (!node) return "rk_num(0)";
     if (node->dim == 1) index = constant(0);
   }
@@ -302,17 +303,15 @@ int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim
 }
 
 rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
-  w->range_first = range.first;
   int length = range.end - range.first, tile = w->tile->rows * w->tile->columns;
   if (length == 1) {
     open_block(w);
-    w->range_first = 0;
     return constant(range.first);
   }
-  if (range.first == 0 && length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_OPERATIONS)
+  if (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_OPERATIONS)
     rk_open(w, "rk_each (k, %d)", length);
-  else rk_open(w, "for (int k = %d; k < %d; k++)", range.first, range.end);
-  return (rk_index){.symbolic = 1};
+  else rk_open(w, "for (int k = 0; k < %d; k++)", length);
+  return (rk_index){.symbolic = 1, .offset = range.first};
 }
 
 void rk_open_tile(rk_writer *w) {
@@ -365,7 +364,7 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
   const rk_node *inner = node->operand[0];
   snprintf(held, sizeof held, "%s", rk_component(w, inner, inner->dim == 1 ? constant(0) : index));
   const char *operand[] = {held, "", ""};
-  index_text(index, at, sizeof at);
+  rk_index_text(index, at, sizeof at);
   fold_state(node, state, sizeof state);
   snprintf(position, sizeof position, "n%d[v][u]", node->number);
   rk_text code = {0};
@@ -382,7 +381,7 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
 
 static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   char at[128];
-  index_text(index, at, sizeof at);
+  rk_index_text(index, at, sizeof at);
   w->nest->place[node->number] = RK_INLINE; /* its own value is computed here */
   char held[96];
   if (moves(node)) snprintf(held, sizeof held, "%s", rk_component(w, node, index));

@@ -21,7 +21,6 @@ struct rk_writer {
   const rk_spelling *target;
   int indent;
   int names;                      /* temporaries so far */
-  int range_first;                /* first component of the range that is being written */
   struct rk_memo { const rk_node *node; char index[64]; char name[96]; } *memo;
   int memos, memo_capacity;
 };
@@ -32,6 +31,7 @@ void rk_close(rk_writer *w);
 
 /* A component: k + offset inside a loop over k, or a constant; possibly of a repeated vector. */
 typedef struct { int symbolic, offset, divide, modulo, shift; } rk_index;
+const char *rk_index_text(rk_index index, char *text, size_t size);
 
 /* Ranges of components in which every moved component has one origin. Freed by the caller. */
 typedef struct { int first, end; } rk_range;

@@ -24,7 +24,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, doubl
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
-        rk_each (l, RK_LANES) out[(k + 0) * 16 + r + l] = (double)rk_lane(t1, l);
+        rk_each (l, RK_LANES) out[k * 16 + r + l] = (double)rk_lane(t1, l);
       }
     }
   }
@@ -38,7 +38,7 @@ void rk_columns(const double *const *x, const long *ld, const double *params, do
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[1] + (long)(k) * ld[1] + r);
-        rk_each (l, RK_LANES) out[(r + l) * 6 + (k + 0)] = (double)rk_lane(t1, l);
+        rk_each (l, RK_LANES) out[(r + l) * 6 + k] = (double)rk_lane(t1, l);
       }
     }
   }
@@ -116,15 +116,15 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
     }
   }
-  for (int k = 6; k < 12; k++) {
+  rk_each (k, 6) {
     vec g[4][2];
     rk_each (v, nv) rk_each (u, 2) {
-      const vec t13 = n7[(k + -6)][v][u] * n9[v][u];
+      const vec t13 = n7[k][v][u] * n9[v][u];
       const vec t14 = -t13;
       g[v][u] = t14;
     }
     rk_each (u, 2) {
-      rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
+      rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
     }
   }
 }

@@ -80,15 +80,15 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict
       rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
     }
   }
-  for (int k = 6; k < 12; k++) {
+  rk_each (k, 6) {
     vec g[2][2];
     rk_each (v, nv) rk_each (u, 2) {
-      const vec t13 = n7[(k + -6)][v][u] * n9[v][u];
+      const vec t13 = n7[k][v][u] * n9[v][u];
       const vec t14 = -t13;
       g[v][u] = t14;
     }
     rk_each (u, 2) {
-      rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
+      rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
     }
   }
 }

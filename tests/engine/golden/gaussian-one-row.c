@@ -25,7 +25,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, doubl
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
         const vec t2 = rk_num(1.2011224087864498) * t1;
-        rk_each (l, RK_LANES) out[(r + l) * 3 + (k + 0)] = (double)rk_lane(t2, l);
+        rk_each (l, RK_LANES) out[(r + l) * 3 + k] = (double)rk_lane(t2, l);
       }
     }
   }

@@ -59,7 +59,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
         const vec t3 = rk_broadcast(params[(k + 2)]);
         const vec t4 = t2 - t3;
         const vec t5 = t1 * t4;
-        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t5, l);
+        rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t5, l);
       }
     }
   }

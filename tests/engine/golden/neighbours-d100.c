@@ -17,7 +17,7 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[2] + (long)(k) * ld[2] + r);
-        out[(k + 0)] = rk_lane(t1, 0);
+        out[k] = rk_lane(t1, 0);
       }
     }
   }
@@ -33,7 +33,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
         const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
-        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t3, l);
+        rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t3, l);
       }
     }
   }
@@ -49,7 +49,7 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
         const vec t1 = rk_load(x[1] + (long)(k) * ld[1] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
-        rk_each (l, RK_LANES) out[(r + l) * 100 + (k + 0)] = (float)rk_lane(t3, l);
+        rk_each (l, RK_LANES) out[(r + l) * 100 + k] = (float)rk_lane(t3, l);
       }
     }
   }

@@ -17,7 +17,7 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[3] + (long)(k) * ld[3] + r);
-        out[(k + 0)] = rk_lane(t1, 0);
+        out[k] = rk_lane(t1, 0);
       }
     }
   }
@@ -34,7 +34,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         const vec t4 = rk_num(1.4426950408889634) * t3;
-        rk_each (l, RK_LANES) out[(k + 0) * 32 + r + l] = (float)rk_lane(t4, l);
+        rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t4, l);
       }
     }
   }
@@ -51,7 +51,7 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         const vec t4 = rk_num(1.4426950408889634) * t3;
-        rk_each (l, RK_LANES) out[(r + l) * 45 + (k + 0)] = (float)rk_lane(t4, l);
+        rk_each (l, RK_LANES) out[(r + l) * 45 + k] = (float)rk_lane(t4, l);
       }
     }
     for (int k = 0; k < 40; k++) {
@@ -142,13 +142,13 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
     rk_each (u, 2) z->s[0][u] += t[u];
   }
-  for (int k = 1; k < 41; k++) {
+  for (int k = 0; k < 40; k++) {
     vec t[2];
     rk_each (v, nv) rk_each (u, 2) {
-      const vec t7 = rk_broadcast(y[v * 45 + (k + 4)]);
+      const vec t7 = rk_broadcast(y[v * 45 + (k + 5)]);
       t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
     }
-    rk_each (u, 2) z->s[k][u] += t[u];
+    rk_each (u, 2) z->s[(k + 1)][u] += t[u];
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {

@@ -83,13 +83,13 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[5][2], const real *restrict
     }
     rk_each (u, 2) z->s[0][u] += t[u];
   }
-  for (int k = 1; k < 41; k++) {
+  for (int k = 0; k < 40; k++) {
     vec t[2];
     rk_each (v, nv) rk_each (u, 2) {
-      const vec t7 = y[v * 45 + (k + 4)];
+      const vec t7 = y[v * 45 + (k + 5)];
       t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
     }
-    rk_each (u, 2) z->s[k][u] += t[u];
+    rk_each (u, 2) z->s[(k + 1)][u] += t[u];
   }
 }
 extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, long long first, double *restrict values, long long *restrict positions, long long ld) {
