@@ -66,9 +66,9 @@ explain_positions <- function() {
 #' @param ... not used.
 #'
 #' @return With n the number of rows kept: a matrix n x D. For `min_argmin` and `max_argmax` a list
-#'   of two (values and positions), for `Kmin` and `argKmin` an array n x K x D (a matrix n x K when D
-#'   is 1), for `Kmin_argKmin` a list of two, for `logsumexp` a matrix with one column (one for each
-#'   component of the weight), for `sumsoftmaxweight` one with the dimension of the weight.
+#'   of two (values and positions), for `Kmin` and `argKmin` an array n x K x D (a matrix n x K
+#'   when D is 1), for `Kmin_argKmin` a list of two, for `logsumexp` a matrix with one column (one
+#'   for each component of the weight), for `sumsoftmaxweight` one with the dimension of the weight.
 #'   Positions count from 1, see option `index_base` of [set_rkeops_options()];
 #'   positions of components (no `index`) are formula values and count from 0.
 #' @examples

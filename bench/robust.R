@@ -118,7 +118,7 @@ leaks <- function(calls = 1e4) {
       gc(full = TRUE)
       c(status_megabytes("VmRSS"), length(dir("/proc/self/fd")))
     }
-    many(1000)
+    many(.(calls))                                # until the heap of R has settled
     before <- state()
     many(.(calls))
     cat(state() - before)

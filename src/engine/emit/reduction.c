@@ -210,8 +210,8 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index) {
   if (entry->guard) {
     rk_line(w, "vec least = rk_num(RK_INF);");
     rk_line(w, "rk_each (v, nv) least = rk_min(g[v][u], least);");
-    rk_line(w, "if (rk_changes(z->v[%s][u], least))", at);
-    rk_line(w, "  for (int v = 0; v < nv; v++) rk_enter(z->v[%s][u]%s);", at, more);
+    rk_line(w, "if (rk_changes(z->v[%s][u], least)) rk_each (v, nv)", at);
+    rk_line(w, "  if (rk_changes(z->v[%s][u], g[v][u])) rk_enter(z->v[%s][u]%s);", at, at, more);
   } else {
     rk_line(w, "rk_each (v, nv) rk_enter(z->v[%s][u]%s);", at, more);
   }

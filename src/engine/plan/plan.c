@@ -320,18 +320,15 @@ void rk_pass_free(rk_pass *pass) {
 
 /* ---- tiles ---- */
 
-/* Vector registers hold the tile of folds and sums; a wide result or a panel lives in memory, where
- * a small tile keeps it in the first-level cache. */
+/* Vector registers hold the tile of folds and short sums: 16 of 32, 8 of 16. Panels and very wide
+ * results live in memory: one row of vectors at a time keeps them near. K smallest with many lanes
+ * change more often than with few. Measured with bench/gauss.R and bench/reductions.R. */
 rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes) {
   rk_tile tile = {.axis = axis, .bytes = bytes, .lanes = bytes / rk_real_size(&pass->options),
-                  .rows = 2, .columns = 4, .flush = 64};
-  const rk_nest *pair = &pass->nest[RK_NEST_PAIR];
-  int components = pass->state.components, registers = bytes >= 64 ? 32 : 16;
-  if (registers == 16) tile.columns = 2;
-  if (pass->state.K > 1) tile.columns = 4;
-  if (pair->panel > 64) tile.columns = 2;
-  if (pair->panel > 512 || components * pass->state.K > 2048) tile.rows = tile.columns = 1;
-  if (getenv("RKT")) { tile.rows = getenv("RKT")[0]-'0'; tile.columns = getenv("RKT")[2]-'0'; }
+                  .rows = bytes >= 64 ? 4 : 2, .columns = 4, .flush = 64};
+  if (pass->state.K > 1) tile.rows = 2;
+  if (pass->nest[RK_NEST_PAIR].panel > 8 || pass->state.components * pass->state.K > 2048)
+    tile.rows = 1;
   return tile;
 }
 

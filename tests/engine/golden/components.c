@@ -4,7 +4,7 @@
  * rows: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * pairs: 3 steps, 195 operations, panels of 6 components
- * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
 #undef RK_TYPE
@@ -24,7 +24,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, doubl
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
-        rk_each (l, RK_LANES) out[k * 16 + r + l] = (double)rk_lane(t1, l);
+        rk_each (l, RK_LANES) out[k * 32 + r + l] = (double)rk_lane(t1, l);
       }
     }
   }
@@ -47,13 +47,13 @@ void rk_columns(const double *const *x, const long *ld, const double *params, do
 #define rk_column(j, v) rk_ibroadcast((j) + (v))
 enum { K = 1 };
 typedef struct {
-  vec v[12][2][K];
+  vec v[12][4][K];
 } rk_state;
 RK_INLINE void rk_enter(vec *v, vec g) {
   v[0] = rk_min(g, v[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 12; k++) rk_each (u, 2) {
+  for (int k = 0; k < 12; k++) rk_each (u, 4) {
     for (int r = 0; r < K; r++) {
       z->v[k][u][r] = rk_num(RK_INF);
     }
@@ -70,15 +70,15 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n4[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n4[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n4[v][u] = rk_num(0);
   }
-  vec (*const n7)[4][2] = (vec (*)[4][2])panel;
-  panel += 48 * sizeof(vec);
-  rk_each (k, 6) {
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t1 = rk_load(x + (k) * 16 + u * 8);
+  vec (*const n7)[4][4] = (vec (*)[4][4])panel;
+  panel += 96 * sizeof(vec);
+  for (int k = 0; k < 6; k++) {
+    rk_each (v, nv) rk_each (u, 4) {
+      const vec t1 = rk_load(x + (k) * 32 + u * 8);
       const vec t2 = rk_broadcast(y[v * 6 + k]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
@@ -87,24 +87,24 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n7[k][v][u] = t5;
     }
   }
-  vec n5[4][2]; /* Rsqrt */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n5[4][4]; /* Rsqrt */
+  rk_each (v, nv) rk_each (u, 4) {
     const vec t6 = rk_rsqrt(n4[v][u]);
     n5[v][u] = t6;
   }
-  vec n9[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n9[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n9[v][u] = rk_num(0);
   }
   rk_each (k, 6) {
-    rk_each (v, nv) rk_each (u, 2) {
+    rk_each (v, nv) rk_each (u, 4) {
       n9[v][u] = n9[v][u] + n7[k][v][u];
     }
   }
   rk_each (k, 6) {
-    vec g[4][2];
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t7 = rk_load(x + (k) * 16 + u * 8);
+    vec g[4][4];
+    rk_each (v, nv) rk_each (u, 4) {
+      const vec t7 = rk_load(x + (k) * 32 + u * 8);
       const vec t8 = rk_broadcast(y[v * 6 + k]);
       const vec t9 = t7 - t8;
       const vec t10 = n5[v][u] * t9;
@@ -112,25 +112,25 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t12 = -t11;
       g[v][u] = t12;
     }
-    rk_each (u, 2) {
+    rk_each (u, 4) {
       rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
     }
   }
   rk_each (k, 6) {
-    vec g[4][2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec g[4][4];
+    rk_each (v, nv) rk_each (u, 4) {
       const vec t13 = n7[k][v][u] * n9[v][u];
       const vec t14 = -t13;
       g[v][u] = t14;
     }
-    rk_each (u, 2) {
+    rk_each (u, 4) {
       rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
     }
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
   for (long b = 0; b < blocks; b++) {
-    const real *const x = rows + b * 96;
+    const real *const x = rows + b * 192;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
@@ -140,8 +140,8 @@ void rk_pair(const real *restrict rows, const real *restrict columns, const real
         rk_tile(4, x, columns + j * 6, params, (rk_int)j, z, panel);
       for (; j < end; j++) rk_tile(1, x, columns + j * 6, params, (rk_int)j, z, panel);
     }
-    for (int u = 0; u < 2; u++) for (int l = 0; l < 8; l++) {
-      const long row = (b * 2 + u) * 8 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < 8; l++) {
+      const long row = (b * 4 + u) * 8 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

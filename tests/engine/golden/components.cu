@@ -4,7 +4,7 @@
  * rows: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * pairs: 3 steps, 195 operations, panels of 6 components
- * tile: 2 x 2 vectors of 8 bytes, lanes along the kept index
+ * tile: 2 x 4 vectors of 8 bytes, lanes along the kept index
  * 128 threads
  */
 #undef RK_TYPE
@@ -34,12 +34,12 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n4[2][2]; /* Sum */
+  vec n4[4][2]; /* Sum */
   rk_each (v, nv) rk_each (u, 2) {
     n4[v][u] = rk_num(0);
   }
-  vec (*const n7)[2][2] = (vec (*)[2][2])panel;
-  panel += 24 * sizeof(vec);
+  vec (*const n7)[4][2] = (vec (*)[4][2])panel;
+  panel += 48 * sizeof(vec);
   rk_each (k, 6) {
     rk_each (v, nv) rk_each (u, 2) {
       const vec t1 = x[k][u];
@@ -51,12 +51,12 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict
       n7[k][v][u] = t5;
     }
   }
-  vec n5[2][2]; /* Rsqrt */
+  vec n5[4][2]; /* Rsqrt */
   rk_each (v, nv) rk_each (u, 2) {
     const vec t6 = rk_rsqrt(n4[v][u]);
     n5[v][u] = t6;
   }
-  vec n9[2][2]; /* Sum */
+  vec n9[4][2]; /* Sum */
   rk_each (v, nv) rk_each (u, 2) {
     n9[v][u] = rk_num(0);
   }
@@ -66,7 +66,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict
     }
   }
   rk_each (k, 6) {
-    vec g[2][2];
+    vec g[4][2];
     rk_each (v, nv) rk_each (u, 2) {
       const vec t7 = x[k][u];
       const vec t8 = y[v * 6 + k];
@@ -81,7 +81,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict
     }
   }
   rk_each (k, 6) {
-    vec g[2][2];
+    vec g[4][2];
     rk_each (v, nv) rk_each (u, 2) {
       const vec t13 = n7[k][v][u] * n9[v][u];
       const vec t14 = -t13;
@@ -97,7 +97,7 @@ extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict r
   real x[6][2];
   rk_each (k, 6) rk_each (u, 2) x[k][u] = own[(k * 2 + u) * 128];
   rk_state local, *const z = &local;
-  __align__(16) char panel[192];
+  __align__(16) char panel[384];
   rk_start(z);
   __shared__ __align__(16) real shared[2][768];
   for (int e = threadIdx.x; e < 768 && e < n * 6; e += 128) shared[0][e] = columns[e];
@@ -108,8 +108,8 @@ extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict r
     const real *const ahead = columns + (long long)(from + 128) * 6;
     for (int e = threadIdx.x; e < next * 6; e += 128) shared[now ^ 1][e] = ahead[e];
     int j = 0;
-    for (; j + 2 <= count; j += 2)
-      rk_tile(2, x, shared[now] + j * 6, params, (rk_int)(from + j), z, panel);
+    for (; j + 4 <= count; j += 4)
+      rk_tile(4, x, shared[now] + j * 6, params, (rk_int)(from + j), z, panel);
     for (; j < count; j++) rk_tile(1, x, shared[now] + j * 6, params, (rk_int)(from + j), z, panel);
   }
   rk_each (u, 2) {

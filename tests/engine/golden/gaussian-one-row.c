@@ -4,7 +4,7 @@
  * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
  * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
  * pairs: 2 steps, 25 operations, panels of 0 components
- * tile: 2 x 4 vectors of 64 bytes, lanes along the reduced index
+ * tile: 4 x 4 vectors of 64 bytes, lanes along the reduced index
  */
 #define RK_BYTES 64
 #undef RK_TYPE
@@ -56,17 +56,17 @@ void rk_columns(const double *const *x, const long *ld, const double *params, do
 #define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * 8))
 typedef rk_sum_same rk_sum;
 typedef struct {
-  vec s[1][2];
-  rk_sum S[1][2];
+  vec s[1][4];
+  rk_sum S[1][4];
 } rk_state;
 RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+  for (int k = 0; k < 1; k++) rk_each (u, 4) {
     rk_sum_same_add(&z->S[k][u], z->s[k][u]);
     z->s[k][u] = rk_num(0);
   }
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+  for (int k = 0; k < 1; k++) rk_each (u, 4) {
     z->s[k][u] = rk_num(0);
     rk_sum_same_start(&z->S[k][u]);
   }
@@ -79,12 +79,12 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel, const int masked, mask valid) {
   (void)x; (void)y; (void)params; (void)j; (void)panel; (void)masked; (void)valid;
-  vec n20[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n20[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n20[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
-    rk_each (v, nv) rk_each (u, 2) {
+    rk_each (v, nv) rk_each (u, 4) {
       const vec t1 = rk_broadcast(x[u * 3 + k]);
       const vec t2 = rk_load(y + ((k + 1)) * 32 + v * 8);
       const vec t3 = t1 - t2;
@@ -93,26 +93,26 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n20[v][u] = n20[v][u] + t5;
     }
   }
-  vec n22[4][2]; /* Mult */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n22[4][4]; /* Mult */
+  rk_each (v, nv) rk_each (u, 4) {
     const vec t6 = rk_exp2(n20[v][u]);
     const vec t7 = rk_load(y + (0) * 32 + v * 8);
     const vec t8 = t6 * t7;
     n22[v][u] = t8;
   }
   {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
       vec g = n22[v][u];
       if (masked) g = rk_select(valid, g, rk_num(0));
       t[u] = v ? t[u] + g : g;
     }
-    rk_each (u, 2) z->s[0][u] += t[u];
+    rk_each (u, 4) z->s[0][u] += t[u];
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
   for (long b = 0; b < blocks; b++) {
-    const real *const x = rows + b * 6;
+    const real *const x = rows + b * 12;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
@@ -128,8 +128,8 @@ void rk_pair(const real *restrict rows, const real *restrict columns, const real
       j = end;
       rk_flush(z);
     }
-    for (int u = 0; u < 2; u++) for (int l = 0; l < 8; l++) {
-      const long row = (b * 2 + u) * 8 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < 8; l++) {
+      const long row = (b * 4 + u) * 8 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

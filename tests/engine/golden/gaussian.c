@@ -4,7 +4,7 @@
  * rows: 1 slots of 3 components, 0 steps, 9 operations, panels of 0 components
  * columns: 2 slots of 4 components, 0 steps, 10 operations, panels of 0 components
  * pairs: 2 steps, 23 operations, panels of 0 components
- * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
 #undef RK_TYPE
@@ -59,7 +59,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
         const vec t3 = rk_broadcast(params[(k + 2)]);
         const vec t4 = t2 - t3;
         const vec t5 = t1 * t4;
-        rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t5, l);
+        rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t5, l);
       }
     }
   }
@@ -96,17 +96,17 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
 #define rk_column(j, v) rk_ibroadcast((j) + (v))
 typedef rk_sum_wide rk_sum;
 typedef struct {
-  vec s[1][2];
-  rk_sum S[1][2];
+  vec s[1][4];
+  rk_sum S[1][4];
 } rk_state;
 RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+  for (int k = 0; k < 1; k++) rk_each (u, 4) {
     rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
     z->s[k][u] = rk_num(0);
   }
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
+  for (int k = 0; k < 1; k++) rk_each (u, 4) {
     z->s[k][u] = rk_num(0);
     rk_sum_wide_start(&z->S[k][u]);
   }
@@ -119,21 +119,21 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n26[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n26[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n26[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t1 = rk_load(x + (k) * 32 + u * 16);
+    rk_each (v, nv) rk_each (u, 4) {
+      const vec t1 = rk_load(x + (k) * 64 + u * 16);
       const vec t2 = rk_broadcast(y[v * 4 + (k + 1)]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
       n26[v][u] = n26[v][u] + t4;
     }
   }
-  vec n30[4][2]; /* Mult */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n30[4][4]; /* Mult */
+  rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_broadcast(params[0]);
     const vec t6 = t5 * n26[v][u];
     const vec t7 = rk_exp2(t6);
@@ -142,16 +142,16 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     n30[v][u] = t9;
   }
   {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
       t[u] = v ? t[u] + n30[v][u] : n30[v][u];
     }
-    rk_each (u, 2) z->s[0][u] += t[u];
+    rk_each (u, 4) z->s[0][u] += t[u];
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
   for (long b = 0; b < blocks; b++) {
-    const real *const x = rows + b * 96;
+    const real *const x = rows + b * 192;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
@@ -162,8 +162,8 @@ void rk_pair(const real *restrict rows, const real *restrict columns, const real
       for (; j < end; j++) rk_tile(1, x, columns + j * 4, params, (rk_int)j, z, panel);
       rk_flush(z);
     }
-    for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
-      const long row = (b * 2 + u) * 16 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
+      const long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

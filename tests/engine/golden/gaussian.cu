@@ -4,7 +4,7 @@
  * rows: 1 slots of 3 components, 0 steps, 9 operations, panels of 0 components
  * columns: 2 slots of 4 components, 0 steps, 10 operations, panels of 0 components
  * pairs: 2 steps, 23 operations, panels of 0 components
- * tile: 2 x 2 vectors of 4 bytes, lanes along the kept index
+ * tile: 2 x 4 vectors of 4 bytes, lanes along the kept index
  * 128 threads
  */
 #undef RK_TYPE
@@ -34,7 +34,7 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n26[2][2]; /* Sum */
+  vec n26[4][2]; /* Sum */
   rk_each (v, nv) rk_each (u, 2) {
     n26[v][u] = rk_num(0);
   }
@@ -47,7 +47,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict
       n26[v][u] = n26[v][u] + t4;
     }
   }
-  vec n30[2][2]; /* Mult */
+  vec n30[4][2]; /* Mult */
   rk_each (v, nv) rk_each (u, 2) {
     const vec t5 = params[0];
     const vec t6 = t5 * n26[v][u];
@@ -80,8 +80,8 @@ extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict r
     const real *const ahead = columns + (long long)(from + 128) * 4;
     for (int e = threadIdx.x; e < next * 4; e += 128) shared[now ^ 1][e] = ahead[e];
     int j = 0;
-    for (; j + 2 <= count; j += 2)
-      rk_tile(2, x, shared[now] + j * 4, params, (rk_int)(from + j), z, panel);
+    for (; j + 4 <= count; j += 4)
+      rk_tile(4, x, shared[now] + j * 4, params, (rk_int)(from + j), z, panel);
     for (; j < count; j++) rk_tile(1, x, shared[now] + j * 4, params, (rk_int)(from + j), z, panel);
     rk_flush(z);
   }

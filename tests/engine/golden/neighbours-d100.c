@@ -119,8 +119,8 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 2) {
       vec least = rk_num(RK_INF);
       rk_each (v, nv) least = rk_min(g[v][u], least);
-      if (rk_changes(z->v[0][u], least))
-        for (int v = 0; v < nv; v++) rk_enter(z->v[0][u], z->p[0][u], g[v][u], rk_column(j, v));
+      if (rk_changes(z->v[0][u], least)) rk_each (v, nv)
+        if (rk_changes(z->v[0][u], g[v][u])) rk_enter(z->v[0][u], z->p[0][u], g[v][u], rk_column(j, v));
     }
   }
 }

@@ -4,7 +4,7 @@
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
  * pairs: 2 steps, 73 operations, panels of 0 components
- * tile: 2 x 4 vectors of 64 bytes, lanes along the kept index
+ * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
 #undef RK_TYPE
@@ -34,7 +34,7 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         const vec t4 = rk_num(1.4426950408889634) * t3;
-        rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t4, l);
+        rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t4, l);
       }
     }
   }
@@ -70,12 +70,12 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
 #define rk_column(j, v) rk_ibroadcast((j) + (v))
 typedef rk_sum_wide rk_sum;
 typedef struct {
-  vec m[2];
-  vec s[41][2];
-  rk_sum S[41][2];
+  vec m[4];
+  vec s[41][4];
+  rk_sum S[41][4];
 } rk_state;
 RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 41; k++) rk_each (u, 2) {
+  for (int k = 0; k < 41; k++) rk_each (u, 4) {
     rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
     z->s[k][u] = rk_num(0);
   }
@@ -89,8 +89,8 @@ RK_RARE void rk_raise(rk_state *z, int u, vec top) {
   }
 }
 RK_INLINE void rk_start(rk_state *z) {
-  rk_each (u, 2) z->m[u] = rk_num(-RK_LARGEST);
-  for (int k = 0; k < 41; k++) rk_each (u, 2) {
+  rk_each (u, 4) z->m[u] = rk_num(-RK_LARGEST);
+  for (int k = 0; k < 41; k++) rk_each (u, 4) {
     z->s[k][u] = rk_num(0);
     rk_sum_wide_start(&z->S[k][u]);
   }
@@ -105,30 +105,30 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n27[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n27[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n27[v][u] = rk_num(0);
   }
   rk_each (k, 5) {
-    rk_each (v, nv) rk_each (u, 2) {
+    rk_each (v, nv) rk_each (u, 4) {
       const vec t1 = rk_broadcast(y[v * 45 + k]);
-      const vec t2 = rk_load(x + (k) * 32 + u * 16);
+      const vec t2 = rk_load(x + (k) * 64 + u * 16);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
       n27[v][u] = n27[v][u] + t4;
     }
   }
-  vec n29[4][2]; /* Minus */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n29[4][4]; /* Minus */
+  rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_sqrt(n27[v][u]);
     const vec t6 = -t5;
     n29[v][u] = t6;
   }
-  vec w[4][2];
-  rk_each (v, nv) rk_each (u, 2) {
+  vec w[4][4];
+  rk_each (v, nv) rk_each (u, 4) {
     w[v][u] = n29[v][u];
   }
-  rk_each (u, 2) {
+  rk_each (u, 4) {
     vec top = z->m[u];
     rk_each (v, nv) top = rk_max(w[v][u], top);
     top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
@@ -136,26 +136,26 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
   }
   {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
       t[u] = v ? t[u] + w[v][u] : w[v][u];
     }
-    rk_each (u, 2) z->s[0][u] += t[u];
+    rk_each (u, 4) z->s[0][u] += t[u];
   }
   for (int k = 0; k < 40; k++) {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
       const vec t7 = rk_broadcast(y[v * 45 + (k + 5)]);
       t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
     }
-    rk_each (u, 2) z->s[(k + 1)][u] += t[u];
+    rk_each (u, 4) z->s[(k + 1)][u] += t[u];
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
   for (long b = 0; b < blocks; b++) {
-    const real *const x = rows + b * 160;
-    rk_state local, *const z = &local;
-    char *const panel = work;
+    const real *const x = rows + b * 320;
+    rk_state *const z = (rk_state *)work;
+    char *const panel = work + (sizeof(rk_state) + 63) / 64 * 64;
     rk_start(z);
     for (long j = 0; j < n;) {
       const long end = n - j > 64L ? j + 64L : n;
@@ -164,8 +164,8 @@ void rk_pair(const real *restrict rows, const real *restrict columns, const real
       for (; j < end; j++) rk_tile(1, x, columns + j * 45, params, (rk_int)j, z, panel);
       rk_flush(z);
     }
-    for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
-      const long row = (b * 2 + u) * 16 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
+      const long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

@@ -4,7 +4,7 @@
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
  * pairs: 2 steps, 73 operations, panels of 0 components
- * tile: 2 x 2 vectors of 4 bytes, lanes along the kept index
+ * tile: 2 x 4 vectors of 4 bytes, lanes along the kept index
  * 128 threads
  */
 #undef RK_TYPE
@@ -46,7 +46,7 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[5][2], const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n27[2][2]; /* Sum */
+  vec n27[4][2]; /* Sum */
   rk_each (v, nv) rk_each (u, 2) {
     n27[v][u] = rk_num(0);
   }
@@ -59,13 +59,13 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[5][2], const real *restrict
       n27[v][u] = n27[v][u] + t4;
     }
   }
-  vec n29[2][2]; /* Minus */
+  vec n29[4][2]; /* Minus */
   rk_each (v, nv) rk_each (u, 2) {
     const vec t5 = rk_sqrt(n27[v][u]);
     const vec t6 = -t5;
     n29[v][u] = t6;
   }
-  vec w[2][2];
+  vec w[4][2];
   rk_each (v, nv) rk_each (u, 2) {
     w[v][u] = n29[v][u];
   }
@@ -108,8 +108,8 @@ extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict r
     const real *const ahead = columns + (long long)(from + 64) * 45;
     for (int e = threadIdx.x; e < next * 45; e += 128) shared[now ^ 1][e] = ahead[e];
     int j = 0;
-    for (; j + 2 <= count; j += 2)
-      rk_tile(2, x, shared[now] + j * 45, params, (rk_int)(from + j), z, panel);
+    for (; j + 4 <= count; j += 4)
+      rk_tile(4, x, shared[now] + j * 45, params, (rk_int)(from + j), z, panel);
     for (; j < count; j++) rk_tile(1, x, shared[now] + j * 45, params, (rk_int)(from + j), z, panel);
     rk_flush(z);
   }
