@@ -6,7 +6,10 @@ dir.create(cache, mode = "0700")
 Sys.setenv(R_USER_CACHE_DIR = cache)         # tests start from an empty kernel cache
 if (is.na(Sys.getenv("NOT_CRAN", NA))) Sys.setenv(NOT_CRAN = "true")
 
-library(testthat)
+suppressPackageStartupMessages({
+  library(testthat)
+  library(rkeops)
+})
 results <- test_dir("tests/testthat", package = "rkeops", load_package = "installed",
                     reporter = "summary", stop_on_failure = FALSE)
 table <- as.data.frame(results)

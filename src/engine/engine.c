@@ -1,7 +1,8 @@
 /* The pipeline, and the programs that this process knows.
  *
  * A request (text, declarations, options) leads to a program; programs whose formulas differ in
- * their numbers only share a plan: its stages hold the kernels. */
+ * their numbers only share a plan: its stages hold the kernels. What was done for an earlier request
+ * is not done again. */
 #include "engine.h"
 #include "build/build.h"
 #include "emit/emit.h"
@@ -135,37 +136,6 @@ static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error 
   return RK_OK;
 }
 
-/* The plan of the graph: a known one, or a new one, which then owns the graph. */
-static rk_status find_plan(rk_graph **graph, const rk_node *root, const rk_options *options,
-                           rk_plan **found, rk_error *error) {
-  char *key = plan_key(*graph, root, options);
-  if (!key) return rk_fail_memory(error, 1 << 12);
-  entry *place = place_of(&plans, key);
-  if (place->key) {
-    free(key);
-    *found = place->value;
-    return RK_OK;
-  }
-  rk_plan *plan = calloc(1, sizeof *plan);
-  if (!plan) {
-    free(key);
-    return rk_fail_memory(error, sizeof *plan);
-  }
-  plan->key = key;
-  plan->graph = *graph;
-  plan->root = root;
-  *graph = NULL;
-  rk_status status = plan_stages(plan, options, error);
-  if (status) {
-    free_plan(plan);
-    return status;
-  }
-  *place = (entry){plan->key, plan};
-  plans.count++;
-  *found = plan;
-  return RK_OK;
-}
-
 /* ---- programs ---- */
 
 static void free_program(rk_program *program) {
@@ -200,25 +170,6 @@ static int copy_variables(rk_program *program, rk_graph *graph) {
   return 1;
 }
 
-static rk_status make_program(rk_program *program, const char *text,
-                              const char *const *declarations, int n, const rk_options *options,
-                              rk_error *error) {
-  const rk_node *root;
-  rk_graph *graph = rk_graph_new();
-  if (!graph) return rk_fail_memory(error, 64);
-  rk_status status = rk_parse_program(graph, text, declarations, n, &root, error);
-  if (!status && !copy_variables(program, graph)) status = rk_fail_memory(error, 1 << 12);
-  if (!status) status = find_plan(&graph, root, options, &program->plan, error);
-  rk_graph_free(graph);
-  if (status) return status;
-  root = program->plan->root;
-  program->info.kept = (rk_kind)root->integer[1];
-  program->info.fields = rk_reduction_fields(root, program->field);
-  program->info.field = program->field;
-  program->info.reduction = rk_reduction_name(root->reduction);
-  return RK_OK;
-}
-
 /* Texts may be without number (a literal that changes at each call): the tables are emptied when
  * they are full. Kernels are found again on the disk. */
 static void make_room(void) {
@@ -232,35 +183,6 @@ void rk_forget(void) {
   }
   memset(&programs, 0, sizeof programs);
   memset(&plans, 0, sizeof plans);
-}
-
-rk_status rk_program_get(const char *text, const char *const *declarations, int n,
-                         const rk_options *options, rk_program **found, rk_error *error) {
-  error->status = RK_OK;
-  char *key = request_key(text, declarations, n, options);
-  if (!key) return rk_fail_memory(error, strlen(text));
-  entry *place = place_of(&programs, key);
-  if (place->key) {
-    free(key);
-    memory_hits++;
-    *found = place->value;
-    return RK_OK;
-  }
-  make_room();
-  rk_program *program = calloc(1, sizeof *program);
-  rk_status status = program ? make_program(program, text, declarations, n, options, error)
-                             : rk_fail_memory(error, sizeof *program);
-  if (status) {
-    free_program(program);
-    free(key);
-    return status;
-  }
-  program->key = key;
-  *place_of(&programs, key) = (entry){key, program};
-  programs.count++;
-  program_count++;
-  *found = program;
-  return RK_OK;
 }
 
 const rk_program_info *rk_program_info_of(const rk_program *program) { return &program->info; }
@@ -343,81 +265,250 @@ static int make_value(values *v, rk_program *program, int k, const rk_array *inp
     v->own[k][0] = program->number[k];
   } else if (variable->origin == RK_FROM_CENTRE) {
     if (!own_value(v, k, 1, variable->dim)) return 0;
-    rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k]);
   }
   return 1;
 }
 
 static rk_status make_values(values *v, rk_program *program, const rk_array *inputs,
-                             rk_error *error) {
+                             rk_poll poll, void *poll_data, rk_error *error) {
   v->count = rk_graph_variables(program->plan->graph);
   v->value = calloc((size_t)v->count + 1, sizeof *v->value);
   v->own = calloc((size_t)v->count + 1, sizeof *v->own);
   int failed = !v->value || !v->own;
   for (int k = 0; k < v->count && !failed; k++) failed = !make_value(v, program, k, inputs);
-  return failed ? rk_fail_memory(error, (size_t)v->count * sizeof *v->value) : RK_OK;
+  if (failed) return rk_fail_memory(error, (size_t)v->count * sizeof *v->value);
+  rk_status status = RK_OK;
+  for (int k = 0; k < v->count && !status; k++) {
+    const rk_graph_variable *variable = rk_graph_variable_at(program->plan->graph, k);
+    if (variable->origin == RK_FROM_CENTRE)
+      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], poll,
+                         poll_data, error);
+  }
+  return status;
 }
 
-static rk_status run_stages(rk_program *program, values *v, const int64_t *rows,
-                            const rk_output *outputs, rk_poll poll, void *poll_data,
-                            rk_error *error) {
-  rk_plan *plan = program->plan;
+static int is_last(const rk_plan *plan, int k) { return k == plan->stages - 1; }
+
+static int64_t kept_of(const rk_stage *stage, const int64_t *rows) {
+  return rows[stage->pass.source->integer[1]];
+}
+
+static int64_t reduced_of(const rk_stage *stage, const int64_t *rows) {
+  return rows[stage->pass.source->integer[1] == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
+}
+
+/* ---- the pipeline ---- */
+
+/* What is asked for and what the stages made of it so far. */
+typedef struct {
+  const char *text;
+  const char *const *declarations;
+  int n;
+  const rk_options *options;
+  rk_program *program;
+  rk_graph *graph;                    /* until a plan owns it */
+  const rk_node *root;
+  const rk_array *inputs;
+  const rk_output *outputs;
+  int64_t rows[2];                    /* by rk_kind */
+  rk_wanted wanted[RK_MAX_WANTED];    /* passes that are to be built */
+  int wanted_count;
+  rk_text source;
+  rk_poll poll;
+  void *poll_data;
+  rk_error *error;
+} request;
+
+/* 1 text -> expression graph, numbers lifted out of it */
+static rk_status parse(request *r) {
+  if (r->program->plan) return RK_OK;
+  r->graph = rk_graph_new();
+  if (!r->graph) return rk_fail_memory(r->error, 64);
+  return rk_parse_program(r->graph, r->text, r->declarations, r->n, &r->root, r->error);
+}
+
+static rk_status describe(rk_program *program, rk_graph *graph, const rk_node *root,
+                          rk_error *error) {
+  if (!copy_variables(program, graph)) return rk_fail_memory(error, 1 << 12);
+  program->info.kept = (rk_kind)root->integer[1];
+  program->info.fields = rk_reduction_fields(root, program->field);
+  program->info.field = program->field;
+  program->info.reduction = rk_reduction_name(root->reduction);
+  return RK_OK;
+}
+
+static rk_status new_plan(request *r, char *key, rk_plan **made) {
+  rk_plan *plan = calloc(1, sizeof *plan);
+  if (!plan) {
+    free(key);
+    return rk_fail_memory(r->error, sizeof *plan);
+  }
+  *plan = (rk_plan){.key = key, .graph = r->graph, .root = r->root};
+  r->graph = NULL;
+  rk_status status = plan_stages(plan, r->options, r->error);
+  if (status) free_plan(plan);
+  else *made = plan;
+  return status;
+}
+
+/* 2 graph -> passes: the plan of a formula that is equal but for its numbers, or a new one */
+static rk_status plan(request *r) {
+  if (r->program->plan) return RK_OK;
+  rk_status status = describe(r->program, r->graph, r->root, r->error);
+  if (status) return status;
+  char *key = plan_key(r->graph, r->root, r->options);
+  if (!key) return rk_fail_memory(r->error, 1 << 12);
+  entry *place = place_of(&plans, key);
+  if (place->key) {
+    free(key);
+    r->program->plan = place->value;
+    return RK_OK;
+  }
+  rk_plan *made = NULL;
+  status = new_plan(r, key, &made);
+  if (status) return status;
+  *place = (entry){made->key, made};
+  plans.count++;
+  r->program->plan = made;
+  return RK_OK;
+}
+
+/* 3 passes whose kernels are not there yet -> source text */
+static rk_status emit(request *r) {
+  rk_plan *plan = r->program->plan;
+  r->wanted_count = 0;
   for (int k = 0; k < plan->stages; k++) {
     rk_stage *stage = &plan->stage[k];
-    int last = k == plan->stages - 1;
+    rk_lane_axis axis = rk_choose_axis(stage, kept_of(stage, r->rows), reduced_of(stage, r->rows));
+    if (!stage->module[axis].pair) r->wanted[r->wanted_count++] = (rk_wanted){stage, axis};
+  }
+  if (!r->wanted_count) return RK_OK;
+  return rk_modules_emit(r->wanted, r->wanted_count, &r->source, r->error);
+}
+
+/* 4 source text -> kernels */
+static rk_status build(request *r) {
+  if (!r->wanted_count) return RK_OK;
+  return rk_modules_build(r->wanted, r->wanted_count, rk_text_string(&r->source), r->poll,
+                          r->poll_data, r->error);
+}
+
+static rk_status run_stages(request *r, values *v) {
+  rk_plan *plan = r->program->plan;
+  for (int k = 0; k < plan->stages; k++) {
+    rk_stage *stage = &plan->stage[k];
     rk_output inner = {.type = RK_OUT_DOUBLE};
-    rk_kind kept = (rk_kind)stage->pass.source->integer[1];
-    int64_t reduced = rows[kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
-    if (!last && !own_value(v, stage->result, rows[kept], stage->pass.source->dim))
-      return rk_fail_memory(error, (size_t)rows[kept] * sizeof(double));
-    if (!last) inner.data = v->own[stage->result];
-    rk_status status = rk_run_stage(stage, v->value, rows[kept], reduced, last ? outputs : &inner,
-                                    poll, poll_data, error);
+    int64_t kept = kept_of(stage, r->rows);
+    if (!is_last(plan, k)) {
+      if (!own_value(v, stage->result, kept, stage->pass.source->dim))
+        return rk_fail_memory(r->error, (size_t)kept * sizeof(double));
+      inner.data = v->own[stage->result];
+    }
+    rk_status status = rk_run_stage(stage, v->value, kept, reduced_of(stage, r->rows),
+                                    is_last(plan, k) ? r->outputs : &inner, r->poll, r->poll_data,
+                                    r->error);
     if (status) return status;
   }
   return RK_OK;
 }
 
-rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
-                 rk_poll poll, void *poll_data, rk_error *error) {
-  int64_t kept, reduced, rows[2];
-  error->status = RK_OK;
-  rk_status status = rk_program_rows(program, inputs, n, &kept, &reduced, error);
-  if (status) return status;
-  for (int k = 0; k < program->info.fields; k++)
-    if (program->field[k].is_position && outputs[k].type == RK_OUT_INT32 && reduced > INT32_MAX - 1)
-      return rk_fail(error, RK_ERROR_SHAPE, "positions in %lld rows do not fit in 32 bits",
-                     (long long)reduced);
-  rows[program->info.kept] = kept;
-  rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I] = reduced;
+/* 5 passes in order -> finished result */
+static rk_status run(request *r) {
   values v = {0};
-  status = make_values(&v, program, inputs, error);
-  if (!status) status = run_stages(program, &v, rows, outputs, poll, poll_data, error);
+  rk_status status = make_values(&v, r->program, r->inputs, r->poll, r->poll_data, r->error);
+  if (!status) status = run_stages(r, &v);
   free_values(&v);
   return status;
 }
 
+/* The way of a formula. rk_program_get goes as far as the plan, rk_run all the way. */
+static rk_status (*const stages[])(request *) = {parse, plan, emit, build, run};
+enum { PARSE, PLAN, EMIT, BUILD, RUN };
+
+static rk_status pipeline(request *r, int first, int last) {
+  rk_status status = RK_OK;
+  for (int k = first; k <= last && !status; k++) status = stages[k](r);
+  rk_graph_free(r->graph);
+  rk_text_free(&r->source);
+  return status;
+}
+
+rk_status rk_program_get(const char *text, const char *const *declarations, int n,
+                         const rk_options *options, rk_program **found, rk_error *error) {
+  error->status = RK_OK;
+  char *key = request_key(text, declarations, n, options);
+  if (!key) return rk_fail_memory(error, strlen(text));
+  entry *place = place_of(&programs, key);
+  if (place->key) {
+    free(key);
+    memory_hits++;
+    *found = place->value;
+    return RK_OK;
+  }
+  make_room();
+  rk_program *program = calloc(1, sizeof *program);
+  request r = {.text = text, .declarations = declarations, .n = n, .options = options,
+               .program = program, .error = error};
+  rk_status status = program ? pipeline(&r, PARSE, PLAN) : rk_fail_memory(error, sizeof *program);
+  if (status) {
+    free_program(program);
+    free(key);
+    return status;
+  }
+  program->key = key;
+  *place_of(&programs, key) = (entry){key, program};
+  programs.count++;
+  program_count++;
+  *found = program;
+  return RK_OK;
+}
+
+static rk_status check_positions(const rk_program *program, const rk_output *outputs,
+                                 int64_t reduced, rk_error *error) {
+  for (int k = 0; k < program->info.fields; k++)
+    if (program->field[k].is_position && outputs[k].type == RK_OUT_INT32 && reduced > INT32_MAX - 1)
+      return rk_fail(error, RK_ERROR_SHAPE, "positions in %lld rows do not fit in 32 bits",
+                     (long long)reduced);
+  return RK_OK;
+}
+
+rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
+                 rk_poll poll, void *poll_data, rk_error *error) {
+  int64_t kept, reduced;
+  error->status = RK_OK;
+  rk_status status = rk_program_rows(program, inputs, n, &kept, &reduced, error);
+  if (!status) status = check_positions(program, outputs, reduced, error);
+  if (status) return status;
+  request r = {.program = program, .inputs = inputs, .outputs = outputs, .poll = poll,
+               .poll_data = poll_data, .error = error};
+  r.rows[program->info.kept] = kept;
+  r.rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I] = reduced;
+  return pipeline(&r, EMIT, RUN);
+}
+
 /* ---- building ahead, showing ---- */
+
+/* Adds the passes of a program that are neither built nor asked for. */
+static void want_stages(request *r, rk_plan *plan) {
+  for (int s = 0; s < plan->stages && r->wanted_count < RK_MAX_WANTED; s++) {
+    int known = plan->stage[s].module[RK_LANES_KEPT].pair != NULL;
+    for (int c = 0; c < r->wanted_count; c++) known |= r->wanted[c].stage == &plan->stage[s];
+    if (!known) r->wanted[r->wanted_count++] = (rk_wanted){&plan->stage[s], RK_LANES_KEPT};
+  }
+}
 
 rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll_data,
                         rk_error *error) {
   enum { TOGETHER = 24 };
-  rk_stage *stage[TOGETHER];
-  int count = 0;
   rk_status status = RK_OK;
-  for (int k = 0; k <= n && !status; k++) {
-    for (int s = 0; k < n && s < list[k]->plan->stages; s++) {
-      rk_stage *next = &list[k]->plan->stage[s];
-      int known = next->module[RK_LANES_KEPT].pair != NULL;
-      for (int c = 0; c < count; c++) known |= stage[c] == next;
-      if (!known) stage[count++] = next;
-      if (count < TOGETHER) continue;
-      status = rk_modules_build(stage, count, RK_LANES_KEPT, poll, poll_data, error);
-      count = 0;
-      if (status) return status;
-    }
-    if (k == n && count)
-      status = rk_modules_build(stage, count, RK_LANES_KEPT, poll, poll_data, error);
+  error->status = RK_OK;
+  for (int k = 0; k < n && !status;) {
+    request r = {.poll = poll, .poll_data = poll_data, .error = error};
+    while (k < n && r.wanted_count < TOGETHER) want_stages(&r, list[k++]->plan);
+    if (!r.wanted_count) break;
+    status = rk_modules_emit(r.wanted, r.wanted_count, &r.source, error);
+    if (!status) status = pipeline(&r, BUILD, BUILD);
+    rk_text_free(&r.source);
   }
   return status;
 }

@@ -494,7 +494,7 @@ static int reduced_index(parser *p, rk_kind *kept) {
   else if (take(p, "i") || take(p, "1")) *kept = RK_KIND_J;
   else return 0;
   skip_blanks(p);
-  if (*p->at == ',' || *p->at == ')') return 1;
+  if (*p->at == ',' || *p->at == ')' || !*p->at) return 1;
   p->at = place;
   return 0;
 }

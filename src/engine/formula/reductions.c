@@ -64,7 +64,7 @@ static double log_of_sum(const rk_finish *f, int column) {
 static double quotient_of_sums(const rk_finish *f, int column) { (void)column; return f->sum / f->first; }
 static double head_and_sum(const rk_finish *f, int column) {
   if (column >= 0) return f->sum;
-  return f->head <= -FLT_MAX ? -INFINITY : ln2 * f->head;
+  return f->head <= -DBL_MAX ? -INFINITY : ln2 * f->head;
 }
 
 #define VALUES {.value = value_of}
@@ -202,7 +202,7 @@ void rk_state_start(const rk_node *node, double *values, int64_t *positions, ptr
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = rk_state_of(node);
   for (int c = 0; c < shape.values; c++) {
-    double neutral = r->has_head && c == 0 ? -FLT_MAX : r->start ? r->neutral : 0;
+    double neutral = r->has_head && c == 0 ? -DBL_MAX : r->start ? r->neutral : 0;
     for (ptrdiff_t row = 0; row < rows; row++) values[c * ld + row] = neutral;
   }
   for (int c = 0; c < shape.positions; c++)

@@ -32,18 +32,17 @@ typedef struct {
 
 const char *rk_include_dir(void); /* where the preludes are; engine.c */
 
-/* Emits, builds and looks up the functions, if that was not done before. */
-rk_status rk_module_ready(rk_stage *stage, rk_lane_axis axis, rk_poll poll, void *poll_data,
-                          rk_error *error);
-
-/* The same for several passes in one compile, which are not looked at whether they are ready. */
-rk_status rk_modules_build(rk_stage *const *stage, int n, rk_lane_axis axis, rk_poll poll,
+/* Passes that are compiled together, each with its lane axis. */
+typedef struct { rk_stage *stage; rk_lane_axis axis; } rk_wanted;
+enum { RK_MAX_WANTED = 64 };
+rk_status rk_modules_emit(const rk_wanted *wanted, int n, rk_text *source, rk_error *error);
+rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, rk_poll poll,
                            void *poll_data, rk_error *error);
 
 /* Which axis suits these sizes. */
 rk_lane_axis rk_choose_axis(const rk_stage *stage, int64_t kept_rows, int64_t reduced_rows);
 
-/* One pass: `value[k]` are the data of graph variable k. */
+/* One pass, whose module for these sizes is built: `value[k]` are the data of graph variable k. */
 rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows,
                        int64_t reduced_rows, const rk_output *outputs, rk_poll poll,
                        void *poll_data, rk_error *error);

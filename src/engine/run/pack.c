@@ -30,38 +30,64 @@ int rk_block_columns(const rk_tile *tile) {
 
 /* ---- centres ---- */
 
-static void extend_range(const rk_array *x, int64_t component, double *low, double *high) {
-  const double *at = x->data + component * x->component_stride;
-  double lo = *low, hi = *high;
-  for (int64_t r = 0; r < x->rows; r++, at += x->row_stride) {
-    double value = *at - *at == 0 ? *at : 0.5 * lo + 0.5 * hi; /* not finite: no part in it */
-    lo = value < lo ? value : lo;
-    hi = value > hi ? value : hi;
+enum { RANGE_ROWS = 1 << 18 };
+
+/* The range of the finite values of both arrays; a task is one component of a block of rows. */
+typedef struct {
+  const rk_array *array[2];
+  int64_t blocks[2];
+  double *low, *high;       /* by task */
+} ranges;
+
+static void range_task(void *data, int64_t task, int thread) {
+  ranges *all = data;
+  int64_t per = all->blocks[0] + all->blocks[1], component = task / per, block = task % per;
+  const rk_array *x = all->array[block >= all->blocks[0]];
+  if (block >= all->blocks[0]) block -= all->blocks[0];
+  int64_t first = block * RANGE_ROWS, end = first + RANGE_ROWS < x->rows ? first + RANGE_ROWS : x->rows;
+  const double *at = x->data + component * x->component_stride + first * x->row_stride;
+  double low = INFINITY, high = -INFINITY;
+  (void)thread;
+  for (int64_t r = first; r < end; r++, at += x->row_stride) {
+    double value = *at, up = value - value == 0 ? value : -INFINITY;
+    double down = value - value == 0 ? value : INFINITY;
+    low = down < low ? down : low;
+    high = up > high ? up : high;
   }
-  *low = lo;
-  *high = hi;
+  all->low[task] = low;
+  all->high[task] = high;
 }
 
-static int first_finite(const rk_array *x, int64_t component, double *value) {
-  for (int64_t r = 0; r < x->rows; r++) {
-    *value = x->data[r * x->row_stride + component * x->component_stride];
-    if (*value - *value == 0) return 1;
-  }
-  return 0;
+static double centre_of(double low, double high) {
+  double middle = 0.5 * low + 0.5 * high;
+  if (low > 0 && high < INFINITY) return middle < 2 * low ? middle : 2 * low;
+  if (high < 0 && low > -INFINITY) return middle > 2 * high ? middle : 2 * high;
+  return 0; /* on both sides of 0, or nothing finite */
 }
 
-void rk_centre(const rk_array *x, const rk_array *y, double *centre) {
-  for (int64_t d = 0; d < x->dim; d++) {
-    double low, high;
-    centre[d] = 0;
-    if (!first_finite(x, d, &low) && !first_finite(y, d, &low)) continue;
-    high = low;
-    extend_range(x, d, &low, &high);
-    extend_range(y, d, &low, &high);
-    double middle = 0.5 * low + 0.5 * high;
-    if (low > 0) centre[d] = middle < 2 * low ? middle : 2 * low;
-    if (high < 0) centre[d] = middle > 2 * high ? middle : 2 * high;
+rk_status rk_centre(const rk_array *x, const rk_array *y, double *centre, rk_poll poll,
+                    void *poll_data, rk_error *error) {
+  ranges all = {.array = {x, y}, .blocks = {(x->rows + RANGE_ROWS - 1) / RANGE_ROWS,
+                                            (y->rows + RANGE_ROWS - 1) / RANGE_ROWS}};
+  int64_t per = all.blocks[0] + all.blocks[1], tasks = per * x->dim;
+  all.low = malloc((size_t)tasks * sizeof *all.low + 1);
+  all.high = malloc((size_t)tasks * sizeof *all.high + 1);
+  rk_status status = all.low && all.high ? RK_OK : rk_fail_memory(error, (size_t)tasks * 16);
+  double numbers = (double)x->dim * (double)(x->rows + y->rows);
+  if (!status && rk_parallel(tasks, numbers < 1e6 ? 1 : rk_threads(), range_task, &all, poll,
+                             poll_data))
+    status = rk_fail(error, RK_CANCELLED, "interrupted");
+  for (int64_t d = 0; d < x->dim && !status; d++) {
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t k = d * per; k < (d + 1) * per; k++) {
+      if (all.low[k] < low) low = all.low[k];
+      if (all.high[k] > high) high = all.high[k];
+    }
+    centre[d] = centre_of(low, high);
   }
+  free(all.low);
+  free(all.high);
+  return status;
 }
 
 /* ---- one side ---- */

@@ -19,7 +19,8 @@ void rk_packed_free(rk_packed *packed);
 
 /* The common centre of two inputs, per component: such that |x - centre| <= |x| for every finite x
  * of both, so that shifting never costs accuracy; 0 where the data lies on both sides of 0. */
-void rk_centre(const rk_array *x, const rk_array *y, double *centre);
+rk_status rk_centre(const rk_array *x, const rk_array *y, double *centre, rk_poll poll,
+                    void *poll_data, rk_error *error);
 
 void *rk_aligned(size_t bytes);             /* to 64; freed by free() */
 

@@ -4,14 +4,12 @@
  * there are few rows. A task walks its columns in chunks of a few milliseconds. The cuts depend on
  * the sizes and on the plan only, and states are merged in order of their columns: results are the
  * same bit for bit whatever the number of threads. */
-#include "emit/emit.h"
 #include "error.h"
 #include "os.h"
 #include "run/pack.h"
 #include "run/parallel.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,60 +33,7 @@ typedef struct {
   int failed;
 } job;
 
-/* ---- kernels ---- */
-
-/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one. */
-static void *function_of(const rk_kernel *kernel, const char *name, int number) {
-  char full[48];
-  if (number < 0) snprintf(full, sizeof full, "%s", name);
-  else snprintf(full, sizeof full, "%s_%d", name, number);
-  return rk_kernel_symbol(kernel, full);
-}
-
-static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int number,
-                                rk_error *error) {
-  void *parameters = function_of(kernel, "rk_parameters", number);
-  void *rows = function_of(kernel, "rk_rows", number);
-  void *columns = function_of(kernel, "rk_columns", number);
-  void *pair = function_of(kernel, "rk_pair", number);
-  if (!parameters || !rows || !columns || !pair)
-    return rk_fail(error, RK_ERROR_INTERNAL, "a kernel lacks one of its functions");
-  memcpy(&module->parameters, &parameters, sizeof parameters);
-  memcpy(&module->rows, &rows, sizeof rows);
-  memcpy(&module->columns, &columns, sizeof columns);
-  memcpy(&module->pair, &pair, sizeof pair);
-  return RK_OK;
-}
-
-rk_status rk_modules_build(rk_stage *const *stage, int n, rk_lane_axis axis, rk_poll poll,
-                           void *poll_data, rk_error *error) {
-  const rk_pass **pass = calloc((size_t)n, sizeof *pass);
-  const rk_tile **tile = calloc((size_t)n, sizeof *tile);
-  rk_text source = {0};
-  rk_kernel *kernel = NULL;
-  rk_status status = pass && tile ? RK_OK : rk_fail_memory(error, (size_t)n * 16);
-  for (int k = 0; !status && k < n; k++) {
-    rk_module *module = &stage[k]->module[axis];
-    module->tile = rk_tile_choose(&stage[k]->pass, axis, rk_os_vector_bytes());
-    module->work = rk_work_bytes(&stage[k]->pass, &module->tile);
-    pass[k] = &stage[k]->pass;
-    tile[k] = &module->tile;
-  }
-  if (!status) status = rk_emit_c(pass, tile, n, rk_include_dir(), &source, error);
-  if (!status) status = rk_build_c(rk_text_string(&source), poll, poll_data, &kernel, error);
-  for (int k = 0; !status && k < n; k++)
-    status = take_functions(&stage[k]->module[axis], kernel, n > 1 ? k : -1, error);
-  rk_text_free(&source);
-  free(pass);
-  free(tile);
-  return status;
-}
-
-rk_status rk_module_ready(rk_stage *stage, rk_lane_axis axis, rk_poll poll, void *poll_data,
-                          rk_error *error) {
-  if (stage->module[axis].pair) return RK_OK;
-  return rk_modules_build(&stage, 1, axis, poll, poll_data, error);
-}
+/* ---- cutting ---- */
 
 /* Lanes along the kept index read R's columns as they are; with fewer rows than half a vector most
  * lanes would idle. */
@@ -96,8 +41,6 @@ rk_lane_axis rk_choose_axis(const rk_stage *stage, int64_t kept_rows, int64_t re
   int lanes = rk_os_vector_bytes() / rk_real_size(&stage->pass.options);
   return 2 * kept_rows <= lanes && reduced_rows >= 4 * lanes ? RK_LANES_REDUCED : RK_LANES_KEPT;
 }
-
-/* ---- cutting ---- */
 
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -275,15 +218,13 @@ rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows
                        int64_t reduced_rows, const rk_output *outputs, rk_poll poll,
                        void *poll_data, rk_error *error) {
   if (kept_rows == 0) return RK_OK;
-  rk_lane_axis axis = rk_choose_axis(stage, kept_rows, reduced_rows);
-  rk_status status = rk_module_ready(stage, axis, poll, poll_data, error);
-  if (status) return status;
   rk_packed packed;
-  job j = {.stage = stage, .module = &stage->module[axis], .packed = &packed, .outputs = outputs,
-           .kept_rows = kept_rows, .reduced_rows = reduced_rows};
+  job j = {.stage = stage, .module = &stage->module[rk_choose_axis(stage, kept_rows, reduced_rows)],
+           .packed = &packed, .outputs = outputs, .kept_rows = kept_rows,
+           .reduced_rows = reduced_rows};
   int threads = all_seconds(&j) < serial_seconds ? 1 : rk_threads();
-  status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, rk_threads(), &packed, poll,
-                   poll_data, error);
+  rk_status status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, rk_threads(), &packed,
+                             poll, poll_data, error);
   if (status) return status;
   cut(&j);
   status = run_tasks(&j, threads, poll, poll_data, error);
