@@ -77,7 +77,7 @@ apply_options <- function() {
   options <- get_options()
   engine <- unclass(options)
   engine$show_progress <- interactive() && options$progress && options$verbosity > 0L
-  configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "debug", "ncore")])
+  configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore")])
   session$engine <- engine
   session$applied <- options
 }
@@ -122,7 +122,7 @@ check_option_names <- function(names) {
 #' | `compiler` | `""` | C compiler; `""`: the one that R was built with |
 #' | `compile_timeout` | `60` | seconds after which a compiler is stopped |
 #' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
-#' | `debug` | `0` | 1: the engine tells what it does |
+#' | `debug` | `0` | no effect, kept for RKeOps scripts |
 #'
 #' `get_rkeops_option()` and `set_rkeops_option()` are the names of RKeOps 1.x.
 #'

@@ -71,7 +71,6 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   settings.compiler = option_string(options, "compiler", "");
   settings.compile_timeout = option_number(options, "compile_timeout", 0);
   settings.cache_limit = (int64_t)option_number(options, "cache_limit", 0);
-  settings.debug = option_number(options, "debug", 0) != 0;
   if (rk_configure(&settings, &error) != RK_OK) return status_object(&error);
   if (rk_set_threads((int)option_number(options, "ncore", 0), &error) != RK_OK)
     return status_object(&error);

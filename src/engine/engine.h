@@ -58,7 +58,6 @@ typedef struct {
   const char *compiler;     /* overrides the compiler of makeconf, e.g. "clang" or "ccache gcc" */
   double compile_timeout;   /* seconds; <= 0 keeps what was there (60) */
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
-  int debug;                /* 1: RKEOPS_DEBUG-like tracing to debug_file */
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);
 
