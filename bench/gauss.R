@@ -82,6 +82,8 @@ for (case in cases) {
 }
 keep("gauss", rows, c(
   "Rates are best of the repetitions; ratio = rkeops (whole call from R) / loop (loop alone);",
-  sprintf("FMA peak: bench/yardstick/fmapeak.c on %d threads, between the repetitions.", threads),
+  sprintf("FMA peak: bench/yardstick/fmapeak.c on %d threads, between the repetitions. Processors that",
+          threads),
+  "add beside their multiply-adds can do more than that: differences need additions.",
   sprintf("Flags of the loop: %s, vectors of %d bytes.", paste(kernel_flags, collapse = " "),
           vector_bytes())))

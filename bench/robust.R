@@ -118,13 +118,16 @@ leaks <- function(calls = 1e4) {
       gc(full = TRUE)
       c(status_megabytes("VmRSS"), length(dir("/proc/self/fd")))
     }
-    many(.(calls))                                # until the heap of R has settled
-    before <- state()
     many(.(calls))
-    cat(state() - before)
+    first <- state()                              # twice: the heap of R takes a while to settle
+    many(.(calls))
+    second <- state()
+    many(.(calls))
+    cat(c(second - first, state() - second))
   }))
   line(sprintf("%g calls of an operator, as many products, a tenth as many errors", calls),
-       sprintf("memory %+.1f MB, file descriptors %+d", change[1], as.integer(change[2])), "flat")
+       sprintf("memory %+.1f MB, the next as many %+.1f MB; file descriptors %+d", change[1],
+               change[3], as.integer(change[2] + change[4])), "flat")
 }
 
 # ---- one row, many columns: against the rate at which the inputs can be packed -----------------
@@ -146,5 +149,6 @@ keep("robust", rbind(
   peak_memory(1e3, 1e6, 3), peak_memory(1, 1e7, 3), peak_memory(2e4, 2e4, 100),
   interrupt(1e6, 1e6, 3), interrupt(1, 3e7, 3, after = 0.1), interrupt(100, 1e6, 1000),
   leaks(), one_row()),
-  c("Packed copies: every input once, in the precision of the computation.",
+  c("Packed copies: every input once, in the precision of the computation. A rest below zero: memory",
+    "that R had freed before is used again.",
     "Packing alone: bench/yardstick/packing.c, R's columns to records of floats, same threads."))

@@ -165,8 +165,8 @@ large_product <- function(n = 1e5) {
   difference <- relative_difference(a[some, , drop = FALSE], exp(-squared) %*% b)
 
   cat(sprintf("\nGaussian product, %g x %g, dimension 3 (dense: %.0f GB)\n", n, n, 8 * n^2 / 1e9))
-  cat(sprintf("  %.2f s with the compile, %.2f s without: %.2f thousand million pairs per second\n",
-              first, again, n^2 / again / 1e9))
+  cat(sprintf("  %.2f s with the compile, %.2f s without, on %d threads: %.3ge9 pairs per second\n",
+              first, again, threads, n^2 / again / 1e9))
   cat(sprintf("  against dense R on %d rows: largest relative difference %.1e\n",
               length(some), difference))
   cat(sprintf("  peak memory of this R process: %.0f MB\n", peak))
@@ -174,6 +174,8 @@ large_product <- function(n = 1e5) {
 }
 
 arguments <- commandArgs(trailingOnly = TRUE)
+threads <- max(1L, parallel::detectCores(), na.rm = TRUE)
+rkeops_use_cpu(ncore = threads)                      # the default is half of the processors
 set.seed(1)
 differences <- c(regression(if (length(arguments)) arguments[1] else "demo.png"), large_product())
 if (any(differences > tolerance)) stop("results differ from dense R by more than ", tolerance)

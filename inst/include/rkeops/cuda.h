@@ -13,7 +13,9 @@
 #define RK_PASTE_(a, b) a##_##b
 #define RK_PASTE(a, b) RK_PASTE_(a, b)
 #define RK(name) RK_PASTE(name, RK_TYPE)
-#define RK_INLINE static __device__ __forceinline__
+#define RK_INLINED static __device__ __forceinline__
+#define RK_CALLED static __device__ __noinline__ /* when a kernel calls very often */
+#define RK_INLINE RK_INLINED
 #define RK_INF __int_as_float(0x7f800000)
 #define RK_NAN __int_as_float(0x7fffffff)
 

@@ -24,7 +24,9 @@
 #define RK_PASTE_(a, b) a##_##b
 #define RK_PASTE(a, b) RK_PASTE_(a, b)
 #define RK(name) RK_PASTE(name, RK_TYPE)
-#define RK_INLINE static inline __attribute__((always_inline, unused))
+#define RK_INLINED static inline __attribute__((always_inline, unused))
+#define RK_CALLED static __attribute__((noinline, unused)) /* when a kernel calls very often */
+#define RK_INLINE RK_INLINED
 #define RK_RARE static __attribute__((noinline, cold, unused))
 #define RK_INF __builtin_inff()
 #define RK_NAN __builtin_nanf("")

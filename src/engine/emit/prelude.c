@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SECTIONS = 96, MAX_FILES = 16 };
+/* With more calls than this, mathematics is called rather than inlined: compile time. */
+enum { MAX_SECTIONS = 96, MAX_FILES = 16, MANY_CALLS = 40 };
 
 typedef struct { const char *head, *text; size_t head_length, length; } section;
 
@@ -134,6 +135,32 @@ static void wanted_sections(const prelude *p, const char *body, char *wanted) {
   if (base >= 0) wanted[base] = 0; /* pasted on its own */
 }
 
+/* Sections of a few instructions, always inlined; the others are functions worth a call. */
+static int is_small(const section *s) {
+  static const char *const small[] = {"base", "types", "mask", "minmax", "abs", "positions", "powi",
+                                      "in_scale", "sum_wide", "sum_same", "sum_kahan"};
+  for (unsigned k = 0; k < sizeof small / sizeof *small; k++)
+    if (is_named(s, small[k])) return 1;
+  return 0;
+}
+
+/* How often the body calls what a section of mathematics defines. */
+static int count_calls(const prelude *p, const char *body, const char *wanted) {
+  int calls = 0;
+  for (const char *at = body; (at = strstr(at, "= rk_")); at += 5) {
+    size_t length = strcspn(at + 5, "(");
+    int k = find(p, at + 5, length);
+    calls += k >= 0 && wanted[k] && !is_small(&p->section[k]);
+  }
+  return calls;
+}
+
+static void paste(rk_text *out, const section *s, int as_call) {
+  if (as_call) rk_text_add(out, "#undef RK_INLINE\n#define RK_INLINE RK_CALLED\n");
+  rk_text_bytes(out, s->text, s->length);
+  if (as_call) rk_text_add(out, "#undef RK_INLINE\n#define RK_INLINE RK_INLINED\n");
+}
+
 rk_status rk_write_prelude(rk_text *out, const char *include_dir, const char *file,
                            const char *body, rk_error *error) {
   prelude *p = NULL;
@@ -142,7 +169,8 @@ rk_status rk_write_prelude(rk_text *out, const char *include_dir, const char *fi
   if (status) return status;
   if (body) wanted_sections(p, body, wanted);
   else wanted[0] = 1; /* the base comes first */
+  int many = body && count_calls(p, body, wanted) > MANY_CALLS;
   for (int k = 0; k < p->sections; k++)
-    if (wanted[k]) rk_text_bytes(out, p->section[k].text, p->section[k].length);
+    if (wanted[k]) paste(out, &p->section[k], many && !is_small(&p->section[k]));
   return RK_OK;
 }

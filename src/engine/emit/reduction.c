@@ -155,7 +155,7 @@ static void write_weights(rk_writer *w) {
   const rk_node *exponent = w->pass->reduction->operand[0];
   int rows = w->tile->rows;
   rk_line(w, "vec w[%d][%d];", w->tile->columns, rows);
-  rk_open_tile(w);
+  rk_open_tile(w, rk_inline_cost(w, exponent));
   char held[96];
   snprintf(held, sizeof held, "%s", rk_component(w, exponent, (rk_index){0}));
   rk_line(w, "w[v][u] = %s;", held);
@@ -174,7 +174,7 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index) {
   char at[64], held[96];
   rk_index_text(index, at, sizeof at);
   rk_line(w, "vec t[%d];", w->tile->rows);
-  rk_open_tile(w);
+  rk_open_tile(w, rk_inline_cost(w, formula));
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
   int unit = !strcmp(held, "rk_num(1)");
@@ -198,7 +198,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index) {
   rk_index_text(index, at, sizeof at);
   snprintf(more, sizeof more, last, at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
-  rk_open_tile(w);
+  rk_open_tile(w, rk_inline_cost(w, formula));
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
   rk_line(w, "g[v][u] = %s;", held);
@@ -225,7 +225,7 @@ void rk_write_accumulate(rk_writer *w) {
   rk_range *ranges;
   int count = rk_ranges(w, &formula, 1, w->pass->state.components, &ranges);
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], 4);
+    rk_index index = rk_open_range(w, ranges[r], rk_inline_cost(w, formula) + 3);
     if (entry->start) enter_value(w, formula, index);
     else enter_sum(w, formula, index);
     rk_close(w);

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNROLL = 16, UNROLLED_OPERATIONS = 600 };
+/* Loops are unrolled while their bodies stay below these numbers of operations: the compiler's time
+ * grows with them. */
+enum { UNROLL = 16, UNROLLED_LOOP = 600, UNROLLED_TILE = 2000 };
 
 /* ---- lines ---- */
 
@@ -308,15 +310,22 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
     open_block(w);
     return constant(range.first);
   }
-  if (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_OPERATIONS)
+  if (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP)
     rk_open(w, "rk_each (k, %d)", length);
   else rk_open(w, "for (int k = 0; k < %d; k++)", length);
   return (rk_index){.symbolic = 1, .offset = range.first};
 }
 
-void rk_open_tile(rk_writer *w) {
+double rk_inline_cost(const rk_writer *w, const rk_node *node) {
+  return place_of(w, node) == RK_INLINE ? w->nest->each[node->number] : 0;
+}
+
+void rk_open_tile(rk_writer *w, double cost) {
+  int rows = w->tile->rows;
   if (w->nest->kind == RK_NEST_PAIR) {
-    rk_open(w, "rk_each (v, nv) rk_each (u, %d)", w->tile->rows);
+    if (cost * rows * w->tile->columns <= UNROLLED_TILE)
+      rk_open(w, "rk_each (v, nv) rk_each (u, %d)", rows);
+    else rk_open(w, "for (int v = 0; v < nv; v++) for (int u = 0; u < %d; u++)", rows);
   } else {
     open_block(w);
     rk_line(w, "enum { u = 0, v = 0 };");
@@ -353,7 +362,7 @@ static void declare_kept(rk_writer *w, const rk_node *node) {
 static void start_fold(rk_writer *w, const rk_node *node) {
   char state[40];
   if (node->operation->kind != RK_FOLD) return;
-  rk_open_tile(w);
+  rk_open_tile(w, 1);
   rk_line(w, "%s = %s;", fold_state(node, state, sizeof state), node->operation->start);
   if (!strcmp(node->operation->end, "p")) rk_line(w, "n%d[v][u] = rk_num(0);", node->number);
   rk_close_tile(w);
@@ -397,8 +406,10 @@ static void write_loop(rk_writer *w, const rk_step *step) {
     w->out->failed = 1;
     return;
   }
+  double cost = 0;
   for (int k = 0; k < step->count; k++) {
     int fold = node[k]->operation->kind == RK_FOLD;
+    cost += w->nest->each[node[k]->number] + 2;
     root[k] = fold ? node[k]->operand[0] : node[k];
     declare_kept(w, node[k]);
     start_fold(w, node[k]);
@@ -409,8 +420,8 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   for (int k = 0; k < step->count; k++)
     if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], 3 * step->count);
-    rk_open_tile(w);
+    rk_index index = rk_open_range(w, ranges[r], cost);
+    rk_open_tile(w, cost);
     for (int k = 0; k < step->count; k++) {
       if (node[k]->operation->kind == RK_FOLD) advance_fold(w, node[k], index);
       else store_panel(w, node[k], index);
@@ -426,7 +437,9 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
   const rk_node *const *node = w->nest->node + step->first;
   for (int k = 0; k < step->count; k++)
     if (place_of(w, node[k]) == RK_SCALAR) declare_kept(w, node[k]);
-  rk_open_tile(w);
+  double cost = 0;
+  for (int k = 0; k < step->count; k++) cost += w->nest->each[node[k]->number];
+  rk_open_tile(w, cost);
   for (int k = 0; k < step->count; k++) {
     rk_place place = place_of(w, node[k]);
     w->nest->place[node[k]->number] = RK_LOCAL;

@@ -38,12 +38,16 @@ typedef struct { int first, end; } rk_range;
 int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
               rk_range **ranges);
 
-/* Opens the loop over a range, gives the index of its component. */
+/* Opens the loop over a range, gives the index of its component. `cost`: operations of its body, of
+ * which the loops that are unrolled depend. */
 rk_index rk_open_range(rk_writer *w, rk_range range, double cost);
 
 /* The loops over the columns and rows of the register tile; what was named inside is forgotten. */
-void rk_open_tile(rk_writer *w);
+void rk_open_tile(rk_writer *w, double cost);
 void rk_close_tile(rk_writer *w);
+
+/* Operations that make one component of a node where it is used. */
+double rk_inline_cost(const rk_writer *w, const rk_node *node);
 
 /* Name of the value of a component; writes the lines that make it. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);

@@ -81,7 +81,6 @@ typedef struct {
   unsigned char *inside;  /* by node number: evaluated by this nest */
   int *uses;              /* by node number: readers in this nest */
   int *ready;             /* by node number: the step after which the value is there */
-  double *cost;           /* by node number: of one component, operands computed inline included */
   int size;
   int failed;
 } nesting;
@@ -126,7 +125,7 @@ static double own_cost(const rk_node *node) {
 
 static int needs_panel(const nesting *n, const rk_node *node) {
   return node->dim > 1 && !is_variable(node) && n->uses[node->number] > 1 &&
-         n->cost[node->number] >= CHEAP;
+         n->nest->each[node->number] >= CHEAP;
 }
 
 /* Operands of a repetition must be stored, or their components cannot be told apart by position. */
@@ -142,12 +141,12 @@ static void place_nodes(nesting *n) {
     const rk_node *node = rk_graph_node(n->pass->graph, k);
     if (!n->inside[k]) continue;
     store_repeated(n, node);
-    n->cost[k] = own_cost(node);
+    n->nest->each[k] = own_cost(node);
     n->ready[k] = 0;
     for (int o = 0; o < node->operands; o++) {
       int other = node->operand[o]->number;
       if (!n->inside[other]) continue;
-      if (n->nest->place[other] == RK_INLINE) n->cost[k] += n->cost[other];
+      if (n->nest->place[other] == RK_INLINE) n->nest->each[k] += n->nest->each[other];
       if (n->ready[other] > n->ready[k]) n->ready[k] = n->ready[other];
     }
     unsigned char *place = &n->nest->place[k];
@@ -238,7 +237,7 @@ static void count_cost(nesting *n) {
     double each = own_cost(node) + folds(node);
     for (int o = 0; o < node->operands; o++) {
       int other = node->operand[o]->number;
-      if (n->inside[other] && n->nest->place[other] == RK_INLINE) each += n->cost[other];
+      if (n->inside[other] && n->nest->place[other] == RK_INLINE) each += n->nest->each[other];
     }
     n->nest->cost += each * (dim ? dim : 1);
     if (n->nest->place[node->number] == RK_PANEL) n->nest->panel += node->dim;
@@ -246,7 +245,7 @@ static void count_cost(nesting *n) {
   for (int r = 0; r < n->nest->roots; r++) {
     const rk_node *root = n->nest->root[r];
     n->nest->cost += root->dim * (1 + (n->inside[root->number] &&
-                     n->nest->place[root->number] == RK_INLINE ? n->cost[root->number] : 0));
+                     n->nest->place[root->number] == RK_INLINE ? n->nest->each[root->number] : 0));
   }
 }
 
@@ -259,11 +258,12 @@ static int plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *roo
   nest->place = calloc(size, 1);
   nest->node = calloc(size, sizeof *nest->node);
   nest->step = calloc(size, sizeof *nest->step);
+  nest->each = calloc(size, sizeof *nest->each);
   nesting n = {.pass = pass, .nest = nest, .size = (int)size,
                .inside = calloc(size, 1), .uses = calloc(size, sizeof *n.uses),
-               .ready = calloc(size, sizeof *n.ready), .cost = calloc(size, sizeof *n.cost)};
-  n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !n.inside || !n.uses ||
-             !n.ready || !n.cost;
+               .ready = calloc(size, sizeof *n.ready)};
+  n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !nest->each || !n.inside || !n.uses ||
+             !n.ready;
   if (!n.failed) {
     if (roots) memcpy(nest->root, root, (size_t)roots * sizeof *root);
     collect(&n);
@@ -276,7 +276,6 @@ static int plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *roo
   free(n.inside);
   free(n.uses);
   free(n.ready);
-  free(n.cost);
   return !n.failed;
 }
 
@@ -310,6 +309,7 @@ void rk_pass_free(rk_pass *pass) {
   for (int k = 0; k < RK_NESTS; k++) {
     free(pass->nest[k].root);
     free(pass->nest[k].step);
+    free(pass->nest[k].each);
     free(pass->nest[k].node);
     free(pass->nest[k].place);
   }

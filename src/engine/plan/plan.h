@@ -41,6 +41,8 @@ typedef struct {
   const rk_node **node;        /* in order of the steps */
   int nodes;
   unsigned char *place;        /* rk_place by node number */
+  double *each;                /* by node number: arithmetic operations of one component, operands
+                                * that are computed inline included */
   double cost;                 /* arithmetic operations of one execution */
   int panel;                   /* components of all panels */
 } rk_nest;

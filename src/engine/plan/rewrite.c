@@ -24,9 +24,9 @@ static const double log2e = 1.4426950408889634074;
 
 typedef struct {
   rk_graph *graph;
-  int kept;              /* level bit of the kept index */
   int centre;            /* shift differences by a centre */
   const rk_node **made;  /* by number of the original node */
+  int *uses;             /* by number of the original node: its readers in the formula */
   rk_error *error;
 } rewriting;
 
@@ -155,27 +155,40 @@ static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *f
   return fold_factor(w, node, factor);
 }
 
-/* node * log2(e), as cheaply as it can be had; NULL when that would cost an operation for each
- * pair and lose accuracy. */
+/* Is the sum of squares (or its root) read by nothing else? A shared one is not made again for each
+ * factor. */
+static int is_own(const rewriting *w, const rk_node *node) {
+  for (; node->operands; node = node->operand[0]) {
+    if (w->uses[node->number] > 1) return 0;
+    if (!rk_node_is(node, "Sqrt") && !rk_node_is(node, "Sum")) break;
+  }
+  return 1;
+}
+
+/* `node` is of the original formula: node * log2(e), as cheaply as it can be had. NULL when that
+ * would cost an operation for each pair. */
 static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
   const rk_node *rest = node, *factor = split_factor(w, node, &rest);
-  const rk_node *scale = rk_number(w->graph, log2e);
+  const rk_node *base = w->made[rest->number], *scale = rk_number(w->graph, log2e);
+  if (w->error->status || !scale || !base) return NULL;
   if (factor && rk_node_is(factor, "Number"))
     scale = rk_number(w->graph, factor->value * log2e);
   else if (factor) scale = apply2(w, "Mult", scale, factor);
-  return scale ? absorb(w, rest, scale) : NULL;
+  const rk_node *moved = scale && is_own(w, rest) ? absorb(w, base, scale) : NULL;
+  if (moved || w->error->status || !factor) return moved;
+  return apply2(w, "Mult", scale, base); /* there is a factor anyway */
 }
 
 static const rk_node *exponential(rewriting *w, const rk_node *argument) {
   const rk_node *power = is_pair(argument) && argument->dim == 1 ? in_base_2(w, argument) : NULL;
   if (w->error->status) return NULL;
-  return power ? apply1(w, "exp2", power) : apply1(w, "Exp", argument);
+  return power ? apply1(w, "exp2", power) : apply1(w, "Exp", w->made[argument->number]);
 }
 
 /* ---- the walk ---- */
 
 static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *const *operand) {
-  if (rk_node_is(node, "Exp")) return exponential(w, operand[0]);
+  if (rk_node_is(node, "Exp")) return exponential(w, node->operand[0]);
   if (rk_node_is(node, "Subtract")) return difference(w, operand[0], operand[1]);
   if (rk_node_is(node, "Divide") && is_pair(node) && !is_pair(operand[1]))
     return apply2(w, "Mult", operand[0], apply1(w, "Inv", operand[1]));
@@ -207,13 +220,13 @@ static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {
   return rebuild(w, node, operand);
 }
 
-/* Marks what `root` is made of, down to the results of earlier passes. */
-static void mark(const rk_graph *graph, const rk_node *root, char *wanted) {
-  for (int k = 0; k < root->operands; k++) wanted[root->operand[k]->number] = 1;
+/* Counts the readers of what `root` is made of, down to the results of earlier passes. */
+static void count_uses(const rk_graph *graph, const rk_node *root, int *uses) {
+  for (int k = 0; k < root->operands; k++) uses[root->operand[k]->number]++;
   for (int k = root->number - 1; k >= 0; k--) {
     const rk_node *node = rk_graph_node(graph, k);
-    if (wanted[k] && !node->reduction)
-      for (int o = 0; o < node->operands; o++) wanted[node->operand[o]->number] = 1;
+    if (uses[k] && !node->reduction)
+      for (int o = 0; o < node->operands; o++) uses[node->operand[o]->number]++;
   }
 }
 
@@ -226,7 +239,7 @@ static const rk_node *rewrite_reduction(rewriting *w, const rk_node *reduction) 
   }
   if (entry->negate) result.operand[0] = apply1(w, "Minus", result.operand[0]);
   if (entry->has_head && result.operand[0]) {
-    const rk_node *power = in_base_2(w, result.operand[0]);
+    const rk_node *power = in_base_2(w, reduction->operand[0]);
     if (!power && !w->error->status)
       power = apply2(w, "Mult", rk_number(w->graph, entry->head_scale), result.operand[0]);
     result.operand[0] = power;
@@ -238,19 +251,18 @@ static const rk_node *rewrite_reduction(rewriting *w, const rk_node *reduction) 
 const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,
                           rk_error *error) {
   size_t size = (size_t)reduction->number + 1;
-  rewriting w = {.graph = graph, .error = error, .kept = reduction->level,
+  rewriting w = {.graph = graph, .error = error,
                  .centre = options->precision == RK_FLOAT32,
-                 .made = calloc(size, sizeof *w.made)};
-  char *wanted = calloc(size, 1);
+                 .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses)};
   const rk_node *result = NULL;
-  if (w.made && wanted) {
-    mark(graph, reduction, wanted);
+  if (w.made && w.uses) {
+    count_uses(graph, reduction, w.uses);
     for (size_t k = 0; k + 1 < size; k++)
-      if (wanted[k]) w.made[k] = rewrite_node(&w, rk_graph_node(graph, (int)k));
+      if (w.uses[k]) w.made[k] = rewrite_node(&w, rk_graph_node(graph, (int)k));
     result = rewrite_reduction(&w, reduction);
   }
   free(w.made);
-  free(wanted);
+  free(w.uses);
   if (!result && !error->status)
     rk_fail(error, RK_ERROR_MEMORY, "out of memory while planning a formula");
   return result;

@@ -101,7 +101,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n9[v][u] = n9[v][u] + n7[k][v][u];
     }
   }
-  rk_each (k, 6) {
+  for (int k = 0; k < 6; k++) {
     vec g[4][4];
     rk_each (v, nv) rk_each (u, 4) {
       const vec t7 = rk_load(x + (k) * 32 + u * 8);
@@ -116,7 +116,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
     }
   }
-  rk_each (k, 6) {
+  for (int k = 0; k < 6; k++) {
     vec g[4][4];
     rk_each (v, nv) rk_each (u, 4) {
       const vec t13 = n7[k][v][u] * n9[v][u];

@@ -40,7 +40,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][2], const real *restrict
   }
   vec (*const n7)[4][2] = (vec (*)[4][2])panel;
   panel += 48 * sizeof(vec);
-  rk_each (k, 6) {
+  for (int k = 0; k < 6; k++) {
     rk_each (v, nv) rk_each (u, 2) {
       const vec t1 = x[k][u];
       const vec t2 = y[v * 6 + k];
