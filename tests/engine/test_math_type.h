@@ -1,4 +1,5 @@
 /* The part of test_math.c that is compiled once for each type. */
+#include "names.h"
 #include "lanes.h"
 
 #if RK_TYPE == 32

@@ -10,9 +10,6 @@
 //@ base
 #ifndef RK_BASE
 #define RK_BASE
-#define RK_PASTE_(a, b) a##_##b
-#define RK_PASTE(a, b) RK_PASTE_(a, b)
-#define RK(name) RK_PASTE(name, RK_TYPE)
 #define RK_INLINED static __device__ __forceinline__
 #define RK_CALLED static __device__ __noinline__ /* when a kernel calls very often */
 #define RK_INLINE RK_INLINED
@@ -20,64 +17,6 @@
 #define RK_NAN __int_as_float(0x7fffffff)
 
 #define RK_LANES 1
-#define real RK(rk_real)   /* float, double */
-#define rk_int RK(rk_int)  /* positions */
-#define vec RK(rk_vec)     /* one real */
-#define ivec RK(rk_ivec)
-#define mask RK(rk_mask)
-
-#define rk_load RK(rk_load)
-#define rk_store RK(rk_store)
-#define rk_broadcast RK(rk_broadcast)
-#define rk_ibroadcast RK(rk_ibroadcast)
-#define rk_lt RK(rk_lt)
-#define rk_le RK(rk_le)
-#define rk_gt RK(rk_gt)
-#define rk_ge RK(rk_ge)
-#define rk_eq RK(rk_eq)
-#define rk_ne RK(rk_ne)
-#define rk_ilt RK(rk_ilt)
-#define rk_and RK(rk_and)
-#define rk_or RK(rk_or)
-#define rk_not RK(rk_not)
-#define rk_select RK(rk_select)
-#define rk_iselect RK(rk_iselect)
-#define rk_any RK(rk_any)
-#define rk_all RK(rk_all)
-#define rk_isnan RK(rk_isnan)
-#define rk_truth RK(rk_truth)
-#define rk_min RK(rk_min)
-#define rk_max RK(rk_max)
-#define rk_abs RK(rk_abs)
-#define rk_copysign RK(rk_copysign)
-#define rk_from_int RK(rk_from_int)
-#define rk_lane_index RK(rk_lane_index)
-#define rk_floor RK(rk_floor)
-#define rk_round RK(rk_round)
-#define rk_sqrt RK(rk_sqrt)
-#define rk_rsqrt RK(rk_rsqrt)
-#define rk_exp RK(rk_exp)
-#define rk_exp2 RK(rk_exp2)
-#define rk_expm1 RK(rk_expm1)
-#define rk_log RK(rk_log)
-#define rk_log1p RK(rk_log1p)
-#define rk_sin RK(rk_sin)
-#define rk_cos RK(rk_cos)
-#define rk_tanh RK(rk_tanh)
-#define rk_sinh RK(rk_sinh)
-#define rk_cosh RK(rk_cosh)
-#define rk_asin RK(rk_asin)
-#define rk_acos RK(rk_acos)
-#define rk_atan RK(rk_atan)
-#define rk_atan2 RK(rk_atan2)
-#define rk_pow RK(rk_pow)
-#define rk_powi RK(rk_powi)
-#define rk_sign RK(rk_sign)
-#define rk_step RK(rk_step)
-#define rk_relu RK(rk_relu)
-#define rk_xlogx RK(rk_xlogx)
-#define rk_sinxdivx RK(rk_sinxdivx)
-#define rk_mod RK(rk_mod)
 
 #define rk_num(c) ((real)(c))
 

@@ -7,24 +7,7 @@
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
-#define RK_LARGEST RK(RK_LARGEST)
 #define rk_lane(value, l) (value)
-#define rk_in_scale RK(rk_in_scale)
-#define rk_sum_wide RK(rk_sum_wide)
-#define rk_sum_wide_start RK(rk_sum_wide_start)
-#define rk_sum_wide_add RK(rk_sum_wide_add)
-#define rk_sum_wide_scale RK(rk_sum_wide_scale)
-#define rk_sum_wide_lane RK(rk_sum_wide_lane)
-#define rk_sum_same RK(rk_sum_same)
-#define rk_sum_same_start RK(rk_sum_same_start)
-#define rk_sum_same_add RK(rk_sum_same_add)
-#define rk_sum_same_scale RK(rk_sum_same_scale)
-#define rk_sum_same_lane RK(rk_sum_same_lane)
-#define rk_sum_kahan RK(rk_sum_kahan)
-#define rk_sum_kahan_start RK(rk_sum_kahan_start)
-#define rk_sum_kahan_add RK(rk_sum_kahan_add)
-#define rk_sum_kahan_scale RK(rk_sum_kahan_scale)
-#define rk_sum_kahan_lane RK(rk_sum_kahan_lane)
 
 //@ sum_wide
 typedef double rk_sum_wide;

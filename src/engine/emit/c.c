@@ -243,7 +243,8 @@ rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int 
     end_pass(kernel, n);
   }
   write_head(out, pass, tile, n);
-  rk_status status = rk_write_prelude(out, include_dir, "lanes.h", NULL, error);
+  rk_status status = rk_write_prelude(out, include_dir, "names.h", NULL, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "lanes.h", NULL, error);
   if (!status) status = rk_write_prelude(out, include_dir, "tile.h", NULL, error);
   if (!status) status = write_part(out, include_dir, 64, &part[0], error);
   if (!status && part[1].length) status = write_part(out, include_dir, 32, &part[1], error);

@@ -129,7 +129,8 @@ rk_status rk_emit_cuda(const rk_pass *pass, const char *include_dir, rk_text *ou
   rk_plan_print(pass, &tile, " * ", out);
   rk_text_format(out, " * %d threads\n */\n", THREADS);
   const char *text = rk_text_string(&kernel);
-  rk_status status = rk_write_prelude(out, include_dir, "cuda.h", NULL, error);
+  rk_status status = rk_write_prelude(out, include_dir, "names.h", NULL, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "cuda.h", NULL, error);
   if (!status) status = rk_write_prelude(out, include_dir, "tile_cuda.h", NULL, error);
   rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", 8 * rk_real_size(&pass->options));
   if (!status) status = rk_write_prelude(out, include_dir, "cuda.h", text, error);
