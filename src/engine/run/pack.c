@@ -48,11 +48,14 @@ static void range_task(void *data, int64_t task, int thread) {
   const double *at = x->data + component * x->component_stride + first * x->row_stride;
   double low = INFINITY, high = -INFINITY;
   (void)thread;
-  for (int64_t r = first; r < end; r++, at += x->row_stride) {
-    double value = *at, up = value - value == 0 ? value : -INFINITY;
-    double down = value - value == 0 ? value : INFINITY;
-    low = down < low ? down : low;
-    high = up > high ? up : high;
+  while (first < end && !(low <= 0 && high >= 0)) { /* data around 0 has no centre: look no further */
+    int64_t stop = first + 1024 < end ? first + 1024 : end;
+    for (; first < stop; first++, at += x->row_stride) {
+      double value = *at, up = value - value == 0 ? value : -INFINITY;
+      double down = value - value == 0 ? value : INFINITY;
+      low = down < low ? down : low;
+      high = up > high ? up : high;
+    }
   }
   all->low[task] = low;
   all->high[task] = high;
