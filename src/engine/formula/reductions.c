@@ -23,7 +23,8 @@ MERGE(merge_smallest, {
   for (int r = 0; r < K; r++) {
     double g = w[r * lw];
     int64_t j = q[r * lw];
-    for (int k = r; k < K; k++) {
+    if (j == 0x7fffffffffffffffLL || g > v[(K - 1) * ld]) break;
+    for (int k = r; k < K && j != 0x7fffffffffffffffLL; k++) {
       double value = v[k * ld];
       int64_t position = p[k * ld];
       if (g < value || (g == value && j < position)) {
