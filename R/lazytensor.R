@@ -98,7 +98,13 @@ constant <- function(x, text = number_text(x)) {
   define(text, list(), dimres = 1L)
 }
 
-number_text <- function(x) sprintf("%.17g", as.double(x))
+number_text <- function(x) {
+  for (digits in 15:17) {
+    text <- sprintf("%.*g", digits, as.double(x))
+    if (identical(as.double(text), as.double(x))) break
+  }
+  text
+}
 
 # ---- definitions ---------------------------------------------------------------------------------
 
@@ -270,6 +276,9 @@ print.LazyTensor <- function(x, ...) {
 #' @importFrom utils str
 #' @export
 str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
+
+#' @export
+summary.LazyTensor <- function(object, ...) print(object)
 
 #' Kinds of LazyTensors
 #'
