@@ -13,6 +13,7 @@
 #include "run/kernel.h"
 #include "run/pack.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ typedef struct { char *key; void *value; } entry;
 typedef struct { entry slot[TABLE]; int count; } table;
 
 static table programs, plans;
+static table old_programs, old_plans; /* emptied last: callers may still hold these */
 static char *include_dir;
 static int64_t memory_hits, program_count;
 
@@ -76,9 +78,13 @@ static char *request_key(const char *text, const char *const *declarations, int 
   return rk_text_steal(&key);
 }
 
-static char *plan_key(const rk_graph *graph, const rk_node *root, const rk_options *options) {
+static char *plan_key(rk_graph *graph, const rk_node *root, const rk_options *options) {
   rk_text key = {0};
   write_options(&key, options);
+  /* also of what the formula does not use: programs of one plan have the same variables */
+  int all = rk_graph_variables(graph), inputs = 0;
+  for (int k = 0; k < all; k++) inputs += rk_graph_variable_at(graph, k)->origin == RK_FROM_INPUT;
+  rk_text_format(&key, "%d variables, %d inputs\n", all, inputs);
   if (rk_graph_print(graph, root, &key)) key.failed = 1;
   return rk_text_steal(&key);
 }
@@ -98,7 +104,7 @@ static void free_plan(rk_plan *plan) {
 static int needed_reductions(const rk_graph *graph, const rk_node *root, const rk_node **found) {
   char *wanted = calloc((size_t)root->number + 1, 1);
   int count = 0;
-  if (!wanted) return 0;
+  if (!wanted) return -1;
   wanted[root->number] = 1;
   for (int k = root->number; k >= 0; k--) {
     const rk_node *node = rk_graph_node(graph, k);
@@ -122,6 +128,7 @@ static int result_variable(rk_graph *graph, const rk_node *reduction) {
 static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error *error) {
   const rk_node *reduction[MAX_STAGES];
   int count = needed_reductions(plan->graph, plan->root, reduction);
+  if (count < 0) return rk_fail_memory(error, (size_t)plan->root->number + 1);
   if (!count || reduction[count - 1] != plan->root)
     return rk_fail(error, RK_ERROR_FORMULA, "more than %d reductions in one formula", MAX_STAGES);
   plan->stage = calloc((size_t)count, sizeof *plan->stage);
@@ -170,19 +177,30 @@ static int copy_variables(rk_program *program, rk_graph *graph) {
   return 1;
 }
 
-/* Texts may be without number (a literal that changes at each call): the tables are emptied when
- * they are full. Kernels are found again on the disk. */
+static void empty(table *its_programs, table *its_plans) {
+  for (int k = 0; k < TABLE; k++) {
+    free_program(its_programs->slot[k].value);
+    free_plan(its_plans->slot[k].value);
+  }
+  memset(its_programs, 0, sizeof *its_programs);
+  memset(its_plans, 0, sizeof *its_plans);
+}
+
+/* Texts may be without number (a literal that changes at each call): when the tables are full, new
+ * ones are begun. The full ones stay until these are full too, so that a program is good for at
+ * least MAX_PROGRAMS more requests. Kernels are found again on the disk. */
 static void make_room(void) {
-  if (programs.count >= MAX_PROGRAMS || plans.count >= MAX_PROGRAMS) rk_forget();
+  if (programs.count < MAX_PROGRAMS && plans.count < MAX_PROGRAMS) return;
+  empty(&old_programs, &old_plans);
+  old_programs = programs;
+  old_plans = plans;
+  memset(&programs, 0, sizeof programs);
+  memset(&plans, 0, sizeof plans);
 }
 
 void rk_forget(void) {
-  for (int k = 0; k < TABLE; k++) {
-    free_program(programs.slot[k].value);
-    free_plan(plans.slot[k].value);
-  }
-  memset(&programs, 0, sizeof programs);
-  memset(&plans, 0, sizeof plans);
+  empty(&old_programs, &old_plans);
+  empty(&programs, &plans);
 }
 
 const rk_program_info *rk_program_info_of(const rk_program *program) { return &program->info; }
@@ -397,16 +415,25 @@ static rk_status run_stages(request *r, values *v) {
   rk_plan *plan = r->program->plan;
   for (int k = 0; k < plan->stages; k++) {
     rk_stage *stage = &plan->stage[k];
-    rk_output inner = {.type = RK_OUT_DOUBLE};
+    /* later passes read the first field; "no position" is not a number there */
+    rk_output inner[2] = {{.type = RK_OUT_DOUBLE, .none_double = NAN},
+                          {.type = RK_OUT_DOUBLE, .none_double = NAN}};
     int64_t kept = kept_of(stage, r->rows);
+    double *unread = NULL;
     if (!is_last(plan, k)) {
-      if (!own_value(v, stage->result, kept, stage->pass.source->dim))
-        return rk_fail_memory(r->error, (size_t)kept * sizeof(double));
-      inner.data = v->own[stage->result];
+      rk_field field[2];
+      size_t size = (size_t)kept * (size_t)stage->pass.source->dim * sizeof *unread;
+      int made = own_value(v, stage->result, kept, stage->pass.source->dim);
+      if (made && rk_reduction_fields(stage->pass.source, field) > 1)
+        made = (unread = malloc(size + 1)) != NULL;
+      if (!made) return rk_fail_memory(r->error, size);
+      inner[0].data = v->own[stage->result];
+      inner[1].data = unread;
     }
     rk_status status = rk_run_stage(stage, v->value, kept, reduced_of(stage, r->rows),
-                                    is_last(plan, k) ? r->outputs : &inner, r->poll, r->poll_data,
+                                    is_last(plan, k) ? r->outputs : inner, r->poll, r->poll_data,
                                     r->error);
+    free(unread);
     if (status) return status;
   }
   return RK_OK;

@@ -1,7 +1,8 @@
 /* The rkeops engine: all that the R glue, the C tests and the drivers may call.
  *
  * A formula (text and declarations) becomes a program once; a program runs on arrays as often as
- * wanted. Programs live in a cache of the process and are never freed by the caller.
+ * wanted. Programs live in a cache of the process and are never freed by the caller: one is good
+ * until rk_forget, or until 4096 other programs have been asked for.
  * The engine knows nothing of R: it returns a status and writes a message into the caller's
  * rk_error; it never prints, never exits and never jumps. It is called from one thread at a time.
  */

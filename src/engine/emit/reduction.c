@@ -170,11 +170,11 @@ static void write_weights(rk_writer *w) {
   rk_close(w);
 }
 
-static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index) {
+static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, double cost) {
   char at[64], held[96];
   rk_index_text(index, at, sizeof at);
   rk_line(w, "vec t[%d];", w->tile->rows);
-  rk_open_tile(w, rk_inline_cost(w, formula));
+  rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
   int unit = !strcmp(held, "rk_num(1)");
@@ -191,14 +191,14 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index) {
   rk_line(w, "rk_each (u, %d) z->s[%s][u] += t[u];", w->tile->rows, at);
 }
 
-static void enter_value(rk_writer *w, const rk_node *formula, rk_index index) {
+static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, double cost) {
   const rk_reduction *entry = entry_of(w);
   const char *last = entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
   char at[64], held[96], more[128], absent[32];
   rk_index_text(index, at, sizeof at);
   snprintf(more, sizeof more, last, at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
-  rk_open_tile(w, rk_inline_cost(w, formula));
+  rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
   rk_line(w, "g[v][u] = %s;", held);
@@ -224,10 +224,11 @@ void rk_write_accumulate(rk_writer *w) {
   if (entry->has_head) write_weights(w);
   rk_range *ranges;
   int count = rk_ranges(w, &formula, 1, w->pass->state.components, &ranges);
+  double cost = (rk_inline_cost(w, formula) + 3) * rk_repeated(count);
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], rk_inline_cost(w, formula) + 3);
-    if (entry->start) enter_value(w, formula, index);
-    else enter_sum(w, formula, index);
+    rk_index index = rk_open_range(w, ranges[r], cost);
+    if (entry->start) enter_value(w, formula, index, cost);
+    else enter_sum(w, formula, index, cost);
     rk_close(w);
   }
   free(ranges);

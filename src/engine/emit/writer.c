@@ -146,6 +146,12 @@ static void number_text(double value, char *text, size_t size) {
   else snprintf(text, size, "rk_num(%.17g)", value);
 }
 
+/* A piece of text that lacks something fails the whole. */
+static const char *whole(rk_writer *w, const rk_text *code) {
+  if (code->failed) w->out->failed = 1;
+  return rk_text_string(code);
+}
+
 /* The code of an operation on named operands. */
 static void operation_text(rk_text *out, const char *code, const rk_node *node,
                            const char *const *operand, const char *index, const char *state,
@@ -202,7 +208,7 @@ static const char *computed(rk_writer *w, const rk_node *node, rk_index index, c
   }
   rk_text code = {0};
   operation_text(&code, node->operation->code, node, operand, text, "", "");
-  const char *name = declare(w, node, text, rk_text_string(&code));
+  const char *name = declare(w, node, text, whole(w, &code));
   rk_text_free(&code);
   return name;
 }
@@ -316,6 +322,8 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
   return (rk_index){.symbolic = 1, .offset = range.first};
 }
 
+int rk_repeated(int ranges) { return ranges < 8 ? 1 : ranges; }
+
 double rk_inline_cost(const rk_writer *w, const rk_node *node) {
   return place_of(w, node) == RK_INLINE ? w->nest->each[node->number] : 0;
 }
@@ -380,11 +388,11 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
   if (!strcmp(node->operation->end, "p")) {
     rk_text_format(&code, "%s = ", position);
     operation_text(&code, node->operation->place, node, operand, at, state, position);
-    rk_line(w, "%s;", rk_text_string(&code));
+    rk_line(w, "%s;", whole(w, &code));
     rk_text_clear(&code);
   }
   operation_text(&code, node->operation->next, node, operand, at, state, position);
-  rk_line(w, "%s = %s;", state, rk_text_string(&code));
+  rk_line(w, "%s = %s;", state, whole(w, &code));
   rk_text_free(&code);
 }
 
@@ -420,8 +428,8 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   for (int k = 0; k < step->count; k++)
     if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], cost);
-    rk_open_tile(w, cost);
+    rk_index index = rk_open_range(w, ranges[r], cost * rk_repeated(count));
+    rk_open_tile(w, cost * rk_repeated(count));
     for (int k = 0; k < step->count; k++) {
       if (node[k]->operation->kind == RK_FOLD) advance_fold(w, node[k], index);
       else store_panel(w, node[k], index);

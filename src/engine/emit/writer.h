@@ -46,6 +46,9 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost);
 void rk_open_tile(rk_writer *w, double cost);
 void rk_close_tile(rk_writer *w);
 
+/* With many ranges, the same body is written many times: how often that counts. */
+int rk_repeated(int ranges);
+
 /* Operations that make one component of a node where it is used. */
 double rk_inline_cost(const rk_writer *w, const rk_node *node);
 

@@ -139,6 +139,12 @@ static int kinds_fit(const application *app) {
   return 1;
 }
 
+static int gives_logical(const application *app) {
+  const rk_operation *operation = app->operation;
+  return operation->result == RK_RESULT_LOGICAL || operation->result == RK_RESULT_LOGICAL_ONLY ||
+         (operation->kind == RK_PIECES && app->operand[0]->is_logical && operation->operands == 1);
+}
+
 static const rk_node *new_node(const application *app, int dim) {
   const rk_operation *operation = app->operation;
   rk_node node = {.operation = operation, .operands = operation->operands,
@@ -148,10 +154,7 @@ static const rk_node *new_node(const application *app, int dim) {
     node.level |= app->operand[k]->level;
   }
   for (int k = 0; k < operation->integers; k++) node.integer[k] = app->q[k];
-  node.is_logical = operation->result == RK_RESULT_LOGICAL ||
-                    operation->result == RK_RESULT_LOGICAL_ONLY ||
-                    (operation->kind == RK_PIECES && app->operand[0]->is_logical &&
-                     operation->operands == 1);
+  node.is_logical = gives_logical(app);
   const rk_node *made = rk_graph_intern(app->graph, &node);
   if (!made) rk_fail(app->error, RK_ERROR_MEMORY, "out of memory while building a formula");
   return made;
@@ -196,7 +199,7 @@ static const rk_node *apply_entry(application *app) {
     return NULL;
   }
   const rk_node *shorter = local_rule(app);
-  if (shorter && shorter->dim == dim) return shorter;
+  if (shorter && shorter->dim == dim && shorter->is_logical == gives_logical(app)) return shorter;
   if (app->error && app->error->status) return NULL;
   return new_node(app, dim);
 }

@@ -77,6 +77,12 @@ static const rk_node *place_error(parser *p, const char *place) {
   return fail_at(p, place, "%s", inner.message);
 }
 
+static const rk_node *in_graph(parser *p, const rk_node *node) {
+  if (!node && !p->error->status)
+    rk_fail(p->error, RK_ERROR_MEMORY, "out of memory while reading a formula");
+  return node;
+}
+
 /* ---- words ---- */
 
 static void skip_blanks(parser *p) {
@@ -323,7 +329,7 @@ static const rk_node *variable_in_place(parser *p, const char *name, const char 
     k = add_input(p, written, &v, position);
     if (k < 0) return NULL;
   }
-  return rk_variable_node(p->graph, k);
+  return in_graph(p, rk_variable_node(p->graph, k));
 }
 
 /* declaration = [ name "=" ] ("Vi"|"Vj"|"Pm"|"Var") arguments */
@@ -378,27 +384,23 @@ static int named_integer(parser *p, const char *name, int *value) {
   return 0;
 }
 
-/* integer_atom = ["-"] (digits | "(" integer ")") */
+/* integer_atom = {"-"} (digits | "(" integer ")") */
 static int integer_atom(parser *p, long *value) {
-  if (take(p, "-")) {
-    if (!integer_atom(p, value)) return 0;
-    *value = -*value;
-    return 1;
-  }
-  int small;
+  int small, sign = 1;
+  while (take(p, "-")) sign = -sign;
   if (take(p, "(")) {
     if (!integer_expression(p, &small) || !expect(p, ")", "after an integer")) return 0;
-    *value = small;
+    *value = sign * (long)small;
     return 1;
   }
   const char *place = p->at;
   char name[MAX_NAME], buffer[64];
   double number;
   int is_integer;
-  if (take_name(p, name) && named_integer(p, name, &small)) return *value = small, 1;
+  if (take_name(p, name) && named_integer(p, name, &small)) return *value = sign * (long)small, 1;
   p->at = place;
   if (take_number(p, &number, &is_integer)) {
-    if (number == floor(number) && number <= INT_MAX) return *value = (long)number, 1;
+    if (number == floor(number) && number <= INT_MAX) return *value = sign * (long)number, 1;
     fail_at(p, place, "expected an integer, found %g", number);
     return 0;
   }
@@ -440,7 +442,7 @@ static int integer_expression(parser *p, int *value) {
  * decides what is compiled. */
 static const rk_node *number_node(parser *p, double value) {
   if (p->operand || value == 0 || value == 1 || value == -1 || value == 2)
-    return rk_number(p->graph, value);
+    return in_graph(p, rk_number(p->graph, value));
   rk_graph_variable variable = {.name = "", .kind = RK_KIND_PARAMETER, .dim = 1,
                                 .origin = RK_FROM_NUMBER, .number = value};
   int added = rk_graph_add_variable(p->graph, &variable);
@@ -449,7 +451,7 @@ static const rk_node *number_node(parser *p, double value) {
     return NULL;
   }
   rk_graph_variable_at(p->graph, added)->source = added;
-  return rk_variable_node(p->graph, added);
+  return in_graph(p, rk_variable_node(p->graph, added));
 }
 
 /* ---- calls ---- */
@@ -601,8 +603,8 @@ static const rk_node *named_value(parser *p, const char *name, const char *place
   for (int k = 0; k < p->name_count; k++)
     if (!strcmp(p->names[k].name, name)) return p->names[k].node;
   int small, variable = p->operand ? -1 : find_variable(p->graph, name);
-  if (variable >= 0) return rk_variable_node(p->graph, variable);
-  if (named_integer(p, name, &small)) return rk_number(p->graph, small);
+  if (variable >= 0) return in_graph(p, rk_variable_node(p->graph, variable));
+  if (named_integer(p, name, &small)) return in_graph(p, rk_number(p->graph, small));
   return fail_unknown(p, place, name, 0);
 }
 
@@ -856,6 +858,7 @@ static rk_status parse(rk_graph *graph, const char *text, const char *const *dec
   p.what = "formula";
   p.text = p.at = text;
   if (!error->status) *root = whole_text(&p);
+  if (!error->status) in_graph(&p, *root);
   if (!error->status) check_positions(&p);
   free(p.names);
   return error->status;

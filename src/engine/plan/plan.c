@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHEAP = 4 }; /* operations below which a vector's component is computed again where used */
+enum {
+  CHEAP = 4,   /* operations below which a vector's component is computed again where used */
+  DEEP = 200   /* operations inside each other that are computed where used: the emitter recurs */
+};
 
 /* ---- levels and slots ---- */
 
@@ -80,6 +83,7 @@ typedef struct {
   rk_nest *nest;
   unsigned char *inside;  /* by node number: evaluated by this nest */
   int *uses;              /* by node number: readers in this nest */
+  int *depth;             /* by node number: operations inside each other, all inline */
   int *ready;             /* by node number: the step after which the value is there */
   int size;
   int failed;
@@ -124,8 +128,9 @@ static double own_cost(const rk_node *node) {
 }
 
 static int needs_panel(const nesting *n, const rk_node *node) {
-  return node->dim > 1 && !is_variable(node) && n->uses[node->number] > 1 &&
-         n->nest->each[node->number] >= CHEAP;
+  return node->dim > 1 && !is_variable(node) &&
+         ((n->uses[node->number] > 1 && n->nest->each[node->number] >= CHEAP) ||
+          n->depth[node->number] >= DEEP);
 }
 
 /* Operands of a repetition must be stored, or their components cannot be told apart by position. */
@@ -143,10 +148,14 @@ static void place_nodes(nesting *n) {
     store_repeated(n, node);
     n->nest->each[k] = own_cost(node);
     n->ready[k] = 0;
+    n->depth[k] = 1;
     for (int o = 0; o < node->operands; o++) {
       int other = node->operand[o]->number;
       if (!n->inside[other]) continue;
-      if (n->nest->place[other] == RK_INLINE) n->nest->each[k] += n->nest->each[other];
+      if (n->nest->place[other] == RK_INLINE) {
+        n->nest->each[k] += n->nest->each[other];
+        if (n->depth[other] >= n->depth[k]) n->depth[k] = n->depth[other] + 1;
+      }
       if (n->ready[other] > n->ready[k]) n->ready[k] = n->ready[other];
     }
     unsigned char *place = &n->nest->place[k];
@@ -261,9 +270,10 @@ static int plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *roo
   nest->each = calloc(size, sizeof *nest->each);
   nesting n = {.pass = pass, .nest = nest, .size = (int)size,
                .inside = calloc(size, 1), .uses = calloc(size, sizeof *n.uses),
+               .depth = calloc(size, sizeof *n.depth),
                .ready = calloc(size, sizeof *n.ready)};
   n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !nest->each || !n.inside || !n.uses ||
-             !n.ready;
+             !n.depth || !n.ready;
   if (!n.failed) {
     if (roots) memcpy(nest->root, root, (size_t)roots * sizeof *root);
     collect(&n);
@@ -275,6 +285,7 @@ static int plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *roo
   }
   free(n.inside);
   free(n.uses);
+  free(n.depth);
   free(n.ready);
   return !n.failed;
 }

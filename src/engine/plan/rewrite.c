@@ -198,6 +198,13 @@ static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *
 
 /* The result of a reduction inside a formula is read like data. */
 static const rk_node *pass_result(rewriting *w, const rk_node *node) {
+  rk_state_shape shape = rk_state_of(node);
+  if (shape.K > 1 && shape.components > 1) {
+    rk_fail(w->error, RK_ERROR_FORMULA,
+            "%s_Reduction inside a formula: expected a formula of dimension 1, found %d",
+            rk_reduction_name(node->reduction), shape.components);
+    return NULL;
+  }
   for (int k = 0; k < rk_graph_variables(w->graph); k++) {
     const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
     if (v->origin == RK_FROM_PASS && v->source == node->number)
