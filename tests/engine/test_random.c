@@ -898,12 +898,12 @@ static void check_batch(unsigned long long seed, int count, int narrow) {
 }
 
 int main(int arguments, char **argument) {
-  int full = getenv("RKEOPS_TEST_FULL") != NULL, many = full ? 1200 : 48;
+  int full = getenv("RKEOPS_TEST_FULL") != NULL, many = full ? 1200 : 30;
   unsigned long long seed = arguments > 1 ? strtoull(argument[1], NULL, 10) : 20261;
   if (arguments > 2) many = atoi(argument[2]);
   check_configure();
   for (int k = 0; k < many; k += TOGETHER)
-    check_batch(seed + (unsigned)k, many - k < TOGETHER ? many - k : TOGETHER, full ? 4 : 2);
+    check_batch(seed + (unsigned)k, many - k < TOGETHER ? many - k : TOGETHER, full ? 4 : 1);
   printf("%ld results compared, %ld of them with a useful bound\n", compared, trusted);
   return check_end();
 }

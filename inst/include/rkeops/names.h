@@ -72,7 +72,6 @@
 #define rk_xlogx RK(rk_xlogx)
 #define rk_sinxdivx RK(rk_sinxdivx)
 #define rk_mod RK(rk_mod)
-#define rk_in_scale RK(rk_in_scale)
 #define rk_sum_wide RK(rk_sum_wide)
 #define rk_sum_wide_start RK(rk_sum_wide_start)
 #define rk_sum_wide_add RK(rk_sum_wide_add)

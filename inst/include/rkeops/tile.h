@@ -13,12 +13,6 @@
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) ((value)[l])
 
-//@ in_scale
-/* Factors whose root can move into the data of a sum of squares without overflow. */
-RK_INLINE mask rk_in_scale(vec a) {
-  return rk_and(rk_gt(rk_abs(a), rk_num(0x1p-60)), rk_lt(rk_abs(a), rk_num(0x1p60)));
-}
-
 //@ sum_wide
 /* Float lanes summed in double. */
 typedef struct { double lane[RK_LANES]; } rk_sum_wide;

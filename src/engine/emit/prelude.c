@@ -138,7 +138,7 @@ static void wanted_sections(const prelude *p, const char *body, char *wanted) {
 /* Sections of a few instructions, always inlined; the others are functions worth a call. */
 static int is_small(const section *s) {
   static const char *const small[] = {"base", "types", "mask", "minmax", "abs", "positions", "powi",
-                                      "in_scale", "sum_wide", "sum_same", "sum_kahan"};
+                                      "sum_wide", "sum_same", "sum_kahan"};
   for (unsigned k = 0; k < sizeof small / sizeof *small; k++)
     if (is_named(s, small[k])) return 1;
   return 0;

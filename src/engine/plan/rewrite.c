@@ -1,9 +1,9 @@
 /* Moves work out of the pair loop: what depends on one index only is computed while packing, in
  * double precision, so the rewritten formula is made such that there is much of that.
  *
- *  - exp(c * B) with B a sum of squares, or its root: becomes exp2(sign * B'), the factor
- *    |c| log2(e) moved into the vectors that B is made of. What cannot be moved without overflow
- *    (a factor that is only known at run time) stays outside: fold_scale and fold_rest decide.
+ *  - exp(c * B) with B a sum of squares, or its root, and a number c: becomes exp2(B'), the factor
+ *    c log2(e) moved into the vectors that B is made of. A factor that is only known at run time is
+ *    multiplied by log2(e) once and stays one multiplication for each pair.
  *  - x - y with x of a row and y of a column: both are shifted by a common centre, so that float32
  *    keeps its digits for the difference. The centre is chosen at run time such that no coordinate
  *    becomes larger than it was: see run/pack.c.
@@ -129,16 +129,13 @@ static const rk_node *minus(rewriting *w, const rk_node *node) {
   return apply1(w, "Minus", node);
 }
 
-/* squares scaled by |c| and what remains: c * squares = rest * scaled. Numbers are settled now. */
+/* c * squares with the root of |c| in the vectors that it is made of. Only for a number: the root of
+ * a factor that is known at run time could overflow the data, and its sign costs a multiplication
+ * for each pair anyway. */
 static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk_node *c) {
-  if (rk_node_is(c, "Number")) {
-    double size = fabs(c->value);
-    if (!(size > 0x1p-60 && size < 0x1p60)) return NULL;
-    const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(size)));
-    return !inner ? NULL : c->value < 0 ? minus(w, inner) : inner;
-  }
-  const rk_node *inner = scaled_squares(w, squares, apply1(w, "fold_scale", c));
-  return apply2(w, "Mult", apply1(w, "fold_rest", c), inner);
+  if (!rk_node_is(c, "Number") || !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60)) return NULL;
+  const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(fabs(c->value))));
+  return inner && c->value < 0 ? minus(w, inner) : inner;
 }
 
 /* factor * node, the factor moved into the data; NULL when it cannot be moved. */

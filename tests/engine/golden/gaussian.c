@@ -1,8 +1,8 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float32
- * parameters: 3 slots of 5 components, 1 steps, 10 operations, panels of 0 components
- * rows: 1 slots of 3 components, 0 steps, 9 operations, panels of 0 components
- * columns: 2 slots of 4 components, 0 steps, 10 operations, panels of 0 components
+ * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
  * pairs: 2 steps, 23 operations, panels of 0 components
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
@@ -13,35 +13,25 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
   (void)x; (void)ld; (void)params; (void)out;
   char *panel = work; (void)panel;
   for (long r = 0; r < n; r += RK_LANES, panel = work) {
-    vec n21[1][1]; /* fold_scale */
-    vec n27[1][1]; /* fold_rest */
+    vec n20[1][1]; /* Mult */
     {
       enum { u = 0, v = 0 };
       const vec t1 = rk_load(x[4] + (long)(0) * ld[4] + r);
       const vec t2 = -t1;
       const vec t3 = rk_num(1.4426950408889634) * t2;
-      const vec t4 = rk_select(rk_in_scale(t3), rk_sqrt(rk_abs(t3)), rk_num(1));
-      n21[v][u] = t4;
-      const vec t5 = rk_select(rk_in_scale(t3), rk_sign(t3), t3);
-      n27[v][u] = t5;
+      n20[v][u] = t3;
     }
     {
       {
         enum { u = 0, v = 0 };
-        out[0] = rk_lane(n27[v][u], 0);
-      }
-    }
-    {
-      {
-        enum { u = 0, v = 0 };
-        out[1] = rk_lane(n21[v][u], 0);
+        out[0] = rk_lane(n20[v][u], 0);
       }
     }
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t6 = rk_load(x[3] + (long)(k) * ld[3] + r);
-        out[(k + 2)] = rk_lane(t6, 0);
+        const vec t4 = rk_load(x[3] + (long)(k) * ld[3] + r);
+        out[(k + 1)] = rk_lane(t4, 0);
       }
     }
   }
@@ -54,12 +44,10 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_broadcast(params[1]);
-        const vec t2 = rk_load(x[0] + (long)(k) * ld[0] + r);
-        const vec t3 = rk_broadcast(params[(k + 2)]);
-        const vec t4 = t2 - t3;
-        const vec t5 = t1 * t4;
-        rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t5, l);
+        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t2 = rk_broadcast(params[(k + 1)]);
+        const vec t3 = t1 - t2;
+        rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t3, l);
       }
     }
   }
@@ -79,12 +67,10 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t2 = rk_broadcast(params[1]);
-        const vec t3 = rk_load(x[2] + (long)(k) * ld[2] + r);
-        const vec t4 = rk_broadcast(params[(k + 2)]);
-        const vec t5 = t3 - t4;
-        const vec t6 = t2 * t5;
-        rk_each (l, RK_LANES) out[(r + l) * 4 + (k + 1)] = (float)rk_lane(t6, l);
+        const vec t2 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t3 = rk_broadcast(params[(k + 1)]);
+        const vec t4 = t2 - t3;
+        rk_each (l, RK_LANES) out[(r + l) * 4 + (k + 1)] = (float)rk_lane(t4, l);
       }
     }
   }
@@ -119,9 +105,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n26[4][4]; /* Sum */
+  vec n17[4][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n26[v][u] = rk_num(0);
+    n17[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -129,22 +115,22 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t2 = rk_broadcast(y[v * 4 + (k + 1)]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n26[v][u] = n26[v][u] + t4;
+      n17[v][u] = n17[v][u] + t4;
     }
   }
-  vec n30[4][4]; /* Mult */
+  vec n23[4][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_broadcast(params[0]);
-    const vec t6 = t5 * n26[v][u];
+    const vec t6 = t5 * n17[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = rk_broadcast(y[v * 4 + 0]);
     const vec t9 = t7 * t8;
-    n30[v][u] = t9;
+    n23[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n30[v][u] : n30[v][u];
+      t[u] = v ? t[u] + n23[v][u] : n23[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }

@@ -1,8 +1,8 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float32
- * parameters: 3 slots of 5 components, 1 steps, 10 operations, panels of 0 components
- * rows: 1 slots of 3 components, 0 steps, 9 operations, panels of 0 components
- * columns: 2 slots of 4 components, 0 steps, 10 operations, panels of 0 components
+ * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
  * pairs: 2 steps, 23 operations, panels of 0 components
  * tile: 2 x 4 vectors of 4 bytes, lanes along the kept index
  * 128 threads
@@ -34,9 +34,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n26[4][2]; /* Sum */
+  vec n17[4][2]; /* Sum */
   rk_each (v, nv) rk_each (u, 2) {
-    n26[v][u] = rk_num(0);
+    n17[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 2) {
@@ -44,22 +44,22 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict
       const vec t2 = y[v * 4 + (k + 1)];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n26[v][u] = n26[v][u] + t4;
+      n17[v][u] = n17[v][u] + t4;
     }
   }
-  vec n30[4][2]; /* Mult */
+  vec n23[4][2]; /* Mult */
   rk_each (v, nv) rk_each (u, 2) {
     const vec t5 = params[0];
-    const vec t6 = t5 * n26[v][u];
+    const vec t6 = t5 * n17[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = y[v * 4 + 0];
     const vec t9 = t7 * t8;
-    n30[v][u] = t9;
+    n23[v][u] = t9;
   }
   {
     vec t[2];
     rk_each (v, nv) rk_each (u, 2) {
-      t[u] = v ? t[u] + n30[v][u] : n30[v][u];
+      t[u] = v ? t[u] + n23[v][u] : n23[v][u];
     }
     rk_each (u, 2) z->s[0][u] += t[u];
   }
