@@ -43,7 +43,7 @@ static void report(int ok, const char *what)
     F(sqrt, sqrtl, 0.5, 0.51, 0, 1e6) \
     F(rsqrt, rsqrt_true, 2.0, 2.0, 0, 1e6) \
     F(sin, sinl, 2.5, 2.5, -100, 100) \
-    F(cos, cosl, 2.5, 2.5, -100, 100) \
+    F(cos, cosl, 3.0, 2.5, -100, 100) \
     F(tanh, tanhl, 3.0, 3.0, -22, 22) \
     F(sinh, sinhl, 3.0, 3.0, -712, 712) \
     F(cosh, coshl, 2.0, 2.5, -712, 712) \

@@ -639,8 +639,8 @@ RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 #endif
 
 //@ sin_near pi_reduction
-/* sin(r) for |r| <= pi/2, its sign changed where the lowest bit of `odd` is set. Error 2.2 ulp,
- * near 1 below 1, with that of r. */
+/* sin(r) for |r| <= pi/2, its sign changed where the lowest bit of `odd` is set. With that of r, the
+ * largest errors of all floats below 2^20 are 2.14 ulp (sin) and 2.94 ulp (cos, near 2^20). */
 RK_INLINE vec rk_sin_near(vec r, vec odd)
 {
     vec z = r * r;
