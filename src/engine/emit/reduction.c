@@ -54,7 +54,7 @@ static void write_values(rk_writer *w) {
     rk_line(w, "return rk_any(%s);", entry->guard);
     rk_close(w);
   }
-  rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? w->target->rare : w->target->function,
+  rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? "RK_CALLED" : w->target->function,
           entry->keeps_positions ? ", ivec *p, vec g, ivec j" : ", vec g");
   write_lines(w, entry->enter);
   rk_close(w);

@@ -35,17 +35,19 @@ MERGE(merge_smallest, {
   }
 })
 
-/* Sorted insertion; an empty place holds NaN, so that +Inf is a value like any other. */
+/* Sorted insertion from the end, no further than some lane needs; an empty place holds NaN, so that
+ * +Inf is a value like any other. */
 #define ENTER_SMALLEST                                                                             \
-  "for (int r = 0; r < K; r++) {\n"                                                                \
-  "  const mask before = rk_or(rk_lt(g, v[r]), rk_isnan(v[r]));\n"                                 \
-  "  const vec value = v[r];\n"                                                                    \
-  "  const ivec position = p[r];\n"                                                                \
-  "  v[r] = rk_select(before, g, value);\n"                                                        \
-  "  p[r] = rk_iselect(before, j, position);\n"                                                    \
-  "  g = rk_select(before, value, g);\n"                                                           \
-  "  j = rk_iselect(before, position, j);\n"                                                       \
-  "}"
+  "mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));\n"                                   \
+  "for (int r = K - 1; r > 0; r--) {\n"                                                            \
+  "  const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));\n"                                    \
+  "  v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));\n"                                    \
+  "  p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));\n"                                  \
+  "  in = up;\n"                                                                                   \
+  "  if (!rk_any(in)) return;\n"                                                                   \
+  "}\n"                                                                                            \
+  "v[0] = rk_select(in, g, v[0]);\n"                                                               \
+  "p[0] = rk_iselect(in, j, p[0]);"
 #define SMALLEST                                                                                   \
   .any_dim = 1, .keeps_positions = 1, .start = "RK_NAN", .enter = ENTER_SMALLEST,                  \
   .guard = "rk_not(rk_ge(g, v[K - 1]))", .neutral = INFINITY, .absent = NAN,                       \

@@ -68,17 +68,17 @@ static void cut(job *j) {
   j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
   j->groups = ceil_div(j->packed->row_blocks, j->group);
   j->part = j->reduced_rows;
-  if (j->groups < WANTED_TASKS && block_seconds * (double)j->packed->row_blocks > serial_seconds) {
-    int64_t parts = ceil_div(WANTED_TASKS, j->groups), least = 16 * unit;
+  if (2 * j->groups <= WANTED_TASKS && block_seconds * (double)j->packed->row_blocks > serial_seconds) {
+    int64_t parts = WANTED_TASKS / j->groups, least = 16 * unit;
     j->part = round_up(ceil_div(j->reduced_rows, parts), unit);
     if (j->part < least) j->part = least;
   }
   if (j->part < 1) j->part = 1;
   j->parts = j->reduced_rows ? ceil_div(j->reduced_rows, j->part) : 1;
   j->ld = (ptrdiff_t)(j->group * rk_block_rows(tile));
-  if (j->chunk > round_up(j->part, unit)) j->chunk = round_up(j->part, unit);
   /* several blocks at once share the chunk's time */
-  if (j->group > 1) j->chunk = round_up(ceil_div(j->chunk, j->group), unit);
+  j->chunk = round_up(ceil_div(j->chunk, j->group), unit);
+  if (j->chunk > round_up(j->part, unit)) j->chunk = round_up(j->part, unit);
 }
 
 /* ---- one task ---- */

@@ -68,15 +68,16 @@ RK_INLINE int rk_changes(const vec *v, vec g) {
   return rk_any(rk_not(rk_ge(g, v[K - 1])));
 }
 RK_RARE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
-  for (int r = 0; r < K; r++) {
-    const mask before = rk_or(rk_lt(g, v[r]), rk_isnan(v[r]));
-    const vec value = v[r];
-    const ivec position = p[r];
-    v[r] = rk_select(before, g, value);
-    p[r] = rk_iselect(before, j, position);
-    g = rk_select(before, value, g);
-    j = rk_iselect(before, position, j);
+  mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));
+  for (int r = K - 1; r > 0; r--) {
+    const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));
+    v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
+    p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
+    in = up;
+    if (!rk_any(in)) return;
   }
+  v[0] = rk_select(in, g, v[0]);
+  p[0] = rk_iselect(in, j, p[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
   for (int k = 0; k < 1; k++) rk_each (u, 2) {
