@@ -67,7 +67,7 @@ typedef struct {
 RK_INLINE int rk_changes(const vec *v, vec g) {
   return rk_any(rk_not(rk_ge(g, v[K - 1])));
 }
-RK_RARE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
+RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
   mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));
   for (int r = K - 1; r > 0; r--) {
     const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));
