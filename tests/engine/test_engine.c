@@ -387,8 +387,25 @@ static void test_refused(void) {
   cloud_free(&c);
 }
 
+/* More columns than a 32-bit number counts: the same row again and again, 9 GB when packed. */
+static void test_many_columns(void) {
+  static const char *const declarations[] = {"x=Vi(1)", "y=Vj(1)"};
+  const int64_t many = 2200000000;
+  double one = 1, x[40], out[40];
+  rk_error error;
+  for (int i = 0; i < 40; i++) x[i] = i + 1;
+  rk_program *p = program_of("Sum_Reduction(x*y, j)", declarations, 2, RK_FLOAT32);
+  for (int m = 1; m <= 40; m += 39) {
+    rk_array inputs[] = {columns_of(x, m, 1), {&one, many, 1, 0, 0}};
+    rk_status status = run_values(p, inputs, 2, out, &error);
+    if (status == RK_ERROR_MEMORY) check_skipped++;
+    else CHECK(!status && out[0] == many && out[m - 1] == (double)m * many, "2.2e9 terms are added");
+  }
+}
+
 int main(void) {
   check_configure();
+  if (getenv("RKEOPS_TEST_FULL")) test_many_columns();
   test_sizes();
   test_threads();
   test_interruption();
