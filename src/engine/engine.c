@@ -1,8 +1,8 @@
 /* The pipeline, and the programs that this process knows.
  *
  * A request (text, declarations, options) leads to a program; programs whose formulas differ in
- * their numbers only share a plan: its stages hold the kernels. What was done for an earlier request
- * is not done again. */
+ * their numbers only share a plan: its stages hold the kernels. What was done for an earlier
+ * request is not done again. */
 #include "engine.h"
 #include "build/build.h"
 #include "emit/emit.h"
@@ -134,7 +134,8 @@ static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error 
   plan->stage = calloc((size_t)count, sizeof *plan->stage);
   if (!plan->stage) return rk_fail_memory(error, (size_t)count * sizeof *plan->stage);
   for (int k = 0; k < count; k++) {
-    rk_status status = rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
+    rk_status status =
+        rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
     if (status) return status;
     plan->stages++;
   }
@@ -222,12 +223,13 @@ static rk_status check_input(const rk_variable *v, const rk_array *x, int64_t *r
                              const char **first, rk_error *error) {
   static const char *const kind[] = {"Vi", "Vj", "Pm"};
   if (x->dim != v->dim)
-    return rk_fail(error, RK_ERROR_SHAPE, "`%s`: expected %d component%s (declared %s(%d)), found %lld",
-                   v->name, v->dim, v->dim == 1 ? "" : "s", kind[v->kind], v->dim, (long long)x->dim);
+    return rk_fail(error, RK_ERROR_SHAPE,
+                   "`%s`: expected %d component%s (declared %s(%d)), found %lld", v->name, v->dim,
+                   v->dim == 1 ? "" : "s", kind[v->kind], v->dim, (long long)x->dim);
   if (v->kind == RK_KIND_PARAMETER) {
     if (x->rows == 1) return RK_OK;
-    return rk_fail(error, RK_ERROR_SHAPE, "`%s`: expected one row (declared Pm), found %lld", v->name,
-                   (long long)x->rows);
+    return rk_fail(error, RK_ERROR_SHAPE, "`%s`: expected one row (declared Pm), found %lld",
+                   v->name, (long long)x->rows);
   }
   if (*first && *rows != x->rows)
     return rk_fail(error, RK_ERROR_SHAPE,
@@ -243,7 +245,8 @@ rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int
   int64_t rows[3] = {1, 1, 1};
   const char *first[3] = {NULL, NULL, NULL};
   if (n != program->info.variables)
-    return rk_fail(error, RK_ERROR_SHAPE, "expected %d inputs, found %d", program->info.variables, n);
+    return rk_fail(error, RK_ERROR_SHAPE, "expected %d inputs, found %d", program->info.variables,
+                   n);
   for (int k = 0; k < n; k++) {
     const rk_variable *v = &program->variable[k];
     rk_status status = check_input(v, &inputs[k], &rows[v->kind], &first[v->kind], error);

@@ -87,7 +87,7 @@ typedef struct {
 typedef struct {
   int is_position;    /* positions in the reduced index rather than values */
   int k, dim;
-  int ranked;         /* 1 for the K smallest, also when k is 1: the result keeps an axis for ranks */
+  int ranked; /* 1 for the K smallest, also when k is 1: the result keeps an axis for ranks */
 } rk_field;
 
 typedef struct {

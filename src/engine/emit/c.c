@@ -67,9 +67,11 @@ static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *
   char head[256], store[256], lanes[128], records[128];
   const char *type = pass->options.precision == RK_FLOAT32 ? "float" : "double";
   int kept = tile->axis == RK_LANES_KEPT;
-  write_packing(out, pass, RK_NEST_PARAMETER, packing_head("rk_parameters", "double", head, sizeof head),
+  write_packing(out, pass, RK_NEST_PARAMETER,
+                packing_head("rk_parameters", "double", head, sizeof head),
                 "out[%s] = rk_lane(%s, 0);");
-  snprintf(lanes, sizeof lanes, "rk_each (l, RK_LANES) out[%%s * %d + r + l] = (%s)rk_lane(%%s, l);",
+  snprintf(lanes, sizeof lanes,
+           "rk_each (l, RK_LANES) out[%%s * %d + r + l] = (%s)rk_lane(%%s, l);",
            kept ? block_rows(tile) : block_columns(tile), type);
   for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
     snprintf(records, sizeof records,
@@ -135,7 +137,8 @@ static void write_lane_loop(rk_writer *w) {
           w->tile->columns, size);
   rk_open(w, "for (const long from = j; j < end; j += %d)", lanes);
   rk_line(w, "const mask valid = rk_ilt(rk_lane_index(), rk_ibroadcast((rk_int)(end - j)));");
-  rk_line(w, "rk_tile(1, x, columns + from * %d + (j - from), params, (rk_int)j, z, panel, 1, valid);",
+  rk_line(w,
+          "rk_tile(1, x, columns + from * %d + (j - from), params, (rk_int)j, z, panel, 1, valid);",
           size);
   rk_close(w);
   rk_line(w, "j = end;");
@@ -147,9 +150,10 @@ static void write_pair(rk_writer *w) {
   int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
   size_t state = rk_state_bytes(w->pass, w->tile);
   int size = w->pass->slots[RK_NEST_ROW].size;
-  rk_open(w, "void rk_pair(const real *restrict rows, const real *restrict columns, "
-             "const real *restrict params, long blocks, long n, long long first, "
-             "double *restrict values, long long *restrict positions, long ld, char *restrict work)");
+  rk_open(w,
+          "void rk_pair(const real *restrict rows, const real *restrict columns, "
+          "const real *restrict params, long blocks, long n, long long first, "
+          "double *restrict values, long long *restrict positions, long ld, char *restrict work)");
   rk_open(w, "for (long b = 0; b < blocks; b++)");
   rk_line(w, "const real *const x = rows + b * %ld;", (long)size * rows * (kept ? lanes : 1));
   if (state <= 16384) {
@@ -173,7 +177,8 @@ static void write_pair(rk_writer *w) {
 static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
   char row[96], column[96];
   int kept = tile->axis == RK_LANES_KEPT, lanes = tile->lanes;
-  const char *in_lanes = "rk_load(%s + (%%s) * %d + %s * %d)", *record = "rk_broadcast(%s[%s * %d + %%s])";
+  const char *in_lanes = "rk_load(%s + (%%s) * %d + %s * %d)",
+             *record = "rk_broadcast(%s[%s * %d + %%s])";
   if (kept) {
     snprintf(row, sizeof row, in_lanes, "x", block_rows(tile), "u", lanes);
     snprintf(column, sizeof column, record, "y", "v", pass->slots[RK_NEST_COLUMN].size);
@@ -186,7 +191,8 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
                  .target = &spelling};
   if (kept) rk_line(&w, "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
-  else rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
+  else
+    rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
   rk_write_state(&w);
   write_tile(&w);
   write_pair(&w);
@@ -222,7 +228,8 @@ static rk_status write_part(rk_text *out, const char *include_dir, int bits, con
   return status;
 }
 
-static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile, int n) {
+static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile,
+                       int n) {
   rk_text_add(out, "/* rkeops\n");
   for (int k = 0; k < n; k++) rk_plan_print(pass[k], tile[k], " * ", out);
   rk_text_format(out, " */\n#define RK_BYTES %d\n", tile[0]->bytes);

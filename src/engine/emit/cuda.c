@@ -26,7 +26,8 @@ static int tile_columns(const rk_pass *pass, const rk_tile *tile) {
 static void write_tile(rk_writer *w) {
   int size = w->pass->slots[RK_NEST_ROW].size;
   char x[64];
-  if (is_resident(w->pass)) snprintf(x, sizeof x, "const real (&x)[%d][%d]", size ? size : 1, w->tile->rows);
+  if (is_resident(w->pass))
+    snprintf(x, sizeof x, "const real (&x)[%d][%d]", size ? size : 1, w->tile->rows);
   else snprintf(x, sizeof x, "const real *restrict x");
   rk_open(w, "RK_INLINE void rk_tile(const int nv, %s, const real *restrict y, "
              "const real *restrict params, rk_int j, rk_state *z, char *panel)", x);
@@ -52,10 +53,11 @@ static void column_steps(rk_writer *w, const char *records) {
   int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
   rk_line(w, "int j = 0;");
   rk_line(w, "for (; j + %d <= count; j += %d)", columns, columns);
-  rk_line(w, "  rk_tile(%d, x, %s + j * %d, params, (rk_int)(from + j), z, panel);", columns, records,
-          stride);
-  rk_line(w, "for (; j < count; j++) rk_tile(1, x, %s + j * %d, params, (rk_int)(from + j), z, panel);",
+  rk_line(w, "  rk_tile(%d, x, %s + j * %d, params, (rk_int)(from + j), z, panel);", columns,
           records, stride);
+  rk_line(
+      w, "for (; j < count; j++) rk_tile(1, x, %s + j * %d, params, (rk_int)(from + j), z, panel);",
+      records, stride);
   if (!w->pass->reduction->reduction->start) rk_line(w, "rk_flush(z);");
 }
 
@@ -87,10 +89,12 @@ static void write_pair(rk_writer *w, int tile) {
   int rows = w->tile->rows;
   size_t panel = (size_t)w->nest->panel * (size_t)(rows * w->tile->columns) *
                  (size_t)rk_real_size(&w->pass->options);
-  rk_open(w, "extern \"C\" __global__ void __launch_bounds__(%d) rk_pair(const real *restrict rows, "
-             "const real *restrict columns, const real *restrict params, int m, int n, "
-             "long long first, double *restrict values, long long *restrict positions, "
-             "long long ld)", THREADS);
+  rk_open(w,
+          "extern \"C\" __global__ void __launch_bounds__(%d) rk_pair(const real *restrict rows, "
+          "const real *restrict columns, const real *restrict params, int m, int n, "
+          "long long first, double *restrict values, long long *restrict positions, "
+          "long long ld)",
+          THREADS);
   load_rows(w);
   rk_line(w, "rk_state local, *const z = &local;");
   if (panel) rk_line(w, "__align__(16) char panel[%zu];", panel);

@@ -5,9 +5,9 @@
 
 #include "plan/plan.h"
 
-/* The whole module of n passes for a CPU: rk_parameters, rk_rows and rk_columns pack the data, rk_pair
- * runs a rectangle; see run/kernel.h for their types. With n > 1 the functions of pass k have the
- * suffix _k. */
+/* The whole module of n passes for a CPU: rk_parameters, rk_rows and rk_columns pack the data,
+ * rk_pair runs a rectangle; see run/kernel.h for their types. With n > 1 the functions of pass k
+ * have the suffix _k. */
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error);
 

@@ -193,7 +193,8 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, doub
 
 static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, double cost) {
   const rk_reduction *entry = entry_of(w);
-  const char *last = entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
+  const char *last =
+      entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
   char at[64], held[96], more[128], absent[32];
   rk_index_text(index, at, sizeof at);
   snprintf(more, sizeof more, last, at);

@@ -1,7 +1,8 @@
 /* The walk over a nest: steps, loops, components. See writer.h.
  *
  * Names in the text: n12 is the value of node 12 (an array [column][row] of the register tile where
- * it outlives a step), t3 a temporary, k a component, v and u the column and the row of the tile. */
+ * it outlives a step), t3 a temporary, k a component, v and u the column and the row of the tile.
+ */
 #include "emit/writer.h"
 #include "formula/operations.h"
 

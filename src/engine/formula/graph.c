@@ -77,7 +77,9 @@ int rk_graph_add_variable(rk_graph *graph, const rk_graph_variable *variable) {
   return graph->variable_count++;
 }
 
-static size_t mix(size_t hash, size_t value) { return (hash ^ value) * (size_t)0x9E3779B97F4A7C15u; }
+static size_t mix(size_t hash, size_t value) {
+  return (hash ^ value) * (size_t)0x9E3779B97F4A7C15u;
+}
 
 static size_t node_hash(const rk_node *node) {
   size_t hash = mix((size_t)node->variable + 1, (size_t)(uintptr_t)node->operation);

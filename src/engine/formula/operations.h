@@ -12,7 +12,8 @@ typedef enum {
   RK_RESULT_NUMERIC, RK_RESULT_LOGICAL, RK_RESULT_LOGICAL_ONLY, RK_RESULT_WHERE
 } rk_result_kind;
 
-/* Results start .. start + length - 1 are components offset + (t / divide) % modulo of `operand`. */
+/* Results start .. start + length - 1 are components offset + (t / divide) % modulo of `operand`.
+ */
 typedef struct { int operand, start, length, offset, divide, modulo; } rk_piece;
 enum { RK_MAX_PIECES = 2 };
 

@@ -145,7 +145,8 @@ static int at_number(parser *p) {
   return isdigit((unsigned char)*p->at) || (*p->at == '.' && isdigit((unsigned char)p->at[1]));
 }
 
-/* A decimal literal, read by hand up to its end so that "inf", "0x1" and the locale play no part. */
+/* A decimal literal, read by hand up to its end so that "inf", "0x1" and the locale play no part.
+ */
 static int take_number(parser *p, double *value, int *is_integer) {
   if (!at_number(p)) return 0;
   const char *at = p->at;
@@ -182,7 +183,8 @@ static int distance(const char *a, const char *b) {
     int diagonal = row[0];
     row[0] = i;
     for (int k = 1; k <= lb; k++) {
-      int change = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[k - 1]));
+      int change =
+          diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[k - 1]));
       diagonal = row[k];
       if (row[k] + 1 < change) change = row[k] + 1;
       if (row[k - 1] + 1 < change) change = row[k - 1] + 1;
@@ -842,7 +844,8 @@ static void check_positions(parser *p) {
   for (int k = 0; k < count; k++)
     if (find_position(p->graph, k) < 0) {
       rk_fail(p->error, RK_ERROR_FORMULA,
-              "%d variables must have positions 0 to %d: none has position %d", count, count - 1, k);
+              "%d variables must have positions 0 to %d: none has position %d", count, count - 1,
+              k);
       return;
     }
 }

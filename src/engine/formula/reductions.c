@@ -64,7 +64,10 @@ static double log_of_sum(const rk_finish *f, int column) {
   if (f->sum == 0) return -INFINITY;
   return ln2 * (f->head + log2(f->sum));
 }
-static double quotient_of_sums(const rk_finish *f, int column) { (void)column; return f->sum / f->first; }
+static double quotient_of_sums(const rk_finish *f, int column) {
+  (void)column;
+  return f->sum / f->first;
+}
 static double head_and_sum(const rk_finish *f, int column) {
   if (column >= 0) return f->sum;
   return f->head <= -DBL_MAX ? -INFINITY : ln2 * f->head;
@@ -100,13 +103,17 @@ static const rk_reduction table[] = {
   {.name = "LogSumExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
    .fields = 1, .field = {{.value = log_of_sum}},
    .documentation = "log of the (weighted) sum of exp(F)"},
-  {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL, .fields = 1, .field = {{.value = log_of_sum}},
+  {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
+   .fields = 1, .field = {{.value = log_of_sum}},
    .documentation = "log of the sum of exp(F) times the weights"},
-  {.name = "SumSoftMaxWeight", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL, .fields = 1, .field = {{.value = quotient_of_sums}},
+  {.name = "SumSoftMaxWeight", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL,
+   .fields = 1, .field = {{.value = quotient_of_sums}},
    .documentation = "sum of exp(F) times the weights, over the sum of exp(F)"},
-  {.name = "Max_SumShiftExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL, .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+  {.name = "Max_SumShiftExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
+   .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
    .documentation = "m and the (weighted) sum of exp(F - m), m the largest F"},
-  {.name = "Max_SumShiftExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL, .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+  {.name = "Max_SumShiftExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
+   .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
    .documentation = "m and the weighted sum of exp(F - m), m the largest F"},
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table, MAX_ADDED = 8 };
@@ -221,7 +228,8 @@ static void merge_head(double *head, double other, double *scale, double *other_
 }
 
 void rk_state_merge(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
-                    const double *other_values, const int64_t *other_positions, ptrdiff_t other_ld) {
+                    const double *other_values, const int64_t *other_positions,
+                    ptrdiff_t other_ld) {
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = rk_state_of(node);
   if (r->start) {

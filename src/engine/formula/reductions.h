@@ -15,7 +15,8 @@
 
 typedef enum { RK_WEIGHT_NONE, RK_WEIGHT_OPTIONAL, RK_WEIGHT_REQUIRED } rk_weight_rule;
 
-/* What a finished number is made of: the reference, the sum, the first sum, or value and position. */
+/* What a finished number is made of: the reference, the sum, the first sum, or value and position.
+ */
 typedef struct { double head, sum, first, value; int64_t position; } rk_finish;
 
 typedef struct {
@@ -56,7 +57,8 @@ const char *rk_reduction_name(const rk_reduction *reduction);
 /* Adds an entry, for the tests of the table: it must stay where it is. */
 rk_status rk_reduction_add(const rk_reduction *reduction);
 
-/* The node of a reduction over the other index than `kept`; weight may be NULL, K is 1 if unused. */
+/* The node of a reduction over the other index than `kept`; weight may be NULL, K is 1 if unused.
+ */
 const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
                          const rk_node *weight, int K, rk_kind kept, rk_error *error);
 

@@ -272,8 +272,8 @@ static int plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *roo
                .inside = calloc(size, 1), .uses = calloc(size, sizeof *n.uses),
                .depth = calloc(size, sizeof *n.depth),
                .ready = calloc(size, sizeof *n.ready)};
-  n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !nest->each || !n.inside || !n.uses ||
-             !n.depth || !n.ready;
+  n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !nest->each ||
+             !n.inside || !n.uses || !n.depth || !n.ready;
   if (!n.failed) {
     if (roots) memcpy(nest->root, root, (size_t)roots * sizeof *root);
     collect(&n);
@@ -356,7 +356,8 @@ void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix,
     const rk_nest *nest = &pass->nest[k];
     rk_text_format(text, "%s%s: ", prefix, level[k]);
     if (k < RK_NEST_PAIR)
-      rk_text_format(text, "%d slots of %d components, ", pass->slots[k].count, pass->slots[k].size);
+      rk_text_format(text, "%d slots of %d components, ", pass->slots[k].count,
+                     pass->slots[k].size);
     rk_text_format(text, "%d steps, %.0f operations, panels of %d components\n", nest->steps,
                    nest->cost, nest->panel);
   }

@@ -1,9 +1,10 @@
 /* Graph -> program. A program is a list of passes; a pass is one walk over the pairs (row, column),
  * the row being the kept index and the column the reduced one, with one reduction.
  *
- * A pass is planned as four nests, one for each level: values of parameters, of rows, of columns and
- * of pairs. The first three are computed once, in double precision, while the data is packed; what
- * a higher level reads of a lower one is a slot of that level's record. The pair nest is the kernel.
+ * A pass is planned as four nests, one for each level: values of parameters, of rows, of columns
+ * and of pairs. The first three are computed once, in double precision, while the data is packed;
+ * what a higher level reads of a lower one is a slot of that level's record. The pair nest is the
+ * kernel.
  */
 #ifndef RKEOPS_PLAN_H
 #define RKEOPS_PLAN_H
@@ -11,7 +12,13 @@
 #include "formula/graph.h"
 #include "formula/reductions.h"
 
-typedef enum { RK_NEST_PARAMETER, RK_NEST_ROW, RK_NEST_COLUMN, RK_NEST_PAIR, RK_NESTS } rk_nest_kind;
+typedef enum {
+  RK_NEST_PARAMETER,
+  RK_NEST_ROW,
+  RK_NEST_COLUMN,
+  RK_NEST_PAIR,
+  RK_NESTS
+} rk_nest_kind;
 
 /* Where the value of a node is while a nest runs. */
 typedef enum {

@@ -129,11 +129,12 @@ static const rk_node *minus(rewriting *w, const rk_node *node) {
   return apply1(w, "Minus", node);
 }
 
-/* c * squares with the root of |c| in the vectors that it is made of. Only for a number: the root of
- * a factor that is known at run time could overflow the data, and its sign costs a multiplication
- * for each pair anyway. */
+/* c * squares with the root of |c| in the vectors that it is made of. Only for a number: the root
+ * of a factor that is known at run time could overflow the data, and its sign costs a
+ * multiplication for each pair anyway. */
 static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk_node *c) {
-  if (!rk_node_is(c, "Number") || !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60)) return NULL;
+  if (!rk_node_is(c, "Number") || !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60))
+    return NULL;
   const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(fabs(c->value))));
   return inner && c->value < 0 ? minus(w, inner) : inner;
 }

@@ -10,9 +10,9 @@
 typedef void (*rk_pack_function)(const double *const *x, const long *ld, const double *params,
                                  void *out, long n, char *work);
 
-/* A rectangle: `blocks` blocks of rows times n columns, the first of which has the position `first`.
- * The state of row r of the rectangle (lane r for lanes along the columns) goes to values[c * ld + r]
- * and positions[c * ld + r]. */
+/* A rectangle: `blocks` blocks of rows times n columns, the first of which has the position
+ * `first`. The state of row r of the rectangle (lane r for lanes along the columns) goes to
+ * values[c * ld + r] and positions[c * ld + r]. */
 typedef void (*rk_pair_function)(const void *rows, const void *columns, const void *params,
                                  long blocks, long n, long long first, double *values,
                                  long long *positions, long ld, char *work);

@@ -21,7 +21,8 @@ rk_status rk_modules_emit(const rk_wanted *wanted, int n, rk_text *source, rk_er
   return rk_emit_c(pass, tile, n, rk_include_dir(), source, error);
 }
 
-/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one. */
+/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one.
+ */
 static void *function_of(const rk_kernel *kernel, const char *name, int number) {
   char full[48];
   if (number < 0) snprintf(full, sizeof full, "%s", name);
@@ -49,6 +50,7 @@ rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, r
   rk_kernel *kernel = NULL;
   rk_status status = rk_build_c(source, poll, poll_data, &kernel, error);
   for (int k = 0; !status && k < n; k++)
-    status = take_functions(&wanted[k].stage->module[wanted[k].axis], kernel, n > 1 ? k : -1, error);
+    status =
+        take_functions(&wanted[k].stage->module[wanted[k].axis], kernel, n > 1 ? k : -1, error);
   return status;
 }

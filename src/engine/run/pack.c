@@ -45,11 +45,13 @@ static void range_task(void *data, int64_t task, int thread) {
   int64_t per = all->blocks[0] + all->blocks[1], component = task / per, block = task % per;
   const rk_array *x = all->array[block >= all->blocks[0]];
   if (block >= all->blocks[0]) block -= all->blocks[0];
-  int64_t first = block * RANGE_ROWS, end = first + RANGE_ROWS < x->rows ? first + RANGE_ROWS : x->rows;
+  int64_t first = block * RANGE_ROWS,
+          end = first + RANGE_ROWS < x->rows ? first + RANGE_ROWS : x->rows;
   const double *at = x->data + component * x->component_stride + first * x->row_stride;
   double low = INFINITY, high = -INFINITY;
   (void)thread;
-  while (first < end && !(low <= 0 && high >= 0)) { /* data around 0 has no centre: look no further */
+  while (first < end &&
+         !(low <= 0 && high >= 0)) { /* data around 0 has no centre: look no further */
     int64_t stop = first + 1024 < end ? first + 1024 : end;
     for (; first < stop; first++, at += x->row_stride) {
       double value = *at, up = value - value == 0 ? value : -INFINITY;
@@ -118,7 +120,8 @@ static const rk_graph_variable *variable_of(const rk_stage *stage, int q) {
 static size_t copied_size(const rk_stage *stage, rk_kind kind, int chunk) {
   size_t size = 0;
   for (int q = 0; q < stage->pass.variables; q++)
-    if (variable_of(stage, q)->kind == kind) size += (size_t)variable_of(stage, q)->dim * (size_t)chunk;
+    if (variable_of(stage, q)->kind == kind)
+      size += (size_t)variable_of(stage, q)->dim * (size_t)chunk;
   return size;
 }
 
@@ -240,7 +243,8 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
                   rk_poll poll, void *poll_data, rk_error *error) {
   const rk_pass *pass = &stage->pass;
   const rk_tile *tile = &module->tile;
-  rk_kind kept = (rk_kind)pass->source->integer[1], reduced = kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
+  rk_kind kept = (rk_kind)pass->source->integer[1],
+          reduced = kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
   double *exact = NULL;
   *packed = (rk_packed){0};
   rk_status status = pack_parameters(stage, module, value, &exact, &packed->parameters, error);

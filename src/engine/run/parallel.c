@@ -1,8 +1,8 @@
 /* Threads of OpenMP where there is OpenMP, else the calling thread alone. See parallel.h.
  *
  * The number of threads: what rk_set_threads says, else half of the processors, at least one; never
- * more than OMP_THREAD_LIMIT or OMP_NUM_THREADS allow, read anew at each call; one in a forked child,
- * where a parallel region of libgomp would hang. */
+ * more than OMP_THREAD_LIMIT or OMP_NUM_THREADS allow, read anew at each call; one in a forked
+ * child, where a parallel region of libgomp would hang. */
 #include "run/parallel.h"
 #include "error.h"
 #include "os.h"
@@ -43,7 +43,8 @@ int rk_threads(void) {
   if (!rk_has_openmp() || rk_os_forked()) return 1;
   int threads = wanted_threads ? wanted_threads : (rk_os_processors() + 1) / 2;
   int limit = limit_from("OMP_THREAD_LIMIT");
-  if (!wanted_threads && limit_from("OMP_NUM_THREADS") < limit) limit = limit_from("OMP_NUM_THREADS");
+  if (!wanted_threads && limit_from("OMP_NUM_THREADS") < limit)
+    limit = limit_from("OMP_NUM_THREADS");
   if (threads > rk_os_processors()) threads = rk_os_processors();
   return threads < limit ? threads : limit;
 }

@@ -68,7 +68,8 @@ static void cut(job *j) {
   j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
   j->groups = ceil_div(j->packed->row_blocks, j->group);
   j->part = j->reduced_rows;
-  if (2 * j->groups <= WANTED_TASKS && block_seconds * (double)j->packed->row_blocks > serial_seconds) {
+  if (2 * j->groups <= WANTED_TASKS &&
+      block_seconds * (double)j->packed->row_blocks > serial_seconds) {
     int64_t parts = WANTED_TASKS / j->groups, least = 16 * unit;
     j->part = round_up(ceil_div(j->reduced_rows, parts), unit);
     if (j->part < least) j->part = least;
