@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PROGRAMS = 4096, TABLE = 16384, MAX_STAGES = 64 };
+enum { MAX_PROGRAMS = 4096, TABLE = 16384, MAX_STAGES = RK_MAX_WANTED };
 
 /* What programs with equal formulas share. */
 typedef struct {

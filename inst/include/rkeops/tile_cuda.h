@@ -15,26 +15,3 @@ RK_INLINE void rk_sum_wide_start(rk_sum_wide *sum) { *sum = 0; }
 RK_INLINE void rk_sum_wide_add(rk_sum_wide *sum, vec a) { *sum += a; }
 RK_INLINE void rk_sum_wide_scale(rk_sum_wide *sum, vec factor) { *sum *= factor; }
 RK_INLINE double rk_sum_wide_lane(const rk_sum_wide *sum, int) { return *sum; }
-
-//@ sum_same
-typedef real rk_sum_same;
-RK_INLINE void rk_sum_same_start(rk_sum_same *sum) { *sum = 0; }
-RK_INLINE void rk_sum_same_add(rk_sum_same *sum, vec a) { *sum += a; }
-RK_INLINE void rk_sum_same_scale(rk_sum_same *sum, vec factor) { *sum *= factor; }
-RK_INLINE double rk_sum_same_lane(const rk_sum_same *sum, int) { return *sum; }
-
-//@ sum_kahan
-typedef struct { real lane, rest; } rk_sum_kahan;
-RK_INLINE void rk_sum_kahan_start(rk_sum_kahan *sum) { sum->lane = sum->rest = 0; }
-RK_INLINE void rk_sum_kahan_add(rk_sum_kahan *sum, vec a) {
-  const real term = a - sum->rest, next = sum->lane + term;
-  sum->rest = (next - sum->lane) - term;
-  sum->lane = next;
-}
-RK_INLINE void rk_sum_kahan_scale(rk_sum_kahan *sum, vec factor) {
-  sum->lane *= factor;
-  sum->rest *= factor;
-}
-RK_INLINE double rk_sum_kahan_lane(const rk_sum_kahan *sum, int) {
-  return (double)sum->lane - (double)sum->rest;
-}

@@ -224,6 +224,7 @@ static rk_status write_part(rk_text *out, const char *include_dir, int bits, con
   rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", bits);
   rk_status status = rk_write_prelude(out, include_dir, "lanes.h", text, error);
   if (!status) status = rk_write_prelude(out, include_dir, "tile.h", text, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "sums.h", text, error);
   rk_text_add(out, text);
   return status;
 }

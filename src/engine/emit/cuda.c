@@ -139,6 +139,7 @@ rk_status rk_emit_cuda(const rk_pass *pass, const char *include_dir, rk_text *ou
   rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", 8 * rk_real_size(&pass->options));
   if (!status) status = rk_write_prelude(out, include_dir, "cuda.h", text, error);
   if (!status) status = rk_write_prelude(out, include_dir, "tile_cuda.h", text, error);
+  if (!status) status = rk_write_prelude(out, include_dir, "sums.h", text, error);
   rk_text_add(out, text);
   int failed = out->failed || kernel.failed;
   rk_text_free(&kernel);
