@@ -82,6 +82,7 @@ suggestion <- function(name, candidates) {
 describe <- function(x) {
   if (is.null(x)) return("NULL")
   if (is.LazyTensor(x)) return("a LazyTensor")
+  if (is_gpu(x)) return(if (length(dim(x))) "a matrix on a GPU" else "a vector on a GPU")
   if (is.data.frame(x)) return(paste("a data.frame with", ncol(x), "columns"))
   if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
   if (is.function(x)) return("a function")

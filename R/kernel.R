@@ -26,7 +26,7 @@
 #'   when they are given), or in any order with the names of the variables. A variable of
 #'   dimension D is a matrix with D columns and one row for each i or j (a plain vector is one
 #'   column); a parameter is a vector of length D. With `inner_dim = "row"` matrices have one column
-#'   for each i or j instead.
+#'   for each i or j instead. [to_gpu()] makes inputs that lie on a GPU.
 #'
 #'   The result is a matrix with one row for each i (or j): of D columns for most reductions, for
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
@@ -164,8 +164,9 @@ plain_input <- function(input, variables) {
   unname(input)
 }
 
-# A plain numeric (or logical) matrix or vector with the values of x.
+# A plain numeric (or logical) matrix or vector with the values of x; on a GPU it stays there.
 plain_numbers <- function(x, name, is_matrix = TRUE) {
+  if (is_gpu(x)) return(x)
   if (is.LazyTensor(x) || is.factor(x) || is.null(x)) refuse_numbers(x, name)
   if (is.data.frame(x)) {
     if (!all(vapply(x, is_plain_number, NA))) refuse_numbers(x, name, "numeric columns")
@@ -194,14 +195,16 @@ refuse_numbers <- function(x, name, expected = "a numeric matrix or vector") {
 #' What rkeops writes and compiles for an operator, with the current options.
 #'
 #' @param op a function made by [keops_kernel()].
-#' @param target `"c"` for the text that a CPU runs, `"cuda"` for the text that a GPU would run.
+#' @param target `"c"` for the text that a CPU runs, `"cuda"` for the text that a GPU runs (of the
+#'   newest kind that rkeops knows when no GPU is in use). The default is that of the backend.
 #' @return A string of class `rkeops_source`, printed as text.
 #' @examples
 #' op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
 #' keops_source(op)
 #' @export
 keops_source <- function(op, target = c("c", "cuda")) {
-  if (identical(target, c("c", "cuda"))) target <- "c"
+  if (identical(target, c("c", "cuda")))
+    target <- if (get_options()$backend == "GPU") "cuda" else "c"
   check_choice(target, "target", c("c", "cuda"))
   text <- checked(.Call(C_source, program_of(op), target, engine_options()))
   structure(text, class = "rkeops_source")

@@ -31,7 +31,7 @@ part <- function(x, name) .subset2(x, name)
 #'
 #' @param x a numeric matrix with one row for each i (`Vi()`, index `"i"`) or each j (`Vj()`,
 #'   index `"j"`), or a number or vector: a parameter, the same for all pairs. A data.frame of
-#'   numbers is converted.
+#'   numbers is converted. [to_gpu()] of these is taken too.
 #' @param index `"i"`, `"j"`, or `NA` for a parameter.
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
 #'   depend on the index) and dimension. It has the elements `formula`, `args`, `data` and
@@ -63,6 +63,7 @@ Pm <- function(x) parameter(x)
 
 indexed <- function(x, kind) {
   if (!is_plain_number(x) || is.object(x)) x <- plain_numbers(x, "x")
+  if (is_gpu(x)) check_not_lost(x)
   if (length(dim(x)) != 2L)
     throw("argument", "`x` is ", describe(x), ": expected a matrix, one row for each ",
           substring(kind, 2L), " (for instance matrix(x, ncol = 1)); Pm() makes a parameter")
@@ -70,9 +71,10 @@ indexed <- function(x, kind) {
 }
 
 parameter <- function(x) {
-  if (is.matrix(x) || is.data.frame(x))
+  if (length(dim(x)) == 2L)
     throw("argument", "`x` is ", describe(x), ": expected a number or a vector; ",
           "Vi() and Vj() take matrices")
+  if (is_gpu(x)) return(leaf(check_not_lost(x), "Pm", check_leaf_dim(length(x))))
   x <- plain_numbers(x, "x", is_matrix = FALSE)
   if (length(x) == 1L && is_whole(x)) constant(x, paste0("IntCst(", number_text(x), ")"))
   else leaf(x, "Pm", check_leaf_dim(length(x)))

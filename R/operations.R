@@ -16,6 +16,7 @@ common_dim <- function(operands) {
 # A plain number or vector that meets `other` is a constant or a parameter.
 as_operand <- function(x, other) {
   if (is.LazyTensor(x)) return(x)
+  if (is_gpu(x) && is.null(dim(x))) return(parameter(x))
   if (is.object(x) || length(dim(x)) || !(is.numeric(x) || is.logical(x)) || !length(x))
     throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a number or a ",
           "vector; Vi(), Vj() and Pm() convert matrices")

@@ -3,9 +3,9 @@
 # Each option with its default and what a value must be.
 option_table <- list(
   backend = list("CPU", function(x) check_choice(x, "backend", c("CPU", "GPU"))),
-  device_id = list(-1L, function(x) check_count(x, "device_id", from = -1L)),
+  device_id = list(-1L, function(x) check_devices(x, "device_id")),
   precision = list("float32", function(x)
-    check_choice(x, "precision", c("float32", "float64"))),
+    check_choice(x, "precision", c("float32", "float64", "float16"))),
   verbosity = list(1L, function(x) check_switch(x, "verbosity")),
   debug = list(0L, function(x) check_switch(x, "debug")),
   cache_dir = list(NULL, function(x) check_folder(x, "cache_dir")),
@@ -15,6 +15,8 @@ option_table <- list(
   accumulator = list("auto", function(x)
     check_choice(x, "accumulator", c("auto", "float32", "float64"))),
   sum_scheme = list("auto", function(x) check_choice(x, "sum_scheme", sum_schemes)),
+  fast_math = list(FALSE, function(x) check_flag(x, "fast_math")),
+  gpu_memory = list(0, function(x) check_bytes(x, "gpu_memory")),
   compiler = list("", function(x) check_text(x, "compiler")),
   compile_timeout = list(60, function(x) check_positive(x, "compile_timeout")),
   cache_limit = list(256 * 2^20, function(x) check_positive(x, "cache_limit")),
@@ -47,6 +49,12 @@ check_positive <- function(x, name) {
   as.double(x)
 }
 
+check_bytes <- function(x, name) {
+  if (!is_number(x) || !is.finite(x) || x < 0 || x >= 2^53)
+    throw("argument", "`", name, "` is ", describe(x), ": expected a number of bytes, 0 for all")
+  as.double(round(x))
+}
+
 default_cache_dir <- function() tools::R_user_dir("rkeops", "cache")
 
 default_options <- function() {
@@ -77,7 +85,8 @@ apply_options <- function() {
   options <- get_options()
   engine <- unclass(options)
   engine$show_progress <- interactive() && options$progress && options$verbosity > 0L
-  configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore")])
+  configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
+                     "gpu_memory")])
   session$engine <- engine
   session$applied <- options
 }
@@ -108,12 +117,14 @@ check_option_names <- function(names) {
 #' @details
 #' | option | default | meaning |
 #' |---|---|---|
-#' | `backend` | `"CPU"` | where formulas are computed |
-#' | `device_id` | `-1` | which GPU, counted from 0; -1 for the default one |
-#' | `precision` | `"float32"` | `"float32"` or `"float64"` |
+#' | `backend` | `"CPU"` | where formulas are computed: `"CPU"` or `"GPU"` |
+#' | `device_id` | `-1` | which GPU or GPUs, counted from 0; -1 for the default one |
+#' | `precision` | `"float32"` | `"float32"`, `"float64"`, or `"float16"` on a GPU |
 #' | `accumulator` | `"auto"` | precision of sums: `"auto"`, `"float32"` or `"float64"` |
 #' | `sum_scheme` | `"auto"` | how sums of LazyTensors are added up, see [keops_kernel()] |
 #' | `ncore` | `0` | number of threads; 0: half of the processors |
+#' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
+#' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
 #' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
 #' | `verbosity` | `1` | 0: no messages and no progress bar |
 #' | `progress` | `TRUE` | progress bar for calls longer than 2 s, in an interactive session |
@@ -123,6 +134,9 @@ check_option_names <- function(names) {
 #' | `compile_timeout` | `60` | seconds after which a compiler is stopped |
 #' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
 #' | `debug` | `0` | no effect, kept for RKeOps scripts |
+#'
+#' A GPU that `backend` and `device_id` name is looked for at the next call; [rkeops_use_gpu()] sets
+#' both and looks at once.
 #'
 #' `get_rkeops_option()` and `set_rkeops_option()` are the names of RKeOps 1.x.
 #'
@@ -177,14 +191,18 @@ set_rkeops_option <- function(option, value) {
 
 #' @export
 print.rkeops_options <- function(x, ...) {
-  for (name in names(x)) cat(format(name, width = 16L), format(x[[name]]), "\n")
+  for (name in names(x)) cat(format(name, width = 16L), option_text(x[[name]]), "\n")
   invisible(x)
 }
 
+option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", ")
+
 #' Where and how formulas are computed
 #'
-#' `rkeops_use_cpu()` chooses the CPU and the number of threads, `rkeops_use_float32()` (the
-#' default) and `rkeops_use_float64()` the precision. Results are R numbers in any case.
+#' `rkeops_use_cpu()` chooses the CPU and the number of threads (see [rkeops_use_gpu()] for GPUs),
+#' `rkeops_use_float32()` (the default), `rkeops_use_float64()` and `rkeops_use_float16()` the
+#' precision. Results are R numbers in any case. float16 is for GPUs: inputs are stored with 11
+#' significant bits and up to 65504, arithmetic is that of float32; a call on a CPU is an error.
 #' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x.
 #'
 #' @param ncore number of threads. `NULL` or 0: half of the processors, and never more than the
@@ -208,6 +226,10 @@ rkeops_use_float32 <- function() set_rkeops_options(list(precision = "float32"))
 #' @rdname rkeops_use_cpu
 #' @export
 rkeops_use_float64 <- function() set_rkeops_options(list(precision = "float64"))
+
+#' @rdname rkeops_use_cpu
+#' @export
+rkeops_use_float16 <- function() set_rkeops_options(list(precision = "float16"))
 
 #' @rdname rkeops_use_cpu
 #' @export

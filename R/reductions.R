@@ -206,7 +206,7 @@ check_exponent <- function(x) {
 
 as_weight <- function(weight, x) {
   if (is.LazyTensor(weight)) return(weight)
-  if (!is.numeric(weight) || length(dim(weight)))
+  if (!(is.numeric(weight) || is_gpu(weight)) || length(dim(weight)))
     throw("argument", "`weight` is ", describe(weight), ": expected a LazyTensor")
   as_operand(weight, x)
 }
@@ -227,8 +227,8 @@ reduction.LazyTensor <- function(x, opstr, index, opt_arg = NULL) {
 #' Matrix product with a LazyTensor
 #'
 #' `K %*% b` is the sum over j of `K * b`: the product of the M x N matrix that the LazyTensor K of
-#' dimension 1 stands for with an R vector or matrix of N rows, or with a LazyTensor such as
-#' `Vj(b)`. `b %*% K` is the product from the left. It is computed at once.
+#' dimension 1 stands for with an R vector or matrix of N rows (also one of [to_gpu()]), or with a
+#' LazyTensor such as `Vj(b)`. `b %*% K` is the product from the left. It is computed at once.
 #'
 #' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
 #'   multiplied as usual.
@@ -261,6 +261,7 @@ matrix_product <- function(x, y) {
 # A plain factor as a matrix; a vector is a row on the left and a column on the right.
 as_factor <- function(x, name, side) {
   x <- plain_numbers(x, name)
+  if (is_gpu(x) && (side == 1L || length(dim(x)) != 2L)) x <- gpu_values(x)
   if (length(dim(x)) == 2L) x else if (side == 1L) matrix(x, nrow = 1L) else matrix(x, ncol = 1L)
 }
 

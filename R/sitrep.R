@@ -12,7 +12,7 @@
 rkeops_sitrep <- function() {
   options <- engine_options()
   engine <- strsplit(checked(.Call(C_report)), "\n", fixed = TRUE)[[1L]]
-  chosen <- vapply(options[attr(get_options(), "chosen")], format, "")
+  chosen <- vapply(options[attr(get_options(), "chosen")], option_text, "")
   lines <- c(
     paste("rkeops:", utils::packageVersion("rkeops")),
     paste("R:", R.version.string, "on", R.version$platform),

@@ -6,4 +6,8 @@ session$engine <- NULL         # that option and what is derived from it, as han
 session$settings <- NULL       # what of it the engine was told
 session$informed <- character()
 
-.onUnload <- function(libpath) library.dynam.unload("rkeops", libpath)
+# Matrices on a GPU are freed by C code, which stays as long as there are any.
+.onUnload <- function(libpath) {
+  gc()
+  if (.Call(C_gpu_alive) == 0L) library.dynam.unload("rkeops", libpath)
+}

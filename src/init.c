@@ -11,6 +11,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(expression, 2),      ENTRY(fresh_id, 1),      ENTRY(hash, 1),
     ENTRY(match_objects, 4),   ENTRY(cache_usage, 0),   ENTRY(cache_clear, 0),
     ENTRY(forget, 0),          ENTRY(counters, 0),      ENTRY(report, 0),
+    ENTRY(use_devices, 1),     ENTRY(device_info, 0),   ENTRY(gpu_new, 3),
+    ENTRY(gpu_read, 2),        ENTRY(gpu_device, 1),    ENTRY(gpu_alive, 0),
     ENTRY(operation_table, 0), ENTRY(reduction_table, 0), {NULL, NULL, 0}};
 
 #undef ENTRY

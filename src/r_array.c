@@ -1,4 +1,5 @@
-/* R matrices as the engine's arrays, read in place, and its results as R matrices. */
+/* R matrices as the engine's arrays, read in place or where they lie on a GPU, and its results as R
+ * matrices. */
 #include "r_glue.h"
 
 #include <limits.h>
@@ -12,33 +13,56 @@ static int describe(SEXP x, const rk_variable *variable, int rows_inside, rk_arr
   SEXP dim = Rf_getAttrib(x, R_DimSymbol);
   int64_t n = XLENGTH(x);
   if (variable->kind == RK_KIND_PARAMETER) {
-    *array = (rk_array){NULL, 1, n, n, 1};
+    *array = (rk_array){NULL, 1, n, n, 1, NULL};
     return 1;
   }
   if (Rf_length(dim) <= 1) {
-    *array = (rk_array){NULL, n, 1, 1, n};
+    *array = (rk_array){NULL, n, 1, 1, n, NULL};
     return 1;
   }
   if (Rf_length(dim) != 2) return 0;
   int64_t first = INTEGER_RO(dim)[0], second = INTEGER_RO(dim)[1];
   if (rows_inside)
-    *array = (rk_array){NULL, second, first, first, 1};
+    *array = (rk_array){NULL, second, first, first, 1, NULL};
   else
-    *array = (rk_array){NULL, first, second, 1, first};
+    *array = (rk_array){NULL, first, second, 1, first, NULL};
   return 1;
 }
 
+/* On a GPU a matrix of to_gpu() is used where it lies. On the CPU it is copied back. */
+static arrays_state unpack_gpu(SEXP x, const rk_variable *variable, int rows_inside,
+                               rk_array *array, SEXP *values, rk_error *error) {
+  if (variable->kind == RK_KIND_PARAMETER)
+    *values = gpu_parameter_values(x, variable->name, error);
+  else if (backend_is_gpu())
+    return gpu_matrix_array(x, variable->name, rows_inside, array, error) == RK_OK
+               ? ARRAYS_ready : ARRAYS_failed;
+  else
+    *values = gpu_matrix_values(x, variable->name, error);
+  if (*values == R_NilValue) return ARRAYS_failed;
+  describe(*values, variable, rows_inside, array);
+  array->data = REAL_RO(*values);
+  return ARRAYS_ready;
+}
+
+static arrays_state unpack_plain(SEXP x, const rk_variable *variable, int rows_inside,
+                                 rk_array *array, SEXP *values) {
+  if (!is_plain(x) || !describe(x, variable, rows_inside, array)) return ARRAYS_not_plain;
+  *values = TYPEOF(x) == REALSXP ? x : Rf_coerceVector(x, REALSXP);
+  array->data = REAL_RO(*values);
+  return ARRAYS_ready;
+}
+
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
-                           rk_array *arrays) {
+                           rk_array *arrays, rk_error *error) {
   for (int k = 0; k < info->variables; k++) {
-    SEXP x = VECTOR_ELT(input, k);
-    if (!is_plain(x) || !describe(x, &info->variable[k], rows_inside, &arrays[k]))
-      return ARRAYS_not_plain;
-    if (TYPEOF(x) != REALSXP) {
-      x = Rf_coerceVector(x, REALSXP);
-      SET_VECTOR_ELT(keep, k, x);
-    }
-    arrays[k].data = REAL_RO(x);
+    SEXP x = VECTOR_ELT(input, k), values = R_NilValue;
+    const rk_variable *variable = &info->variable[k];
+    arrays_state state =
+        is_gpu_matrix(x) ? unpack_gpu(x, variable, rows_inside, &arrays[k], &values, error)
+                         : unpack_plain(x, variable, rows_inside, &arrays[k], &values);
+    if (state != ARRAYS_ready) return state;
+    SET_VECTOR_ELT(keep, k, values);
   }
   return ARRAYS_ready;
 }

@@ -26,12 +26,13 @@ SEXP rkeops_forget(void) {
 
 SEXP rkeops_counters(void) {
   rk_counters count = rk_count();
-  const char *names[] = {"programs", "compiles", "memory_hits", "disk_hits", ""};
+  const char *names[] = {"programs", "compiles", "memory_hits", "disk_hits", "gpu_seconds", ""};
   SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
   REAL(out)[0] = (double)count.programs;
   REAL(out)[1] = (double)count.compiles;
   REAL(out)[2] = (double)count.memory_hits;
   REAL(out)[3] = (double)count.disk_hits;
+  REAL(out)[4] = rk_gpu_seconds(); /* of the last run */
   UNPROTECT(1);
   return out;
 }

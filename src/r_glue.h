@@ -17,7 +17,7 @@
 
 rk_status status_set(rk_error *error, rk_status status, const char *format, ...);
 SEXP status_object(const rk_error *error);
-SEXP status_cancelled(SEXP found);
+SEXP status_failure(rk_status status, rk_error *error, SEXP found);
 
 /* ---- r_poll.c -------------------------------------------------------------------------------- */
 
@@ -47,14 +47,29 @@ rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error 
 
 /* ---- r_array.c ------------------------------------------------------------------------------- */
 
-typedef enum { ARRAYS_ready, ARRAYS_not_plain } arrays_state;
+typedef enum { ARRAYS_ready, ARRAYS_not_plain, ARRAYS_failed } arrays_state;
 
 /* Describes the elements of `input` where they lie; what has to be copied is kept in `keep`, a
- * list of the same length. ARRAYS_not_plain: R code has to convert or to refuse an element. */
+ * list of the same length. ARRAYS_not_plain: R code has to convert or to refuse an element.
+ * ARRAYS_failed: it lies on a GPU and cannot be read. */
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
-                           rk_array *arrays);
+                           rk_array *arrays, rk_error *error);
 SEXP arrays_result(const rk_program_info *info, int64_t kept, int64_t reduced, int64_t base,
                    rk_output *outputs);
+
+/* ---- r_gpu.c --------------------------------------------------------------------------------- */
+
+/* Chooses the CPU or the GPUs that the options name; cheap when nothing changes. */
+rk_status backend_use(SEXP options, rk_error *error);
+int backend_is_gpu(void);
+
+/* Objects made by to_gpu(), as the variable `name`: where the points lie on the GPUs in use, or the
+ * values copied back (R_NilValue: error). Those of parameters are kept. */
+int is_gpu_matrix(SEXP x);
+rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, rk_array *array,
+                           rk_error *error);
+SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error);
+SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error);
 
 /* ---- entry points ---------------------------------------------------------------------------- */
 
@@ -73,6 +88,12 @@ SEXP rkeops_cache_clear(void);
 SEXP rkeops_forget(void);
 SEXP rkeops_counters(void);
 SEXP rkeops_report(void);
+SEXP rkeops_use_devices(SEXP device);
+SEXP rkeops_device_info(void);
+SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options);
+SEXP rkeops_gpu_read(SEXP x, SEXP options);
+SEXP rkeops_gpu_device(SEXP x);
+SEXP rkeops_gpu_alive(void);
 SEXP rkeops_operation_table(void);
 SEXP rkeops_reduction_table(void);
 

@@ -77,16 +77,24 @@ SEXP rkeops_hash(SEXP text) {
   return Rf_mkString(id);
 }
 
-/* For each element of the list `objects`, the position in the list `table` of the very same R
- * object (not of an equal one) of the same kind, 0 if there is none. Both lists keep theirs alive
- * meanwhile, so an address means one object. */
+/* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. */
+static int same_object(SEXP x, SEXP y) {
+  if (x == y) return 1;
+  if (!is_gpu_matrix(x) || !is_gpu_matrix(y)) return 0;
+  SEXP pointer = list_element(x, "pointer");
+  return TYPEOF(pointer) == EXTPTRSXP && pointer == list_element(y, "pointer");
+}
+
+/* For each element of the list `objects`, the position in the list `table` of the same object of
+ * the same kind, 0 if there is none. Both lists keep theirs alive meanwhile, so an address means
+ * one object. */
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds) {
   int n = Rf_length(objects);
   SEXP out = PROTECT(Rf_allocVector(INTSXP, n));
   for (int k = 0; k < n; k++) {
     INTEGER(out)[k] = 0;
     for (int t = 0; t < Rf_length(table); t++)
-      if (VECTOR_ELT(objects, k) == VECTOR_ELT(table, t) &&
+      if (same_object(VECTOR_ELT(objects, k), VECTOR_ELT(table, t)) &&
           STRING_ELT(kinds, k) == STRING_ELT(table_kinds, t)) {
         INTEGER(out)[k] = t + 1;
         break;

@@ -34,14 +34,10 @@ static int choice(const char *what, const char *word, const char *const *words, 
 
 rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_error *error) {
   /* in the order of the enumerations of engine.h */
-  static const char *const precisions[] = {"float32", "float64", NULL};
+  static const char *const precisions[] = {"float32", "float64", "float16", NULL};
   static const char *const schemes[] = {"auto", "direct_sum", "block_sum", "kahan_scheme", NULL};
   static const char *const accumulators[] = {"auto", "float32", "float64", NULL};
 
-  if (strcmp(option_string(options, "backend", "CPU"), "CPU"))
-    return status_set(error, RK_ERROR_DEVICE,
-                      "the option `backend` is \"%s\": this version computes on the CPU only, "
-                      "see rkeops_use_cpu()", option_string(options, "backend", ""));
   int precision = choice("the option `precision`", option_string(options, "precision", "float32"),
                          precisions, error);
   int sum = choice("`sum_scheme`", scheme, schemes, error);
@@ -52,6 +48,7 @@ rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_e
   out->precision = (rk_precision)precision;
   out->scheme = (rk_scheme)sum;
   out->accumulator = (rk_accumulator)accumulator;
+  out->fast_math = option_number(options, "fast_math", 0) != 0;
   return RK_OK;
 }
 
@@ -71,6 +68,7 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   settings.compiler = option_string(options, "compiler", "");
   settings.compile_timeout = option_number(options, "compile_timeout", 0);
   settings.cache_limit = (int64_t)option_number(options, "cache_limit", 0);
+  settings.gpu_memory = (int64_t)option_number(options, "gpu_memory", -1);
   if (rk_configure(&settings, &error) != RK_OK) return status_object(&error);
   if (rk_set_threads((int)option_number(options, "ncore", 0), &error) != RK_OK)
     return status_object(&error);

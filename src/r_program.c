@@ -84,12 +84,6 @@ static SEXP too_many_rows(int64_t rows) {
   return status_object(&error);
 }
 
-static SEXP failure(rk_status status, rk_error *error, SEXP found) {
-  if (status == RK_CANCELLED) return status_cancelled(found);
-  error->status = status;
-  return status_object(error);
-}
-
 static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
                    SEXP options) {
   rk_error error;
@@ -104,8 +98,12 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
   rk_status status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
+  if (status == RK_ERROR_MEMORY) { /* dead matrices on a GPU are freed when R looks for garbage */
+    R_gc();
+    status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
+  }
   poll_end(&state);
-  if (status != RK_OK) result = failure(status, &error, found);
+  if (status != RK_OK) result = status_failure(status, &error, found);
   UNPROTECT(2);
   return result;
 }
@@ -114,15 +112,20 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
 SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
   rk_error error;
   rk_program *found;
-  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
+  if (backend_use(options, &error) != RK_OK ||
+      program_find(program, options, &found, &error) != RK_OK)
+    return status_object(&error);
   const rk_program_info *info = rk_program_info_of(found);
   if (Rf_length(input) != info->variables) return wrong_number(info, input);
 
   rk_array *arrays = (rk_array *)R_alloc((size_t)info->variables + 1, sizeof *arrays);
   SEXP keep = PROTECT(Rf_allocVector(VECSXP, info->variables));
   SEXP result = R_NilValue;
-  if (arrays_unpack(input, keep, info, Rf_asLogical(rows_inside), arrays) == ARRAYS_ready)
-    result = run_on(found, info, arrays, options);
+  switch (arrays_unpack(input, keep, info, Rf_asLogical(rows_inside), arrays, &error)) {
+  case ARRAYS_ready: result = run_on(found, info, arrays, options); break;
+  case ARRAYS_failed: result = status_object(&error); break;
+  case ARRAYS_not_plain: break;
+  }
   UNPROTECT(1);
   return result;
 }
@@ -146,6 +149,7 @@ SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
 SEXP rkeops_build_many(SEXP programs, SEXP options) {
   rk_error error;
   int n = Rf_length(programs);
+  if (backend_use(options, &error) != RK_OK) return status_object(&error);
   rk_program **found = (rk_program **)R_alloc((size_t)n + 1, sizeof *found);
   for (int k = 0; k < n; k++)
     if (program_find(VECTOR_ELT(programs, k), options, &found[k], &error) != RK_OK)
@@ -154,7 +158,7 @@ SEXP rkeops_build_many(SEXP programs, SEXP options) {
   poll_state state = poll_begin(options, condition);
   rk_status status = rk_build_many(found, n, poll_r, &state, &error);
   poll_end(&state);
-  SEXP result = status == RK_OK ? R_NilValue : failure(status, &error, condition);
+  SEXP result = status == RK_OK ? R_NilValue : status_failure(status, &error, condition);
   UNPROTECT(1);
   return result;
 }

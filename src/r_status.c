@@ -46,6 +46,13 @@ SEXP status_object(const rk_error *error) {
 }
 
 /* The call was cancelled by the error in `found`, or by an interrupt when there is none. */
-SEXP status_cancelled(SEXP found) {
+static SEXP status_cancelled(SEXP found) {
   return new_status(status_name(RK_CANCELLED), "interrupted", VECTOR_ELT(found, 0));
+}
+
+/* What became of a call that may be cancelled. */
+SEXP status_failure(rk_status status, rk_error *error, SEXP found) {
+  if (status == RK_CANCELLED) return status_cancelled(found);
+  error->status = status;
+  return status_object(error);
 }

@@ -3,6 +3,10 @@
 #   make -f tools/engine.mk CC=clang DIR=.build/engine-clang FLAGS="-O1 -g -fsanitize=address"
 #
 # test_math is also built as kernels are, for vectors of WIDTHS bytes: test_math-32, ...
+#
+# The target `cuda` makes the tests of tests/cuda, the stand-in libraries that they run on, and the
+# tests of the engine that can run on a GPU; called by tools/cuda-tests.sh. The stand-ins are built
+# with STANDIN_FLAGS: never with the thread sanitizer.
 
 CC := cc
 DIR := .build/engine
@@ -14,9 +18,16 @@ ALL_FLAGS := -std=gnu11 -Isrc/engine -Iinst/include/rkeops -Wall -Wextra $(FLAGS
 ENGINE := $(wildcard src/engine/*.c src/engine/*/*.c)
 OBJECTS := $(ENGINE:%.c=$(DIR)/%.o)
 TESTS := $(patsubst tests/engine/%.c,$(DIR)/%,$(wildcard tests/engine/test_*.c))
+CUDA_TESTS := $(patsubst tests/cuda/%.c,$(DIR)/cuda/%,$(wildcard tests/cuda/test_*.c))
+CUDA_LIBRARIES := $(DIR)/libcuda.so.1 $(DIR)/libnvrtc.so
+CUDA_DRIVER := $(wildcard tests/cuda/driver*.c tests/cuda/emulator.c)
+STANDIN_FLAGS := $(FLAGS)
+STANDIN := -std=gnu11 -Wall -Wextra -fPIC -fvisibility=hidden -shared $(STANDIN_FLAGS) \
+  -DRKEOPS_EMULATOR_HEADER='"$(CURDIR)/tests/cuda/emulator.h"'
 MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
+cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(DIR)/test_engine $(DIR)/test_random
 
 $(DIR)/libengine.a: $(OBJECTS)
 	@rm -f $@
@@ -32,6 +43,16 @@ $(TESTS): $(DIR)/test_%: tests/engine/test_%.c $(DIR)/libengine.a
 $(MATH_TESTS): $(DIR)/test_math-%: tests/engine/test_math.c $(DIR)/flags
 	@$(CC) -std=gnu11 -Iinst/include/rkeops $(KERNEL_FLAGS) -DRK_BYTES=$* -MMD -MP $< -o $@ -lm
 
+$(CUDA_TESTS): $(DIR)/cuda/test_%: tests/cuda/test_%.c $(DIR)/libengine.a
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_FLAGS) -Itests/engine -MMD -MP $< $(DIR)/libengine.a -o $@ -lm -ldl -lpthread
+
+$(DIR)/libcuda.so.1: $(CUDA_DRIVER) $(wildcard tests/cuda/*.h) $(DIR)/flags
+	@$(CC) $(STANDIN) $(CUDA_DRIVER) -o $@ -ldl -lpthread
+
+$(DIR)/libnvrtc.so: tests/cuda/nvrtc.c tests/cuda/standin.h $(DIR)/flags
+	@$(CC) $(STANDIN) $< -o $@
+
 COMMANDS := $(CC) $(ALL_FLAGS) $(KERNEL_FLAGS)
 
 # Rewritten, and so everything rebuilt, when compiler or flags change.
@@ -40,7 +61,7 @@ $(DIR)/flags: FORCE
 	@echo '$(COMMANDS)' | cmp -s - $@ || echo '$(COMMANDS)' > $@
 
 FORCE:
-.PHONY: all FORCE
+.PHONY: all cuda FORCE
 .SECONDARY:
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(MATH_TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(CUDA_TESTS:=.d) $(MATH_TESTS:=.d)

@@ -1,18 +1,19 @@
 #!/bin/sh
-# Engine tests, then R tests; closes with "N passed, N failed" (", N skipped" may follow), the sum
-# of both, and keeps the three numbers in .build/counts.
+# Engine tests, CUDA tests without a GPU, R tests; closes with "N passed, N failed" (", N skipped"
+# may follow), the sum of all, and keeps the three numbers in .build/counts.
 set -u
 build=.build
 mkdir -p $build
 rm -f $build/counts $build/*.counts
 
 sh tools/engine-tests.sh $build
+sh tools/cuda-tests.sh $build
 Rscript tools/r-tests.R $build/r.counts
 
 passed=0
 failed=0
 skipped=0
-for part in engine r; do
+for part in engine cuda r; do
   if [ -s $build/$part.counts ]; then
     read -r p f s < $build/$part.counts
     passed=$((passed + p))

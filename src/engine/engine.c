@@ -7,11 +7,11 @@
 #include "build/build.h"
 #include "emit/emit.h"
 #include "error.h"
-#include "formula/operations.h"
 #include "formula/parser.h"
 #include "os.h"
+#include "run/gpu.h"
 #include "run/kernel.h"
-#include "run/pack.h"
+#include "run/values.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -65,7 +65,8 @@ static entry *place_of(table *t, const char *key) {
 /* ---- requests ---- */
 
 static void write_options(rk_text *key, const rk_options *options) {
-  rk_text_format(key, "%d %d %d\n", options->precision, options->scheme, options->accumulator);
+  rk_text_format(key, "%d %d %d %d\n", options->precision, options->scheme, options->accumulator,
+                 options->fast_math);
 }
 
 static char *request_key(const char *text, const char *const *declarations, int n,
@@ -93,7 +94,10 @@ static char *plan_key(rk_graph *graph, const rk_node *root, const rk_options *op
 
 static void free_plan(rk_plan *plan) {
   if (!plan) return;
-  for (int k = 0; k < plan->stages; k++) rk_pass_free(&plan->stage[k].pass);
+  for (int k = 0; k < plan->stages; k++) {
+    rk_gpu_forget(&plan->stage[k]);
+    rk_pass_free(&plan->stage[k].pass);
+  }
   free(plan->stage);
   rk_graph_free(plan->graph);
   free(plan->key);
@@ -257,57 +261,6 @@ rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int
   return RK_OK;
 }
 
-/* Everything that the stages read, by graph variable; what the engine makes itself is in `own`. */
-typedef struct {
-  rk_array *value;
-  double **own;
-  int count;
-} values;
-
-static void free_values(values *v) {
-  for (int k = 0; v->own && k < v->count; k++) free(v->own[k]);
-  free(v->own);
-  free(v->value);
-}
-
-static int own_value(values *v, int k, int64_t rows, int dim) {
-  if ((double)rows * dim > 0x1p58) return 0;
-  v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
-  v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows};
-  return v->own[k] != NULL;
-}
-
-static int make_value(values *v, rk_program *program, int k, const rk_array *inputs) {
-  const rk_graph_variable *variable = rk_graph_variable_at(program->plan->graph, k);
-  if (variable->origin == RK_FROM_INPUT) {
-    v->value[k] = inputs[variable->source];
-  } else if (variable->origin == RK_FROM_NUMBER) {
-    if (!own_value(v, k, 1, 1)) return 0;
-    v->own[k][0] = program->number[k];
-  } else if (variable->origin == RK_FROM_CENTRE) {
-    if (!own_value(v, k, 1, variable->dim)) return 0;
-  }
-  return 1;
-}
-
-static rk_status make_values(values *v, rk_program *program, const rk_array *inputs,
-                             rk_poll poll, void *poll_data, rk_error *error) {
-  v->count = rk_graph_variables(program->plan->graph);
-  v->value = calloc((size_t)v->count + 1, sizeof *v->value);
-  v->own = calloc((size_t)v->count + 1, sizeof *v->own);
-  int failed = !v->value || !v->own;
-  for (int k = 0; k < v->count && !failed; k++) failed = !make_value(v, program, k, inputs);
-  if (failed) return rk_fail_memory(error, (size_t)v->count * sizeof *v->value);
-  rk_status status = RK_OK;
-  for (int k = 0; k < v->count && !status; k++) {
-    const rk_graph_variable *variable = rk_graph_variable_at(program->plan->graph, k);
-    if (variable->origin == RK_FROM_CENTRE)
-      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], poll,
-                         poll_data, error);
-  }
-  return status;
-}
-
 static int is_last(const rk_plan *plan, int k) { return k == plan->stages - 1; }
 
 static int64_t kept_of(const rk_stage *stage, const int64_t *rows) {
@@ -394,60 +347,84 @@ static rk_status plan(request *r) {
   return RK_OK;
 }
 
-/* 3 passes whose kernels are not there yet -> source text */
+static int on_gpu(void) { return rk_devices() > 0; }
+
+/* Has a pass what it needs to run here? `axis` is that of a CPU. */
+static int is_built(const rk_stage *stage, rk_lane_axis axis) {
+  return on_gpu() ? rk_gpu_is_built(stage) : stage->module[axis].pair != NULL;
+}
+
+static rk_status emit_wanted(request *r) {
+  if (!r->wanted_count) return RK_OK;
+  return (on_gpu() ? rk_gpu_emit : rk_modules_emit)(r->wanted, r->wanted_count, &r->source,
+                                                    r->error);
+}
+
+/* 3 passes whose kernels are not there yet -> source text, C or CUDA */
 static rk_status emit(request *r) {
   rk_plan *plan = r->program->plan;
   r->wanted_count = 0;
   for (int k = 0; k < plan->stages; k++) {
     rk_stage *stage = &plan->stage[k];
     rk_lane_axis axis = rk_choose_axis(stage, kept_of(stage, r->rows), reduced_of(stage, r->rows));
-    if (!stage->module[axis].pair) r->wanted[r->wanted_count++] = (rk_wanted){stage, axis};
+    if (!is_built(stage, axis)) r->wanted[r->wanted_count++] = (rk_wanted){stage, axis};
   }
-  if (!r->wanted_count) return RK_OK;
-  return rk_modules_emit(r->wanted, r->wanted_count, &r->source, r->error);
+  return emit_wanted(r);
 }
 
-/* 4 source text -> kernels */
+/* 4 source text -> kernels, for the processor or for each GPU in use */
 static rk_status build(request *r) {
   if (!r->wanted_count) return RK_OK;
-  return rk_modules_build(r->wanted, r->wanted_count, rk_text_string(&r->source), r->poll,
-                          r->poll_data, r->error);
+  return (on_gpu() ? rk_gpu_build : rk_modules_build)(
+      r->wanted, r->wanted_count, rk_text_string(&r->source), r->poll, r->poll_data, r->error);
 }
 
-static rk_status run_stages(request *r, values *v) {
-  rk_plan *plan = r->program->plan;
-  for (int k = 0; k < plan->stages; k++) {
-    rk_stage *stage = &plan->stage[k];
-    /* later passes read the first field; "no position" is not a number there */
-    rk_output inner[2] = {{.type = RK_OUT_DOUBLE, .none_double = NAN},
-                          {.type = RK_OUT_DOUBLE, .none_double = NAN}};
-    int64_t kept = kept_of(stage, r->rows);
-    double *unread = NULL;
-    if (!is_last(plan, k)) {
-      rk_field field[2];
-      size_t size = (size_t)kept * (size_t)stage->pass.source->dim * sizeof *unread;
-      int made = own_value(v, stage->result, kept, stage->pass.source->dim);
-      if (made && rk_reduction_fields(stage->pass.source, field) > 1)
-        made = (unread = malloc(size + 1)) != NULL;
-      if (!made) return rk_fail_memory(r->error, size);
-      inner[0].data = v->own[stage->result];
-      inner[1].data = unread;
-    }
-    rk_status status = rk_run_stage(stage, v->value, kept, reduced_of(stage, r->rows),
-                                    is_last(plan, k) ? r->outputs : inner, r->poll, r->poll_data,
-                                    r->error);
-    free(unread);
-    if (status) return status;
+static rk_status run_here(request *r, rk_stage *stage, const rk_values *v,
+                          const rk_output *outputs, rk_resident **keep) {
+  int64_t kept = kept_of(stage, r->rows), reduced = reduced_of(stage, r->rows);
+  if (on_gpu())
+    return rk_gpu_run_stage(stage, v->value, kept, reduced, outputs, keep, r->poll, r->poll_data,
+                            r->error);
+  return rk_run_stage(stage, v->value, kept, reduced, outputs, r->poll, r->poll_data, r->error);
+}
+
+/* A pass for later ones: they read its first field; "no position" is not a number there. On one
+ * GPU the result stays where it is. */
+static rk_status run_inner(request *r, rk_stage *stage, rk_values *v) {
+  rk_output inner[2] = {{.type = RK_OUT_DOUBLE, .none_double = NAN},
+                        {.type = RK_OUT_DOUBLE, .none_double = NAN}};
+  int64_t kept = kept_of(stage, r->rows);
+  int k = stage->result, dim = stage->pass.source->dim;
+  if (rk_devices() == 1 && kept && reduced_of(stage, r->rows)) {
+    rk_status status = run_here(r, stage, v, NULL, &v->kept[k]);
+    if (!status) v->value[k] = rk_resident_array(v->kept[k]);
+    return status;
   }
-  return RK_OK;
+  rk_field field[2];
+  size_t size = (size_t)kept * (size_t)dim * sizeof(double);
+  double *unread = NULL;
+  int made = rk_values_own(v, k, kept, dim);
+  if (made && rk_reduction_fields(stage->pass.source, field) > 1)
+    made = (unread = malloc(size + 1)) != NULL;
+  if (!made) return rk_fail_memory(r->error, size);
+  inner[0].data = v->own[k];
+  inner[1].data = unread;
+  rk_status status = run_here(r, stage, v, inner, NULL);
+  free(unread);
+  return status;
 }
 
 /* 5 passes in order -> finished result */
 static rk_status run(request *r) {
-  values v = {0};
-  rk_status status = make_values(&v, r->program, r->inputs, r->poll, r->poll_data, r->error);
-  if (!status) status = run_stages(r, &v);
-  free_values(&v);
+  rk_plan *plan = r->program->plan;
+  rk_values v = {0};
+  rk_status status = rk_values_make(&v, plan->graph, r->program->number, r->inputs,
+                                    plan->stage[0].pass.options.precision == RK_FLOAT16, r->poll,
+                                    r->poll_data, r->error);
+  for (int k = 0; k < plan->stages && !status; k++)
+    status = is_last(plan, k) ? run_here(r, &plan->stage[k], &v, r->outputs, NULL)
+                              : run_inner(r, &plan->stage[k], &v);
+  rk_values_free(&v);
   return status;
 }
 
@@ -502,12 +479,21 @@ static rk_status check_positions(const rk_program *program, const rk_output *out
   return RK_OK;
 }
 
+static rk_status check_precision(const rk_program *program, rk_error *error) {
+  if (on_gpu() || program->plan->stage[0].pass.options.precision != RK_FLOAT16) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE,
+                 "float16 is for GPUs only: rkeops_use_gpu() first, or rkeops_use_float32()");
+}
+
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error) {
   int64_t kept, reduced;
   error->status = RK_OK;
+  rk_gpu_reset_clock();
   rk_status status = rk_program_rows(program, inputs, n, &kept, &reduced, error);
   if (!status) status = check_positions(program, outputs, reduced, error);
+  if (!status) status = check_precision(program, error);
+  if (!status) status = rk_gpu_check(error);
   if (status) return status;
   request r = {.program = program, .inputs = inputs, .outputs = outputs, .poll = poll,
                .poll_data = poll_data, .error = error};
@@ -521,10 +507,15 @@ rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_ou
 /* Adds the passes of a program that are neither built nor asked for. */
 static void want_stages(request *r, rk_plan *plan) {
   for (int s = 0; s < plan->stages && r->wanted_count < RK_MAX_WANTED; s++) {
-    int known = plan->stage[s].module[RK_LANES_KEPT].pair != NULL;
+    int known = is_built(&plan->stage[s], RK_LANES_KEPT);
     for (int c = 0; c < r->wanted_count; c++) known |= r->wanted[c].stage == &plan->stage[s];
     if (!known) r->wanted[r->wanted_count++] = (rk_wanted){&plan->stage[s], RK_LANES_KEPT};
   }
+}
+
+/* fast_math is an option of the compiler too. */
+static int go_together(const rk_program *a, const rk_program *b) {
+  return a->plan->stage[0].pass.options.fast_math == b->plan->stage[0].pass.options.fast_math;
 }
 
 rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll_data,
@@ -532,27 +523,47 @@ rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll
   enum { TOGETHER = 24 };
   rk_status status = RK_OK;
   error->status = RK_OK;
+  for (int k = 0; k < n && !status; k++) status = check_precision(list[k], error);
+  if (!status) status = rk_gpu_check(error);
   for (int k = 0; k < n && !status;) {
     request r = {.poll = poll, .poll_data = poll_data, .error = error};
-    while (k < n && r.wanted_count < TOGETHER) want_stages(&r, list[k++]->plan);
-    if (!r.wanted_count) break;
-    status = rk_modules_emit(r.wanted, r.wanted_count, &r.source, error);
+    const rk_program *first = list[k];
+    while (k < n && r.wanted_count < TOGETHER && go_together(first, list[k]))
+      want_stages(&r, list[k++]->plan);
+    status = emit_wanted(&r);
     if (!status) status = pipeline(&r, BUILD, BUILD);
     rk_text_free(&r.source);
   }
   return status;
 }
 
-rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error) {
-  rk_text out = {0};
+static rk_status source_for_cpu(const rk_plan *plan, rk_text *out, rk_error *error) {
   rk_status status = RK_OK;
-  for (int k = 0; k < program->plan->stages && !status; k++) {
-    const rk_pass *pass = &program->plan->stage[k].pass;
+  for (int k = 0; k < plan->stages && !status; k++) {
+    const rk_pass *pass = &plan->stage[k].pass;
     rk_tile tile = rk_tile_choose(pass, RK_LANES_KEPT, rk_os_vector_bytes());
     const rk_tile *tiles = &tile;
-    status = target == RK_TARGET_C ? rk_emit_c(&pass, &tiles, 1, rk_include_dir(), &out, error)
-                                   : rk_emit_cuda(pass, rk_include_dir(), &out, error);
+    status = rk_emit_c(&pass, &tiles, 1, rk_include_dir(), out, error);
   }
+  return status;
+}
+
+static rk_status source_for_gpu(const rk_plan *plan, rk_text *out, rk_error *error) {
+  const rk_pass *pass[MAX_STAGES];
+  const rk_gpu_shape *shape[MAX_STAGES];
+  rk_gpu_shape chosen[MAX_STAGES];
+  for (int k = 0; k < plan->stages; k++) {
+    pass[k] = &plan->stage[k].pass;
+    chosen[k] = rk_gpu_shape_choose(pass[k]);
+    shape[k] = &chosen[k];
+  }
+  return rk_emit_cuda(pass, shape, plan->stages, rk_include_dir(), out, error);
+}
+
+rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error) {
+  rk_text out = {0};
+  rk_status status = (target == RK_TARGET_C ? source_for_cpu : source_for_gpu)(program->plan, &out,
+                                                                                error);
   *text = status ? NULL : rk_text_steal(&out);
   rk_text_free(&out);
   if (!status && !*text) status = rk_fail_memory(error, 1 << 16);
@@ -572,6 +583,7 @@ rk_status rk_configure(const rk_settings *settings, rk_error *error) {
     free(include_dir);
     include_dir = copy;
   }
+  if (settings->gpu_memory >= 0) rk_device_set_budget(settings->gpu_memory);
   return rk_build_configure(settings, error);
 }
 
@@ -587,27 +599,8 @@ rk_status rk_report(char **text, rk_error *error) {
                  rk_has_openmp() ? "yes" : "no");
   rk_text_format(&out, "vectors: %d bytes\n", rk_os_vector_bytes());
   rk_status status = rk_build_report(&out, error);
+  if (!status) rk_devices_report(&out);
   *text = status ? NULL : rk_text_steal(&out);
   rk_text_free(&out);
   return status;
-}
-
-int rk_operation_entry(int k, rk_entry *entry) {
-  static const char *const kind[] = {"leaf", "elementwise", "fold", "pieces", "defined"};
-  const rk_operation *operation = rk_operation_at(k);
-  if (!operation) return 0;
-  *entry = (rk_entry){operation->name, kind[operation->kind], operation->operands,
-                      operation->integers, {NULL, NULL, NULL}, operation->documentation};
-  for (int o = 0; o < RK_MAX_OPERANDS; o++)
-    entry->derivatives[o] = operation->derivative[o] ? operation->derivative[o]
-                                                     : operation->transpose[o];
-  return 1;
-}
-
-int rk_reduction_entry(int k, rk_entry *entry) {
-  const rk_reduction *reduction = rk_reduction_at(k);
-  if (!reduction) return 0;
-  *entry = (rk_entry){reduction->name, "reduction", reduction->weight == RK_WEIGHT_NONE ? 1 : 2,
-                      reduction->ranked, {NULL, NULL, NULL}, reduction->documentation};
-  return 1;
 }

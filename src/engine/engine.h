@@ -35,7 +35,8 @@ typedef struct {
  * Non-zero cancels: the call returns RK_CANCELLED and nothing is lost. */
 typedef int (*rk_poll)(void *data, double done);
 
-typedef enum { RK_FLOAT32, RK_FLOAT64 } rk_precision;
+/* RK_FLOAT16: inputs are stored as half, arithmetic is that of RK_FLOAT32; on GPUs only. */
+typedef enum { RK_FLOAT32, RK_FLOAT64, RK_FLOAT16 } rk_precision;
 typedef enum { RK_SCHEME_AUTO, RK_SCHEME_DIRECT, RK_SCHEME_BLOCK, RK_SCHEME_KAHAN } rk_scheme;
 typedef enum { RK_ACCUMULATOR_AUTO, RK_ACCUMULATOR_FLOAT32, RK_ACCUMULATOR_FLOAT64 } rk_accumulator;
 typedef enum { RK_TARGET_C, RK_TARGET_CUDA } rk_target;
@@ -45,6 +46,7 @@ typedef struct {
   rk_precision precision;
   rk_scheme scheme;
   rk_accumulator accumulator;
+  int fast_math;              /* GPUs: approximate instructions beyond the stated error bounds */
 } rk_options;
 
 /* ---- settings of the process ---------------------------------------------------------------- */
@@ -59,6 +61,8 @@ typedef struct {
   const char *compiler;     /* overrides the compiler of makeconf, e.g. "clang" or "ccache gcc" */
   double compile_timeout;   /* seconds; <= 0 keeps what was there (60) */
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
+  int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
+                             * free; < 0 keeps what was there */
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);
 
@@ -68,6 +72,29 @@ rk_status rk_set_threads(int threads, rk_error *error);
 int rk_threads(void);           /* what a call would use now */
 int rk_processors(void);        /* what the machine has */
 int rk_has_openmp(void);
+
+/* ---- GPUs ----------------------------------------------------------------------------------- */
+
+/* Where later calls compute: on the CPU (n = 0, the default), or on these NVIDIA GPUs, numbered
+ * from 0 as the driver does. The first use opens the driver (libcuda) and NVRTC; on the CPU neither
+ * is touched. RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in
+ * an earlier call, or this process was forked from one that uses GPUs; the setting stays what it
+ * was. Cheap when nothing changes. */
+rk_status rk_use_devices(const int *device, int n, rk_error *error);
+
+typedef struct {
+  char name[128];
+  int major, minor;         /* compute capability */
+  int multiprocessors;
+  int64_t memory, free;     /* bytes; free is -1 when the driver does not say */
+  int64_t held, pooled;     /* bytes that this process has from rk_: in use, kept for later calls */
+} rk_device_info;
+rk_status rk_device_count(int *count, rk_error *error);
+rk_status rk_device_describe(int device, rk_device_info *info, rk_error *error);
+
+/* Seconds that the launches of rk_pair of the last rk_run took on the first device in use, by the
+ * device's own clock; 0 when it ran on the CPU. */
+double rk_gpu_seconds(void);
 
 /* ---- programs ------------------------------------------------------------------------------- */
 
@@ -117,13 +144,26 @@ rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error
 void rk_free(void *pointer);
 
 /* An input: element (row r, component d) is data[r * row_stride + d * component_stride]. A
- * parameter has one row. */
+ * parameter has one row. An array that lies on a GPU has `resident` instead of data. */
+typedef struct rk_resident rk_resident;
 typedef struct {
   const double *data;
   int64_t rows;
   int64_t dim;        /* number of components found: compared with the declaration */
   int64_t row_stride, component_stride;
+  rk_resident *resident;
 } rk_array;
+
+/* A copy of an array on the GPUs in use (RK_ERROR_DEVICE when there is none), owned by the caller;
+ * an input of any number of calls, on the CPU too (it is copied back then, each time). */
+rk_status rk_resident_new(const rk_array *x, rk_resident **made, rk_poll poll, void *poll_data,
+                          rk_error *error);
+rk_array rk_resident_array(rk_resident *resident);   /* as an input */
+int rk_resident_device(const rk_resident *resident); /* the first device that holds it */
+/* Copies back: rows * dim doubles, column-major. */
+rk_status rk_resident_read(rk_resident *resident, double *out, rk_poll poll, void *poll_data,
+                           rk_error *error);
+void rk_resident_free(rk_resident *resident);        /* NULL is fine; so is a forked child */
 
 typedef enum { RK_OUT_DOUBLE, RK_OUT_INT32 } rk_output_type;
 

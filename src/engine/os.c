@@ -239,14 +239,49 @@ char *rk_os_find_program(const char *name) {
 
 int64_t rk_os_process_id(void) { return (int64_t)getpid(); }
 
-static volatile sig_atomic_t forked;
-static void note_fork(void) { forked = 1; }
+static volatile sig_atomic_t forks;
+static void note_fork(void) { forks++; }
 static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
 
-int rk_os_forked(void) {
+int rk_os_forks(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
-  return forked;
+  return (int)forks;
+}
+
+int rk_os_forked(void) { return rk_os_forks() > 0; }
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+struct rk_os_thread {
+  pthread_t id;
+  void (*work)(void *data);
+  void *data;
+};
+
+static void *thread_main(void *of) {
+  rk_os_thread *thread = of;
+  thread->work(thread->data);
+  return NULL;
+}
+
+rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
+  rk_os_thread *thread = malloc(sizeof *thread);
+  if (!thread) return NULL;
+  *thread = (rk_os_thread){.work = work, .data = data};
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* a new thread has the mask of its maker */
+  int failed = pthread_create(&thread->id, NULL, thread_main, thread);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (!failed) return thread;
+  free(thread);
+  return NULL;
+}
+
+void rk_os_thread_join(rk_os_thread *thread) {
+  pthread_join(thread->id, NULL);
+  free(thread);
 }
 
 /* ---- libraries ------------------------------------------------------------------------------ */
@@ -260,6 +295,16 @@ void *rk_os_open_library(const char *path, rk_text *reason) {
 }
 
 void *rk_os_symbol(void *library, const char *name) { return dlsym(library, name); }
+
+int rk_os_library_path(void *library, const char *symbol, rk_text *path) {
+  Dl_info info;
+  void *address = dlsym(library, symbol);
+  if (!address || !dladdr(address, &info) || !info.dli_fname || !*info.dli_fname) return 0;
+  char *real = rk_os_absolute(info.dli_fname);
+  rk_text_add(path, real ? real : info.dli_fname);
+  free(real);
+  return 1;
+}
 
 #if defined(__linux__)
 /* The loader takes a name that it has seen for the library it had then, and descriptors are

@@ -46,7 +46,18 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
 char *rk_os_find_program(const char *name);
 
 int64_t rk_os_process_id(void);
-int rk_os_forked(void);             /* 1 in a child forked after the first call of this function */
+
+/* How many forks lie between the process that called one of these first and this one. */
+int rk_os_forks(void);
+int rk_os_forked(void);             /* the same as 0 or 1 */
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+/* Runs work(data) on a thread of its own, with all signals blocked where there are signals, so that
+ * they reach the host's own thread. NULL: no thread could be started. Joined exactly once. */
+typedef struct rk_os_thread rk_os_thread;
+rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data);
+void rk_os_thread_join(rk_os_thread *thread);
 
 /* ---- libraries ------------------------------------------------------------------------------ */
 
@@ -54,6 +65,9 @@ int rk_os_forked(void);             /* 1 in a child forked after the first call 
  * failure; `reason`, when not NULL, gets what the system says. */
 void *rk_os_open_library(const char *path, rk_text *reason);
 void *rk_os_symbol(void *library, const char *name);
+
+/* Appends the path of the file that an open library, known to have this symbol, was read from. */
+int rk_os_library_path(void *library, const char *symbol, rk_text *path);
 
 /* The same for a file that is open and was checked: what is loaded is what `handle` refers to,
  * also when another file stands at `path` by now (Linux; elsewhere `path` is opened). */

@@ -144,7 +144,38 @@ char *rk_os_find_program(const char *name) {
 }
 
 int64_t rk_os_process_id(void) { return (int64_t)GetCurrentProcessId(); }
+int rk_os_forks(void) { return 0; }
 int rk_os_forked(void) { return 0; }
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+struct rk_os_thread {
+  HANDLE handle;
+  void (*work)(void *data);
+  void *data;
+};
+
+static DWORD WINAPI thread_main(LPVOID of) {
+  rk_os_thread *thread = of;
+  thread->work(thread->data);
+  return 0;
+}
+
+rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
+  rk_os_thread *thread = malloc(sizeof *thread);
+  if (!thread) return NULL;
+  *thread = (rk_os_thread){.work = work, .data = data};
+  thread->handle = CreateThread(NULL, 0, thread_main, thread, 0, NULL);
+  if (thread->handle) return thread;
+  free(thread);
+  return NULL;
+}
+
+void rk_os_thread_join(rk_os_thread *thread) {
+  WaitForSingleObject(thread->handle, INFINITE);
+  CloseHandle(thread->handle);
+  free(thread);
+}
 
 /* ---- libraries ------------------------------------------------------------------------------ */
 
@@ -164,6 +195,15 @@ void *rk_os_symbol(void *library, const char *name) {
   void *symbol;
   memcpy(&symbol, &function, sizeof symbol);
   return symbol;
+}
+
+int rk_os_library_path(void *library, const char *symbol, rk_text *path) {
+  char name[MAX_PATH];
+  (void)symbol;
+  DWORD n = GetModuleFileNameA((HMODULE)library, name, sizeof name);
+  if (n == 0 || n >= sizeof name) return 0;
+  rk_text_add(path, name);
+  return 1;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

@@ -26,16 +26,37 @@ static inline int check_end(void) {
   return check_failed != 0;
 }
 
+/* RKEOPS_TEST_DEVICE="0,1": tests run on these GPUs, true ones or those of tests/cuda. */
+static inline int check_devices(int *device, int most) {
+  const char *text = getenv("RKEOPS_TEST_DEVICE");
+  int n = 0;
+  for (char *end; text && *text && n < most; text = end) {
+    device[n++] = (int)strtol(text, &end, 10);
+    if (end == text) return n - 1;
+    end += *end == ',';
+  }
+  return n;
+}
+static inline int check_on_gpu(void) {
+  int device[8];
+  return check_devices(device, 8) > 0;
+}
+
+/* RKEOPS_TEST_SMALL: kernels are emulated, so that a pair costs a thousand times what it should. */
+static inline int check_is_small(void) { return getenv("RKEOPS_TEST_SMALL") != NULL; }
+
 /* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache. */
 static inline void check_configure(void) {
   rk_error error;
   const char *include = getenv("RKEOPS_INCLUDE"), *cache = getenv("RKEOPS_CACHE");
   rk_settings settings = {.include_dir = include ? include : "inst/include/rkeops",
                           .cache_dir = cache ? cache : ".build/test-cache"};
-  if (rk_configure(&settings, &error) != RK_OK) {
-    printf("cannot configure: %s\n", error.message);
-    exit(2);
-  }
+  int device[8], n = check_devices(device, 8);
+  if (rk_configure(&settings, &error) == RK_OK &&
+      (!n || rk_use_devices(device, n, &error) == RK_OK))
+    return;
+  printf("cannot configure: %s\n", error.message);
+  exit(2);
 }
 
 static unsigned long long check_seed = 88172645463325252ull;
@@ -52,7 +73,7 @@ static inline double *random_numbers(long n, double low, double high) {
 }
 
 static inline rk_array columns_of(const double *data, long rows, int dim) {
-  return (rk_array){data, rows, dim, 1, rows};
+  return (rk_array){data, rows, dim, 1, rows, NULL};
 }
 
 static inline rk_program *program_of(const char *text, const char *const *declarations, int n,

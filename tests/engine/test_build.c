@@ -764,7 +764,7 @@ static void flags_fall_back(void) {
 
 static void the_report_has_its_lines(void) {
   const char *lines[] = {"compiler: /", "compiler version: ", "cpu features: ", "cache: ",
-                         "CUDA driver: ", "NVRTC: "};
+                         "NVRTC: "};
   rk_text report = {0};
   use_folder("report");
   CHECK(rk_build_report(&report, NULL) == RK_OK);

@@ -37,8 +37,10 @@ static rk_status emit_case(const plan_case *c, rk_target target, rk_text *out, r
     rk_tile tile = rk_tile_choose(&pass, c->axis, 64);
     const rk_tile *tiles = &tile;
     const rk_pass *passes = &pass;
+    rk_gpu_shape shape = rk_gpu_shape_choose(&pass);
+    const rk_gpu_shape *shapes = &shape;
     status = target == RK_TARGET_C ? rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error)
-                                   : rk_emit_cuda(&pass, prelude_dir, out, error);
+                                   : rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error);
   }
   rk_pass_free(&pass);
   rk_graph_free(graph);

@@ -765,7 +765,8 @@ static int run_and_compare(formula *f, const final *r, rk_program *program, rk_e
   for (int k = 0; k < f->variables; k++) {
     const variable *v = &f->variable[k];
     long n = v->kind == RK_KIND_I ? f->M : v->kind == RK_KIND_J ? f->N : 1;
-    inputs[k] = v->row_major ? (rk_array){v->data, n, v->dim, v->dim, 1} : columns_of(v->data, n, v->dim);
+    inputs[k] = columns_of(v->data, n, v->dim);
+    if (v->row_major) inputs[k].row_stride = v->dim, inputs[k].component_stride = 1;
   }
   double *first = malloc((size_t)size * 8 + 1), *second = malloc((size_t)size * 8 + 1);
   for (long k = 0; k < size; k++) first[k] = second[k] = -777;
@@ -898,7 +899,7 @@ static void check_batch(unsigned long long seed, int count, int narrow) {
 }
 
 int main(int arguments, char **argument) {
-  int full = getenv("RKEOPS_TEST_FULL") != NULL, many = full ? 1200 : 30;
+  int full = getenv("RKEOPS_TEST_FULL") != NULL, many = full ? 1200 : check_is_small() ? 8 : 30;
   unsigned long long seed = arguments > 1 ? strtoull(argument[1], NULL, 10) : 20261;
   if (arguments > 2) many = atoi(argument[2]);
   check_configure();

@@ -244,6 +244,7 @@ test_that("corrupted kernels are rebuilt", {
 
 test_that("a compiler that is missing, fails or hangs gives one readable error", {
   skip_on_os("windows")
+  skip_on_gpu_machine()
   folder <- tempfile("bin")
   dir.create(folder)
   on.exit(unlink(folder, recursive = TRUE))

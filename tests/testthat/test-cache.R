@@ -53,6 +53,7 @@ test_that("a kernel is compiled once, for all literals, and found again on disk"
     expect_identical(counters()[["compiles"]], before)
     expect_equal(run(7.25), matrix(sum(exp(-7.25 * x^2) * 3.5)), tolerance = 1e-6)
 
+    skip_on_gpu_machine()
     out <- run_r(c(using_cache(get_rkeops_cache_dir()),
                    "op <- keops_kernel('Sum_Reduction(Exp(-4.5*Square(x))*3.5, i)', 'x=Vi(1)')",
                    "invisible(op(list(matrix(1:5))))",

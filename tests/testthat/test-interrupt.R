@@ -26,6 +26,7 @@ test_that("a long call can be interrupted, and the session goes on", {
 })
 
 test_that("a time limit of R ends a long call with R's own error", {
+  skip_on_gpu_machine()
   x <- matrix(stats::runif(3e6), ncol = 3)
   on.exit(setTimeLimit())
   expect_error({

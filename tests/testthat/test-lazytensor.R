@@ -141,6 +141,7 @@ test_that("LazyTensors made in forked children do not collide", {
 
 test_that("a forked child computes", {
   skip_on_os("windows")
+  skip_on_gpu_machine()
   K <- gauss(Vi(x), Vj(y))
   mine <- sum(K, "j")
   child <- parallel::mccollect(parallel::mcparallel(sum(K, "j")))[[1]]

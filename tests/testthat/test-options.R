@@ -52,12 +52,6 @@ test_that("one operator runs in both precisions, read when it is called", {
                 op = keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)")))
 })
 
-test_that("the GPU backend is refused in so many words", {
-  op <- keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)")
-  with_options(list(backend = "GPU"), expect_error(op(list(1)), class = "rkeops_error_device"))
-  expect_identical(op(list(1)), matrix(1))
-})
-
 test_that("results do not depend on the number of threads", {
   x <- uniform(300, 3)
   y <- uniform(5000, 3)

@@ -8,6 +8,7 @@
 #else
 #define rk_each(k, n) _Pragma("GCC unroll 64") for (int k = 0; k < (n); k++)
 #endif
+#define RK_RANKS /* before a loop over K ranks: they may be many */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308

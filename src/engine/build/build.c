@@ -18,6 +18,11 @@ void rk_build_counters(int64_t *compiles_, int64_t *disk_hits_) {
   *disk_hits_ = disk_hits;
 }
 
+void rk_build_count(int compiled, int found_on_disk) {
+  compiles += compiled;
+  disk_hits += found_on_disk;
+}
+
 static void add_words(rk_sha256 *hash, const rk_words *words) {
   char count[16] = {0};
   for (int k = 0, n = words->n; n; n /= 10) count[k++] = (char)('0' + n % 10);

@@ -41,13 +41,36 @@ void rk_build_counters(int64_t *compiles, int64_t *disk_hits);
  * next rk_build_configure. NULL when there is none. */
 const char *rk_build_folder(void);
 
-/* Appends "compiler: ...", "compiler version: ...", "cpu features: ...", "cache: ...", "CUDA
- * driver: ..." and "NVRTC: ..." lines. Initialises no GPU. */
+/* Compiles CUDA C for a GPU of that compute capability with NVRTC, found at run time, or finds the
+ * result on the disk. *image is machine code for just this capability, or PTX when NVRTC does not
+ * know it yet (the driver compiles that); malloced, freed by rk_free, and what the driver loads
+ * either way. `poll` is asked while compiling, by the calling thread, where NVRTC allows it (12.8
+ * and later); compile_timeout does not apply.
+ * RK_ERROR_COMPILE (with NVRTC's words), RK_ERROR_DEVICE (no NVRTC, or none for this GPU),
+ * RK_ERROR_MEMORY, RK_CANCELLED. A result that cannot be stored on the disk is no error. */
+rk_status rk_build_cuda(const char *source, int major, int minor, int fast_math, rk_poll poll,
+                        void *poll_data, void **image, size_t *bytes, rk_error *error);
+
+/* Is there an NVRTC, and does it know this compute capability or an earlier one of which PTX can
+ * be made? RK_ERROR_DEVICE says what to install. Cheap after the first time. */
+rk_status rk_nvrtc_available(rk_error *error);
+rk_status rk_nvrtc_supports(int major, int minor, rk_error *error);
+
+/* "13.0", "" before an NVRTC was opened. */
+const char *rk_nvrtc_version(void);
+
+/* Appends "compiler: ...", "compiler version: ...", "cpu features: ...", "cache: ..." and "NVRTC:
+ * ..." lines. Touches no GPU. */
 rk_status rk_build_report(rk_text *report, rk_error *error);
 
-/* Compiles CUDA C with NVRTC, found at run time, for an architecture such as "sm_90", and forgets
- * the result: for tests. `log` (may be NULL) gets NVRTC's words, freed by rk_free; `cubin_bytes`
- * (may be NULL) the size of the machine code. RK_ERROR_DEVICE: there is no NVRTC here. */
+/* For tests: compiles with the options of rk_build_cuda for an architecture such as "sm_90"
+ * (machine code) or "compute_90" (PTX); neither looks at the disk nor counts. `log` (may be NULL)
+ * gets NVRTC's words, with registers and spills of each kernel; `image` (may be NULL) what
+ * rk_build_cuda would give. Both are freed by rk_free. RK_ERROR_DEVICE: there is no NVRTC here. */
+rk_status rk_nvrtc_image(const char *cuda_source, const char *arch, int fast_math, char **log,
+                         void **image, size_t *bytes, rk_error *error);
+
+/* The same without fast_math; forgets the result save its size. */
 rk_status rk_nvrtc_compile(const char *cuda_source, const char *arch, char **log,
                            size_t *cubin_bytes, rk_error *error);
 

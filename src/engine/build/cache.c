@@ -174,7 +174,8 @@ static int is_entry_name(const char *name) {
   for (int k = 0; k < NAME_LENGTH; k++)
     if (!name[k] || !strchr("0123456789abcdef", name[k])) return 0;
   const char *kind = name + NAME_LENGTH;
-  return strcmp(kind, RK_ENTRY_KERNEL) == 0 || strcmp(kind, RK_ENTRY_COMPILER) == 0;
+  return strcmp(kind, RK_ENTRY_KERNEL) == 0 || strcmp(kind, RK_ENTRY_COMPILER) == 0 ||
+         strcmp(kind, RK_ENTRY_CUBIN) == 0 || strcmp(kind, RK_ENTRY_PTX) == 0;
 }
 
 static void add_entry(rk_listing *listing, const char *name, const rk_file_info *info) {

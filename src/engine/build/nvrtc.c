@@ -1,33 +1,26 @@
-/* NVRTC, opened at run time. Only what a test that "CUDA text compiles" needs. */
+/* NVRTC, NVIDIA's compiler for CUDA C as a library, opened at run time.
+ *
+ * It is taken from where RKEOPS_NVRTC_PATH says, else from the toolkit that CUDA_HOME or CUDA_PATH
+ * name, else from where the system finds libraries, else from the usual folders of toolkits. Python
+ * packages that bring one along are not searched: they come and go with environments that R knows
+ * nothing of. The first library that has all functions is kept to the end of the process.
+ *
+ * NVRTC compiles within this process and leaves nothing on the disk. One thread at a time. */
 #include "parts.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(_WIN32)
-static const char *const cuda_names[] = {"nvcuda.dll", NULL};
-static const char *const nvrtc_names[] = {"nvrtc64_130_0.dll", "nvrtc64_120_0.dll",
-                                          "nvrtc64_112_0.dll", NULL};
-#else
-static const char *const cuda_names[] = {"libcuda.so.1", "libcuda.so", NULL};
-static const char *const nvrtc_names[] = {
-  "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.11.1", "libnvrtc.so.11.0",
-  "libnvrtc.so", "/usr/local/cuda/lib64/libnvrtc.so", "/usr/local/cuda/lib64/libnvrtc.so.13",
-  "/usr/local/cuda/lib64/libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so.11.2", NULL};
-#endif
-
-const char *const *rk_cuda_names(void) { return cuda_names; }
-
-const char *const *rk_nvrtc_names(void) {
-  static const char *named[2];
-  named[0] = getenv("RKEOPS_NVRTC_PATH");
-  return named[0] && *named[0] ? named : nvrtc_names;
-}
+enum { MAX_ARCHS = 64, SUCCESS = 0, OUT_OF_MEMORY = 1, BUILTIN_FAILURE = 7 };
 
 typedef struct rk_nvrtc_program *program_handle;
 
-/* The part of nvrtc.h that is used; nvrtcResult is an enum, 0 is success. */
-typedef struct {
+/* The part of nvrtc.h that is used; nvrtcResult is an enum. */
+static struct {
+  int (*version)(int *major, int *minor);
+  int (*arch_count)(int *);
+  int (*archs)(int *);
   int (*create)(program_handle *, const char *source, const char *name, int headers,
                 const char *const *text, const char *const *names);
   int (*compile)(program_handle, int options, const char *const *option);
@@ -35,8 +28,37 @@ typedef struct {
   int (*log_size)(program_handle, size_t *);
   int (*log)(program_handle, char *);
   int (*cubin_size)(program_handle, size_t *);
+  int (*cubin)(program_handle, char *);
+  int (*ptx_size)(program_handle, size_t *);
+  int (*ptx)(program_handle, char *);
   const char *(*error_string)(int);
-} rk_nvrtc;
+  int (*watch)(program_handle, int (*callback)(void *, void *), void *data); /* NULL before 12.8 */
+} nvrtc;
+
+static int archs[MAX_ARCHS];
+static rk_nvrtc_facts facts; /* .path is NULL until an NVRTC is open */
+
+/* ---- finding it ----------------------------------------------------------------------------- */
+
+/* The library keeps its name within a major version (11: since 11.2). Major versions to come are
+ * found by the name without a version, which toolkits install as well. */
+#if defined(_WIN32)
+static const char *const names[] = {"nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_0.dll",
+                                    "nvrtc64_140_0.dll", NULL};
+static const char *const below_toolkit[] = {"bin/x64", "bin", NULL};
+static const char *const folders[] = {NULL};
+#else
+static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2",
+                                    "libnvrtc.so.14", "libnvrtc.so", NULL};
+static const char *const below_toolkit[] = {"lib64", "lib", NULL};
+static const char *const folders[] = {"/usr/local/cuda/lib64", "/usr/local/cuda/lib",
+                                      "/opt/cuda/lib64", "/usr/lib/cuda/lib64", NULL};
+#endif
+
+typedef struct {
+  rk_text reason;  /* why RKEOPS_NVRTC_PATH could not be opened */
+  rk_text too_old; /* a library that lacks functions */
+} search;
 
 static int take(void *library, const char *name, void *function) {
   void *symbol = rk_os_symbol(library, name);
@@ -44,61 +66,220 @@ static int take(void *library, const char *name, void *function) {
   return symbol != NULL;
 }
 
-static rk_status open_nvrtc(const rk_nvrtc **nvrtc, rk_error *error) {
-  static rk_nvrtc functions;
-  static int ready = 0;
-  void *library = NULL;
-  *nvrtc = &functions;
-  if (ready) return RK_OK;
-  for (const char *const *name = rk_nvrtc_names(); *name && !library; name++)
-    library = rk_os_open_library(*name, NULL);
-  if (!library)
-    return rk_fail(error, RK_ERROR_DEVICE, "The NVRTC library (libnvrtc) was not found. Install "
-                   "the CUDA toolkit, or set RKEOPS_NVRTC_PATH to the path of the library.");
-  ready = take(library, "nvrtcCreateProgram", &functions.create) &&
-          take(library, "nvrtcCompileProgram", &functions.compile) &&
-          take(library, "nvrtcDestroyProgram", &functions.destroy) &&
-          take(library, "nvrtcGetProgramLogSize", &functions.log_size) &&
-          take(library, "nvrtcGetProgramLog", &functions.log) &&
-          take(library, "nvrtcGetCUBINSize", &functions.cubin_size) &&
-          take(library, "nvrtcGetErrorString", &functions.error_string);
-  if (ready) return RK_OK;
-  return rk_fail(error, RK_ERROR_DEVICE, "The NVRTC library is too old: version 11.1 or later is "
-                 "needed.");
+static int take_all(void *library) {
+  take(library, "nvrtcSetFlowCallback", &nvrtc.watch);
+  return take(library, "nvrtcVersion", &nvrtc.version) &&
+         take(library, "nvrtcGetNumSupportedArchs", &nvrtc.arch_count) &&
+         take(library, "nvrtcGetSupportedArchs", &nvrtc.archs) &&
+         take(library, "nvrtcCreateProgram", &nvrtc.create) &&
+         take(library, "nvrtcCompileProgram", &nvrtc.compile) &&
+         take(library, "nvrtcDestroyProgram", &nvrtc.destroy) &&
+         take(library, "nvrtcGetProgramLogSize", &nvrtc.log_size) &&
+         take(library, "nvrtcGetProgramLog", &nvrtc.log) &&
+         take(library, "nvrtcGetCUBINSize", &nvrtc.cubin_size) &&
+         take(library, "nvrtcGetCUBIN", &nvrtc.cubin) &&
+         take(library, "nvrtcGetPTXSize", &nvrtc.ptx_size) &&
+         take(library, "nvrtcGetPTX", &nvrtc.ptx) &&
+         take(library, "nvrtcGetErrorString", &nvrtc.error_string);
 }
 
-static char *get_log(const rk_nvrtc *nvrtc, program_handle program) {
+/* What a key has to say of this library: also the file, since versions are not raised for
+ * corrections. */
+static void identify(rk_text *identity, const char *path) {
+  rk_file_info info = {0};
+  int there = rk_os_info(path, &info);
+  rk_text_format(identity, "%s %s %lld %lld", facts.version, path,
+                 there ? (long long)info.bytes : -1, there ? (long long)info.modified : -1);
+}
+
+static void forget(void) {
+  free(facts.path);
+  free(facts.identity);
+  free(facts.version);
+  facts.path = facts.identity = facts.version = NULL;
+}
+
+static int learn(void *library, const char *name) {
+  int n = 0;
+  rk_text path = {0}, identity = {0}, version = {0};
+  if (nvrtc.version(&facts.major, &facts.minor) != SUCCESS ||
+      nvrtc.arch_count(&n) != SUCCESS || n < 1 || n > MAX_ARCHS || nvrtc.archs(archs) != SUCCESS)
+    return 0;
+  if (!rk_os_library_path(library, "nvrtcVersion", &path)) rk_text_add(&path, name);
+  rk_text_format(&version, "%d.%d", facts.major, facts.minor);
+  facts.version = rk_text_steal(&version);
+  if (facts.version) identify(&identity, rk_text_string(&path));
+  facts.arch = archs;
+  facts.archs = n;
+  facts.identity = rk_text_steal(&identity);
+  facts.path = rk_text_steal(&path);
+  if (facts.path && facts.identity && facts.version) return 1;
+  forget();
+  return 0;
+}
+
+static int try_path(search *found, const char *path, rk_text *reason) {
+  void *library = rk_os_open_library(path, reason);
+  if (!library) return 0;
+  if (take_all(library) && learn(library, path)) return 1;
+  if (!found->too_old.length) rk_text_add(&found->too_old, path);
+  return 0;
+}
+
+static int try_folder(search *found, const char *folder, const char *below) {
+  int good = 0;
+  rk_file_info info;
+  rk_text path = {0};
+  for (const char *const *name = names; *name && !good; name++) {
+    rk_text_clear(&path);
+    rk_text_format(&path, "%s%s%s/%s", folder, *below ? "/" : "", below, *name);
+    good = !path.failed && rk_os_info(path.bytes, &info) && try_path(found, path.bytes, NULL);
+  }
+  rk_text_free(&path);
+  return good;
+}
+
+static int try_toolkit(search *found, const char *variable) {
+  const char *folder = getenv(variable);
+  for (int k = 0; folder && *folder && below_toolkit[k]; k++)
+    if (try_folder(found, folder, below_toolkit[k])) return 1;
+  return 0;
+}
+
+static int find(search *found) {
+  const char *path = getenv("RKEOPS_NVRTC_PATH");
+  if (path && *path) return try_path(found, path, &found->reason);
+  if (try_toolkit(found, "CUDA_HOME") || try_toolkit(found, "CUDA_PATH")) return 1;
+  for (int k = 0; names[k]; k++)
+    if (try_path(found, names[k], NULL)) return 1;
+  for (int k = 0; folders[k]; k++)
+    if (try_folder(found, folders[k], "")) return 1;
+  return 0;
+}
+
+static rk_status not_found(const search *found, rk_error *error) {
+  const char *path = getenv("RKEOPS_NVRTC_PATH");
+  if (found->too_old.length)
+    return rk_fail(error, RK_ERROR_DEVICE, "The NVRTC library %s is too old: version 11.2 or later "
+                   "is needed. Install a newer CUDA toolkit, or set RKEOPS_NVRTC_PATH to the path "
+                   "of its libnvrtc.", rk_text_string(&found->too_old));
+  if (path && *path)
+    return rk_fail(error, RK_ERROR_DEVICE, "The NVRTC library that RKEOPS_NVRTC_PATH names could "
+                   "not be opened: %s", rk_text_string(&found->reason));
+  return rk_fail(error, RK_ERROR_DEVICE, "The NVRTC library (libnvrtc) was not found. Install the "
+                 "CUDA toolkit (its part NVRTC is enough), or set RKEOPS_NVRTC_PATH to the path of "
+                 "the library.");
+}
+
+rk_status rk_nvrtc_get(const rk_nvrtc_facts **nvrtc_facts, rk_error *error) {
+  rk_status status = RK_OK;
+  if (!facts.path) {
+    search found = {0};
+    if (!find(&found)) status = not_found(&found, error);
+    rk_text_free(&found.reason);
+    rk_text_free(&found.too_old);
+  }
+  if (nvrtc_facts) *nvrtc_facts = status ? NULL : &facts;
+  return status;
+}
+
+rk_status rk_nvrtc_available(rk_error *error) { return rk_nvrtc_get(NULL, error); }
+
+const char *rk_nvrtc_version(void) { return facts.path ? facts.version : ""; }
+
+/* ---- compiling ------------------------------------------------------------------------------ */
+
+typedef struct {
+  rk_poll poll;
+  void *poll_data;
+  double polled;
+  atomic_int cancelled;
+} watch;
+
+/* NVRTC may have threads of its own; poll is for ours. */
+static _Thread_local int is_calling_thread;
+
+static int ask(void *data, void *unused) {
+  watch *w = data;
+  (void)unused;
+  double now = rk_os_seconds();
+  if (is_calling_thread && !atomic_load(&w->cancelled) && now - w->polled >= 0.015) {
+    w->polled = now;
+    if (w->poll(w->poll_data, -1)) atomic_store(&w->cancelled, 1);
+  }
+  return atomic_load(&w->cancelled);
+}
+
+static char *get_log(program_handle program) {
   size_t n = 0;
-  if (nvrtc->log_size(program, &n) != 0) n = 0;
+  if (nvrtc.log_size(program, &n) != SUCCESS) n = 0;
   char *log = calloc(n + 1, 1);
-  if (log && n && nvrtc->log(program, log) != 0) log[0] = 0;
+  if (log && n && nvrtc.log(program, log) != SUCCESS) log[0] = 0;
   return log;
 }
 
-rk_status rk_nvrtc_compile(const char *cuda_source, const char *arch, char **log,
-                           size_t *cubin_bytes, rk_error *error) {
-  const rk_nvrtc *nvrtc;
+static rk_status fail(int code, const char *log, rk_error *error) {
+  const char *words = nvrtc.error_string(code);
+  if (code == OUT_OF_MEMORY)
+    return rk_fail(error, RK_ERROR_MEMORY, "NVRTC is out of memory.");
+  if (code == BUILTIN_FAILURE)
+    return rk_fail(error, RK_ERROR_COMPILE, "NVRTC: %s. The library libnvrtc-builtins of the same "
+                   "version must lie beside %s.\n%s", words, facts.path, log ? log : "");
+  return rk_fail(error, RK_ERROR_COMPILE, "NVRTC %s: %s.%s%s", facts.version, words,
+                 log && *log ? "\n" : "", log ? log : "");
+}
+
+/* A NUL follows the image: the driver knows PTX by it. */
+static rk_status get_image(program_handle program, int is_ptx, void **image, size_t *bytes,
+                           rk_error *error) {
+  size_t n = 0;
+  int code = is_ptx ? nvrtc.ptx_size(program, &n) : nvrtc.cubin_size(program, &n);
+  if (code == SUCCESS && n == 0)
+    return rk_fail(error, RK_ERROR_COMPILE, "NVRTC %s gave no code.", facts.version);
+  if (code != SUCCESS) return fail(code, NULL, error);
+  char *room = calloc(n + 1, 1);
+  if (!room) return rk_fail_memory(error, n + 1);
+  code = is_ptx ? nvrtc.ptx(program, room) : nvrtc.cubin(program, room);
+  if (code != SUCCESS) {
+    free(room);
+    return fail(code, NULL, error);
+  }
+  *image = room;
+  *bytes = n;
+  return RK_OK;
+}
+
+static int compile(program_handle program, const rk_words *options, watch *w) {
+  if (w->poll && nvrtc.watch) nvrtc.watch(program, ask, w);
+  is_calling_thread = 1;
+  /* NVRTC promises not to change the strings */
+  union { char *const *in; const char *const *out; } words = {options->word};
+  int code = nvrtc.compile(program, options->n, words.out);
+  is_calling_thread = 0;
+  return code;
+}
+
+rk_status rk_nvrtc_run(const char *source, const rk_words *options, int is_ptx, rk_poll poll,
+                       void *poll_data, rk_nvrtc_result *result, rk_error *error) {
   program_handle program = NULL;
-  if (log) *log = NULL;
-  if (cubin_bytes) *cubin_bytes = 0;
-  rk_status status = open_nvrtc(&nvrtc, error);
+  watch w = {.poll = poll, .poll_data = poll_data, .polled = rk_os_seconds()};
+  *result = (rk_nvrtc_result){0};
+  rk_status status = rk_nvrtc_get(NULL, error);
   if (status != RK_OK) return status;
-  int code = nvrtc->create(&program, cuda_source, "kernel.cu", 0, NULL, NULL);
-  if (code != 0)
-    return rk_fail(error, RK_ERROR_DEVICE, "NVRTC: %s.", nvrtc->error_string(code));
-  rk_text option = {0};
-  rk_text_format(&option, "--gpu-architecture=%s", arch);
-  const char *options[] = {rk_text_string(&option)};
-  code = nvrtc->compile(program, 1, options);
-  char *words = get_log(nvrtc, program);
-  if (code != 0)
-    status = rk_fail(error, RK_ERROR_COMPILE, "NVRTC: %s.\n%s", nvrtc->error_string(code),
-                     words ? words : "");
-  else if (cubin_bytes)
-    nvrtc->cubin_size(program, cubin_bytes);
-  nvrtc->destroy(&program);
-  rk_text_free(&option);
-  if (log) *log = words;
-  else free(words);
+  int code = nvrtc.create(&program, source, "rkeops.cu", 0, NULL, NULL);
+  if (code != SUCCESS) return fail(code, NULL, error);
+  code = compile(program, options, &w);
+  result->log = get_log(program);
+  if (atomic_load(&w.cancelled))
+    status = rk_fail(error, RK_CANCELLED, "Cancelled while a GPU kernel was compiled.");
+  else if (code != SUCCESS) status = fail(code, result->log, error);
+  else status = get_image(program, is_ptx, &result->image, &result->bytes, error);
+  nvrtc.destroy(&program);
   return status;
+}
+
+void rk_nvrtc_result_free(rk_nvrtc_result *result) {
+  free(result->log);
+  free(result->image);
+  *result = (rk_nvrtc_result){0};
 }

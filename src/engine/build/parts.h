@@ -69,6 +69,8 @@ const char *rk_cache_folder(int k);
  * *payload. 0: a miss, whatever the reason. */
 #define RK_ENTRY_KERNEL ".so"
 #define RK_ENTRY_COMPILER ".txt"
+#define RK_ENTRY_CUBIN ".cubin"
+#define RK_ENTRY_PTX ".ptx"
 int rk_cache_open(const char *folder, const rk_key *key, const char *kind, rk_private_file *file,
                   size_t *payload);
 
@@ -91,10 +93,33 @@ rk_status rk_cache_work(rk_work work, void *data, rk_error *error);
 /* Why the first folder is not used, or NULL. */
 const char *rk_cache_complaint(void);
 
+/* ---- build.c -------------------------------------------------------------------------------- */
+
+void rk_build_count(int compiled, int found_on_disk); /* adds to the counters */
+
 /* ---- nvrtc.c -------------------------------------------------------------------------------- */
 
-/* Names that the libraries may have, in the order in which to try them; NULL at the end. */
-const char *const *rk_cuda_names(void);
-const char *const *rk_nvrtc_names(void);
+/* Of the NVRTC that was opened; valid to the end of the process. */
+typedef struct {
+  char *path, *version;  /* where it lies; "13.0" */
+  char *identity;        /* all that tells it from another one, for keys */
+  int major, minor;
+  const int *arch;       /* compute capabilities that it compiles for: 75, 80, ..., 120 */
+  int archs;
+} rk_nvrtc_facts;
+
+/* Opens it, the first time. RK_ERROR_DEVICE says what to install. `facts` may be NULL. */
+rk_status rk_nvrtc_get(const rk_nvrtc_facts **facts, rk_error *error);
+
+typedef struct {
+  char *log;
+  void *image;   /* followed by a NUL */
+  size_t bytes;
+} rk_nvrtc_result;
+
+/* Compiles; `result` is to be freed whatever the status. */
+rk_status rk_nvrtc_run(const char *source, const rk_words *options, int is_ptx, rk_poll poll,
+                       void *poll_data, rk_nvrtc_result *result, rk_error *error);
+void rk_nvrtc_result_free(rk_nvrtc_result *result);
 
 #endif

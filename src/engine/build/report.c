@@ -2,14 +2,18 @@
 
 #include <string.h>
 
-/* Opened and left open: CUDA's libraries do not like to be unloaded. */
-static void report_library(rk_text *report, const char *title, const char *const *names) {
-  for (; *names; names++) {
-    if (!rk_os_open_library(*names, NULL)) continue;
-    rk_text_format(report, "%s: found (%s)\n", title, *names);
+static void report_nvrtc(rk_text *report) {
+  const rk_nvrtc_facts *nvrtc;
+  rk_error problem;
+  if (rk_nvrtc_get(&nvrtc, &problem) != RK_OK) {
+    rk_text_format(report, "NVRTC: none: %s\n", problem.message);
     return;
   }
-  rk_text_format(report, "%s: not found\n", title);
+  rk_text_format(report, "NVRTC: %s, version %s, compute capabilities", nvrtc->path,
+                 nvrtc->version);
+  for (int k = 0; k < nvrtc->archs; k++)
+    rk_text_format(report, "%s %d.%d", k ? "," : "", nvrtc->arch[k] / 10, nvrtc->arch[k] % 10);
+  rk_text_add(report, "\n");
 }
 
 static void report_compiler(rk_text *report) {
@@ -47,7 +51,6 @@ rk_status rk_build_report(rk_text *report, rk_error *error) {
   report_compiler(report);
   rk_text_format(report, "cpu features: %s\n", rk_os_cpu_features());
   report_cache(report);
-  report_library(report, "CUDA driver", rk_cuda_names());
-  report_library(report, "NVRTC", rk_nvrtc_names());
+  report_nvrtc(report);
   return report->failed ? rk_fail_memory(error, report->length) : RK_OK;
 }

@@ -4,7 +4,6 @@
  * Two layouts of packed data. The side along the lanes lies in blocks [block][component][row of the
  * block]; the other side in records [row][component], whose components are broadcast. */
 #include "emit/writer.h"
-#include "error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,28 +15,10 @@ static int block_columns(const rk_tile *tile) { return tile->columns * tile->lan
 /* ---- packing ---- */
 
 static const rk_spelling packing = {
-  "RK_INLINE", "RK_RARE", "rk_broadcast(params[%s])", NULL, NULL,
-  "rk_load(x[%d] + (long)(%s) * ld[%d] + r)"};
+  .function = "RK_INLINE", .parameter = "rk_broadcast(params[%s])",
+  .input = "rk_load(x[%d] + (long)(%s) * ld[%d] + r)"};
 
-/* One slot of the nest's level into its record: `where` is a format of the component's place. */
-static void write_slot(rk_writer *w, const rk_slot *slot, const char *store) {
-  rk_range *ranges;
-  int count = rk_ranges(w, &slot->node, 1, slot->node->dim, &ranges);
-  for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], 1e9);
-    rk_open_tile(w, 0);
-    char held[96], at[48];
-    snprintf(held, sizeof held, "%s", rk_component(w, slot->node, index));
-    index.offset += slot->offset;
-    rk_index_text(index, at, sizeof at);
-    rk_line(w, store, at, held);
-    rk_close_tile(w);
-    rk_close(w);
-  }
-  free(ranges);
-}
-
-static void write_packing(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
+static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
                           const char *head, const char *store) {
   rk_tile one = {.axis = RK_LANES_KEPT, .rows = 1, .columns = 1};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[kind], .tile = &one,
@@ -46,9 +27,7 @@ static void write_packing(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
   rk_line(&w, "(void)x; (void)ld; (void)params; (void)out;");
   rk_line(&w, "char *panel = work; (void)panel;");
   rk_open(&w, "for (long r = 0; r < n; r += RK_LANES, panel = work)");
-  rk_write_steps(&w);
-  for (int k = 0; k < pass->slots[kind].count; k++)
-    write_slot(&w, &pass->slots[kind].slot[k], store);
+  rk_write_packing(&w, store);
   rk_close(&w);
   rk_close(&w);
   rk_text_add(out, "\n");
@@ -65,9 +44,9 @@ static const char *packing_head(const char *name, const char *type, char *text, 
 
 static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
   char head[256], store[256], lanes[128], records[128];
-  const char *type = pass->options.precision == RK_FLOAT32 ? "float" : "double";
+  const char *type = pass->options.precision == RK_FLOAT64 ? "double" : "float";
   int kept = tile->axis == RK_LANES_KEPT;
-  write_packing(out, pass, RK_NEST_PARAMETER,
+  write_side(out, pass, RK_NEST_PARAMETER,
                 packing_head("rk_parameters", "double", head, sizeof head),
                 "out[%s] = rk_lane(%s, 0);");
   snprintf(lanes, sizeof lanes,
@@ -78,7 +57,7 @@ static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *
              "rk_each (l, RK_LANES) out[(r + l) * %d + %%s] = (%s)rk_lane(%%s, l);",
              pass->slots[side].size, type);
     snprintf(store, sizeof store, "%s", (side == RK_NEST_ROW) == kept ? lanes : records);
-    write_packing(out, pass, (rk_nest_kind)side,
+    write_side(out, pass, (rk_nest_kind)side,
                   packing_head(side == RK_NEST_ROW ? "rk_rows" : "rk_columns", type, head,
                                sizeof head), store);
   }
@@ -93,7 +72,7 @@ static void write_tile(rk_writer *w) {
           masked ? ", const int masked, mask valid" : "");
   rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s",
           masked ? " (void)masked; (void)valid;" : "");
-  rk_write_steps(w);
+  rk_write_steps(w, 0, w->nest->steps);
   rk_write_accumulate(w);
   rk_close(w);
 }
@@ -186,48 +165,22 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
     snprintf(row, sizeof row, record, "x", "u", pass->slots[RK_NEST_ROW].size);
     snprintf(column, sizeof column, in_lanes, "y", block_columns(tile), "v", lanes);
   }
-  const rk_spelling spelling = {"RK_INLINE", "RK_RARE", "rk_broadcast(params[%s])", row, column,
-                                NULL};
+  const rk_spelling spelling = {.function = "RK_INLINE", .rare = "RK_RARE", .called = "RK_CALLED",
+                                .parameter = "rk_broadcast(params[%s])", .row = row,
+                                .column = column};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
-                 .target = &spelling};
+                 .target = &spelling, .components = pass->state.components};
   if (kept) rk_line(&w, "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
   else
     rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
   rk_write_state(&w);
   write_tile(&w);
   write_pair(&w);
+  rk_text_add(out, "#undef rk_column\n");
   free(w.memo);
 }
 
 /* ---- modules ---- */
-
-/* Names that every pass defines: with several passes in one text each gets a number. */
-static const char *const own_names[] = {"rk_parameters", "rk_rows", "rk_columns", "rk_pair",
-                                        "rk_tile", "rk_state", "rk_start", "rk_leave", "rk_sum",
-                                        "rk_flush", "rk_raise", "rk_changes", "rk_enter", "K"};
-enum { OWN_NAMES = sizeof own_names / sizeof *own_names };
-
-static void begin_pass(rk_text *out, int number, int of) {
-  for (int k = 0; of > 1 && k < OWN_NAMES; k++)
-    rk_text_format(out, "#define %s %s_%d\n", own_names[k], own_names[k], number);
-}
-
-static void end_pass(rk_text *out, int of) {
-  for (int k = 0; of > 1 && k < OWN_NAMES; k++) rk_text_format(out, "#undef %s\n", own_names[k]);
-  rk_text_add(out, "#undef rk_column\n");
-}
-
-/* A part of the text that works in one type, after the prelude functions that it uses. */
-static rk_status write_part(rk_text *out, const char *include_dir, int bits, const rk_text *body,
-                            rk_error *error) {
-  const char *text = rk_text_string(body);
-  rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", bits);
-  rk_status status = rk_write_prelude(out, include_dir, "lanes.h", text, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "tile.h", text, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "sums.h", text, error);
-  rk_text_add(out, text);
-  return status;
-}
 
 static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile,
                        int n) {
@@ -238,26 +191,19 @@ static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *
 
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error) {
-  rk_text part[2] = {{0}, {0}}; /* what works in double, in float */
+  static const char *const preludes[] = {"names.h", "lanes.h", "tile.h", "sums.h", NULL};
+  rk_module_text m = {.n = n, .preludes = preludes};
   for (int k = 0; k < n; k++) {
-    rk_text *kernel = &part[pass[k]->options.precision == RK_FLOAT32];
-    begin_pass(&part[0], k, n);
-    write_all_packing(&part[0], pass[k], tile[k]);
-    if (kernel != &part[0]) {
-      end_pass(&part[0], n);
-      begin_pass(kernel, k, n);
+    rk_text *kernel = &m.part[pass[k]->options.precision != RK_FLOAT64];
+    rk_begin_pass(&m, &m.part[0], k);
+    write_all_packing(&m.part[0], pass[k], tile[k]);
+    if (kernel != &m.part[0]) {
+      rk_end_pass(&m, &m.part[0]);
+      rk_begin_pass(&m, kernel, k);
     }
     write_kernel(kernel, pass[k], tile[k]);
-    end_pass(kernel, n);
+    rk_end_pass(&m, kernel);
   }
   write_head(out, pass, tile, n);
-  rk_status status = rk_write_prelude(out, include_dir, "names.h", NULL, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "lanes.h", NULL, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "tile.h", NULL, error);
-  if (!status) status = write_part(out, include_dir, 64, &part[0], error);
-  if (!status && part[1].length) status = write_part(out, include_dir, 32, &part[1], error);
-  int failed = out->failed || part[0].failed || part[1].failed;
-  rk_text_free(&part[0]);
-  rk_text_free(&part[1]);
-  return !status && failed ? rk_fail_memory(error, 1 << 16) : status;
+  return rk_write_module(&m, include_dir, out, error);
 }

@@ -1,147 +1,335 @@
-/* The frame for GPUs: one thread holds a few rows in registers; columns pass through shared memory
- * in tiles of records, double buffered; the walk over the pairs is that of a CPU with one lane.
+/* The frame for GPUs: packing, and rk_pair in its two forms; merging and finishing are in
+ * cuda_state.c, the blocked form in cuda_blocked.c. What the kernels are given stands in run/cuda_kernel.h, the forms in plan/plan.h.
  *
- * Rows lie in blocks [block][component][row of the block], columns in records: as on a CPU, so the
- * same packing serves. */
-#include "emit/writer.h"
+ * Nothing here is divergent around a barrier, and there is no early return before one. Inside a
+ * tile of columns there is no test of bounds: packed data goes up to whole tiles, and the rest of
+ * columns of the last tile is walked one by one. */
+#include "emit/cuda_parts.h"
 #include "error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 128, TILE_BYTES = 20480, REGISTER_COMPONENTS = 32 };
-
-static int is_resident(const rk_pass *pass) {
-  return pass->slots[RK_NEST_ROW].size <= REGISTER_COMPONENTS;
+const char *rk_stored_type(const rk_gpu_shape *shape, rk_nest_kind side) {
+  return shape->half[side] ? "unsigned short" : "real";
 }
 
-/* Columns of a tile in shared memory; 0 when even a few records do not fit. */
-static int tile_columns(const rk_pass *pass, const rk_tile *tile) {
-  int record = pass->slots[RK_NEST_COLUMN].size * rk_real_size(&pass->options), columns = THREADS;
-  while (columns > 0 && columns * (record ? record : 1) > TILE_BYTES) columns /= 2;
-  return columns >= tile->columns ? columns : 0;
+/* ---- packing ---- */
+
+static const char *const input_of_side = "in.x%d[(long long)(%s) * in.ld%d + r]";
+static const char *const input_of_parameters = "in[rk_at%d + (%s)]";
+
+static rk_writer packing_writer(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
+                                const char *suffix, const rk_spelling *spelling) {
+  static const rk_tile one = {.axis = RK_LANES_KEPT, .rows = 1, .columns = 1};
+  return (rk_writer){.out = out, .pass = pass, .nest = &pass->nest[kind], .tile = &one,
+                     .target = spelling, .suffix = suffix};
 }
 
-static void write_tile(rk_writer *w) {
+static void open_packing(rk_writer *w) {
+  if (w->nest->panel) {
+    rk_line(w, "__align__(16) char tile[%zu];", (size_t)w->nest->panel * sizeof(double));
+    rk_line(w, "char *panel = tile;");
+  }
+}
+
+static const rk_graph_variable *variable_at(const rk_pass *pass, int q) {
+  return rk_graph_variable_at(pass->graph, pass->variable[q]);
+}
+
+static void write_parameters(rk_text *out, const rk_pass *pass, const char *suffix) {
+  const rk_spelling spelling = {.function = "RK_INLINE", .input = input_of_parameters};
+  rk_writer w = packing_writer(out, pass, RK_NEST_PARAMETER, suffix, &spelling);
+  int at = 0;
+  rk_open(&w, "extern \"C\" __global__ void rk_parameters%s(const double *restrict in, "
+              "double *restrict exact, %s *restrict packed)", w.suffix,
+          pass->options.precision == RK_FLOAT64 ? "double" : "float");
+  rk_line(&w, "if (threadIdx.x) return;");
+  for (int q = 0; q < pass->variables; q++) {
+    if (variable_at(pass, q)->kind != RK_KIND_PARAMETER) continue;
+    rk_line(&w, "enum { rk_at%d = %d };", q, at);
+    at += variable_at(pass, q)->dim;
+  }
+  open_packing(&w);
+  rk_write_packing(&w, "exact[%s] = %s;");
+  rk_line(&w, "for (int k = 0; k < %d; k++) packed[k] = rk_narrow%d(exact[k]);",
+          pass->slots[RK_NEST_PARAMETER].size, 8 * rk_real_size(&pass->options));
+  rk_close(&w);
+  free(w.memo);
+}
+
+static void write_inputs(rk_writer *w, rk_kind kind, const char *name) {
+  int count = 0;
+  rk_open(w, "typedef struct");
+  for (int q = 0; q < w->pass->variables; q++) {
+    if (variable_at(w->pass, q)->kind != kind) continue;
+    rk_line(w, "const double *x%d; long long ld%d;", q, q);
+    count++;
+  }
+  if (!count) rk_line(w, "const double *none; long long ld;");
+  w->indent--;
+  rk_line(w, "} %s;", name);
+}
+
+/* Where component %s of the row or column i goes. */
+static void place_text(const rk_pass *pass, const rk_gpu_shape *shape, rk_nest_kind side,
+                       char *text, size_t size) {
+  int components = pass->slots[side].size;
+  int block = side == RK_NEST_ROW ? shape->row_block : shape->column_block;
+  const char *narrow = shape->half[side] ? "rk_float_to_half" : rk_real_size(&pass->options) == 4
+                                                              ? "(float)" : "(double)";
+  if (side == RK_NEST_COLUMN && !shape->blocked)
+    snprintf(text, size, "out[(long long)i * %d + (%%s)] = %s(%%s);", shape->column_stride, narrow);
+  else
+    snprintf(text, size, "out[((long long)(i / %d) * %d + (%%s)) * %d + i %%%% %d] = %s(%%s);", block,
+             components, block, block, narrow);
+}
+
+static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                       rk_nest_kind side, const char *suffix) {
+  const rk_spelling spelling = {.function = "RK_INLINE", .parameter = "params[%s]",
+                                .input = input_of_side};
+  rk_writer w = packing_writer(out, pass, side, suffix, &spelling);
+  int row = side == RK_NEST_ROW;
+  rk_kind kept = (rk_kind)pass->source->integer[1];
+  rk_kind kind = row ? kept : kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
+  const char *type = shape->half[side] ? "unsigned short"
+                                       : rk_real_size(&pass->options) == 4 ? "float" : "double";
+  char store[192];
+  place_text(pass, shape, side, store, sizeof store);
+  write_inputs(&w, kind, row ? "rk_row_inputs" : "rk_column_inputs");
+  rk_open(&w, "extern \"C\" __global__ void %s%s(%s in, const double *restrict params, "
+              "%s *restrict out, int n, int to)",
+          row ? "rk_rows" : "rk_columns", w.suffix, row ? "rk_row_inputs" : "rk_column_inputs", type);
+  rk_line(&w, "const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;");
+  rk_line(&w, "if (i >= to) return;");
+  open_packing(&w);
+  rk_write_packing(&w, store);
+  rk_close(&w);
+  free(w.memo);
+}
+
+/* ---- rk_pair: what both forms share ---- */
+
+void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape) {
+  rk_open(w,
+          "extern \"C\" __global__ void __launch_bounds__(%d, 1) rk_pair%s("
+          "const %s *restrict rows, const %s *restrict columns, "
+          "const real *restrict params, int m, int n, int part, long long first, "
+          "double *restrict values, long long *restrict positions, long long ld)",
+          shape->threads, w->suffix, rk_stored_type(shape, RK_NEST_ROW),
+          rk_stored_type(shape, RK_NEST_COLUMN));
+  rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
+}
+
+static long flush_period(const rk_pass *pass, const rk_tile *tile) {
+  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
+  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
+  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
+}
+
+static int is_sum(const rk_writer *w) { return !w->pass->reduction->reduction->start; }
+
+/* All `count` columns of a tile enter the state; `arguments` are those of rk_tile after nv, with a
+ * %s for the column. */
+void rk_write_columns(rk_writer *w, const char *call, int tile) {
+  int columns = w->tile->columns;
+  long flush = flush_period(w->pass, w->tile);
+  int inner = is_sum(w) && flush < tile;
+  rk_line(w, "int j = 0;");
+  if (inner) {
+    rk_open(w, "while (j < count)");
+    rk_line(w, "const int stop = count - j < %ld ? count : j + %ld;", flush, flush);
+  } else {
+    rk_line(w, "const int stop = count;");
+  }
+  rk_line(w, "for (; j + %d <= stop; j += %d) rk_tile(%d, %s);", columns, columns, columns, call);
+  if (columns > 1) rk_line(w, "for (; j < stop; j++) rk_tile(1, %s);", call);
+  if (is_sum(w) && flush <= 1L << 30) rk_line(w, "rk_flush(z);");
+  if (inner) rk_close(w);
+}
+
+/* The state of the block's rows goes out as part blockIdx.y. */
+void rk_write_pair_end(rk_writer *w, const char *row) {
+  if (is_sum(w) && flush_period(w->pass, w->tile) > 1L << 30) rk_line(w, "rk_flush(z);");
+  rk_line(w, "values += (long long)blockIdx.y * %d * ld;", w->pass->state.values);
+  rk_line(w, "positions += (long long)blockIdx.y * %d * ld;", w->pass->state.positions);
+  rk_open(w, "rk_each (u, %d)", w->tile->rows);
+  rk_line(w, "const int row = %s;", row);
+  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s);",
+          w->grouped ? ", k0" : "");
+  rk_close(w);
+}
+
+/* A component read of a side: stored as half or not. */
+void rk_read_text(const rk_gpu_shape *shape, rk_nest_kind side, const char *place, char *text,
+                      size_t size) {
+  snprintf(text, size, shape->half[side] ? "rk_half_to_float(%s)" : "%s", place);
+}
+
+/* ---- a thread walks ---- */
+
+static void write_walk_tile(rk_writer *w, const rk_gpu_shape *shape) {
   int size = w->pass->slots[RK_NEST_ROW].size;
-  char x[64];
-  if (is_resident(w->pass))
+  char x[96];
+  if (shape->resident)
     snprintf(x, sizeof x, "const real (&x)[%d][%d]", size ? size : 1, w->tile->rows);
-  else snprintf(x, sizeof x, "const real *restrict x");
-  rk_open(w, "RK_INLINE void rk_tile(const int nv, %s, const real *restrict y, "
-             "const real *restrict params, rk_int j, rk_state *z, char *panel)", x);
-  rk_write_steps(w);
+  else snprintf(x, sizeof x, "const %s *restrict x", rk_stored_type(shape, RK_NEST_ROW));
+  rk_open(w, "RK_INLINE void rk_tile(const int nv, %s, const %s *restrict y, "
+             "const real *restrict params, int j, rk_state *z, char *panel)",
+          x, rk_stored_type(shape, RK_NEST_COLUMN));
+  rk_write_steps(w, 0, w->nest->steps);
   rk_write_accumulate(w);
   rk_close(w);
 }
 
-static void load_rows(rk_writer *w) {
-  int size = w->pass->slots[RK_NEST_ROW].size, rows = w->tile->rows;
-  rk_line(w, "const real *const own = rows + (long long)blockIdx.x * %ld + threadIdx.x;",
-          (long)size * rows * THREADS);
-  if (!is_resident(w->pass)) {
-    rk_line(w, "const real *const x = own;");
+static void load_rows(rk_writer *w, const rk_gpu_shape *shape) {
+  int size = w->pass->slots[RK_NEST_ROW].size, rows = w->tile->rows, threads = shape->threads;
+  rk_line(w, "const %s *const own = rows + (long long)blockIdx.x * %ld + threadIdx.x;",
+          rk_stored_type(shape, RK_NEST_ROW), (long)size * shape->row_block);
+  if (!shape->resident) {
+    rk_line(w, "const %s *const x = own;", rk_stored_type(shape, RK_NEST_ROW));
     return;
   }
+  char read[64];
+  rk_read_text(shape, RK_NEST_ROW, "own[(k * %d + u) * %d]", read, sizeof read);
   rk_line(w, "real x[%d][%d];", size ? size : 1, rows);
-  rk_line(w, "rk_each (k, %d) rk_each (u, %d) x[k][u] = own[(k * %d + u) * %d];", size, rows, rows,
-          THREADS);
-}
-
-static void column_steps(rk_writer *w, const char *records) {
-  int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
-  rk_line(w, "int j = 0;");
-  rk_line(w, "for (; j + %d <= count; j += %d)", columns, columns);
-  rk_line(w, "  rk_tile(%d, x, %s + j * %d, params, (rk_int)(from + j), z, panel);", columns,
-          records, stride);
-  rk_line(
-      w, "for (; j < count; j++) rk_tile(1, x, %s + j * %d, params, (rk_int)(from + j), z, panel);",
-      records, stride);
-  if (!w->pass->reduction->reduction->start) rk_line(w, "rk_flush(z);");
-}
-
-static void write_column_loop(rk_writer *w, int tile) {
-  int stride = w->pass->slots[RK_NEST_COLUMN].size;
-  if (!tile) {
-    rk_open(w, "for (int from = 0; from < n; from += %d)", w->tile->flush);
-    rk_line(w, "const int count = n - from < %d ? n - from : %d;", w->tile->flush, w->tile->flush);
-    rk_line(w, "const real *const records = columns + (long long)from * %d;", stride);
-    column_steps(w, "records");
-    rk_close(w);
-    return;
-  }
-  rk_line(w, "__shared__ __align__(16) real shared[2][%d];", tile * (stride ? stride : 1));
-  rk_line(w, "for (int e = threadIdx.x; e < %d && e < n * %d; e += %d) shared[0][e] = columns[e];",
-          tile * stride, stride, THREADS);
-  rk_open(w, "for (int from = 0, now = 0; from < n; from += %d, now ^= 1)", tile);
-  rk_line(w, "const int count = n - from < %d ? n - from : %d;", tile, tile);
-  rk_line(w, "__syncthreads(); /* the tile is there, and nobody reads the other one any more */");
-  rk_line(w, "const int next = n - from - %d < %d ? n - from - %d : %d;", tile, tile, tile, tile);
-  rk_line(w, "const real *const ahead = columns + (long long)(from + %d) * %d;", tile, stride);
-  rk_line(w, "for (int e = threadIdx.x; e < next * %d; e += %d) shared[now ^ 1][e] = ahead[e];",
-          stride, THREADS);
-  column_steps(w, "shared[now]");
+  rk_open(w, "rk_each (k, %d) rk_each (u, %d)", size, rows);
+  rk_text_add(w->out, "    x[k][u] = ");
+  rk_text_format(w->out, read, rows, threads);
+  rk_text_add(w->out, ";\n");
   rk_close(w);
 }
 
-static void write_pair(rk_writer *w, int tile) {
-  int rows = w->tile->rows;
-  size_t panel = (size_t)w->nest->panel * (size_t)(rows * w->tile->columns) *
-                 (size_t)rk_real_size(&w->pass->options);
-  rk_open(w,
-          "extern \"C\" __global__ void __launch_bounds__(%d) rk_pair(const real *restrict rows, "
-          "const real *restrict columns, const real *restrict params, int m, int n, "
-          "long long first, double *restrict values, long long *restrict positions, "
-          "long long ld)",
-          THREADS);
-  load_rows(w);
+/* Columns pass through shared memory, the next tile on its way while this one is used. */
+static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
+  int stride = shape->column_stride, tile = shape->column_block;
+  int bytes = shape->half[RK_NEST_COLUMN] ? 2 : w->tile->bytes;
+  const char *type = rk_stored_type(shape, RK_NEST_COLUMN);
+  int shared = stride > 0 && 2 * tile * stride * bytes <= 49152;
+  char call[96];
+  snprintf(call, sizeof call, "x, y + j * %d, params, from + j, z, panel", stride);
+  if (shared) {
+    rk_line(w, "__shared__ __align__(16) %s shared[2][%d];", type, tile * stride);
+    rk_line(w, "rk_copy(shared[0], columns + (long long)start * %d, %d);", stride,
+            tile * stride * bytes);
+  }
+  rk_open(w, "for (int from = start, now = 0; from < end; from += %d, now ^= 1)", tile);
+  rk_line(w, "const int count = end - from < %d ? end - from : %d;", tile, tile);
+  if (shared) {
+    rk_line(w, "rk_copy_wait_all();");
+    rk_line(w, "__syncthreads(); /* the tile is there, and nobody reads the other one any more */");
+    rk_line(w, "if (from + %d < end)", tile);
+    rk_line(w, "  rk_copy(shared[now ^ 1], columns + (long long)(from + %d) * %d, %d);", tile,
+            stride, tile * stride * bytes);
+    rk_line(w, "const %s *const y = shared[now];", type);
+  } else {
+    rk_line(w, "const %s *const y = columns + (long long)from * %d;", type, stride);
+  }
+  rk_write_columns(w, call, tile);
+  rk_close(w);
+}
+
+static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
+  size_t panel = (size_t)w->nest->panel * (size_t)(w->tile->rows * w->tile->columns) *
+                 (size_t)w->tile->bytes;
+  char row[96];
+  rk_write_pair_head(w, shape);
+  load_rows(w, shape);
   rk_line(w, "rk_state local, *const z = &local;");
-  if (panel) rk_line(w, "__align__(16) char panel[%zu];", panel);
+  if (panel) rk_line(w, "__align__(16) char tile[%zu], *const panel = tile;", panel);
   else rk_line(w, "char *const panel = 0;");
   rk_line(w, "rk_start(z);");
-  write_column_loop(w, tile);
-  rk_open(w, "rk_each (u, %d)", rows);
-  rk_line(w, "const int row = (blockIdx.x * %d + u) * %d + threadIdx.x;", rows, THREADS);
-  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld);");
-  rk_close(w);
+  write_walk(w, shape);
+  snprintf(row, sizeof row, "(blockIdx.x * %d + u) * %d + threadIdx.x", w->tile->rows,
+           shape->threads);
+  rk_write_pair_end(w, row);
   rk_close(w);
 }
 
-static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
-  char row[96], column[96];
-  if (is_resident(pass)) snprintf(row, sizeof row, "x[%%s][u]");
-  else snprintf(row, sizeof row, "x[((%%s) * %d + u) * %d]", tile->rows, THREADS);
-  snprintf(column, sizeof column, "y[v * %d + %%s]", pass->slots[RK_NEST_COLUMN].size);
-  const rk_spelling spelling = {"RK_INLINE", "RK_RARE", "params[%s]", row, column, NULL};
-  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
-                 .target = &spelling};
-  rk_line(&w, "#define rk_column(j, v) ((j) + (v))");
+static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                              const char *suffix) {
+  char row[96], column[96], place[64];
+  snprintf(place, sizeof place, "x[((%%s) * %d + u) * %d]", shape->tile.rows, shape->threads);
+  if (shape->resident) snprintf(row, sizeof row, "x[%%s][u]");
+  else rk_read_text(shape, RK_NEST_ROW, place, row, sizeof row);
+  snprintf(place, sizeof place, "y[v * %d + %%s]", shape->column_stride);
+  rk_read_text(shape, RK_NEST_COLUMN, place, column, sizeof column);
+  const char *called = shape->resident ? "RK_INLINE" : "RK_CALLED"; /* registers have no address */
+  const rk_spelling spelling = {.function = "RK_INLINE", .rare = called, .called = called,
+                                .parameter = "params[%s]", .row = row, .column = column,
+                                .unroll = shape->resident ? 64 : 0};
+  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
+                 .tile = &shape->tile, .target = &spelling, .components = shape->components,
+                 .suffix = suffix};
   rk_write_state(&w);
-  write_tile(&w);
-  write_pair(&w, tile_columns(pass, tile));
+  write_walk_tile(&w, shape);
+  write_walk_pair(&w, shape);
   free(w.memo);
 }
 
-rk_status rk_emit_cuda(const rk_pass *pass, const char *include_dir, rk_text *out,
-                       rk_error *error) {
-  rk_tile tile = rk_tile_choose(pass, RK_LANES_KEPT, rk_real_size(&pass->options));
-  tile.lanes = 1;
-  rk_text kernel = {0};
-  write_kernel(&kernel, pass, &tile);
+/* ---- modules ---- */
+
+static void write_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                         const char *suffix) {
+  rk_text_add(out, "#define rk_column(j, v) ((j) + (v))\n");
+  rk_text_format(out, "#define RK_RANKS %s\n",
+                 shape->resident ? "RK_UNROLLED" : "_Pragma(\"unroll 1\")");
+  if (shape->blocked) rk_write_blocked_kernel(out, pass, shape, suffix);
+  else write_walk_kernel(out, pass, shape, suffix);
+  rk_text_add(out, "#undef rk_column\n#undef RK_RANKS\n");
+}
+
+static void write_state_kernels(rk_text *out, const rk_pass *pass, const char *suffix) {
+  const rk_spelling spelling = {.function = "RK_INLINE"};
+  rk_writer w = {.out = out, .pass = pass, .target = &spelling, .suffix = suffix};
+  rk_write_device_state(&w);
+}
+
+static void write_head(rk_text *out, const rk_pass *const *pass, const rk_gpu_shape *const *shape,
+                       int n) {
   rk_text_add(out, "/* rkeops\n");
-  rk_plan_print(pass, &tile, " * ", out);
-  rk_text_format(out, " * %d threads\n */\n", THREADS);
-  const char *text = rk_text_string(&kernel);
-  rk_status status = rk_write_prelude(out, include_dir, "names.h", NULL, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "cuda.h", NULL, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "tile_cuda.h", NULL, error);
-  rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", 8 * rk_real_size(&pass->options));
-  if (!status) status = rk_write_prelude(out, include_dir, "cuda.h", text, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "tile_cuda.h", text, error);
-  if (!status) status = rk_write_prelude(out, include_dir, "sums.h", text, error);
-  rk_text_add(out, text);
-  int failed = out->failed || kernel.failed;
-  rk_text_free(&kernel);
-  return !status && failed ? rk_fail_memory(error, 1 << 16) : status;
+  for (int k = 0; k < n; k++) {
+    rk_plan_print(pass[k], &shape[k]->tile, " * ", out);
+    rk_gpu_shape_print(shape[k], " * ", out);
+  }
+  rk_text_add(out, " */\n");
+}
+
+/* Merging and finishing are emitted from the texts of the table. */
+static rk_status check_texts(const rk_pass *pass, rk_error *error) {
+  const rk_reduction *entry = pass->reduction->reduction;
+  int complete = entry->merge_text != NULL;
+  for (int f = 0; f < entry->fields; f++)
+    complete &= entry->field[f].is_position || entry->field[f].value_text;
+  if (complete) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE, "%s_Reduction has no text for a GPU",
+                 rk_reduction_name(entry));
+}
+
+rk_status rk_emit_cuda(const rk_pass *const *pass, const rk_gpu_shape *const *shape, int n,
+                       const char *include_dir, rk_text *out, rk_error *error) {
+  static const char *const preludes[] = {"names.h", "cuda.h", "tile_cuda.h", "sums.h", NULL};
+  rk_module_text m = {.n = n, .preludes = preludes};
+  for (int k = 0; k < n; k++)
+    if (check_texts(pass[k], error)) return error->status;
+  for (int k = 0; k < n; k++) {
+    rk_text *kernel = &m.part[pass[k]->options.precision != RK_FLOAT64];
+    char suffix[16] = "";
+    if (n > 1) snprintf(suffix, sizeof suffix, "_%d", k);
+    rk_begin_pass(&m, &m.part[0], k);
+    write_parameters(&m.part[0], pass[k], suffix);
+    write_side(&m.part[0], pass[k], shape[k], RK_NEST_ROW, suffix);
+    write_side(&m.part[0], pass[k], shape[k], RK_NEST_COLUMN, suffix);
+    write_state_kernels(&m.part[0], pass[k], suffix);
+    if (kernel != &m.part[0]) {
+      rk_end_pass(&m, &m.part[0]);
+      rk_begin_pass(&m, kernel, k);
+    }
+    write_kernel(kernel, pass[k], shape[k], suffix);
+    rk_end_pass(&m, kernel);
+  }
+  write_head(out, pass, shape, n);
+  return rk_write_module(&m, include_dir, out, error);
 }

@@ -11,8 +11,10 @@
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error);
 
-/* The kernel rk_pair for a GPU: one thread holds tile.rows rows. */
-rk_status rk_emit_cuda(const rk_pass *pass, const char *include_dir, rk_text *out, rk_error *error);
+/* The same for a GPU, packing, merging and finishing included; see run/cuda_kernel.h for what the
+ * functions are given. */
+rk_status rk_emit_cuda(const rk_pass *const *pass, const rk_gpu_shape *const *shape, int n,
+                       const char *include_dir, rk_text *out, rk_error *error);
 
 /* Bytes of tile memory that an execution of rk_pair, or of the packing functions, needs. */
 size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile);

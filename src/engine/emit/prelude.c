@@ -167,8 +167,9 @@ rk_status rk_write_prelude(rk_text *out, const char *include_dir, const char *fi
   char wanted[MAX_SECTIONS] = {0};
   rk_status status = load(include_dir, file, &p, error);
   if (status) return status;
+  int base = find(p, "base", 4);
   if (body) wanted_sections(p, body, wanted);
-  else wanted[0] = 1; /* the base comes first */
+  else if (base >= 0) wanted[base] = 1;
   int many = body && count_calls(p, body, wanted) > MANY_CALLS;
   for (int k = 0; k < p->sections; k++)
     if (wanted[k]) paste(out, &p->section[k], many && !is_small(&p->section[k]));

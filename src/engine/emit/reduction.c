@@ -12,7 +12,7 @@ static const rk_reduction *entry_of(const rk_writer *w) { return w->pass->reduct
 static const char *sum_kind(const rk_pass *pass) {
   const rk_options *o = &pass->options;
   if (o->scheme == RK_SCHEME_KAHAN) return "kahan";
-  int wide = o->precision == RK_FLOAT32 && o->accumulator != RK_ACCUMULATOR_FLOAT32;
+  int wide = o->precision != RK_FLOAT64 && o->accumulator != RK_ACCUMULATOR_FLOAT32;
   if (o->scheme == RK_SCHEME_DIRECT && o->accumulator == RK_ACCUMULATOR_AUTO) wide = 0;
   return wide ? "wide" : "same";
 }
@@ -44,9 +44,8 @@ static void write_values(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   rk_line(w, "enum { K = %d };", w->pass->state.K);
   rk_open(w, "typedef struct");
-  rk_line(w, "vec v[%d][%d][K];", w->pass->state.components, w->tile->rows);
-  if (entry->keeps_positions)
-    rk_line(w, "ivec p[%d][%d][K];", w->pass->state.components, w->tile->rows);
+  rk_line(w, "vec v[%d][%d][K];", w->components, w->tile->rows);
+  if (entry->keeps_positions) rk_line(w, "ivec p[%d][%d][K];", w->components, w->tile->rows);
   w->indent--;
   rk_line(w, "} rk_state;");
   if (entry->guard) {
@@ -54,14 +53,14 @@ static void write_values(rk_writer *w) {
     rk_line(w, "return rk_any(%s);", entry->guard);
     rk_close(w);
   }
-  rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? "RK_CALLED" : w->target->function,
+  rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? w->target->called : w->target->function,
           entry->keeps_positions ? ", ivec *p, vec g, ivec j" : ", vec g");
   write_lines(w, entry->enter);
   rk_close(w);
 }
 
 static void write_sums(rk_writer *w) {
-  int dim = w->pass->state.components, rows = w->tile->rows, head = entry_of(w)->has_head;
+  int dim = w->components, rows = w->tile->rows, head = entry_of(w)->has_head;
   rk_line(w, "typedef rk_sum_%s rk_sum;", sum_kind(w->pass));
   rk_open(w, "typedef struct");
   if (head) rk_line(w, "vec m[%d];", rows);
@@ -70,16 +69,18 @@ static void write_sums(rk_writer *w) {
   w->indent--;
   rk_line(w, "} rk_state;");
   rk_open(w, "%s void rk_flush(rk_state *z)", w->target->function);
-  rk_open(w, "for (int k = 0; k < %d; k++) rk_each (u, %d)", dim, rows);
+  rk_open_each(w, "k", dim);
+  rk_open(w, "rk_each (u, %d)", rows);
   rk_line(w, "rk_sum_%s_add(&z->S[k][u], z->s[k][u]);", sum_kind(w->pass));
   rk_line(w, "z->s[k][u] = rk_num(0);");
+  rk_close(w);
   rk_close(w);
   rk_close(w);
   if (!head) return;
   rk_open(w, "%s void rk_raise(rk_state *z, int u, vec top)", w->target->rare);
   rk_line(w, "const vec scale = rk_exp2(z->m[u] - top);");
   rk_line(w, "z->m[u] = top;");
-  rk_open(w, "for (int k = 0; k < %d; k++)", dim);
+  rk_open_each(w, "k", dim);
   rk_line(w, "z->s[k][u] *= scale;");
   rk_line(w, "rk_sum_%s_scale(&z->S[k][u], scale);", sum_kind(w->pass));
   rk_close(w);
@@ -88,12 +89,13 @@ static void write_sums(rk_writer *w) {
 
 static void write_start(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
-  int dim = w->pass->state.components, rows = w->tile->rows;
+  int dim = w->components, rows = w->tile->rows;
   rk_open(w, "%s void rk_start(rk_state *z)", w->target->function);
   if (entry->has_head) rk_line(w, "rk_each (u, %d) z->m[u] = rk_num(-RK_LARGEST);", rows);
-  rk_open(w, "for (int k = 0; k < %d; k++) rk_each (u, %d)", dim, rows);
+  rk_open_each(w, "k", dim);
+  rk_open(w, "rk_each (u, %d)", rows);
   if (entry->start) {
-    rk_open(w, "for (int r = 0; r < K; r++)");
+    rk_open_each(w, "r", w->pass->state.K);
     rk_line(w, "z->v[k][u][r] = rk_num(%s);", entry->start);
     if (entry->keeps_positions) rk_line(w, "z->p[k][u][r] = rk_ibroadcast(0);");
     rk_close(w);
@@ -103,33 +105,46 @@ static void write_start(rk_writer *w) {
   }
   rk_close(w);
   rk_close(w);
+  rk_close(w);
+}
+
+/* Past the last component a thread of a wide result repeats it. */
+static const char *limit_text(const rk_writer *w, char *text, size_t size) {
+  snprintf(text, size, "if (k0 + k < %d) ", w->pass->state.components);
+  return text;
+}
+
+static void leave_values(rk_writer *w) {
+  rk_open_each(w, "r", w->pass->state.K);
+  rk_line(w, "const real g = rk_lane(z->v[k][u][r], l);");
+  if (entry_of(w)->keeps_positions) {
+    rk_line(w, "values[(k * K + r) * ld] = g == g ? g : RK_INF;");
+    rk_line(w, "positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : "
+               "RK_NO_POSITION;");
+  } else {
+    rk_line(w, "values[(k * K + r) * ld] = g;");
+  }
+  rk_close(w);
 }
 
 /* Lane l of row u of the state, to row `row` of the arrays of the host. */
 static void write_leave(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
-  int dim = w->pass->state.components, head = entry->has_head;
+  int head = entry->has_head;
+  char limit[48];
   rk_open(w, "%s void rk_leave(const rk_state *z, int u, int l, long long first, double *values, "
-             "long long *positions, long ld)", w->target->function);
+             "long long *positions, long long ld%s)", w->target->function,
+          w->grouped ? ", int k0" : "");
   if (head) {
     rk_line(w, "const real m = rk_lane(z->m[u], l);");
     rk_line(w, "values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;");
   }
-  rk_open(w, "for (int k = 0; k < %d; k++)", dim);
-  if (entry->start) {
-    rk_open(w, "for (int r = 0; r < K; r++)");
-    rk_line(w, "const real g = rk_lane(z->v[k][u][r], l);");
-    if (entry->keeps_positions) {
-      rk_line(w, "values[(k * K + r) * ld] = g == g ? g : RK_INF;");
-      rk_line(w, "positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : "
-                 "RK_NO_POSITION;");
-    } else {
-      rk_line(w, "values[(k * K + r) * ld] = g;");
-    }
-    rk_close(w);
-  } else {
-    rk_line(w, "values[(k + %d) * ld] = rk_sum_%s_lane(&z->S[k][u], l);", head, sum_kind(w->pass));
-  }
+  rk_open_each(w, "k", w->components);
+  if (entry->start) leave_values(w);
+  else
+    rk_line(w, "%svalues[(k + %s%d) * ld] = rk_sum_%s_lane(&z->S[k][u], l);",
+            w->grouped ? limit_text(w, limit, sizeof limit) : "", w->grouped ? "k0 + " : "", head,
+            sum_kind(w->pass));
   rk_close(w);
   rk_line(w, "(void)first; (void)positions;");
   rk_close(w);
@@ -143,6 +158,25 @@ void rk_write_state(rk_writer *w) {
 }
 
 /* ---- entering ---- */
+
+/* The loop over a range of components of the result, and where they are in the state. Of a thread
+ * that has a few components only, those outside of the range add nothing: without a branch, since
+ * the state must stay in registers. */
+static rk_index open_components(rk_writer *w, rk_range range, double cost, char *state,
+                                size_t size) {
+  if (!w->grouped) {
+    rk_index index = rk_open_range(w, range, cost);
+    rk_index_text(index, state, size);
+    return index;
+  }
+  int all = w->pass->state.components, last = range.end - range.first - 1;
+  const char *own = last + 1 < all ? "own" : "k";
+  rk_open(w, "rk_each (e, %d)", w->components);
+  rk_line(w, "const int %s = (k0 + e < %d ? k0 + e : %d) - %d;", own, all, all - 1, range.first);
+  if (last + 1 < all) rk_line(w, "const int k = own < 0 ? 0 : own > %d ? %d : own;", last, last);
+  snprintf(state, size, "e");
+  return (rk_index){.symbolic = 1, .offset = range.first};
+}
 
 static int is_masked(const rk_writer *w) { return w->tile->axis == RK_LANES_REDUCED; }
 
@@ -161,6 +195,7 @@ static void write_weights(rk_writer *w) {
   rk_line(w, "w[v][u] = %s;", held);
   mask_value(w, "w[v][u]", "rk_num(-RK_INF)");
   rk_close_tile(w);
+  if (w->weighed) return;
   rk_open(w, "rk_each (u, %d)", rows);
   rk_line(w, "vec top = z->m[u];");
   rk_line(w, "rk_each (v, nv) top = rk_max(w[v][u], top);");
@@ -170,9 +205,10 @@ static void write_weights(rk_writer *w) {
   rk_close(w);
 }
 
-static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, double cost) {
-  char at[64], held[96];
-  rk_index_text(index, at, sizeof at);
+static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
+                      const char *at, double cost) {
+  char held[96];
+  int partial = w->grouped && range.end - range.first < w->pass->state.components;
   rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
@@ -188,15 +224,16 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, doub
   }
   rk_line(w, "t[u] = v ? t[u] + %s : %s;", term, term);
   rk_close_tile(w);
-  rk_line(w, "rk_each (u, %d) z->s[%s][u] += t[u];", w->tile->rows, at);
+  rk_line(w, "rk_each (u, %d) z->s[%s][u] += %s;", w->tile->rows, at,
+          partial ? "own == k ? t[u] : 0" : "t[u]");
 }
 
-static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, double cost) {
+static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, const char *at,
+                        double cost) {
   const rk_reduction *entry = entry_of(w);
   const char *last =
       entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
-  char at[64], held[96], more[128], absent[32];
-  rk_index_text(index, at, sizeof at);
+  char held[96], more[128], absent[32];
   snprintf(more, sizeof more, last, at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
@@ -227,9 +264,10 @@ void rk_write_accumulate(rk_writer *w) {
   int count = rk_ranges(w, &formula, 1, w->pass->state.components, &ranges);
   double cost = (rk_inline_cost(w, formula) + 3) * rk_repeated(count);
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], cost);
-    if (entry->start) enter_value(w, formula, index, cost);
-    else enter_sum(w, formula, index, cost);
+    char at[64];
+    rk_index index = open_components(w, ranges[r], cost, at, sizeof at);
+    if (entry->start) enter_value(w, formula, index, at, cost);
+    else enter_sum(w, formula, index, ranges[r], at, cost);
     rk_close(w);
   }
   free(ranges);

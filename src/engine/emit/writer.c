@@ -192,6 +192,9 @@ static const char *read_component(rk_writer *w, const rk_node *node, rk_index in
     rk_index_text(index, at, sizeof at);
   }
   rk_nest_kind level = rk_level_of(w->pass, node);
+  if (w->staging && index.symbolic && !index.divide &&
+      rk_staged_text(w, level, index.offset, expression, sizeof expression))
+    return declare(w, node, text, expression);
   const char *format = level == RK_NEST_PARAMETER ? w->target->parameter
                        : level == RK_NEST_ROW     ? w->target->row
                                                   : w->target->column;
@@ -317,10 +320,16 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
     open_block(w);
     return constant(range.first);
   }
-  if (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP)
+  if (length <= w->target->unroll ||
+      (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP))
     rk_open(w, "rk_each (k, %d)", length);
   else rk_open(w, "for (int k = 0; k < %d; k++)", length);
   return (rk_index){.symbolic = 1, .offset = range.first};
+}
+
+void rk_open_each(rk_writer *w, const char *k, int n) {
+  if (n <= w->target->unroll) rk_open(w, "rk_each (%s, %d)", k, n);
+  else rk_open(w, "for (int %s = 0; %s < %d; %s++)", k, k, n, k);
 }
 
 int rk_repeated(int ranges) { return ranges < 8 ? 1 : ranges; }
@@ -332,7 +341,7 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node) {
 void rk_open_tile(rk_writer *w, double cost) {
   int rows = w->tile->rows;
   if (w->nest->kind == RK_NEST_PAIR) {
-    if (cost * rows * w->tile->columns <= UNROLLED_TILE)
+    if (w->target->unroll || cost * rows * w->tile->columns <= UNROLLED_TILE)
       rk_open(w, "rk_each (v, nv) rk_each (u, %d)", rows);
     else rk_open(w, "for (int v = 0; v < nv; v++) for (int u = 0; u < %d; u++)", rows);
   } else {
@@ -408,6 +417,19 @@ static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   rk_line(w, "n%d[%s][v][u] = %s;", node->number, at, held);
 }
 
+typedef struct { const rk_step *step; double cost; } loop_body;
+
+static void write_body(rk_writer *w, const void *data, rk_index index) {
+  const loop_body *body = data;
+  const rk_node *const *node = w->nest->node + body->step->first;
+  rk_open_tile(w, body->cost);
+  for (int k = 0; k < body->step->count; k++) {
+    if (node[k]->operation->kind == RK_FOLD) advance_fold(w, node[k], index);
+    else store_panel(w, node[k], index);
+  }
+  rk_close_tile(w);
+}
+
 static void write_loop(rk_writer *w, const rk_step *step) {
   const rk_node *const *node = w->nest->node + step->first;
   const rk_node **root = calloc((size_t)step->count, sizeof *root);
@@ -428,14 +450,14 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   int count = rk_ranges(w, root, step->count, step->dim, &ranges);
   for (int k = 0; k < step->count; k++)
     if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
+  const loop_body body = {step, cost * rk_repeated(count)};
   for (int r = 0; r < count; r++) {
-    rk_index index = rk_open_range(w, ranges[r], cost * rk_repeated(count));
-    rk_open_tile(w, cost * rk_repeated(count));
-    for (int k = 0; k < step->count; k++) {
-      if (node[k]->operation->kind == RK_FOLD) advance_fold(w, node[k], index);
-      else store_panel(w, node[k], index);
+    if (w->staging && ranges[r].end - ranges[r].first > UNROLL) {
+      rk_write_staged(w, ranges[r], write_body, &body);
+      continue;
     }
-    rk_close_tile(w);
+    rk_index index = rk_open_range(w, ranges[r], body.cost);
+    write_body(w, &body, index);
     rk_close(w);
   }
   free(ranges);
@@ -460,8 +482,8 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
   rk_close_tile(w);
 }
 
-void rk_write_steps(rk_writer *w) {
-  for (int s = 0; s < w->nest->steps; s++) {
+void rk_write_steps(rk_writer *w, int first, int end) {
+  for (int s = first; s < end; s++) {
     if (w->nest->step[s].dim) write_loop(w, &w->nest->step[s]);
     else write_scalars(w, &w->nest->step[s]);
   }

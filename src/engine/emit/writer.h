@@ -8,10 +8,25 @@ typedef struct rk_writer rk_writer;
 
 /* Spellings of a target. The formats get the component as a string. */
 typedef struct {
-  const char *function, *rare;    /* how small functions start, and those that are seldom called */
+  const char *function, *rare, *called; /* how functions start: small ones, those that are seldom
+                                         * called, those that are called from many places */
   const char *parameter, *row, *column; /* a component of a slot: formats with one %s */
   const char *input;              /* component of an input, in packing: format with %d, %s, %d */
+  int unroll;                     /* loops of so many components are unrolled whatever that costs,
+                                   * and all loops over rows and columns; 0: where it pays */
 } rk_spelling;
+
+/* Components of slots that a loop reads by way of shared memory, a chunk of the loop at a time. */
+enum { RK_MAX_STAGED = 8 };
+typedef struct {
+  int bytes;                      /* of one of two buffers; 0: nothing is staged */
+  int block[RK_NEST_PAIR];        /* rows or columns of a packed block, by side */
+  int half[RK_NEST_PAIR];
+  const char *place[RK_NEST_PAIR];/* where the row or the column of a thread is in a block */
+  struct { rk_nest_kind side; int first; } read[RK_MAX_STAGED];
+  int reads;
+  int open;                       /* inside a loop that stages */
+} rk_staging;
 
 struct rk_writer {
   rk_text *out;
@@ -19,6 +34,11 @@ struct rk_writer {
   const rk_nest *nest;
   const rk_tile *tile;
   const rk_spelling *target;
+  int components;                 /* of the state; with `grouped` the first one is k0 */
+  int grouped;                    /* a thread has only some components of the result */
+  int weighed;                    /* the exponent is a weight already, and m its reference */
+  rk_staging *staging;            /* or NULL */
+  const char *suffix;             /* of the names of a device's kernels: "", "_0", "_1", ... */
   int indent;
   int names;                      /* temporaries so far */
   struct rk_memo { const rk_node *node; char index[64]; char name[96]; } *memo;
@@ -55,13 +75,36 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node);
 /* Name of the value of a component; writes the lines that make it. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
 
-/* Every step of the nest. */
-void rk_write_steps(rk_writer *w);
+/* Steps first .. end - 1 of the nest. */
+void rk_write_steps(rk_writer *w, int first, int end);
+
+/* A loop k = 0 .. n - 1 around what touches the state. */
+void rk_open_each(rk_writer *w, const char *k, int n);
 
 /* reduction.c */
 void rk_write_state(rk_writer *w);
 void rk_write_accumulate(rk_writer *w);
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile);
+
+/* staging.c: component k + first of a side inside such a loop; 0 when there is no room for it. The
+ * loop is written by rk_write_staged, its body by `body` with the component's index. */
+int rk_staged_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size);
+typedef void (*rk_loop_body)(rk_writer *w, const void *data, rk_index index);
+void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void *data);
+
+/* packing.c: fills the slots of a level; `store` is a format of a component's place and value. */
+void rk_write_packing(rk_writer *w, const char *store);
+
+/* module.c: a text in two parts, of what works in double and in float, for n passes: with n > 1
+ * the names that every pass defines get the suffix _k. */
+typedef struct { rk_text part[2]; int n; const char *const *preludes; } rk_module_text;
+void rk_begin_pass(rk_module_text *m, rk_text *part, int number);
+void rk_end_pass(rk_module_text *m, rk_text *part);
+rk_status rk_write_module(rk_module_text *m, const char *include_dir, rk_text *out,
+                          rk_error *error); /* frees the parts */
+
+/* cuda_state.c: rk_merge and rk_finish. */
+void rk_write_device_state(rk_writer *w);
 
 /* prelude.c: the sections of a prelude that `body` uses and what they need; without a body, its
  * base, which is there once. */

@@ -12,6 +12,24 @@
   static void name(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,         \
                    ptrdiff_t lw, int K) __VA_ARGS__                                                \
   static const char name##_text[] = #__VA_ARGS__;
+#define VALUE(name, ...)                                                                           \
+  static double name(const rk_finish *f, int column) __VA_ARGS__                                   \
+  static const char name##_text[] = #__VA_ARGS__;
+
+MERGE(merge_sums, {
+  (void)p; (void)q;
+  for (int c = 0; c < K; c++) v[c * ld] += w[c * lw];
+})
+
+/* The larger reference, v[0], wins; the sums under the other are scaled down to it. */
+MERGE(merge_scaled, {
+  (void)p; (void)q;
+  const double common = *v > *w ? *v : *w;
+  const double scale = *v == common ? 1 : exp2(*v - common);
+  const double other = *w == common ? 1 : exp2(*w - common);
+  *v = common;
+  for (int c = 1; c < K; c++) v[c * ld] = v[c * ld] * scale + w[c * lw] * other;
+})
 
 MERGE(merge_minimum, {
   (void)p; (void)q; (void)ld; (void)lw; (void)K;
@@ -39,7 +57,7 @@ MERGE(merge_smallest, {
  * +Inf is a value like any other. */
 #define ENTER_SMALLEST                                                                             \
   "mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));\n"                                   \
-  "for (int r = K - 1; r > 0; r--) {\n"                                                            \
+  "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"                                                   \
   "  const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));\n"                                    \
   "  v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));\n"                                    \
   "  p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));\n"                                  \
@@ -56,29 +74,28 @@ MERGE(merge_smallest, {
 static const double ln2 = 0.69314718055994530942;
 #define LOG2_E 1.4426950408889634074
 
-static double value_of(const rk_finish *f, int column) { (void)column; return f->value; }
-static double sum_of(const rk_finish *f, int column) { (void)column; return f->sum; }
+VALUE(value_of, { (void)column; return f->value; })
+VALUE(sum_of, { (void)column; return f->sum; })
 /* sum of exp(F) G = sum * 2^head. A sum of nothing but exp(-Inf) has no logarithm of its own. */
-static double log_of_sum(const rk_finish *f, int column) {
+VALUE(log_of_sum, {
   (void)column;
-  if (f->sum == 0) return -INFINITY;
-  return ln2 * (f->head + log2(f->sum));
-}
-static double quotient_of_sums(const rk_finish *f, int column) {
-  (void)column;
-  return f->sum / f->first;
-}
-static double head_and_sum(const rk_finish *f, int column) {
+  return f->sum == 0 ? -INFINITY : ln2 * (f->head + log2(f->sum));
+})
+VALUE(quotient_of_sums, { (void)column; return f->sum / f->first; })
+VALUE(head_and_sum, {
   if (column >= 0) return f->sum;
   return f->head <= -DBL_MAX ? -INFINITY : ln2 * f->head;
-}
+})
 
-#define VALUES {.value = value_of}
+#define FIELD(name) .value = name, .value_text = name##_text
+#define VALUES {FIELD(value_of)}
 #define POSITIONS {.is_position = 1}
-#define EXPONENTIAL .has_head = 1, .head_scale = LOG2_E
+#define SUMS .merge = merge_sums, .merge_text = merge_sums_text
+#define EXPONENTIAL                                                                                \
+  .has_head = 1, .head_scale = LOG2_E, .merge = merge_scaled, .merge_text = merge_scaled_text
 
 static const rk_reduction table[] = {
-  {.name = "Sum", .any_dim = 1, .fields = 1, .field = {{.value = sum_of}},
+  {.name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .documentation = "sum"},
   {.name = "Min", .any_dim = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
    .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
@@ -101,19 +118,19 @@ static const rk_reduction table[] = {
   {.name = "KMin_ArgKMin", .ranked = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
    .documentation = "the K smallest values and their positions"},
   {.name = "LogSumExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
-   .fields = 1, .field = {{.value = log_of_sum}},
+   .fields = 1, .field = {{FIELD(log_of_sum)}},
    .documentation = "log of the (weighted) sum of exp(F)"},
   {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
-   .fields = 1, .field = {{.value = log_of_sum}},
+   .fields = 1, .field = {{FIELD(log_of_sum)}},
    .documentation = "log of the sum of exp(F) times the weights"},
   {.name = "SumSoftMaxWeight", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL,
-   .fields = 1, .field = {{.value = quotient_of_sums}},
+   .fields = 1, .field = {{FIELD(quotient_of_sums)}},
    .documentation = "sum of exp(F) times the weights, over the sum of exp(F)"},
   {.name = "Max_SumShiftExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
-   .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}},
    .documentation = "m and the (weighted) sum of exp(F - m), m the largest F"},
   {.name = "Max_SumShiftExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
-   .fields = 1, .field = {{.leading = 1, .value = head_and_sum}},
+   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}},
    .documentation = "m and the weighted sum of exp(F - m), m the largest F"},
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table, MAX_ADDED = 8 };
@@ -219,35 +236,21 @@ void rk_state_start(const rk_node *node, double *values, int64_t *positions, ptr
     for (ptrdiff_t row = 0; row < rows; row++) positions[c * ld + row] = RK_NO_POSITION;
 }
 
-/* The larger reference wins; the sums under the other are scaled down to it. */
-static void merge_head(double *head, double other, double *scale, double *other_scale) {
-  double common = *head > other ? *head : other;
-  *scale = *head == common ? 1 : exp2(*head - common);
-  *other_scale = other == common ? 1 : exp2(other - common);
-  *head = common;
-}
-
 void rk_state_merge(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
                     const double *other_values, const int64_t *other_positions,
                     ptrdiff_t other_ld) {
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = rk_state_of(node);
-  if (r->start) {
-    for (int c = 0; c < shape.components; c++) {
-      ptrdiff_t first = (ptrdiff_t)c * shape.K;
-      r->merge(values + first * ld, positions ? positions + first * ld : NULL, ld,
-               other_values + first * other_ld,
-               other_positions ? other_positions + first * other_ld : NULL, other_ld, shape.K);
-    }
-    return;
+  int groups = r->start ? shape.components : 1, K = r->start ? shape.K : shape.values;
+  for (int c = 0; c < groups; c++) {
+    ptrdiff_t first = (ptrdiff_t)c * K;
+    r->merge(values + first * ld, positions ? positions + first * ld : NULL, ld,
+             other_values + first * other_ld,
+             other_positions ? other_positions + first * other_ld : NULL, other_ld, K);
   }
-  double scale = 1, other_scale = 1;
-  if (r->has_head) merge_head(values, *other_values, &scale, &other_scale);
-  for (int c = r->has_head; c < shape.values; c++)
-    values[c * ld] = values[c * ld] * scale + other_values[c * other_ld] * other_scale;
 }
 
-static void write_position(const rk_output *output, int64_t at, int64_t position) {
+void rk_position_write(const rk_output *output, int64_t at, int64_t position) {
   int none = position == RK_NO_POSITION;
   if (output->type == RK_OUT_INT32)
     ((int32_t *)output->data)[at] = none ? output->none_int32 : (int32_t)(position + output->base);
@@ -270,7 +273,7 @@ void rk_state_finish(const rk_node *node, const double *values, const int64_t *p
         int64_t at = (a + (int64_t)shape.K * d) * all_rows + first_row;
         for (ptrdiff_t row = 0; row < rows; row++) {
           if (rule->is_position) {
-            write_position(&outputs[f], at + row, positions[c * ld + row]);
+            rk_position_write(&outputs[f], at + row, positions[c * ld + row]);
             continue;
           }
           rk_finish state = {.head = values[row], .first = values[r->has_head * ld + row]};

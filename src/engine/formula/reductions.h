@@ -17,12 +17,13 @@ typedef enum { RK_WEIGHT_NONE, RK_WEIGHT_OPTIONAL, RK_WEIGHT_REQUIRED } rk_weigh
 
 /* What a finished number is made of: the reference, the sum, the first sum, or value and position.
  */
-typedef struct { double head, sum, first, value; int64_t position; } rk_finish;
+typedef struct { double head, sum, first, value; } rk_finish;
 
 typedef struct {
   int is_position;
   int leading;                              /* columns made from the head before the components */
   double (*value)(const rk_finish *state, int column); /* column -1: leading; NULL for positions */
+  const char *value_text;                 /* its body, for targets that finish on the device */
 } rk_field_rule;
 
 struct rk_reduction {
@@ -39,9 +40,10 @@ struct rk_reduction {
   const char *guard;        /* optional: mask of lanes that the smallest g of a tile would change */
   double neutral;           /* the value in a state that nothing has entered */
   double absent;            /* a g that changes nothing, for lanes past the end */
+  /* merges w, q into v, p: K values of one component, or (sums) all K values of the state */
   void (*merge)(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,
                 ptrdiff_t lw, int K);
-  const char *merge_text;   /* the same, for targets that merge on the device */
+  const char *merge_text;   /* its body, for targets that merge on the device */
   /* sums: a reduction of exp(F) scales its sums by 2^head; F enters multiplied by head_scale */
   int has_head;
   double head_scale;
@@ -75,5 +77,7 @@ void rk_state_merge(const rk_node *reduction, double *values, int64_t *positions
 void rk_state_finish(const rk_node *reduction, const double *values, const int64_t *positions,
                      ptrdiff_t ld, ptrdiff_t rows, const rk_output *outputs, int64_t first_row,
                      int64_t all_rows);
+/* A position as element `at` of an output: with its base, or as its "no position". */
+void rk_position_write(const rk_output *output, int64_t at, int64_t position);
 
 #endif

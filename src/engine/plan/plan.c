@@ -34,7 +34,7 @@ int rk_variable_index(const rk_pass *pass, int variable) {
   return -1;
 }
 
-int rk_real_size(const rk_options *options) { return options->precision == RK_FLOAT32 ? 4 : 8; }
+int rk_real_size(const rk_options *options) { return options->precision == RK_FLOAT64 ? 8 : 4; }
 
 static int is_number(const rk_node *node) { return node->operation == &rk_operation_number; }
 static int is_variable(const rk_node *node) { return node->operation == &rk_operation_variable; }
@@ -347,11 +347,12 @@ rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes) {
 
 void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text) {
   static const char *const level[] = {"parameters", "rows", "columns", "pairs"};
+  static const char *const precision[] = {"float32", "float64", "float16"};
   rk_text_format(text, "%s%s_Reduction over %s, %d component%s, %s\n", prefix,
                  rk_reduction_name(pass->reduction->reduction),
                  pass->reduction->level == RK_LEVEL_I ? "j" : "i", pass->state.components,
                  pass->state.components == 1 ? "" : "s",
-                 pass->options.precision == RK_FLOAT32 ? "float32" : "float64");
+                 precision[pass->options.precision]);
   for (int k = 0; k < RK_NESTS; k++) {
     const rk_nest *nest = &pass->nest[k];
     rk_text_format(text, "%s%s: ", prefix, level[k]);

@@ -25,6 +25,7 @@ static const double log2e = 1.4426950408889634074;
 typedef struct {
   rk_graph *graph;
   int centre;            /* shift differences by a centre */
+  int half;              /* data is stored as half: scaled it might leave its range */
   const rk_node **made;  /* by number of the original node */
   int *uses;             /* by number of the original node: its readers in the formula */
   rk_error *error;
@@ -133,7 +134,8 @@ static const rk_node *minus(rewriting *w, const rk_node *node) {
  * of a factor that is known at run time could overflow the data, and its sign costs a
  * multiplication for each pair anyway. */
 static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk_node *c) {
-  if (!rk_node_is(c, "Number") || !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60))
+  if (w->half || !rk_node_is(c, "Number") ||
+      !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60))
     return NULL;
   const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(fabs(c->value))));
   return inner && c->value < 0 ? minus(w, inner) : inner;
@@ -257,7 +259,8 @@ const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_op
                           rk_error *error) {
   size_t size = (size_t)reduction->number + 1;
   rewriting w = {.graph = graph, .error = error,
-                 .centre = options->precision == RK_FLOAT32,
+                 .centre = options->precision != RK_FLOAT64,
+                 .half = options->precision == RK_FLOAT16,
                  .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses)};
   const rk_node *result = NULL;
   if (w.made && w.uses) {

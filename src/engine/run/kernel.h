@@ -24,9 +24,12 @@ typedef struct {
   rk_pair_function pair;     /* NULL: not built yet */
 } rk_module;
 
+typedef struct rk_gpu_module rk_gpu_module; /* gpu_module.c */
+
 typedef struct {
   rk_pass pass;
   rk_module module[2];       /* by rk_lane_axis */
+  rk_gpu_module *gpu;        /* NULL: not built for any device */
   int result;                /* graph variable that holds the result for later passes, or -1 */
 } rk_stage;
 

@@ -1,6 +1,7 @@
 /* Packing runs the emitted functions rk_parameters, rk_rows and rk_columns over blocks of rows. */
 #include "run/pack.h"
 #include "error.h"
+#include "run/gpu.h"
 #include "run/parallel.h"
 
 #include <float.h>
@@ -29,14 +30,16 @@ int rk_block_columns(const rk_tile *tile) {
   return tile->axis == RK_LANES_KEPT ? 1 : tile->columns * tile->lanes;
 }
 
-/* ---- centres ---- */
+/* ---- ranges and centres ---- */
 
 enum { RANGE_ROWS = 1 << 18 };
 
-/* The range of the finite values of both arrays; a task is one component of a block of rows. */
+/* The range of the finite values of one or two arrays; a task is one component of a block of rows.
+ * Those of an array on a GPU are known. */
 typedef struct {
   const rk_array *array[2];
   int64_t blocks[2];
+  int whole;                /* 0: data around 0 has no centre, look no further */
   double *low, *high;       /* by task */
 } ranges;
 
@@ -50,8 +53,7 @@ static void range_task(void *data, int64_t task, int thread) {
   const double *at = x->data + component * x->component_stride + first * x->row_stride;
   double low = INFINITY, high = -INFINITY;
   (void)thread;
-  while (first < end &&
-         !(low <= 0 && high >= 0)) { /* data around 0 has no centre: look no further */
+  while (first < end && (all->whole || !(low <= 0 && high >= 0))) {
     int64_t stop = first + 1024 < end ? first + 1024 : end;
     for (; first < stop; first++, at += x->row_stride) {
       double value = *at, up = value - value == 0 ? value : -INFINITY;
@@ -64,6 +66,57 @@ static void range_task(void *data, int64_t task, int thread) {
   all->high[task] = high;
 }
 
+static rk_status find_ranges(ranges *all, int64_t dim, rk_poll poll, void *poll_data,
+                             rk_error *error) {
+  double numbers = 0;
+  for (int k = 0; k < 2; k++) {
+    const rk_array *x = all->array[k];
+    if (!x || x->resident) continue;
+    all->blocks[k] = (x->rows + RANGE_ROWS - 1) / RANGE_ROWS;
+    numbers += (double)dim * (double)x->rows;
+  }
+  int64_t tasks = (all->blocks[0] + all->blocks[1]) * dim;
+  all->low = malloc((size_t)tasks * sizeof *all->low + 1);
+  all->high = malloc((size_t)tasks * sizeof *all->high + 1);
+  if (!all->low || !all->high) return rk_fail_memory(error, (size_t)tasks * 16);
+  if (rk_parallel(tasks, numbers < 1e6 ? 1 : rk_threads(), range_task, all, poll, poll_data))
+    return rk_fail(error, RK_CANCELLED, "interrupted");
+  return RK_OK;
+}
+
+static void widen(double *low, double *high, double other_low, double other_high) {
+  if (other_low < *low) *low = other_low;
+  if (other_high > *high) *high = other_high;
+}
+
+static void range_of(const ranges *all, int64_t component, double *low, double *high) {
+  int64_t per = all->blocks[0] + all->blocks[1];
+  *low = INFINITY;
+  *high = -INFINITY;
+  for (int64_t k = component * per; k < (component + 1) * per; k++)
+    widen(low, high, all->low[k], all->high[k]);
+  for (int k = 0; k < 2; k++) {
+    rk_resident *resident = all->array[k] ? all->array[k]->resident : NULL;
+    if (resident && rk_resident_low(resident))
+      widen(low, high, rk_resident_low(resident)[component],
+            rk_resident_high(resident)[component]);
+  }
+}
+
+static void free_ranges(ranges *all) {
+  free(all->low);
+  free(all->high);
+}
+
+rk_status rk_range(const rk_array *x, double *low, double *high, rk_poll poll, void *poll_data,
+                   rk_error *error) {
+  ranges all = {.array = {x}, .whole = 1};
+  rk_status status = find_ranges(&all, x->dim, poll, poll_data, error);
+  for (int64_t d = 0; d < x->dim && !status; d++) range_of(&all, d, &low[d], &high[d]);
+  free_ranges(&all);
+  return status;
+}
+
 static double centre_of(double low, double high) {
   double middle = 0.5 * low + 0.5 * high;
   if (low > 0 && high < INFINITY) return middle < 2 * low ? middle : 2 * low;
@@ -73,26 +126,14 @@ static double centre_of(double low, double high) {
 
 rk_status rk_centre(const rk_array *x, const rk_array *y, double *centre, rk_poll poll,
                     void *poll_data, rk_error *error) {
-  ranges all = {.array = {x, y}, .blocks = {(x->rows + RANGE_ROWS - 1) / RANGE_ROWS,
-                                            (y->rows + RANGE_ROWS - 1) / RANGE_ROWS}};
-  int64_t per = all.blocks[0] + all.blocks[1], tasks = per * x->dim;
-  all.low = malloc((size_t)tasks * sizeof *all.low + 1);
-  all.high = malloc((size_t)tasks * sizeof *all.high + 1);
-  rk_status status = all.low && all.high ? RK_OK : rk_fail_memory(error, (size_t)tasks * 16);
-  double numbers = (double)x->dim * (double)(x->rows + y->rows);
-  if (!status && rk_parallel(tasks, numbers < 1e6 ? 1 : rk_threads(), range_task, &all, poll,
-                             poll_data))
-    status = rk_fail(error, RK_CANCELLED, "interrupted");
+  ranges all = {.array = {x, y}};
+  rk_status status = find_ranges(&all, x->dim, poll, poll_data, error);
   for (int64_t d = 0; d < x->dim && !status; d++) {
-    double low = INFINITY, high = -INFINITY;
-    for (int64_t k = d * per; k < (d + 1) * per; k++) {
-      if (all.low[k] < low) low = all.low[k];
-      if (all.high[k] > high) high = all.high[k];
-    }
+    double low, high;
+    range_of(&all, d, &low, &high);
     centre[d] = centre_of(low, high);
   }
-  free(all.low);
-  free(all.high);
+  free_ranges(&all);
   return status;
 }
 
@@ -227,7 +268,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
     }
     module->parameters(x, ld, NULL, *exact, 1, work);
     for (size_t k = 0; k < size; k++) {
-      if (pass->options.precision == RK_FLOAT32) ((float *)*packed)[k] = to_float((*exact)[k]);
+      if (pass->options.precision != RK_FLOAT64) ((float *)*packed)[k] = to_float((*exact)[k]);
       else ((double *)*packed)[k] = (*exact)[k];
     }
   }

@@ -17,6 +17,10 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
                   rk_poll poll, void *poll_data, rk_error *error);
 void rk_packed_free(rk_packed *packed);
 
+/* Smallest and largest finite value of each component; INFINITY, -INFINITY where there is none. */
+rk_status rk_range(const rk_array *x, double *low, double *high, rk_poll poll, void *poll_data,
+                   rk_error *error);
+
 /* The common centre of two inputs, per component: such that |x - centre| <= |x| for every finite x
  * of both, so that shifting never costs accuracy; 0 where the data lies on both sides of 0. */
 rk_status rk_centre(const rk_array *x, const rk_array *y, double *centre, rk_poll poll,

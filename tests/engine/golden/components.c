@@ -53,15 +53,17 @@ RK_INLINE void rk_enter(vec *v, vec g) {
   v[0] = rk_min(g, v[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 12; k++) rk_each (u, 4) {
-    for (int r = 0; r < K; r++) {
-      z->v[k][u][r] = rk_num(RK_INF);
+  for (int k = 0; k < 12; k++) {
+    rk_each (u, 4) {
+      for (int r = 0; r < 1; r++) {
+        z->v[k][u][r] = rk_num(RK_INF);
+      }
     }
   }
 }
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   for (int k = 0; k < 12; k++) {
-    for (int r = 0; r < K; r++) {
+    for (int r = 0; r < 1; r++) {
       const real g = rk_lane(z->v[k][u][r], l);
       values[(k * K + r) * ld] = g;
     }

@@ -60,18 +60,22 @@ typedef struct {
   rk_sum S[1][4];
 } rk_state;
 RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 4) {
-    rk_sum_same_add(&z->S[k][u], z->s[k][u]);
-    z->s[k][u] = rk_num(0);
+  for (int k = 0; k < 1; k++) {
+    rk_each (u, 4) {
+      rk_sum_same_add(&z->S[k][u], z->s[k][u]);
+      z->s[k][u] = rk_num(0);
+    }
   }
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 4) {
-    z->s[k][u] = rk_num(0);
-    rk_sum_same_start(&z->S[k][u]);
+  for (int k = 0; k < 1; k++) {
+    rk_each (u, 4) {
+      z->s[k][u] = rk_num(0);
+      rk_sum_same_start(&z->S[k][u]);
+    }
   }
 }
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   for (int k = 0; k < 1; k++) {
     values[(k + 0) * ld] = rk_sum_same_lane(&z->S[k][u], l);
   }

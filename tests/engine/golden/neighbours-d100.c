@@ -55,7 +55,6 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
   }
 }
 
-#undef rk_column
 #undef RK_TYPE
 #define RK_TYPE 32
 #define rk_column(j, v) rk_ibroadcast((j) + (v))
@@ -69,7 +68,7 @@ RK_INLINE int rk_changes(const vec *v, vec g) {
 }
 RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
   mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));
-  for (int r = K - 1; r > 0; r--) {
+  RK_RANKS for (int r = K - 1; r > 0; r--) {
     const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));
     v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
     p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
@@ -80,16 +79,18 @@ RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
   p[0] = rk_iselect(in, j, p[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
-    for (int r = 0; r < K; r++) {
-      z->v[k][u][r] = rk_num(RK_NAN);
-      z->p[k][u][r] = rk_ibroadcast(0);
+  for (int k = 0; k < 1; k++) {
+    rk_each (u, 2) {
+      for (int r = 0; r < 10; r++) {
+        z->v[k][u][r] = rk_num(RK_NAN);
+        z->p[k][u][r] = rk_ibroadcast(0);
+      }
     }
   }
 }
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   for (int k = 0; k < 1; k++) {
-    for (int r = 0; r < K; r++) {
+    for (int r = 0; r < 10; r++) {
       const real g = rk_lane(z->v[k][u][r], l);
       values[(k * K + r) * ld] = g == g ? g : RK_INF;
       positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : RK_NO_POSITION;

@@ -4,23 +4,148 @@
  * rows: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
  * columns: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
  * pairs: 1 steps, 301 operations, panels of 0 components
- * tile: 2 x 4 vectors of 4 bytes, lanes along the kept index
- * 128 threads
+ * tile: 8 x 8 vectors of 4 bytes, lanes along the kept index
+ * blocked: 128 threads for 128 rows x 64 columns, 8 x 8 of them in a thread, in registers
+ * 1 steps shared; 1 rows and 1 components of the result in a thread
  */
+#undef RK_TYPE
+#define RK_TYPE 64
+extern "C" __global__ void rk_parameters(const double *restrict in, double *restrict exact, float *restrict packed) {
+  if (threadIdx.x) return;
+  enum { rk_at2 = 0 };
+  for (int k = 0; k < 100; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in[rk_at2 + (k)];
+      exact[k] = t1;
+    }
+  }
+  for (int k = 0; k < 100; k++) packed[k] = rk_narrow32(exact[k]);
+}
+typedef struct {
+  const double *x0; long long ld0;
+} rk_row_inputs;
+extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict params, float *restrict out, int n, int to) {
+  const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;
+  if (i >= to) return;
+  for (int k = 0; k < 100; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
+      const vec t2 = params[k];
+      const vec t3 = t1 - t2;
+      out[((long long)(i / 128) * 100 + (k)) * 128 + i % 128] = (float)(t3);
+    }
+  }
+}
+typedef struct {
+  const double *x1; long long ld1;
+} rk_column_inputs;
+extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restrict params, float *restrict out, int n, int to) {
+  const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;
+  if (i >= to) return;
+  for (int k = 0; k < 100; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in.x1[(long long)(k) * in.ld1 + r];
+      const vec t2 = params[k];
+      const vec t3 = t1 - t2;
+      out[((long long)(i / 64) * 100 + (k)) * 64 + i % 64] = (float)(t3);
+    }
+  }
+}
+static __device__ void rk_merge_state(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q, ptrdiff_t lw, int K) { for (int r = 0; r < K; r++) { double g = w[r * lw]; int64_t j = q[r * lw]; if (j == 0x7fffffffffffffffLL || g > v[(K - 1) * ld]) break; for (int k = r; k < K && j != 0x7fffffffffffffffLL; k++) { double value = v[k * ld]; int64_t position = p[k * ld]; if (g < value || (g == value && j < position)) { v[k * ld] = g; p[k * ld] = j; g = value; j = position; } } } }
+extern "C" __global__ void rk_merge(double *values, long long *positions, long long ld, const double *from_values, const long long *from_positions, long long from_ld, int m, int parts, int fresh) {
+  const int row = blockIdx.x * 128 + threadIdx.x;
+  if (row >= m) return;
+  for (int c = blockIdx.y; c < 1; c += gridDim.y) {
+    enum { K = 10 };
+    double *const v = values + (long long)c * K * ld + row;
+    long long *const p = positions + (long long)c * K * ld + row;
+    if (fresh) for (int k = 0; k < K; k++) {
+      v[k * ld] = INFINITY;
+      p[k * ld] = RK_NO_POSITION;
+    }
+    for (int part = 0; part < parts; part++) {
+      rk_merge_state(v, p, ld, from_values + ((long long)part * 10 + c * K) * from_ld + row,
+        from_positions + ((long long)part * 10 + c * K) * from_ld + row, from_ld, K);
+    }
+  }
+}
+static __device__ double rk_number_0(const rk_row_state *f, int column) { (void)column; return f->value; }
+extern "C" __global__ void rk_finish(const double *values, const long long *positions, long long ld, int m, double *number, long long *position, long long out_ld, int as_numbers) {
+  const int row = blockIdx.x * 128 + threadIdx.x;
+  if (row >= m) return;
+  if (!as_numbers || !0) for (int c = 0; c < 10; c++) {
+    const int component = c / 10 - 0;
+    rk_row_state state;
+    state.head = values[row];
+    state.first = values[0 * ld + row];
+    state.sum = state.value = 0;
+    const long long place = 0 + (long long)(component + 0) * 10 + c % 10;
+    if (component >= 0) state.sum = state.value = values[place * ld + row];
+    number[c * out_ld + row] = rk_number_0(&state, component);
+  }
+  if (!as_numbers || !1) for (int c = 0; c < 10; c++) {
+    const long long at = positions[c * ld + row];
+    if (as_numbers) number[c * out_ld + row] = at == RK_NO_POSITION ? NAN : (double)at;
+    else position[c * out_ld + row] = at;
+  }
+}
 #undef RK_TYPE
 #define RK_TYPE 32
 #define rk_column(j, v) ((j) + (v))
+#define RK_RANKS RK_UNROLLED
+RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const real *restrict params, char *stage, real (*shared)[64][128]) {
+  enum { nv = 8 };
+  char *const panel = 0;
+  const int row4 = threadIdx.x % 16 * 4, column4 = threadIdx.x / 16 * 4;
+  #define rk_row(u) ((u) / 4 * 64 + row4 + (u) % 4)
+  #define rk_own(v) ((v) / 4 * 32 + column4 + (v) % 4)
+  vec n11[8][8]; /* Sum */
+  rk_each (v, nv) rk_each (u, 8) {
+    n11[v][u] = rk_num(0);
+  }
+  __syncthreads(); /* nobody reads what was staged before */
+  rk_copy(stage + (0) * 6144 + 0, x + (0 + 0) * 128, (100 - (0) < 8 ? 100 - (0) : 8) * 512);
+  rk_copy(stage + (0) * 6144 + 4096, y + (0 + 0) * 64, (100 - (0) < 8 ? 100 - (0) : 8) * 256);
+  for (int c = 0, now = 0; c < 100; c += 8, now ^= 1) {
+    rk_copy_wait_all();
+    __syncthreads();
+    if (c + 8 < 100) {
+      rk_copy(stage + (now ^ 1) * 6144 + 0, x + (0 + c + 8) * 128, (100 - (c + 8) < 8 ? 100 - (c + 8) : 8) * 512);
+      rk_copy(stage + (now ^ 1) * 6144 + 4096, y + (0 + c + 8) * 64, (100 - (c + 8) < 8 ? 100 - (c + 8) : 8) * 256);
+    }
+    const real *const s0 = (const real *)(stage + now * 6144 + 0);
+    const real *const s1 = (const real *)(stage + now * 6144 + 4096);
+    const int stop = 100 - c < 8 ? 100 : c + 8;
+    for (int k = c; k < stop; k++) {
+      rk_each (v, nv) rk_each (u, 8) {
+        const vec t1 = (s0[(k - c) * 128 + rk_row(u)]);
+        const vec t2 = (s1[(k - c) * 64 + rk_own(v)]);
+        const vec t3 = t1 - t2;
+        const vec t4 = t3 * t3;
+        n11[v][u] = n11[v][u] + t4;
+      }
+    }
+  }
+  rk_each (v, nv) rk_each (u, 8) {
+    shared[0][rk_own(v)][rk_row(u)] = n11[v][u];
+  }
+  #undef rk_row
+#undef rk_own
+}
 enum { K = 10 };
 typedef struct {
-  vec v[1][2][K];
-  ivec p[1][2][K];
+  vec v[1][1][K];
+  ivec p[1][1][K];
 } rk_state;
 RK_INLINE int rk_changes(const vec *v, vec g) {
   return rk_any(rk_not(rk_ge(g, v[K - 1])));
 }
-RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
+RK_INLINE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
   mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));
-  for (int r = K - 1; r > 0; r--) {
+  RK_RANKS for (int r = K - 1; r > 0; r--) {
     const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));
     v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
     p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
@@ -31,16 +156,18 @@ RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
   p[0] = rk_iselect(in, j, p[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 1; k++) rk_each (u, 2) {
-    for (int r = 0; r < K; r++) {
-      z->v[k][u][r] = rk_num(RK_NAN);
-      z->p[k][u][r] = rk_ibroadcast(0);
+  rk_each (k, 1) {
+    rk_each (u, 1) {
+      rk_each (r, 10) {
+        z->v[k][u][r] = rk_num(RK_NAN);
+        z->p[k][u][r] = rk_ibroadcast(0);
+      }
     }
   }
 }
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
-  for (int k = 0; k < 1; k++) {
-    for (int r = 0; r < K; r++) {
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
+  rk_each (k, 1) {
+    rk_each (r, 10) {
       const real g = rk_lane(z->v[k][u][r], l);
       values[(k * K + r) * ld] = g == g ? g : RK_INF;
       positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : RK_NO_POSITION;
@@ -48,26 +175,17 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   }
   (void)first; (void)positions;
 }
-RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n11[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
-    n11[v][u] = rk_num(0);
-  }
-  for (int k = 0; k < 100; k++) {
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t1 = x[((k) * 2 + u) * 128];
-      const vec t2 = y[v * 100 + k];
-      const vec t3 = t1 - t2;
-      const vec t4 = t3 * t3;
-      n11[v][u] = n11[v][u] + t4;
-    }
-  }
+RK_INLINE void rk_tile(const int nv, const real *restrict x, const rk_quad<real> *restrict y, const real *restrict params, int j, rk_state *z, const real *restrict shared, const int row0) {
+  char *const panel = 0;
+  vec n11[4][1];
+  rk_each (v, nv) rk_each (u, 1)
+    n11[v][u] = shared[(0 + v) * 128 + row0 + u];
   {
-    vec g[4][2];
-    rk_each (v, nv) rk_each (u, 2) {
+    vec g[4][1];
+    rk_each (v, nv) rk_each (u, 1) {
       g[v][u] = n11[v][u];
     }
-    rk_each (u, 2) {
+    rk_each (u, 1) {
       vec least = rk_num(RK_INF);
       rk_each (v, nv) least = rk_min(g[v][u], least);
       if (rk_changes(z->v[0][u], least)) rk_each (v, nv)
@@ -75,27 +193,32 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
 }
-extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, long long first, double *restrict values, long long *restrict positions, long long ld) {
-  const real *const own = rows + (long long)blockIdx.x * 25600 + threadIdx.x;
-  const real *const x = own;
+extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
+  const int start = blockIdx.y * part, end = n - start < part ? n : start + part;
+  const int row0 = threadIdx.x % 128 * 1;
+  const real *const x = rows + (long long)blockIdx.x * 12800;
+  const real *const own = (const real *)(x + row0);
   rk_state local, *const z = &local;
-  char *const panel = 0;
   rk_start(z);
-  __shared__ __align__(16) real shared[2][3200];
-  for (int e = threadIdx.x; e < 3200 && e < n * 100; e += 128) shared[0][e] = columns[e];
-  for (int from = 0, now = 0; from < n; from += 32, now ^= 1) {
-    const int count = n - from < 32 ? n - from : 32;
-    __syncthreads(); /* the tile is there, and nobody reads the other one any more */
-    const int next = n - from - 32 < 32 ? n - from - 32 : 32;
-    const real *const ahead = columns + (long long)(from + 32) * 100;
-    for (int e = threadIdx.x; e < next * 100; e += 128) shared[now ^ 1][e] = ahead[e];
+  __shared__ __align__(16) real shared[1][64][128];
+  __shared__ __align__(16) char stage[12288];
+  for (int from = start; from < end; from += 64) {
+    const int count = end - from < 64 ? end - from : 64;
+    const real *const y = columns + (long long)from * 100;
+    __syncthreads(); /* nobody reads the last tile any more */
+    rk_values(x, y, params, stage, shared);
+    __syncthreads();
     int j = 0;
-    for (; j + 4 <= count; j += 4)
-      rk_tile(4, x, shared[now] + j * 100, params, (rk_int)(from + j), z, panel);
-    for (; j < count; j++) rk_tile(1, x, shared[now] + j * 100, params, (rk_int)(from + j), z, panel);
+    const int stop = count;
+    for (; j + 4 <= stop; j += 4) rk_tile(4, own, (const rk_quad<real> *)y + j / 4, params, from + j, z, shared[0][j], row0);
+    for (; j < stop; j++) rk_tile(1, own, (const rk_quad<real> *)y + j / 4, params, from + j, z, shared[0][j], row0);
   }
-  rk_each (u, 2) {
-    const int row = (blockIdx.x * 2 + u) * 128 + threadIdx.x;
+  values += (long long)blockIdx.y * 10 * ld;
+  positions += (long long)blockIdx.y * 10 * ld;
+  rk_each (u, 1) {
+    const int row = blockIdx.x * 128 + row0 + u;
     if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld);
   }
 }
+#undef rk_column
+#undef RK_RANKS

@@ -64,7 +64,6 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
   }
 }
 
-#undef rk_column
 #undef RK_TYPE
 #define RK_TYPE 32
 #define rk_column(j, v) rk_ibroadcast((j) + (v))
@@ -75,9 +74,11 @@ typedef struct {
   rk_sum S[41][4];
 } rk_state;
 RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 41; k++) rk_each (u, 4) {
-    rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
-    z->s[k][u] = rk_num(0);
+  for (int k = 0; k < 41; k++) {
+    rk_each (u, 4) {
+      rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
+      z->s[k][u] = rk_num(0);
+    }
   }
 }
 RK_RARE void rk_raise(rk_state *z, int u, vec top) {
@@ -90,12 +91,14 @@ RK_RARE void rk_raise(rk_state *z, int u, vec top) {
 }
 RK_INLINE void rk_start(rk_state *z) {
   rk_each (u, 4) z->m[u] = rk_num(-RK_LARGEST);
-  for (int k = 0; k < 41; k++) rk_each (u, 4) {
-    z->s[k][u] = rk_num(0);
-    rk_sum_wide_start(&z->S[k][u]);
+  for (int k = 0; k < 41; k++) {
+    rk_each (u, 4) {
+      z->s[k][u] = rk_num(0);
+      rk_sum_wide_start(&z->S[k][u]);
+    }
   }
 }
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   const real m = rk_lane(z->m[u], l);
   values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
   for (int k = 0; k < 41; k++) {

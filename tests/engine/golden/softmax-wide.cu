@@ -4,117 +4,249 @@
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
  * pairs: 2 steps, 73 operations, panels of 0 components
- * tile: 2 x 4 vectors of 4 bytes, lanes along the kept index
- * 128 threads
+ * tile: 4 x 4 vectors of 4 bytes, lanes along the kept index
+ * blocked: 256 threads for 64 rows x 64 columns, 4 x 4 of them in a thread, in registers
+ * 2 steps shared; 4 rows and 3 components of the result in a thread
  */
+#undef RK_TYPE
+#define RK_TYPE 64
+extern "C" __global__ void rk_parameters(const double *restrict in, double *restrict exact, float *restrict packed) {
+  if (threadIdx.x) return;
+  enum { rk_at3 = 0 };
+  for (int k = 0; k < 5; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in[rk_at3 + (k)];
+      exact[k] = t1;
+    }
+  }
+  for (int k = 0; k < 5; k++) packed[k] = rk_narrow32(exact[k]);
+}
+typedef struct {
+  const double *x0; long long ld0;
+} rk_row_inputs;
+extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict params, float *restrict out, int n, int to) {
+  const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;
+  if (i >= to) return;
+  for (int k = 0; k < 5; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
+      const vec t2 = params[k];
+      const vec t3 = t1 - t2;
+      const vec t4 = rk_num(1.4426950408889634) * t3;
+      out[((long long)(i / 64) * 5 + (k)) * 64 + i % 64] = (float)(t4);
+    }
+  }
+}
+typedef struct {
+  const double *x1; long long ld1;
+  const double *x2; long long ld2;
+} rk_column_inputs;
+extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restrict params, float *restrict out, int n, int to) {
+  const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;
+  if (i >= to) return;
+  for (int k = 0; k < 5; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t1 = in.x2[(long long)(k) * in.ld2 + r];
+      const vec t2 = params[k];
+      const vec t3 = t1 - t2;
+      const vec t4 = rk_num(1.4426950408889634) * t3;
+      out[((long long)(i / 64) * 45 + (k)) * 64 + i % 64] = (float)(t4);
+    }
+  }
+  for (int k = 0; k < 40; k++) {
+    {
+      enum { u = 0, v = 0 };
+      const vec t5 = in.x1[(long long)(k) * in.ld1 + r];
+      out[((long long)(i / 64) * 45 + ((k + 5))) * 64 + i % 64] = (float)(t5);
+    }
+  }
+}
+static __device__ void rk_merge_state(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q, ptrdiff_t lw, int K) { (void)p; (void)q; const double common = *v > *w ? *v : *w; const double scale = *v == common ? 1 : exp2(*v - common); const double other = *w == common ? 1 : exp2(*w - common); *v = common; for (int c = 1; c < K; c++) v[c * ld] = v[c * ld] * scale + w[c * lw] * other; }
+extern "C" __global__ void rk_merge(double *values, long long *positions, long long ld, const double *from_values, const long long *from_positions, long long from_ld, int m, int parts, int fresh) {
+  const int row = blockIdx.x * 128 + threadIdx.x;
+  if (row >= m) return;
+  for (int c = blockIdx.y; c < 1; c += gridDim.y) {
+    enum { K = 42 };
+    double *const v = values + (long long)c * K * ld + row;
+    long long *const p = 0;
+    if (fresh) for (int k = 0; k < K; k++) {
+      v[k * ld] = k ? 0 : -DBL_MAX;
+    }
+    for (int part = 0; part < parts; part++) {
+      rk_merge_state(v, p, ld, from_values + ((long long)part * 42 + c * K) * from_ld + row,
+        0, from_ld, K);
+    }
+  }
+}
+static __device__ double rk_number_0(const rk_row_state *f, int column) { (void)column; return f->sum / f->first; }
+extern "C" __global__ void rk_finish(const double *values, const long long *positions, long long ld, int m, double *number, long long *position, long long out_ld, int as_numbers) {
+  const int row = blockIdx.x * 128 + threadIdx.x;
+  if (row >= m) return;
+  if (!as_numbers || !0) for (int c = 0; c < 40; c++) {
+    const int component = c / 1 - 0;
+    rk_row_state state;
+    state.head = values[row];
+    state.first = values[1 * ld + row];
+    state.sum = state.value = 0;
+    const long long place = 1 + (long long)(component + 1) * 1 + c % 1;
+    if (component >= 0) state.sum = state.value = values[place * ld + row];
+    number[c * out_ld + row] = rk_number_0(&state, component);
+  }
+}
 #undef RK_TYPE
 #define RK_TYPE 32
 #define rk_column(j, v) ((j) + (v))
-typedef rk_sum_wide rk_sum;
-typedef struct {
-  vec m[2];
-  vec s[41][2];
-  rk_sum S[41][2];
-} rk_state;
-RK_INLINE void rk_flush(rk_state *z) {
-  for (int k = 0; k < 41; k++) rk_each (u, 2) {
-    rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
-    z->s[k][u] = rk_num(0);
-  }
-}
-RK_RARE void rk_raise(rk_state *z, int u, vec top) {
-  const vec scale = rk_exp2(z->m[u] - top);
-  z->m[u] = top;
-  for (int k = 0; k < 41; k++) {
-    z->s[k][u] *= scale;
-    rk_sum_wide_scale(&z->S[k][u], scale);
-  }
-}
-RK_INLINE void rk_start(rk_state *z) {
-  rk_each (u, 2) z->m[u] = rk_num(-RK_LARGEST);
-  for (int k = 0; k < 41; k++) rk_each (u, 2) {
-    z->s[k][u] = rk_num(0);
-    rk_sum_wide_start(&z->S[k][u]);
-  }
-}
-RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long ld) {
-  const real m = rk_lane(z->m[u], l);
-  values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
-  for (int k = 0; k < 41; k++) {
-    values[(k + 1) * ld] = rk_sum_wide_lane(&z->S[k][u], l);
-  }
-  (void)first; (void)positions;
-}
-RK_INLINE void rk_tile(const int nv, const real (&x)[5][2], const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
-  vec n27[4][2]; /* Sum */
-  rk_each (v, nv) rk_each (u, 2) {
+#define RK_RANKS RK_UNROLLED
+RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const real *restrict params, char *stage, real (*shared)[64][64]) {
+  enum { nv = 4 };
+  char *const panel = 0;
+  const int row4 = threadIdx.x % 16 * 4, column4 = threadIdx.x / 16 * 4;
+  #define rk_row(u) ((u) / 4 * 64 + row4 + (u) % 4)
+  #define rk_own(v) ((v) / 4 * 64 + column4 + (v) % 4)
+  vec n27[4][4]; /* Sum */
+  rk_each (v, nv) rk_each (u, 4) {
     n27[v][u] = rk_num(0);
   }
   rk_each (k, 5) {
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t1 = y[v * 45 + k];
-      const vec t2 = x[k][u];
+    rk_each (v, nv) rk_each (u, 4) {
+      const vec t1 = y[(k) * 64 + rk_own(v)];
+      const vec t2 = x[(k) * 64 + rk_row(u)];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
       n27[v][u] = n27[v][u] + t4;
     }
   }
-  vec n29[4][2]; /* Minus */
-  rk_each (v, nv) rk_each (u, 2) {
+  vec n29[4][4]; /* Minus */
+  rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_sqrt(n27[v][u]);
     const vec t6 = -t5;
     n29[v][u] = t6;
   }
-  vec w[4][2];
-  rk_each (v, nv) rk_each (u, 2) {
+  rk_each (v, nv) rk_each (u, 4) {
+    shared[0][rk_own(v)][rk_row(u)] = n29[v][u];
+  }
+  #undef rk_row
+#undef rk_own
+}
+typedef rk_sum_wide rk_sum;
+typedef struct {
+  vec m[4];
+  vec s[3][4];
+  rk_sum S[3][4];
+} rk_state;
+RK_INLINE void rk_flush(rk_state *z) {
+  rk_each (k, 3) {
+    rk_each (u, 4) {
+      rk_sum_wide_add(&z->S[k][u], z->s[k][u]);
+      z->s[k][u] = rk_num(0);
+    }
+  }
+}
+RK_INLINE void rk_raise(rk_state *z, int u, vec top) {
+  const vec scale = rk_exp2(z->m[u] - top);
+  z->m[u] = top;
+  rk_each (k, 3) {
+    z->s[k][u] *= scale;
+    rk_sum_wide_scale(&z->S[k][u], scale);
+  }
+}
+RK_INLINE void rk_start(rk_state *z) {
+  rk_each (u, 4) z->m[u] = rk_num(-RK_LARGEST);
+  rk_each (k, 3) {
+    rk_each (u, 4) {
+      z->s[k][u] = rk_num(0);
+      rk_sum_wide_start(&z->S[k][u]);
+    }
+  }
+}
+RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld, int k0) {
+  const real m = rk_lane(z->m[u], l);
+  values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
+  rk_each (k, 3) {
+    if (k0 + k < 41) values[(k + k0 + 1) * ld] = rk_sum_wide_lane(&z->S[k][u], l);
+  }
+  (void)first; (void)positions;
+}
+RK_INLINE void rk_weigh(real (*g)[64], const int count, real *reference, real (*tops)[64]) {
+  const int row = threadIdx.x % 64, set = threadIdx.x / 64, first = set * 16;
+  const int left = count - first, n = left < 16 ? left : 16;
+  real top = reference[row];
+  for (int v = 0; v < n; v++) top = rk_max(g[first + v][row], top);
+  tops[set][row] = top;
+  __syncthreads(); /* now nobody reads the old references any more */
+  rk_each (v, 4) top = rk_max(tops[v][row], top);
+  top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
+  if (set == 0) reference[row] = top;
+  for (int v = 0; v < n; v++) g[first + v][row] = rk_exp2(g[first + v][row] - top);
+}
+RK_INLINE void rk_tile(const int nv, const rk_quad<real> *restrict x, const rk_quad<real> *restrict y, const real *restrict params, int j, rk_state *z, const real *restrict shared, const int row0, const int k0) {
+  char *const panel = 0;
+  vec n29[4][4];
+  rk_each (v, nv) rk_each (u, 4)
+    n29[v][u] = shared[(0 + v) * 64 + row0 + u];
+  vec w[4][4];
+  rk_each (v, nv) rk_each (u, 4) {
     w[v][u] = n29[v][u];
   }
-  rk_each (u, 2) {
-    vec top = z->m[u];
-    rk_each (v, nv) top = rk_max(w[v][u], top);
-    top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
-    if (rk_any(rk_gt(top, z->m[u]))) rk_raise(z, u, top);
-    rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
-  }
-  {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
+  rk_each (e, 3) {
+    const int own = (k0 + e < 41 ? k0 + e : 40) - 0;
+    const int k = own < 0 ? 0 : own > 0 ? 0 : own;
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
       t[u] = v ? t[u] + w[v][u] : w[v][u];
     }
-    rk_each (u, 2) z->s[0][u] += t[u];
+    rk_each (u, 4) z->s[e][u] += own == k ? t[u] : 0;
   }
-  for (int k = 0; k < 40; k++) {
-    vec t[2];
-    rk_each (v, nv) rk_each (u, 2) {
-      const vec t7 = y[v * 45 + (k + 5)];
-      t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
+  rk_each (e, 3) {
+    const int own = (k0 + e < 41 ? k0 + e : 40) - 1;
+    const int k = own < 0 ? 0 : own > 39 ? 39 : own;
+    vec t[4];
+    rk_each (v, nv) rk_each (u, 4) {
+      const vec t1 = rk_get(y + ((k + 5)) * 16, nv == 4, v, j & 3);
+      t[u] = v ? t[u] + w[v][u] * t1 : w[v][u] * t1;
     }
-    rk_each (u, 2) z->s[(k + 1)][u] += t[u];
+    rk_each (u, 4) z->s[e][u] += own == k ? t[u] : 0;
   }
 }
-extern "C" __global__ void __launch_bounds__(128) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, long long first, double *restrict values, long long *restrict positions, long long ld) {
-  const real *const own = rows + (long long)blockIdx.x * 1280 + threadIdx.x;
-  real x[5][2];
-  rk_each (k, 5) rk_each (u, 2) x[k][u] = own[(k * 2 + u) * 128];
+extern "C" __global__ void __launch_bounds__(256, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
+  const int start = blockIdx.y * part, end = n - start < part ? n : start + part;
+  const int row0 = threadIdx.x % 16 * 4;
+  const int k0 = (blockIdx.z * 16 + threadIdx.x / 16) * 3;
+  const real *const x = rows + (long long)blockIdx.x * 320;
+  const rk_quad<real> *const own = (const rk_quad<real> *)(x + row0);
   rk_state local, *const z = &local;
-  char *const panel = 0;
   rk_start(z);
-  __shared__ __align__(16) real shared[2][2880];
-  for (int e = threadIdx.x; e < 2880 && e < n * 45; e += 128) shared[0][e] = columns[e];
-  for (int from = 0, now = 0; from < n; from += 64, now ^= 1) {
-    const int count = n - from < 64 ? n - from : 64;
-    __syncthreads(); /* the tile is there, and nobody reads the other one any more */
-    const int next = n - from - 64 < 64 ? n - from - 64 : 64;
-    const real *const ahead = columns + (long long)(from + 64) * 45;
-    for (int e = threadIdx.x; e < next * 45; e += 128) shared[now ^ 1][e] = ahead[e];
+  __shared__ __align__(16) real shared[1][64][64];
+  __shared__ __align__(16) char stage[12288];
+  __shared__ real reference[64], tops[4][64];
+  if (threadIdx.x < 64) reference[threadIdx.x] = rk_num(-RK_LARGEST);
+  for (int from = start; from < end; from += 64) {
+    const int count = end - from < 64 ? end - from : 64;
+    const real *const y = columns + (long long)from * 45;
+    __syncthreads(); /* nobody reads the last tile any more */
+    rk_values(x, y, params, stage, shared);
+    __syncthreads();
+    rk_weigh(shared[0], count, reference, tops);
+    __syncthreads();
+    rk_each (u, 4) {
+      const real top = reference[row0 + u];
+      if (top > z->m[u]) rk_raise(z, u, top);
+    }
     int j = 0;
-    for (; j + 4 <= count; j += 4)
-      rk_tile(4, x, shared[now] + j * 45, params, (rk_int)(from + j), z, panel);
-    for (; j < count; j++) rk_tile(1, x, shared[now] + j * 45, params, (rk_int)(from + j), z, panel);
+    const int stop = count;
+    for (; j + 4 <= stop; j += 4) rk_tile(4, own, (const rk_quad<real> *)y + j / 4, params, from + j, z, shared[0][j], row0, k0);
+    for (; j < stop; j++) rk_tile(1, own, (const rk_quad<real> *)y + j / 4, params, from + j, z, shared[0][j], row0, k0);
     rk_flush(z);
   }
-  rk_each (u, 2) {
-    const int row = (blockIdx.x * 2 + u) * 128 + threadIdx.x;
-    if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld);
+  values += (long long)blockIdx.y * 42 * ld;
+  positions += (long long)blockIdx.y * 0 * ld;
+  rk_each (u, 4) {
+    const int row = blockIdx.x * 64 + row0 + u;
+    if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld, k0);
   }
 }
+#undef rk_column
+#undef RK_RANKS

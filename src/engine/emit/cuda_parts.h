@@ -1,0 +1,24 @@
+/* What cuda.c (packing, the walk, modules) and cuda_blocked.c share. */
+#ifndef RKEOPS_CUDA_PARTS_H
+#define RKEOPS_CUDA_PARTS_H
+
+#include "emit/writer.h"
+
+/* The type in which a side is packed, and a component of it as a number: `place` is text. */
+const char *rk_stored_type(const rk_gpu_shape *shape, rk_nest_kind side);
+void rk_read_text(const rk_gpu_shape *shape, rk_nest_kind side, const char *place, char *text,
+                  size_t size);
+
+/* rk_pair up to the range of its columns, start .. end - 1. */
+void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape);
+
+/* All `count` columns of a tile of at most `tile` enter the state: calls of rk_tile(nv, call). */
+void rk_write_columns(rk_writer *w, const char *call, int tile);
+
+/* The state of the block's rows goes out as part blockIdx.y; `row` is the row u of the thread. */
+void rk_write_pair_end(rk_writer *w, const char *row);
+
+void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                             const char *suffix);
+
+#endif

@@ -1,0 +1,112 @@
+/* Loops over the components of large vectors, on a GPU: what a block of threads reads of its rows and
+ * columns passes through shared memory a chunk of components at a time, the next chunk on its way
+ * while this one is used. A packed block has its components one after another, so a chunk is one
+ * piece of memory. */
+#include "emit/writer.h"
+
+#include <stdio.h>
+
+enum { MAX_CHUNK = 16 };
+
+static int real_size(const rk_writer *w) { return rk_real_size(&w->pass->options); }
+
+/* Bytes of one component of a block of a side. */
+static int component_bytes(const rk_writer *w, rk_nest_kind side) {
+  return w->staging->block[side] * (w->staging->half[side] ? 2 : real_size(w));
+}
+
+static int all_bytes(const rk_writer *w) {
+  int bytes = 0;
+  for (int k = 0; k < w->staging->reads; k++) bytes += component_bytes(w, w->staging->read[k].side);
+  return bytes;
+}
+
+int rk_staged_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size) {
+  rk_staging *s = w->staging;
+  if (!s->open || (side != RK_NEST_ROW && side != RK_NEST_COLUMN)) return 0;
+  int k = 0;
+  while (k < s->reads && (s->read[k].side != side || s->read[k].first != first)) k++;
+  if (k == s->reads) {
+    if (k == RK_MAX_STAGED || all_bytes(w) + component_bytes(w, side) > s->bytes) return 0;
+    s->read[k].side = side;
+    s->read[k].first = first;
+    s->reads++;
+  }
+  const char *half = s->half[side] ? "rk_half_to_float" : "";
+  snprintf(text, size, "%s(s%d[(k - c) * %d + %s])", half, k, s->block[side], s->place[side]);
+  return 1;
+}
+
+static const char *type_of(const rk_writer *w, rk_nest_kind side) {
+  return w->staging->half[side] ? "unsigned short" : "real";
+}
+
+/* Asks for components `from` ... of every read, into buffer `buffer`. */
+static void write_copies(rk_writer *w, const char *from, const char *buffer, int chunk,
+                         int length) {
+  int at = 0;
+  for (int k = 0; k < w->staging->reads; k++) {
+    rk_nest_kind side = w->staging->read[k].side;
+    rk_line(w, "rk_copy(stage + (%s) * %d + %d, %s + (%d + %s) * %d, "
+               "(%d - (%s) < %d ? %d - (%s) : %d) * %d);",
+            buffer, w->staging->bytes, at, side == RK_NEST_ROW ? "x" : "y",
+            w->staging->read[k].first, from, w->staging->block[side], length, from, chunk, length,
+            from, chunk, component_bytes(w, side));
+    at += chunk * component_bytes(w, side);
+  }
+}
+
+static void write_reads(rk_writer *w, int chunk) {
+  int at = 0;
+  for (int k = 0; k < w->staging->reads; k++) {
+    rk_nest_kind side = w->staging->read[k].side;
+    rk_line(w, "const %s *const s%d = (const %s *)(stage + now * %d + %d);", type_of(w, side), k,
+            type_of(w, side), w->staging->bytes, at);
+    at += chunk * component_bytes(w, side);
+  }
+}
+
+static void write_chunks(rk_writer *w, const rk_text *body, int chunk, int length) {
+  char next[32];
+  snprintf(next, sizeof next, "c + %d", chunk);
+  rk_line(w, "__syncthreads(); /* nobody reads what was staged before */");
+  write_copies(w, "0", "0", chunk, length);
+  rk_open(w, "for (int c = 0, now = 0; c < %d; c += %d, now ^= 1)", length, chunk);
+  rk_line(w, "rk_copy_wait_all();");
+  rk_line(w, "__syncthreads();");
+  rk_open(w, "if (c + %d < %d)", chunk, length);
+  write_copies(w, next, "now ^ 1", chunk, length);
+  rk_close(w);
+  write_reads(w, chunk);
+  rk_line(w, "const int stop = %d - c < %d ? %d : c + %d;", length, chunk, length, chunk);
+  rk_line(w, "for (int k = c; k < stop; k++) {");
+  rk_text_add(w->out, rk_text_string(body));
+  rk_line(w, "}");
+  rk_close(w);
+}
+
+/* The body comes first: it tells what is read. */
+void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void *data) {
+  rk_staging *s = w->staging;
+  rk_text text = {0}, *out = w->out;
+  rk_index index = {.symbolic = 1, .offset = range.first};
+  int length = range.end - range.first;
+  s->reads = 0;
+  s->open = 1;
+  w->out = &text;
+  w->indent += 2;
+  body(w, data, index);
+  w->indent -= 2;
+  w->out = out;
+  s->open = 0;
+  if (text.failed) out->failed = 1;
+  int chunk = s->reads ? s->bytes / all_bytes(w) : 0;
+  if (chunk) {
+    write_chunks(w, &text, chunk < MAX_CHUNK ? chunk : MAX_CHUNK, length);
+  } else {
+    rk_line(w, "for (int k = 0; k < %d; k++) {", length);
+    rk_text_add(out, rk_text_string(&text));
+    rk_line(w, "}");
+  }
+  rk_text_free(&text);
+}

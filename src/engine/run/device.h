@@ -1,0 +1,80 @@
+/* A GPU of this process: its primary context, two streams, its memory, its kernels' launches. Each
+ * buffer has one owner: an arena, which frees all of its buffers at once, on every path.
+ *
+ * Functions on a device are called by one thread at a time, between rk_device_enter and
+ * rk_device_leave of that thread. Every result of the driver is checked; one that leaves the
+ * context unusable (illegal address, ...) marks the device, and every later call says so. */
+#ifndef RKEOPS_DEVICE_H
+#define RKEOPS_DEVICE_H
+
+#include "run/driver.h"
+#include "text.h"
+
+enum { RK_STREAM_RUN, RK_STREAM_COPY, RK_STREAMS };
+
+typedef struct {
+  int multiprocessors, blocks, threads; /* of one multiprocessor: resident blocks, threads */
+  int clock;                            /* kHz */
+  int double_ratio;                     /* speed of float32 over that of float64 */
+  int shared;                           /* bytes of shared memory a block may have */
+  int major, minor;
+} rk_device_limits;
+
+typedef struct rk_device rk_device;
+
+int rk_devices(void);                /* in use now: 0 on the CPU */
+rk_device *rk_device_at(int k);      /* k-th of those */
+int rk_device_number(const rk_device *device);
+const rk_device_limits *rk_device_limits_of(const rk_device *device);
+const rk_driver *rk_device_driver(const rk_device *device);
+rk_cu_handle rk_device_stream(const rk_device *device, int which);
+
+rk_status rk_device_enter(rk_device *device, rk_error *error); /* checks for fork and for marks */
+void rk_device_leave(rk_device *device);
+
+/* RK_OK for result 0. Otherwise writes what was done and the driver's words: RK_ERROR_MEMORY when
+ * it is out of memory, else RK_ERROR_DEVICE; marks the device if the error is one that stays. */
+rk_status rk_device_check(rk_device *device, int result, const char *what, rk_error *error);
+
+/* Buffers. Freed memory is kept for later calls, up to a bound, and given back to the driver before
+ * an allocation fails. The device must have finished with a buffer when it is freed. */
+typedef struct rk_arena rk_arena;
+rk_arena *rk_arena_new(rk_device *device);                        /* NULL: no host memory */
+rk_status rk_arena_take(rk_arena *arena, size_t bytes, rk_cu_pointer *pointer, rk_error *error);
+void rk_arena_give(rk_arena *arena, rk_cu_pointer pointer);       /* one buffer, early */
+/* Waits for the device, then frees all; used on every path. Works after fork (frees nothing on the
+ * device then) and between any enter and leave. */
+void rk_arena_free(rk_arena *arena);
+
+/* Bytes that a call may take now: the setting gpu_memory, or nine tenths of what is free or pooled.
+ */
+rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error);
+void rk_device_set_budget(int64_t bytes);
+void rk_device_trim(rk_device *device);                           /* empties the pool */
+
+/* Pinned host memory of RK_STAGE_BYTES each, made at first use and kept: k = 0, 1. */
+enum { RK_STAGE_BYTES = 4 << 20, RK_STAGES = 2 };
+rk_status rk_device_stage(rk_device *device, int k, void **pointer, rk_error *error);
+
+/* Waits for an event or for both streams; polls every few milliseconds when `poll` is given (the
+ * calling thread of the engine only). RK_CANCELLED does not stop what is queued: wait again without
+ * poll. */
+rk_status rk_device_wait_event(rk_device *device, rk_cu_handle event, rk_poll poll, void *poll_data,
+                               double done, rk_error *error);
+rk_status rk_device_wait(rk_device *device, rk_poll poll, void *poll_data, rk_error *error);
+
+/* Machine code -> functions of this device. */
+rk_status rk_device_load(rk_device *device, const void *image, rk_cu_handle *module,
+                         rk_error *error);
+void rk_device_unload(rk_device *device, rk_cu_handle module);
+rk_status rk_device_function(rk_device *device, rk_cu_handle module, const char *name,
+                             rk_cu_handle *function, rk_error *error);
+
+typedef struct { unsigned grid[3], block; } rk_launch;
+rk_status rk_device_launch(rk_device *device, rk_cu_handle function, const rk_launch *shape,
+                           rk_cu_handle stream, void **parameters, rk_error *error);
+
+/* Lines "GPU 0: NVIDIA H200, 9.0, ..." for rk_report; what is missing, and what to do about it. */
+void rk_devices_report(rk_text *report);
+
+#endif

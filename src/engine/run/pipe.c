@@ -1,0 +1,164 @@
+/* See pipe.h. A stage is written by the host only after its last copy was waited for; copies follow
+ * one another on the copy stream, so a stage may be sent and then asked for without waiting. */
+#include "run/pipe.h"
+#include "error.h"
+#include "os.h"
+
+#include <string.h>
+
+enum { NUMBERS = RK_STAGE_BYTES / 8, EVENT_WITHOUT_TIME = 2 };
+
+static rk_cu_handle stream_of(const rk_pipe *pipe) {
+  return rk_device_stream(pipe->device, RK_STREAM_COPY);
+}
+
+rk_status rk_pipe_open(rk_pipe *pipe, rk_device *device, rk_poll poll, void *poll_data,
+                       rk_error *error) {
+  const rk_driver *driver = rk_device_driver(device);
+  rk_status status = RK_OK;
+  *pipe = (rk_pipe){.device = device, .poll = poll, .poll_data = poll_data};
+  for (int k = 0; k < RK_STAGES && !status; k++) {
+    status = rk_device_stage(device, k, &pipe->stage[k], error);
+    if (status) break;
+    int result = driver->event_create(&pipe->event[k], EVENT_WITHOUT_TIME);
+    if (result) pipe->event[k] = NULL;
+    status = rk_device_check(device, result, "creating an event", error);
+  }
+  return status;
+}
+
+void rk_pipe_close(rk_pipe *pipe) {
+  if (!pipe->device) return;
+  const rk_driver *driver = rk_device_driver(pipe->device);
+  for (int k = 0; k < RK_STAGES; k++) {
+    if (pipe->busy[k]) rk_device_wait_event(pipe->device, pipe->event[k], NULL, NULL, 0, NULL);
+    if (pipe->event[k]) driver->event_destroy(pipe->event[k]);
+  }
+  *pipe = (rk_pipe){0};
+}
+
+/* Copies may be so fast that there is nothing to wait for: so the clock decides when to ask. */
+rk_status rk_pipe_ask(rk_pipe *pipe, rk_error *error) {
+  if (!pipe->poll) return RK_OK;
+  double now = rk_os_seconds();
+  if (now - pipe->polled < 0.02) return RK_OK;
+  pipe->polled = now;
+  if (pipe->poll(pipe->poll_data, pipe->done)) return rk_fail(error, RK_CANCELLED, "interrupted");
+  return RK_OK;
+}
+
+static rk_status wait_for(rk_pipe *pipe, int k, rk_error *error) {
+  if (!pipe->busy[k]) return RK_OK;
+  rk_status status = rk_device_wait_event(pipe->device, pipe->event[k], pipe->poll,
+                                          pipe->poll_data, pipe->done, error);
+  if (!status) pipe->busy[k] = 0;
+  return status;
+}
+
+/* After a copy of stage k was queued. */
+static rk_status mark(rk_pipe *pipe, int k, rk_error *error) {
+  int result = rk_device_driver(pipe->device)->event_record(pipe->event[k], stream_of(pipe));
+  pipe->busy[k] = !result;
+  return rk_device_check(pipe->device, result, "recording an event", error);
+}
+
+/* ---- to the device ---- */
+
+void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to) {
+  pipe->to = to;
+  pipe->filled = 0;
+}
+
+rk_status rk_pipe_flush(rk_pipe *pipe, rk_error *error) {
+  size_t bytes = pipe->filled * 8;
+  int k = pipe->turn;
+  if (!bytes) return RK_OK;
+  int result = rk_device_driver(pipe->device)->copy_to_device(pipe->to, pipe->stage[k], bytes,
+                                                              stream_of(pipe));
+  rk_status status = rk_device_check(pipe->device, result, "copying to it", error);
+  if (!status) status = mark(pipe, k, error);
+  pipe->to += bytes;
+  pipe->filled = 0;
+  pipe->turn = (k + 1) % RK_STAGES;
+  return status;
+}
+
+static void gather(double *to, const double *from, int64_t stride, int64_t n) {
+  if (stride == 1) memcpy(to, from, (size_t)n * sizeof *to);
+  else for (int64_t r = 0; r < n; r++) to[r] = from[r * stride];
+}
+
+/* A part of one column: as much as the stage has room for. */
+static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int64_t n,
+                          int64_t *taken, rk_error *error) {
+  rk_status status = RK_OK;
+  if (!pipe->filled) {
+    status = rk_pipe_ask(pipe, error);
+    if (!status) status = wait_for(pipe, pipe->turn, error);
+    if (status) return status;
+  }
+  int64_t room = NUMBERS - (int64_t)pipe->filled;
+  *taken = n < room ? n : room;
+  gather((double *)pipe->stage[pipe->turn] + pipe->filled, from, stride, *taken);
+  pipe->filled += (size_t)*taken;
+  return pipe->filled == NUMBERS ? rk_pipe_flush(pipe, error) : RK_OK;
+}
+
+rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n,
+                      rk_error *error) {
+  rk_status status = RK_OK;
+  for (int64_t d = 0; d < x->dim && !status; d++) {
+    const double *column = x->data + d * x->component_stride + first * x->row_stride;
+    for (int64_t r = 0, taken = 0; r < n && !status; r += taken)
+      status = put_some(pipe, column + r * x->row_stride, x->row_stride, n - r, &taken, error);
+  }
+  return status;
+}
+
+rk_status rk_pipe_wait(rk_pipe *pipe, rk_error *error) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < RK_STAGES && !status; k++) status = wait_for(pipe, k, error);
+  return status;
+}
+
+/* ---- to the host ---- */
+
+/* Numbers at .. at + count of the columns, padding between them included. */
+static void hand_over(const double *numbers, int64_t at, int64_t count, int64_t ld, int64_t n,
+                      rk_take take, void *data) {
+  for (int64_t k = 0; k < count;) {
+    int64_t column = (at + k) / ld, row = (at + k) % ld, left = count - k;
+    int64_t here = row < n ? n - row : 0, next = ld - row;
+    if (here > left) here = left;
+    if (here) take(data, column, row, here, numbers + k);
+    k += next < left ? next : left;
+  }
+}
+
+static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, int64_t count,
+                         rk_error *error) {
+  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->stage[k], from,
+                                                            (size_t)count * 8, stream_of(pipe));
+  rk_status status = rk_device_check(pipe->device, result, "copying from it", error);
+  return status ? status : mark(pipe, k, error);
+}
+
+rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, int64_t columns, int64_t ld, int64_t n,
+                        rk_take take, void *data, rk_error *error) {
+  if (columns < 1 || n < 1) return RK_OK;
+  int64_t total = (columns - 1) * ld + n, pieces = (total + NUMBERS - 1) / NUMBERS, asked = 0;
+  rk_status status = RK_OK;
+  for (int64_t piece = 0; piece < pieces && !status; piece++) {
+    for (; asked < pieces && asked < piece + RK_STAGES && !status; asked++) {
+      int64_t at = asked * NUMBERS, count = total - at < NUMBERS ? total - at : NUMBERS;
+      status = ask_for(pipe, (int)(asked % RK_STAGES), from + (rk_cu_pointer)at * 8, count, error);
+    }
+    int k = (int)(piece % RK_STAGES);
+    if (!status) status = rk_pipe_ask(pipe, error);
+    if (!status) status = wait_for(pipe, k, error);
+    if (status) break;
+    int64_t at = piece * NUMBERS, count = total - at < NUMBERS ? total - at : NUMBERS;
+    hand_over(pipe->stage[k], at, count, ld, n, take, data);
+  }
+  return status;
+}

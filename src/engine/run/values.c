@@ -1,0 +1,102 @@
+/* See values.h. */
+#include "run/values.h"
+#include "error.h"
+#include "run/pack.h"
+
+#include <stdlib.h>
+
+static const double LARGEST_HALF = 65504;
+
+int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
+  if ((double)rows * dim > 0x1p58) return 0;
+  v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
+  v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows, NULL};
+  return v->own[k] != NULL;
+}
+
+void rk_values_free(rk_values *v) {
+  for (int k = 0; k < v->count; k++) {
+    if (v->own) free(v->own[k]);
+    if (v->kept) rk_resident_free(v->kept[k]);
+  }
+  free(v->own);
+  free(v->kept);
+  free(v->value);
+  *v = (rk_values){0};
+}
+
+/* Parameters are gathered on the host, on both backends. */
+static rk_status take_input(rk_values *v, int k, const rk_graph_variable *variable,
+                            const rk_array *input, rk_poll poll, void *poll_data,
+                            rk_error *error) {
+  v->value[k] = *input;
+  if (!input->resident || (rk_devices() && variable->kind != RK_KIND_PARAMETER)) return RK_OK;
+  if (!rk_values_own(v, k, input->rows, (int)input->dim))
+    return rk_fail_memory(error, (size_t)input->rows * (size_t)input->dim * sizeof(double));
+  return rk_resident_read(input->resident, v->own[k], poll, poll_data, error);
+}
+
+/* A number that becomes infinite when it is stored would be silently wrong. */
+static rk_status check_half(const rk_graph_variable *variable, const rk_array *x, rk_poll poll,
+                            void *poll_data, rk_error *error) {
+  const double *low = NULL, *high = NULL;
+  double *own = NULL;
+  rk_status status = RK_OK;
+  if (x->resident && rk_resident_low(x->resident)) {
+    low = rk_resident_low(x->resident);
+    high = rk_resident_high(x->resident);
+  } else {
+    own = malloc((size_t)(2 * x->dim + 1) * sizeof *own);
+    if (!own) return rk_fail_memory(error, (size_t)x->dim * 16);
+    low = own;
+    high = own + x->dim;
+    status = rk_range(x, own, own + x->dim, poll, poll_data, error);
+  }
+  for (int64_t d = 0; d < x->dim && !status; d++) {
+    double worst = -low[d] > high[d] ? low[d] : high[d];
+    if (low[d] <= high[d] && (worst > LARGEST_HALF || worst < -LARGEST_HALF))
+      status = rk_fail(error, RK_ERROR_ARGUMENT,
+                       "`%s`: %.17g is too large for float16, whose largest number is 65504; "
+                       "rkeops_use_float32() takes it", variable->name, worst);
+  }
+  free(own);
+  return status;
+}
+
+static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *number,
+                            const rk_array *inputs, int half, rk_poll poll, void *poll_data,
+                            rk_error *error) {
+  const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
+  rk_status status = RK_OK;
+  if (variable->origin == RK_FROM_INPUT) {
+    const rk_array *input = &inputs[variable->source];
+    if (half && variable->kind != RK_KIND_PARAMETER)
+      status = check_half(variable, input, poll, poll_data, error);
+    if (!status) status = take_input(v, k, variable, input, poll, poll_data, error);
+  } else if (variable->origin == RK_FROM_NUMBER || variable->origin == RK_FROM_CENTRE) {
+    if (!rk_values_own(v, k, 1, variable->dim)) return rk_fail_memory(error, 1 << 10);
+    if (variable->origin == RK_FROM_NUMBER) v->own[k][0] = number[k];
+  }
+  return status;
+}
+
+rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
+                         const rk_array *inputs, int half, rk_poll poll, void *poll_data,
+                         rk_error *error) {
+  rk_status status = RK_OK;
+  v->count = rk_graph_variables(graph);
+  v->value = calloc((size_t)v->count + 1, sizeof *v->value);
+  v->own = calloc((size_t)v->count + 1, sizeof *v->own);
+  v->kept = calloc((size_t)v->count + 1, sizeof *v->kept);
+  if (!v->value || !v->own || !v->kept)
+    return rk_fail_memory(error, (size_t)v->count * sizeof *v->value);
+  for (int k = 0; k < v->count && !status; k++)
+    status = make_value(v, graph, k, number, inputs, half, poll, poll_data, error);
+  for (int k = 0; k < v->count && !status; k++) {
+    const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
+    if (variable->origin == RK_FROM_CENTRE)
+      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], poll,
+                         poll_data, error);
+  }
+  return status;
+}

@@ -1,0 +1,26 @@
+/* What the passes of a program read: the inputs of the call, and what the engine makes itself. */
+#ifndef RKEOPS_VALUES_H
+#define RKEOPS_VALUES_H
+
+#include "run/gpu.h"
+
+/* By graph variable. */
+typedef struct {
+  rk_array *value;
+  double **own;             /* owned; NULL for inputs that are read where they are */
+  rk_resident **kept;       /* owned: results of passes that stay on a device */
+  int count;
+} rk_values;
+
+/* Inputs, lifted numbers (`number`, by variable of the formula as it was written) and common
+ * centres; inputs that lie on a GPU are copied back where they are wanted on the host. `half`:
+ * checks that the inputs fit into float16. */
+rk_status rk_values_make(rk_values *values, rk_graph *graph, const double *number,
+                         const rk_array *inputs, int half, rk_poll poll, void *poll_data,
+                         rk_error *error);
+void rk_values_free(rk_values *values);
+
+/* Gives variable k zeros of its own on the host; 0: out of memory. */
+int rk_values_own(rk_values *values, int k, int64_t rows, int dim);
+
+#endif

@@ -1,0 +1,560 @@
+/* The engine on GPUs against naive loops in double: every reduction at sizes around the blocks of
+ * its kernel, few rows with many columns and the reverse, large inner dimensions, wide results,
+ * three precisions, schemes, small budgets, residents, programs of two passes, several devices,
+ * cancelling, special values. On the stand-in (RKEOPS_CUDA_PATH, RKEOPS_NVRTC_PATH) and, unchanged,
+ * on real GPUs. RKEOPS_TEST_SEED repeats a run; arguments name the tests to run. */
+#include "gpu_fixture.h"
+
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int devices;          /* of this machine */
+
+/* RKEOPS_TEST_SMALL: less of everything that is repeated, for runs in several modes. */
+static int is_small(void) { return getenv("RKEOPS_TEST_SMALL") != NULL; }
+
+/* Whole numbers are exact in every precision as long as nothing but +, -, * meets them. */
+static problem problem_of(const cloud *c, const rule *r, pair_kind kind, char index,
+                          const rk_options *options, int whole) {
+  double eps = eps_of[options->precision];
+  int exact = whole && r->sign && (kind == SQUARE_DISTANCE || kind == DIFFERENCE);
+  return (problem){c, r, kind, index, exact ? 0 : eps, 0};
+}
+
+static void check_rule(const cloud *c, int number, pair_kind kind, char index,
+                       const rk_options *options, int whole) {
+  problem q = problem_of(c, &rules[number], kind, index, options, whole);
+  CHECK(!wrong_in(&q, options, c->input), "a reduction is right");
+}
+
+/* ---- reductions, sizes ---- */
+
+static pair_kind kind_for(int number) {
+  return number == SUM ? GAUSS : number >= FIRST_EXPONENTIAL ? PRODUCT
+         : number % 2 ? SQUARE_DISTANCE : DIFFERENCE;
+}
+
+/* Every reduction; those over i, and in half, are a part of them. */
+static int is_chosen(int number, char index, int precision) {
+  if (index == 'i') return precision == RK_FLOAT32 && number % 3 == 0;
+  return precision != RK_FLOAT16 || number % 4 == 0;
+}
+
+static void want_rules(const cloud *c) {
+  for (int number = 0; number < RULES; number++)
+    for (int precision = 0; precision < 3; precision++)
+      for (const char *index = "ji"; *index; index++) {
+        char text[128];
+        rk_options options = {.precision = (rk_precision)precision};
+        rule_text(&rules[number], kind_for(number), *index, text, sizeof text);
+        if (is_chosen(number, *index, precision)) want(c, text, &options);
+      }
+}
+
+static void check_rules(int m, int n, int whole) {
+  cloud *c = cloud_new(m, n, 3, 2, 0, whole);
+  for (int number = 0; number < RULES; number++)
+    for (int precision = 0; precision < 3; precision++)
+      for (const char *index = "ji"; *index; index++) {
+        rk_options options = {.precision = (rk_precision)precision};
+        if (is_chosen(number, *index, precision))
+          check_rule(c, number, kind_for(number), *index, &options, whole);
+      }
+  cloud_free(c);
+}
+
+static void test_reductions(void) {
+  cloud *c = cloud_new(1, 1, 3, 2, 0, 0);
+  want_rules(c);
+  build_ahead();
+  cloud_free(c);
+  for (int whole = is_small(); whole < 2; whole++) {
+    check_rules(1, 1, whole);
+    check_rules(2, 3, whole);
+    check_rules(37, 150, whole);
+    check_rules(130, 41, whole);
+    check_rules(259, 261, whole);
+  }
+}
+
+/* At the edges of the blocks: 1, B - 1, B, B + 1, 2B + 3 rows and columns. */
+static void check_edges(const char *what, int number, pair_kind kind, int D, int E,
+                        const rk_options *options) {
+  cloud *c = cloud_new(1, 1, D, E, 0, 0);
+  char text[128];
+  rule_text(&rules[number], kind, 'j', text, sizeof text);
+  rk_gpu_shape shape = shape_of(c, text, options);
+  cloud_free(c);
+  int B = shape.row_block, C = shape.column_block, bad = 0;
+  const int size[][2] = {{1, 1}, {B - 1, C + 1}, {B, C}, {B + 1, 2 * C + 3}, {2 * B + 3, C - 1},
+                         {1, C}, {B + 1, 1}, {B, C - 1}, {B - 1, 2 * C + 3}, {1, C - 1}};
+  for (int k = 0; k < (is_small() ? 5 : 10); k++) {
+    c = cloud_new(size[k][0] > 0 ? size[k][0] : 1, size[k][1] > 0 ? size[k][1] : 1, D, E, 0, 0);
+    problem q = problem_of(c, &rules[number], kind, 'j', options, 0);
+    bad += wrong_in(&q, options, c->input);
+    cloud_free(c);
+  }
+  CHECK(!bad, what);
+}
+
+static const struct { const char *what; int number; pair_kind kind; int D, E; } wide[] = {
+  {"a Gaussian sum at the edges of blocks", SUM, GAUSS, 3, 1},
+  {"nearest neighbours at the edges of blocks", 9, SQUARE_DISTANCE, 3, 1},
+  {"a log-sum-exp at the edges of blocks", FIRST_EXPONENTIAL, PRODUCT, 5, 1},
+  {"D = 40", SUM, GAUSS, 40, 1},
+  {"D = 100", SUM, GAUSS, 100, 1},
+  {"D = 100, log-sum-exp", FIRST_EXPONENTIAL, PRODUCT, 100, 1},
+  {"D = 100, nearest neighbours", 9, SQUARE_DISTANCE, 100, 1},
+  {"20 columns", SUM, GAUSS, 3, 20},
+  {"100 columns", SUM, RATIONAL, 3, 100},
+  {"D = 40 and 100 columns", SUM, GAUSS, 40, 100},
+  {"differences of D = 40", 1, DIFFERENCE, 40, 1},
+  {"soft maximum with 20 columns", 13, PRODUCT, 3, 20}};
+enum { WIDE = sizeof wide / sizeof *wide };
+
+static void test_edges(void) {
+  for (int k = 0; k < WIDE; k++)
+    for (int precision = 0; precision < 3; precision++) {
+      cloud *c = cloud_new(1, 1, wide[k].D, wide[k].E, 0, 0);
+      rk_options options = {.precision = (rk_precision)precision};
+      char text[128];
+      rule_text(&rules[wide[k].number], wide[k].kind, 'j', text, sizeof text);
+      want(c, text, &options);
+      cloud_free(c);
+    }
+  build_ahead();
+  for (int k = 0; k < WIDE; k++)
+    for (int precision = 0; precision < 3; precision++) {
+      rk_options options = {.precision = (rk_precision)precision};
+      if (precision == k % 3 || (precision == RK_FLOAT32 && !is_small()))
+        check_edges(wide[k].what, wide[k].number, wide[k].kind, wide[k].D, wide[k].E, &options);
+    }
+}
+
+/* Columns are split over blocks, and over launches; rows over many blocks. */
+static void test_long_and_thin(void) {
+  static const int size[][2] = {{1, 30000}, {3, 20011}, {20011, 3}, {30000, 1}, {70, 4099}};
+  static const int number[] = {SUM, 3, 9, FIRST_EXPONENTIAL};
+  for (int s = 0; s < 5; s++) {
+    cloud *c = cloud_new(size[s][0], size[s][1], 3, 2, 0, 0);
+    for (int k = 0; k < 4; k++) {
+      rk_options options = {.precision = k % 2 ? RK_FLOAT64 : RK_FLOAT32};
+      check_rule(c, number[k], kind_for(number[k]), 'j', &options, 0);
+    }
+    cloud_free(c);
+  }
+}
+
+/* More than the pinned stages hold: data and results pass in several pieces. */
+static void test_pieces(void) {
+  static const int size[][2] = {{2, 250001}, {300001, 2}};
+  for (int s = 0; s < (is_small() ? 0 : 2); s++) {
+    cloud *c = cloud_new(size[s][0], size[s][1], 3, 2, 0, 1);
+    rk_options options = {.precision = RK_FLOAT32};
+    if (s) check_rule(c, 9, SQUARE_DISTANCE, 'j', &options, 1);
+    else check_rule(c, SUM, GAUSS, 'j', &options, 1);
+    rk_resident *x = NULL;
+    rk_array input[INPUTS];
+    memcpy(input, c->input, sizeof input);
+    CHECK(!rk_resident_new(&c->input[s], &x, NULL, NULL, &last), "a resident of several pieces");
+    if (x) input[s] = rk_resident_array(x);
+    problem q = problem_of(c, &rules[SUM], GAUSS, 'j', &options, 1);
+    CHECK(!wrong_in(&q, &options, input), "is right");
+    rk_resident_free(x);
+    cloud_free(c);
+  }
+}
+
+static void test_schemes(void) {
+  cloud *c = cloud_new(70, 3000, 3, 2, 0, 0);
+  for (int build = 1; build >= 0; build--)
+    for (int number = 0; number <= FIRST_EXPONENTIAL; number += FIRST_EXPONENTIAL)
+      for (int scheme = 0; scheme < 4; scheme++)
+        for (int accumulator = 0; accumulator < 3; accumulator++) {
+          rk_options o = {.scheme = (rk_scheme)scheme, .fast_math = accumulator == 2,
+                          .accumulator = (rk_accumulator)accumulator};
+          char text[128];
+          rule_text(&rules[number], kind_for(number), 'j', text, sizeof text);
+          problem q = problem_of(c, &rules[number], kind_for(number), 'j', &o, 0);
+          if (scheme == RK_SCHEME_DIRECT) q.summing = 3000;
+          if (scheme == RK_SCHEME_BLOCK) q.summing = 128;
+          if (o.fast_math) q.summing += 64;
+          if (build) want(c, text, &o);
+          else CHECK(!wrong_in(&q, &o, c->input), "every scheme and accumulator is right");
+          if (build && number && scheme == 3 && accumulator == 2) build_ahead();
+        }
+  cloud_free(c);
+}
+
+/* ---- budgets ---- */
+
+/* The same bits whatever the budget is not promised; the right result is. */
+static void test_budgets(void) {
+  cloud *c = cloud_new(3001, 2803, 3, 2, 0, 0);
+  static const int64_t bytes[] = {96 << 10, 128 << 10, 200 << 10, 1 << 20};
+  for (int k = 0; k < (is_small() ? 2 : 4); k++) {
+    budget(bytes[k]);
+    rk_options options = {.precision = RK_FLOAT32};
+    check_rule(c, k == 1 ? 9 : SUM, k == 1 ? SQUARE_DISTANCE : GAUSS, 'j', &options, 0);
+  }
+  budget(4 << 10);
+  rk_options options = {.precision = RK_FLOAT32};
+  rk_program *program = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  result r = result_new(6002);
+  CHECK(run_rule(&rules[SUM], program, c->input, &r, NULL, NULL) == RK_ERROR_MEMORY,
+        "a budget that nothing fits into is an error");
+  CHECK(strstr(last.message, "needed") && strstr(last.message, "available"),
+        "which names the bytes needed and available");
+  long long needed = 0;
+  const char *number = strstr(last.message, ": ");
+  while (number && (number[2] < '0' || number[2] > '9')) number = strstr(number + 2, ": ");
+  if (number) needed = atoll(number + 2);
+  budget(needed + needed / 16 + 2);
+  CHECK(needed > 0 && !run_rule(&rules[SUM], program, c->input, &r, NULL, NULL),
+        "what is said to be needed is enough");
+  problem q = problem_of(c, &rules[SUM], GAUSS, 'j', &options, 0);
+  CHECK(needed > 0 && !count_wrong(&q, r.values, r.positions), "and the result is right");
+  budget(0);
+  result_free(&r);
+  cloud_free(c);
+}
+
+/* ---- residents ---- */
+
+static void test_residents(void) {
+  cloud *c = cloud_new(301, 507, 3, 2, 5, 0);
+  rk_options options = {.precision = RK_FLOAT32};
+  rk_program *program = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  result plain = result_new(602), other = result_new(602);
+  CHECK(!run_rule(&rules[SUM], program, c->input, &plain, NULL, NULL), "arrays of the host");
+  for (int mask = 1; mask < 64; mask += 6) {
+    rk_array input[INPUTS];
+    rk_resident *resident[INPUTS] = {NULL};
+    int bad = 0;
+    for (int k = 0; k < INPUTS; k++) {
+      input[k] = c->input[k];
+      if (!(mask >> k & 1)) continue;
+      bad += rk_resident_new(&c->input[k], &resident[k], NULL, NULL, &last) != RK_OK;
+      if (resident[k]) input[k] = rk_resident_array(resident[k]);
+    }
+    CHECK(!bad, "arrays are made resident");
+    CHECK(!run_rule(&rules[SUM], program, input, &other, NULL, NULL) &&
+          !memcmp(plain.values, other.values, 602 * 8), "residents give the same bits");
+    for (int k = 0; k < INPUTS; k++) rk_resident_free(resident[k]);
+  }
+  result_free(&plain);
+  result_free(&other);
+  cloud_free(c);
+}
+
+/* Strided input, reading back, use on the CPU, on other devices, after the device changed. */
+static void test_resident_life(void) {
+  double *rows = random_numbers(7 * 1000, -1, 1), *back = malloc(7000 * 8);
+  rk_array x = {rows, 1000, 7, 7, 1, NULL};
+  rk_resident *resident = NULL;
+  CHECK(!rk_resident_new(&x, &resident, NULL, NULL, &last), "an array with rows in memory");
+  if (!resident) return;
+  CHECK(!rk_resident_read(resident, back, NULL, NULL, &last), "is read back");
+  int bad = 0;
+  for (int r = 0; r < 1000; r++)
+    for (int d = 0; d < 7; d++) bad += back[r + 1000 * d] != rows[r * 7 + d];
+  CHECK(!bad, "as it was");
+  static const char *const declaration[] = {"x=Vj(7)"};
+  rk_array input = rk_resident_array(resident);
+  double sums[7], want[7] = {0};
+  for (int r = 0; r < 1000; r++)
+    for (int d = 0; d < 7; d++) want[d] += rows[r * 7 + d];
+  rk_program *p = program_of("Sum_Reduction(x, j)", declaration, 1, RK_FLOAT64);
+  for (int n = 0; n <= devices; n++) {
+    use(n);
+    CHECK(!run_values(p, &input, 1, sums, &last), "it is an input wherever the next call computes");
+    for (int d = 0; d < 7; d++) bad += !(fabs(sums[d] - want[d]) < 1e-10);
+  }
+  use(1);
+  CHECK(!bad, "and gives the same");
+  rk_resident_free(resident);
+  free(rows);
+  free(back);
+}
+
+/* ---- programs of two passes ---- */
+
+static void test_two_passes(void) {
+  cloud *c = cloud_new(150, 290, 3, 2, 0, 0);
+  double out[150];
+  for (int precision = 0; precision < 2; precision++) {
+    rk_options options = {.precision = (rk_precision)precision};
+    rk_program *p = program_for(c, "F = -4*SqDist(x,y); L = LogSumExp_Reduction(F, j);"
+                                   "Sum_Reduction(Exp(F - L), j)", &options);
+    for (int small = 0; small < 2; small++) {
+      budget(small ? 64 << 10 : 0);
+      CHECK(!run_values(p, c->input, INPUTS, out, &last), "a program of two passes runs");
+      double worst = 0;
+      for (int i = 0; i < 150; i++) worst = fmax(worst, fabs(out[i] - 1));
+      CHECK(worst < (precision ? 1e-13 : 1e-5), "sum of exp(F - lse) is 1");
+    }
+  }
+  budget(0);
+  /* the second pass reads the result of the first as a column, and positions as numbers */
+  rk_options options = {.precision = RK_FLOAT64};
+  rk_program *p = program_for(c, "L = LogSumExp_Reduction(-4*SqDist(x,y), i);"
+                                 "Sum_Reduction(Exp(-4*SqDist(x,y) - L), j)", &options);
+  double total = 0;
+  CHECK(!run_values(p, c->input, INPUTS, out, &last), "the result of a pass is a column");
+  for (int i = 0; i < 150; i++) total += out[i];
+  CHECK(fabs(total - 290) < 1e-9, "and its sums are right");
+  cloud_free(c);
+}
+
+/* ---- devices ---- */
+
+static void test_devices(void) {
+  if (devices < 2) {
+    check_skipped++;
+    printf("one device only: sharing is not tested\n");
+    return;
+  }
+  static const int size[][2] = {{9001, 100}, {60, 9001}, {5, 1500}, {3001, 2801}};
+  for (int s = 0; s < (is_small() ? 3 : 4); s++) {
+    cloud *c = cloud_new(size[s][0], size[s][1], 3, 2, 0, 0);
+    for (int n = is_small() && devices > 2 ? 3 : 2; n <= devices && n <= 3; n++) {
+      use(n);
+      rk_options options = {.precision = RK_FLOAT32};
+      for (int number = 0; number < RULES; number += s == 3 ? 9 : 3)
+        check_rule(c, number, kind_for(number), 'j', &options, 0);
+      check_rule(c, 9, SQUARE_DISTANCE, 'j', &options, 0);
+    }
+    cloud_free(c);
+  }
+  use(2);
+  test_two_passes();
+  test_residents();
+  use(1);
+}
+
+/* Code is compiled once for devices of one architecture, and not again for the second of them. */
+static void test_code_is_shared(void) {
+  if (devices < 2) return;
+  cloud *c = cloud_new(10, 10, 4, 1, 0, 0);
+  rk_options options = {.precision = RK_FLOAT32};
+  rk_program *p = program_for(c, "Sum_Reduction(Exp(-3*SqDist(x,y))*a*b, j)", &options);
+  static const int second[] = {1};
+  double out[10], again[10];
+  use(1);
+  CHECK(!run_values(p, c->input, INPUTS, out, &last), "a program runs on the first device");
+  rk_counters before = rk_count();
+  CHECK(!rk_use_devices(second, 1, &last) && !run_values(p, c->input, INPUTS, again, &last),
+        "and on the second one");
+  rk_counters after = rk_count();
+  CHECK(before.compiles == after.compiles && before.disk_hits == after.disk_hits,
+        "without compiling or looking at the disk");
+  CHECK(!memcmp(out, again, sizeof out), "with the same bits");
+  rk_forget();
+  p = program_for(c, "Sum_Reduction(Exp(-3*SqDist(x,y))*a*b, j)", &options);
+  CHECK(!run_values(p, c->input, INPUTS, again, &last) && !memcmp(out, again, sizeof out),
+        "also after all was forgotten");
+  use(1);
+  cloud_free(c);
+}
+
+/* ---- cancelling ---- */
+
+static int stop_after(void *data, double done) {
+  (void)done;
+  return --*(int *)data < 0;
+}
+
+static void test_cancelling(void) {
+  int size = is_small() ? 2000 : 6000;
+  cloud *c = cloud_new(size, size, 3, 2, 0, 0);
+  rk_options options = {.precision = RK_FLOAT32};
+  rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  result r = result_new(2L * size);
+  for (int n = 1; n <= devices && n <= 3; n++) {
+    use(n);
+    for (int after = 0; after < 3; after++) {
+      int left = after;
+      budget(after == 1 ? 64 << 10 : 0);
+      rk_status status = run_rule(&rules[SUM], p, c->input, &r, stop_after, &left);
+      CHECK(status == RK_CANCELLED || (status == RK_OK && left >= 0),
+            "a poll that says stop ends the call");
+      CHECK(left >= -3, "and is not asked again and again");
+    }
+  }
+  budget(0);
+  use(1);
+  rk_device_info info;
+  CHECK(!rk_device_describe(0, &info, &last) && info.held == 0, "nothing is held then");
+  cloud *small = cloud_new(200, 200, 3, 2, 0, 0);
+  check_rule(small, SUM, GAUSS, 'j', &options, 0);
+  cloud_free(small);
+  result_free(&r);
+  cloud_free(c);
+}
+
+/* ---- special values, nothing ---- */
+
+static double reduce_numbers(const char *text, const double *numbers, int n, double *second) {
+  static const char *const declarations[] = {"f=Vj(1)"};
+  double out[2] = {NAN, NAN}, positions[2] = {NAN, NAN};
+  rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = out, .none_double = -1},
+                         {.type = RK_OUT_DOUBLE, .data = second ? positions : out,
+                          .none_double = -1}};
+  rk_array input = {numbers, n, 1, 1, n, NULL};
+  rk_program *p = program_of(text, declarations, 1, RK_FLOAT32);
+  if (rk_run(p, &input, 1, outputs, NULL, NULL, &last) != RK_OK) return -99;
+  if (second) *second = positions[0];
+  return out[0];
+}
+
+static void test_special_values(void) {
+  const double inf = INFINITY, nan = NAN;
+  double none[] = {nan}, with_nan[] = {3, nan, 2, 2, nan}, all_nan[] = {nan, nan}, p;
+  double infinite[] = {inf, inf}, minus[] = {-inf, -inf}, mixed[] = {-inf, 1, 1};
+  double up[] = {1, inf, 2};
+#define VALUE(text, numbers, n) reduce_numbers(text "_Reduction(f, j)", numbers, n, NULL)
+  CHECK(isnan(VALUE("Sum", with_nan, 5)), "NaN goes through a sum");
+  CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", with_nan, 5, &p) == 2 && p == 2,
+        "Min skips NaN; the first of equals is found");
+  CHECK(reduce_numbers("Max_ArgMax_Reduction(f, j)", with_nan, 5, &p) == 3 && p == 0,
+        "Max skips NaN");
+  CHECK(VALUE("ArgMin", all_nan, 2) == -1, "ArgMin of NaN is nothing");
+  CHECK(VALUE("ArgMin", infinite, 2) == 0, "+Inf is a value");
+  CHECK(VALUE("ArgMax", minus, 2) == 0, "-Inf is a value");
+  CHECK(VALUE("LogSumExp", minus, 2) == -inf, "of -Inf: -Inf");
+  CHECK(fabs(VALUE("LogSumExp", mixed, 3) - 1 - log(2)) < 1e-6, "-Inf adds nothing");
+  CHECK(VALUE("LogSumExp", up, 3) == inf, "+Inf gives +Inf");
+  CHECK(isnan(VALUE("LogSumExp", with_nan, 5)), "NaN gives NaN");
+  CHECK(VALUE("Sum", none, 0) == 0, "an empty sum is 0");
+  CHECK(VALUE("Min", none, 0) == inf, "an empty Min is Inf");
+  CHECK(VALUE("ArgMin", none, 0) == -1, "ArgMin of nothing is nothing");
+  CHECK(VALUE("LogSumExp", none, 0) == -inf, "an empty log-sum-exp is -Inf");
+  CHECK(reduce_numbers("KMin_Reduction(f, 2, j)", mixed, 1, NULL) == -inf, "K of fewer numbers");
+#undef VALUE
+}
+
+static void test_nothing(void) {
+  rk_options options = {.precision = RK_FLOAT32};
+  cloud *c = cloud_new(0, 5, 3, 2, 0, 0), *d = cloud_new(5, 0, 3, 2, 0, 0);
+  rk_program *p = program_for(c, "L = LogSumExp_Reduction(SqDist(x,y), j);"
+                                 "Sum_Reduction(b*(SqDist(x,y) - L), j)", &options);
+  double out[10];
+  CHECK(!run_values(p, c->input, INPUTS, out, &last), "no rows");
+  for (int k = 0; k < 10; k++) out[k] = NAN;
+  CHECK(!run_values(p, d->input, INPUTS, out, &last), "no columns");
+  int bad = 0;
+  for (int k = 0; k < 10; k++) bad += out[k] != 0;
+  CHECK(!bad, "give sums of 0, also in two passes");
+  cloud_free(c);
+  cloud_free(d);
+}
+
+/* ---- half ---- */
+
+static void test_half(void) {
+  cloud *c = cloud_new(40, 50, 3, 2, 0, 0);
+  rk_options options = {.precision = RK_FLOAT16};
+  double out[80];
+  rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  c->y[70] = 65505;
+  CHECK(run_values(p, c->input, INPUTS, out, &last) == RK_ERROR_ARGUMENT, "65505 is no float16");
+  CHECK(strstr(last.message, "`y`") && strstr(last.message, "65505"), "the error names it");
+  rk_resident *y = NULL;
+  rk_array input[INPUTS];
+  memcpy(input, c->input, sizeof input);
+  CHECK(!rk_resident_new(&c->input[1], &y, NULL, NULL, &last), "also when it is on the GPU");
+  if (y) {
+    input[1] = rk_resident_array(y);
+    CHECK(run_values(p, input, INPUTS, out, &last) == RK_ERROR_ARGUMENT, "it is refused");
+    rk_resident_free(y);
+  }
+  c->y[70] = INFINITY;
+  CHECK(!run_values(p, c->input, INPUTS, out, &last), "Inf is one");
+  use(0);
+  CHECK(run_values(p, c->input, INPUTS, out, &last) == RK_ERROR_DEVICE, "a CPU has no float16");
+  use(1);
+  cloud_free(c);
+}
+
+/* ---- the clock, fork ---- */
+
+static void test_clock(void) {
+  cloud *c = cloud_new(500, 500, 3, 2, 0, 0);
+  rk_options options = {.precision = RK_FLOAT32};
+  rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  double out[1000];
+  CHECK(!run_values(p, c->input, INPUTS, out, &last) && rk_gpu_seconds() > 0 &&
+        rk_gpu_seconds() < 60, "the kernels' time is known");
+  use(0);
+  CHECK(!run_values(p, c->input, INPUTS, out, &last) && rk_gpu_seconds() == 0, "0 on the CPU");
+  use(1);
+  cloud_free(c);
+}
+
+static void test_fork(void) {
+  cloud *c = cloud_new(30, 20, 3, 2, 0, 0);
+  rk_options options = {.precision = RK_FLOAT64};
+  rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+  rk_resident *x = NULL;
+  double out[60], again[60];
+  CHECK(!run_values(p, c->input, INPUTS, out, &last), "before a fork");
+  CHECK(!rk_resident_new(&c->input[0], &x, NULL, NULL, &last), "a resident");
+  fflush(NULL);
+  pid_t child = fork();
+  if (!child) {
+    int bad = run_values(p, c->input, INPUTS, again, &last) != RK_ERROR_DEVICE;
+    bad += 2 * (rk_use_devices(NULL, 0, &last) != RK_OK);
+    bad += 4 * (run_values(p, c->input, INPUTS, again, &last) != RK_OK);
+    for (int k = 0; k < 60; k++) bad |= 8 * !(fabs(again[k] - out[k]) < 1e-12);
+    rk_resident_free(x);
+    rk_forget();
+    _exit(bad);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+        "a forked child gets an error on the GPU and computes on the CPU");
+  CHECK(!run_values(p, c->input, INPUTS, again, &last) && !memcmp(out, again, sizeof out),
+        "and does not disturb its parent");
+  rk_resident_free(x);
+  cloud_free(c);
+}
+
+static const struct { const char *name; void (*run)(void); } tests[] = {
+  {"reductions", test_reductions}, {"edges", test_edges}, {"thin", test_long_and_thin},
+  {"pieces", test_pieces},
+  {"schemes", test_schemes}, {"budgets", test_budgets},
+  {"residents", test_residents}, {"resident_life", test_resident_life},
+  {"two_passes", test_two_passes}, {"special", test_special_values}, {"nothing", test_nothing},
+  {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
+  {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}, {"fork", test_fork}};
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int main(int argc, char **argv) {
+  const char *seed = getenv("RKEOPS_TEST_SEED");
+  check_seed ^= seed ? strtoull(seed, NULL, 10) : (unsigned long long)time(NULL);
+  printf("seed %llu\n", check_seed ^ 88172645463325252ull);
+  check_configure();
+  if (rk_device_count(&devices, &last) || !devices) {
+    printf("no GPU: %s\n0 passed, 0 failed, 1 skipped\n", last.message);
+    return 0;
+  }
+  use(1);
+  for (unsigned k = 0; k < sizeof tests / sizeof *tests; k++) {
+    int chosen = argc < 2;
+    for (int a = 1; a < argc; a++) chosen |= !strcmp(argv[a], tests[k].name);
+    double start = now();
+    if (chosen) tests[k].run();
+    if (chosen && getenv("RKEOPS_TEST_TIMES")) printf("%6.2f s %s\n", now() - start, tests[k].name);
+  }
+  rk_device_info info;
+  rk_forget();
+  CHECK(!rk_device_describe(0, &info, &last) && info.held == 0, "nothing is held at the end");
+  return check_end();
+}

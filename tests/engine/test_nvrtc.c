@@ -1,0 +1,464 @@
+/* Emitted CUDA text through the real NVRTC: it compiles, and where the planner says that a thread's
+ * data lies in registers, ptxas agrees: no stack, no spill. No GPU is needed.
+ *
+ *   test_nvrtc [TEXT [ARCH]]     only formulas that contain TEXT, only for sm_ARCH
+ *   RKEOPS_TEST_FULL=1           the whole grid; passes that use a stack are printed with theirs
+ *
+ * What is compiled is a list of wishes: a formula, its type, the architecture. Several passes go
+ * into one text, texts are shared out to two processes, and what NVRTC says of a text is kept
+ * beside RKEOPS_CACHE: the tests run with two host compilers, whose engines must emit the same. */
+#include "check.h"
+
+#include "build/parts.h"
+#include "emit/emit.h"
+#include "formula/operations.h"
+#include "formula/parser.h"
+#include "formula/reductions.h"
+#include "run/kernel.h"
+
+#include <ctype.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TOGETHER = 12, PROCESSES = 2, SIZES = 6, TYPES = 3, DECLARATIONS = 4 };
+static const int sizes[SIZES] = {1, 3, 10, 50, 100, 1000};
+static const char *const type_name[TYPES] = {"float32", "float64", "float16"};
+static const char *const kind_name[] = {"Vi", "Vj", "Pm"};
+
+/* ---- wishes ---- */
+
+typedef struct {
+  char *text;
+  char declaration[DECLARATIONS][24];
+  rk_options options;
+  int arch;
+  int promised;         /* the issue promises registers, whatever the planner says */
+} wish;
+
+static wish *wishes;
+static int wish_count;
+static const char *only = "";   /* all */
+static int only_arch;           /* 0: all */
+
+/* x and y of dimension D, weights b of `columns`, p a parameter. */
+static void add_wish(const char *text, int D, int columns, rk_precision type, int arch,
+                     int promised) {
+  if (!strstr(text, only) || (only_arch && arch != only_arch)) return;
+  if (wish_count % 256 == 0)
+    wishes = realloc(wishes, (size_t)(wish_count + 256) * sizeof *wishes);
+  wish *w = &wishes[wish_count++];
+  *w = (wish){.options = {.precision = type}, .arch = arch, .promised = promised};
+  w->text = malloc(strlen(text) + 1);
+  strcpy(w->text, text);
+  snprintf(w->declaration[0], sizeof w->declaration[0], "x=Vi(%d)", D);
+  snprintf(w->declaration[1], sizeof w->declaration[1], "y=Vj(%d)", D);
+  snprintf(w->declaration[2], sizeof w->declaration[2], "b=Vj(%d)", columns);
+  snprintf(w->declaration[3], sizeof w->declaration[3], "p=Pm(%d)", D <= 100 ? D * D : 1);
+}
+
+static rk_status parse_wish(const wish *w, rk_graph *graph, const rk_node **root,
+                            rk_error *error) {
+  const char *declarations[DECLARATIONS];
+  for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
+  return rk_parse_program(graph, w->text, declarations, DECLARATIONS, root, error);
+}
+
+static void describe(const wish *w, char *out, size_t size) {
+  snprintf(out, size, "sm_%d %s %s, %s %s", w->arch, type_name[w->options.precision], w->text,
+           w->declaration[0], w->declaration[2]);
+}
+
+/* ---- passes ---- */
+
+typedef struct { rk_graph *graph; rk_pass pass; rk_gpu_shape shape; } planned;
+
+static rk_status plan_wish(const wish *w, planned *p, rk_error *error) {
+  const rk_node *root;
+  *p = (planned){.graph = rk_graph_new()};
+  rk_status status = parse_wish(w, p->graph, &root, error);
+  if (!status) status = rk_plan_pass(p->graph, root, &w->options, &p->pass, error);
+  if (!status) p->shape = rk_gpu_shape_choose(&p->pass);
+  return status;
+}
+
+static void free_planned(planned *p) {
+  rk_pass_free(&p->pass);
+  rk_graph_free(p->graph);
+}
+
+static rk_status emit_planned(const planned *p, int n, rk_text *source, rk_error *error) {
+  const rk_pass *pass[TOGETHER];
+  const rk_gpu_shape *shape[TOGETHER];
+  for (int k = 0; k < n; k++) {
+    pass[k] = &p[k].pass;
+    shape[k] = &p[k].shape;
+  }
+  return rk_emit_cuda(pass, shape, n, rk_include_dir(), source, error);
+}
+
+/* ---- what ptxas says ---- */
+
+typedef struct { int found, stack, spill, registers; } usage;
+
+/* Of rk_pair of pass k, and of the functions that it calls. */
+static usage usage_of(const char *log, int k, int n) {
+  char start[64];
+  usage u = {0};
+  if (n > 1) snprintf(start, sizeof start, "entry function 'rk_pair_%d'", k);
+  else snprintf(start, sizeof start, "entry function 'rk_pair'");
+  const char *at = strstr(log, start);
+  if (!at) return u;
+  const char *end = strstr(at + 1, "entry function '");
+  for (u.found = 1; at && (!end || at < end); at = strchr(at + 1, '\n')) {
+    int stack, stores, loads, registers;
+    if (sscanf(at, "\nptxas . %d bytes stack frame, %d bytes spill stores, %d bytes", &stack,
+               &stores, &loads) == 3) {
+      u.stack += stack;
+      u.spill += stores + loads;
+    } else if (sscanf(at, "\nptxas info : Used %d registers", &registers) == 1)
+      u.registers = registers;
+  }
+  return u;
+}
+
+/* ---- logs that are kept ---- */
+
+static int log_path(const char *source, int arch, char *path, size_t size) {
+  const char *cache = getenv("RKEOPS_CACHE");
+  const rk_nvrtc_facts *facts;
+  rk_error error;
+  unsigned char digest[RK_HASH_BYTES];
+  rk_sha256 hash;
+  if (!cache || strlen(cache) + 80 > size || rk_nvrtc_get(&facts, &error)) return 0;
+  rk_sha256_start(&hash);
+  rk_sha256_field(&hash, source);
+  rk_sha256_field(&hash, facts->identity);
+  rk_sha256_field(&hash, RK_GENERATOR_VERSION);
+  rk_sha256_end(&hash, digest);
+  int used = snprintf(path, size, "%s-logs", cache);
+  mkdir(path, 0700);
+  used += snprintf(path + used, size - (size_t)used, "/sm_%d-", arch);
+  for (int k = 0; k < 16; k++)
+    used += snprintf(path + used, size - (size_t)used, "%02x", digest[k]);
+  return 1;
+}
+
+static char *read_log(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return NULL;
+  fseek(file, 0, SEEK_END);
+  long size = ftell(file);
+  rewind(file);
+  char *text = calloc((size_t)size + 1, 1);
+  size_t got = fread(text, 1, (size_t)size, file);
+  fclose(file);
+  if (got == (size_t)size) return text;
+  free(text);
+  return NULL;
+}
+
+static void write_log(const char *path, const char *log) {
+  char temporary[600];
+  snprintf(temporary, sizeof temporary, "%.560s.%d", path, (int)getpid());
+  FILE *file = fopen(temporary, "wb");
+  if (!file) return;
+  int good = fputs(log, file) >= 0;
+  if (fclose(file) || !good || rename(temporary, path)) remove(temporary);
+}
+
+static rk_status compile(const char *source, int arch, char **log, rk_error *error) {
+  char path[512], name[24];
+  size_t bytes = 0;
+  int keeps = log_path(source, arch, path, sizeof path);
+  *log = keeps ? read_log(path) : NULL;
+  if (*log) return RK_OK;
+  snprintf(name, sizeof name, "sm_%d", arch);
+  rk_status status = rk_nvrtc_image(source, name, 0, log, NULL, &bytes, error);
+  if (!status && bytes < 1000) status = rk_fail(error, RK_ERROR_COMPILE, "no code");
+  if (!status && keeps) write_log(path, *log);
+  return status;
+}
+
+/* ---- one text ---- */
+
+static int resident, elsewhere, stacked;
+
+static void judge(const wish *w, const planned *p, usage u) {
+  char what[900];
+  describe(w, what, sizeof what);
+  int clean = u.found && !u.stack && !u.spill, claims = p->shape.stackless;
+  if (!CHECK(u.found && u.registers, "ptxas names rk_pair")) puts(what);
+  if (!CHECK(!w->promised || claims, "the planner keeps in registers what is promised"))
+    printf("  %s\n", what);
+  resident += claims;
+  elsewhere += !claims;
+  stacked += !clean;
+  if (claims && !CHECK(clean, "no stack and no spill where the planner says so"))
+    printf("  %s: %d registers, stack %d, spill %d\n", what, u.registers, u.stack, u.spill);
+  if (!claims && !clean && getenv("RKEOPS_TEST_FULL"))
+    printf("not in registers: %s: %d registers, stack %d, spill %d\n", what, u.registers, u.stack,
+           u.spill);
+}
+
+static rk_status try_together(const wish *w, int n, int judged, rk_error *error) {
+  planned p[TOGETHER] = {{0}};
+  rk_text source = {0};
+  char *log = NULL;
+  rk_status status = RK_OK;
+  for (int k = 0; k < n && !status; k++) status = plan_wish(&w[k], &p[k], error);
+  if (!status) status = emit_planned(p, n, &source, error);
+  if (!status) status = compile(rk_text_string(&source), w->arch, &log, error);
+  for (int k = 0; k < n && !status && judged; k++)
+    judge(&w[k], &p[k], usage_of(log, k, n));
+  for (int k = 0; k < n; k++) free_planned(&p[k]);
+  rk_text_free(&source);
+  rk_free(log);
+  return status;
+}
+
+static void check_together(const wish *w, int n) {
+  rk_error error = {0};
+  char what[900];
+  if (CHECK(!try_together(w, n, 1, &error), "the text of several passes compiles")) return;
+  for (int k = 0; k < n; k++) {
+    if (!try_together(&w[k], 1, n > 1, &error)) continue;
+    describe(&w[k], what, sizeof what);
+    printf("  %s\n  %.1500s\n", what, error.message);
+  }
+}
+
+/* ---- all texts, in a few processes ---- */
+
+static void check_share(int which) {
+  for (int first = 0, text = 0; first < wish_count; text++) {
+    int n = 1;
+    while (n < TOGETHER && first + n < wish_count &&
+           wishes[first + n].arch == wishes[first].arch) n++;
+    if (text % PROCESSES == which) check_together(&wishes[first], n);
+    first += n;
+  }
+}
+
+typedef struct { int passed, failed, skipped, resident, elsewhere, stacked; } counts;
+
+static int start_share(int which, int *from) {
+  int ends[2];
+  fflush(NULL);
+  if (pipe(ends)) return -1;
+  int child = fork();
+  if (child == 0) {
+    check_passed = check_failed = check_skipped = 0;
+    check_share(which);
+    counts c = {check_passed, check_failed, check_skipped, resident, elsewhere, stacked};
+    int good = write(ends[1], &c, sizeof c) == sizeof c;
+    fflush(NULL);
+    _exit(!good);
+  }
+  close(ends[1]);
+  *from = ends[0];
+  return child;
+}
+
+static void end_share(int child, int from) {
+  counts c = {0};
+  int status = 0;
+  int good = child > 0 && read(from, &c, sizeof c) == sizeof c;
+  if (child > 0) waitpid(child, &status, 0);
+  CHECK(good && WIFEXITED(status) && !WEXITSTATUS(status), "a process of the test ends well");
+  if (child > 0) close(from);
+  check_passed += c.passed;
+  check_failed += c.failed;
+  check_skipped += c.skipped;
+  resident += c.resident;
+  elsewhere += c.elsewhere;
+  stacked += c.stacked;
+}
+
+static void check_wishes(void) {
+  int child[PROCESSES], from[PROCESSES];
+  for (int k = 0; k < PROCESSES; k++) child[k] = start_share(k, &from[k]);
+  for (int k = 0; k < PROCESSES; k++) end_share(child[k], from[k]);
+}
+
+/* ---- every reduction ---- */
+
+/* Of a distance; `wide`: with 100 weights, where it takes weights, else 0. */
+static int reduction_text(const rk_reduction *r, int wide, char *text, size_t size) {
+  const char *name = rk_reduction_name(r);
+  int sum = !r->start && !r->has_head;
+  if (r->ranked) snprintf(text, size, "%s_Reduction(SqDist(x,y), 10, j)", name);
+  else if (sum) snprintf(text, size, "%s_Reduction(Exp(-SqDist(x,y))*b, j)", name);
+  else if (r->weight == RK_WEIGHT_REQUIRED || (wide && r->weight != RK_WEIGHT_NONE))
+    snprintf(text, size, "%s_Reduction(-SqDist(x,y), b, j)", name);
+  else snprintf(text, size, "%s_Reduction(-SqDist(x,y), j)", name);
+  return !wide || sum || r->weight != RK_WEIGHT_NONE;
+}
+
+/* Every reduction with every D, one type each, in turn; in a full run with every type. */
+static void wish_reductions(int arch, int full) {
+  const rk_reduction *r;
+  char text[200];
+  for (int k = 0; (r = rk_reduction_at(k)); k++)
+    for (int s = 0; s < SIZES; s++)
+      for (int t = 0; t < TYPES; t++) {
+        int columns = r->weight == RK_WEIGHT_REQUIRED ? 2 : 1;
+        if (!full && (k + s) % TYPES != t) continue;
+        if (reduction_text(r, 0, text, sizeof text))
+          add_wish(text, sizes[s], columns, (rk_precision)t, arch, sizes[s] <= 100);
+        if (sizes[s] <= 100 && reduction_text(r, 1, text, sizeof text))
+          add_wish(text, sizes[s], 100, (rk_precision)((t + 1) % TYPES), arch, 1);
+      }
+}
+
+/* ---- every operation ---- */
+
+/* A call of the operation on values of pairs that fits, found by trying. 0: none. */
+static int call_of(const rk_operation *operation, int D, char *call, size_t size) {
+  static const char *const vector[] = {"(x-y)", "(x*y)", "(x+2*y)"};
+  static const char *const logical[] = {"(x<y)", "(y<2*x)", "(x==y)"};
+  static const char *const scalar[] = {"Elem(x-y,0)", "Elem(x*y,0)", "Elem(x+2*y,0)"};
+  static const char *const matrix[] = {"p", "p", "p"};
+  static const char *const *const kinds[] = {vector, logical, scalar, matrix};
+  const int first[] = {3, 1, 0, D}, second[] = {4, 1, D, 2 * D};
+  for (int choice = 0; choice < 4 * 4 * 4 * 16; choice++) {
+    int rest = choice / 16, used = snprintf(call, size, "%s(", operation->name);
+    for (int o = 0; o < operation->operands; o++, rest /= 4)
+      used += snprintf(call + used, size - (size_t)used, "%s%s", o ? "," : "", kinds[rest % 4][o]);
+    if (rest) return 0;
+    if (operation->integers > 0)
+      used += snprintf(call + used, size - (size_t)used, ",%d", first[choice % 4]);
+    if (operation->integers > 1)
+      used += snprintf(call + used, size - (size_t)used, ",%d", second[choice / 4 % 4]);
+    snprintf(call + used, size - (size_t)used, ")");
+    char declarations[3][24];
+    const char *given[] = {declarations[0], declarations[1], declarations[2]};
+    for (int k = 0; k < 3; k++)
+      snprintf(declarations[k], sizeof declarations[k], "%c=%s(%d)", "xyp"[k], kind_name[k],
+               k < 2 ? D : D <= 100 ? D * D : 1);
+    rk_expression_info info;
+    rk_error error;
+    if (!rk_expression(call, given, 3, &info, &error) && info.indices == 3) return 1;
+  }
+  return 0;
+}
+
+
+static int is_public(const rk_operation *operation) {
+  return isupper((unsigned char)operation->name[0]);
+}
+
+/* Several in a kernel, each D and type in turn. */
+static void wish_operations(int arch) {
+  enum { IN_KERNEL = 4 };
+  const rk_operation *operation;
+  for (int t = 0; t < TYPES; t++) {
+    char text[1200] = "", call[200];
+    int calls = 0, kernel = t;
+    for (int k = 0; (operation = rk_operation_at(k)) || calls; k++) {
+      int D = sizes[kernel % SIZES];
+      if (operation && is_public(operation)) {
+        if (!CHECK(call_of(operation, D, call, sizeof call), "an operation can be called"))
+          printf("  %s, D = %d\n", operation->name, D);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%sSum(%s)",
+                 calls++ ? "+" : "Sum_Reduction(", call);
+      }
+      if (calls < IN_KERNEL && operation) continue;
+      snprintf(text + strlen(text), sizeof text - strlen(text), ", j)");
+      add_wish(text, D, 1, (rk_precision)t, arch, 0);
+      calls = 0;
+      text[0] = 0;
+      kernel++;
+      if (!operation) break;
+    }
+  }
+}
+
+/* Each alone: its components reduced, and their sum. */
+static void wish_operations_alone(int arch) {
+  const rk_operation *operation;
+  char call[200], text[300];
+  for (int k = 0; (operation = rk_operation_at(k)); k++)
+    for (int s = 0; s < SIZES && is_public(operation); s++) {
+      if (!call_of(operation, sizes[s], call, sizeof call)) continue;
+      for (int t = 0; t < TYPES; t++) {
+        snprintf(text, sizeof text, "Sum_Reduction(Sum(%s), j)", call);
+        add_wish(text, sizes[s], 1, (rk_precision)t, arch, 0);
+        snprintf(text, sizeof text, "Sum_Reduction(%s, j)", call);
+        if (sizes[s] > 1 && sizes[s] <= 10) add_wish(text, sizes[s], 1, (rk_precision)t, arch, 0);
+      }
+    }
+}
+
+/* ---- a sample for every architecture ---- */
+
+typedef struct { const char *text; int D, columns; rk_precision type; } sample;
+static const sample samples[] = {
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT64},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT16},
+  {"Sum_Reduction(-2*Exp(-SqDist(x,y))*(x-y)*b, j)", 3, 1, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-Norm2(x-y))*b, j)", 3, 1, RK_FLOAT32},
+  {"Sum_Reduction(Inv(1+SqDist(x,y))*b, j)", 10, 1, RK_FLOAT64},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 15, 15, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 15, 15, RK_FLOAT64},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 100, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 64, 1, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 100, 100, RK_FLOAT32},
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 100, 100, RK_FLOAT64},
+  {"Sum_Reduction((x|y)*b, i)", 100, 1, RK_FLOAT16},
+  {"LogSumExp_Reduction(-SqDist(x,y), j)", 3, 1, RK_FLOAT32},
+  {"LogSumExp_Reduction(-SqDist(x,y), b, j)", 50, 3, RK_FLOAT64},
+  {"SumSoftMaxWeight_Reduction((x|y), b, j)", 64, 64, RK_FLOAT32},
+  {"ArgKMin_Reduction(SqDist(x,y), 10, j)", 3, 1, RK_FLOAT32},
+  {"KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", 100, 1, RK_FLOAT64},
+  {"Min_ArgMin_Reduction(SqDist(x,y), j)", 100, 1, RK_FLOAT32},
+  {"Max_Reduction(x-y, j)", 3, 1, RK_FLOAT32}};
+enum { SAMPLES = sizeof samples / sizeof *samples };
+
+static void wish_samples(int arch) {
+  for (int k = 0; k < SAMPLES; k++)
+    add_wish(samples[k].text, samples[k].D, samples[k].columns, samples[k].type, arch, 1);
+}
+
+/* ---- architectures ---- */
+
+static int is_supported(const rk_nvrtc_facts *facts, int arch) {
+  for (int k = 0; k < facts->archs; k++)
+    if (facts->arch[k] == arch) return 1;
+  check_skipped++;
+  printf("skipped: NVRTC %d.%d does not compile for sm_%d\n", facts->major, facts->minor, arch);
+  return 0;
+}
+
+static void wish_all(const rk_nvrtc_facts *facts, int full) {
+  static const int arch[] = {90, 75, 80, 100, 120};
+  for (int k = 0; k < 5; k++) {
+    if (!is_supported(facts, arch[k])) continue;
+    wish_samples(arch[k]);
+    if (k && !full) continue;
+    wish_operations(arch[k]);
+    wish_reductions(arch[k], full);
+    if (full) wish_operations_alone(arch[k]);
+  }
+}
+
+int main(int arguments, char **argument) {
+  const rk_nvrtc_facts *facts;
+  rk_error error;
+  if (arguments > 1) only = argument[1];
+  if (arguments > 2) only_arch = atoi(argument[2]);
+  check_configure();
+  if (rk_nvrtc_get(&facts, &error)) {
+    check_skipped++;
+    printf("skipped: %s\n", error.message);
+    return check_end();
+  }
+  wish_all(facts, getenv("RKEOPS_TEST_FULL") != NULL);
+  check_wishes();
+  printf("NVRTC %d.%d: %d passes in registers, %d others; %d with a stack or spills\n",
+         facts->major, facts->minor, resident, elsewhere, stacked);
+  for (int k = 0; k < wish_count; k++) free(wishes[k].text);
+  free(wishes);
+  return check_end();
+}

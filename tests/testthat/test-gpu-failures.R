@@ -1,0 +1,154 @@
+# What goes wrong on a GPU, with the stand-in of tests/cuda: each time a classed error, or the right
+# result, and nothing left over.
+
+given <- gauss_values()
+x <- given$x
+y <- given$y
+b <- given$b
+truth <- oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args, list(x, y, b))
+expect_truth <- function(found, eps = machine_eps[["float32"]], label = "on a GPU")
+  expect_within(found, truth$value, truth$scale, eps, label = label)
+
+test_that("without a device the error says so", {
+  got <- on_standin(list(class_of(rkeops_use_gpu()), said_by(rkeops_use_gpu()),
+                         class_of(rkeops_device_info())), devices = 0)
+  expect_identical(got[[1]], "rkeops_error_device")
+  expect_match(got[[2]], "GPU")
+  expect_match(got[[3]], "none|rkeops_error_device")
+})
+
+test_that("an error that stays marks the GPU, and the CPU goes on", {
+  got <- on_standin({
+    op <- keops_kernel(gauss, gauss_args)
+    rkeops_use_gpu()
+    first <- op(list(x, y, b))
+    X <- to_gpu(x)
+    Sys.setenv(RKEOPS_STANDIN_FAIL = "cuLaunchKernel:1:700")
+    broken <- said_by(op(list(x, y, b)))
+    Sys.setenv(RKEOPS_STANDIN_FAIL = "")
+    again <- said_by(op(list(x, y, b)))
+    classes <- c(class_of(op(list(x, y, b))), class_of(as.matrix(X)), class_of(to_gpu(x)))
+    rm(X)
+    invisible(gc())
+    other <- { rkeops_use_gpu(1); op(list(x, y, b)) }
+    rkeops_use_cpu()
+    list(first = first, broken = broken, again = again, classes = classes, other = other,
+         cpu = op(list(x, y, b)), chosen = class_of(rkeops_use_gpu(0)),
+         backend = get_rkeops_options("backend"))
+  }, given, devices = 2)
+  expect_match(got$broken, "700|illegal", ignore.case = TRUE)
+  expect_match(got$again, "cannot be used|restart", ignore.case = TRUE)
+  expect_identical(got$classes, rep("rkeops_error_device", 3))
+  expect_identical(got$other, got$first)
+  expect_truth(got$cpu)
+  expect_identical(got$chosen, "rkeops_error_device")
+  expect_identical(got$backend, "CPU")
+})
+
+# Each call of each function of the driver fails once: in a right result or in a classed error, and
+# nothing is left over.
+test_that("whichever call of the driver fails, the error is classed or the result right", {
+  got <- on_standin({
+    dyn.load(standin)
+    op <- keops_kernel(gauss, gauss_args)
+    outcome <- function(code) tryCatch(code, rkeops_error = function(e) class(e)[1])
+    device <- 0
+    starting <- list()
+    for (name in c("cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
+                   "cuDeviceGetAttribute", "cuDevicePrimaryCtxRetain", "cuStreamCreate",
+                   "cuCtxPushCurrent")) for (k in 1:60) {
+      Sys.setenv(RKEOPS_STANDIN_FAIL = sprintf("%s:%d:999", name, k))
+      end <- outcome({ rkeops_use_gpu(device); "used" })
+      starting <- c(starting, list(c(name, k, end)))
+      if (end == "used") {
+        device <- device + 1
+        break
+      }
+    }
+    Sys.setenv(RKEOPS_STANDIN_FAIL = "")
+    rkeops_use_gpu(0)
+    all <- function() {
+      X <- to_gpu(x)
+      list(op(list(X, y, b)), as.matrix(X))
+    }
+    all()
+    left <- function() {
+      invisible(gc())
+      c(rkeops_device_info()$held[1], vapply(c("pushed", "streams", "events", "pinned"), count, 1))
+    }
+    good <- all()
+    at_rest <- left()
+    running <- list()
+    for (name in c("cuMemAlloc", "cuMemFree", "cuMemGetInfo", "cuMemHostAlloc",
+                   "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync", "cuMemsetD8Async", "cuEventCreate",
+                   "cuEventRecord", "cuEventQuery", "cuEventSynchronize", "cuStreamSynchronize",
+                   "cuStreamWaitEvent", "cuLaunchKernel", "cuCtxPushCurrent", "cuCtxPopCurrent",
+                   "cuModuleLoadDataEx", "cuModuleGetFunction", "cuModuleUnload",
+                   "cuFuncGetAttribute"))
+      for (code in if (grepl("Alloc|Launch|Load", name)) 2:1 else 1) for (k in 1:200) {
+        if (grepl("Module|Func", name)) .Call(rkeops:::C_forget)
+        Sys.setenv(RKEOPS_STANDIN_FAIL = "")
+        calls <- count(name)
+        Sys.setenv(RKEOPS_STANDIN_FAIL = sprintf("%s:%d:%d", name, k, code))
+        end <- outcome(all())
+        Sys.setenv(RKEOPS_STANDIN_FAIL = "")
+        fired <- count(name) - calls >= k
+        if (identical(end, good)) end <- "right"
+        running <- c(running, list(list(name, code, k, end, left())))
+        if (!fired) break
+      }
+    list(starting = starting, running = running, at_rest = at_rest, after = identical(all(), good))
+  }, given, devices = 8)
+  for (end in got$starting)
+    expect_match(end[3], "^(used|rkeops_error_(device|memory))$",
+                 label = paste(end, collapse = " "))
+  for (run in got$running) {
+    what <- sprintf("%s, code %g, call %d", run[[1]], run[[2]], run[[3]])
+    expect_match(run[[4]], "^(right|rkeops_error_(device|memory|compile))$", label = what)
+    expect_identical(run[[5]], got$at_rest, label = paste("left after", what))
+  }
+  expect_true(got$after)
+})
+
+test_that("a failure of NVRTC is an error of class rkeops_error_compile, and not for ever", {
+  got <- on_standin({
+    op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b*Sin(b), j)", gauss_args)
+    rkeops_use_gpu()
+    outcome <- function(fault) {
+      Sys.setenv(RKEOPS_STANDIN_FAIL = fault)
+      end <- class_of(op(list(x, y, b)))
+      Sys.setenv(RKEOPS_STANDIN_FAIL = "")
+      end
+    }
+    c(outcome("nvrtcCreateProgram:1:4"), outcome("nvrtcCompileProgram:1:6"),
+      outcome("nvrtcGetCUBIN:1:4"), outcome(""))
+  }, given)
+  expect_identical(got, c(rep("rkeops_error_compile", 3), "none"))
+})
+
+test_that("a long call on a GPU can be interrupted, and the session goes on", {
+  skip_on_os("windows")
+  skip_without_standin()
+  file <- tempfile()
+  script <- r_script(c(
+    using_cache(get_rkeops_cache_dir()), "x <- matrix(runif(1.5e5), ncol = 3)",
+    "rkeops_use_gpu()",
+    "invisible(sum(exp(-sqdist(Vi(x[1:9, ]), Vj(x[1:9, ]))), 'j'))",
+    sprintf("report <- function(...) cat(..., '\\n', file = %s, append = TRUE)", deparse(file)),
+    "report(Sys.getpid())",
+    "tryCatch(sum(exp(-sqdist(Vi(x), Vj(x))), 'j'),",
+    "         interrupt = function(e) report(as.numeric(Sys.time())))",
+    "report(sum(Vi(x[1:2, ]), 'j')[1] > 0)"))
+  on.exit(unlink(c(file, script)))
+  system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), wait = FALSE,
+          env = standin_env(clock = 1000, multiprocessors = 1))
+  lines <- function() if (file.exists(file)) readLines(file) else character()
+  wait_for <- function(n) for (k in 1:300) if (length(lines()) < n) Sys.sleep(0.1)
+  wait_for(1)
+  Sys.sleep(1)
+  stopped <- as.numeric(Sys.time())
+  tools::pskill(as.integer(lines()[1]), tools::SIGINT)
+  wait_for(3)
+  expect_length(lines(), 3)
+  expect_lt(as.numeric(lines()[2]) - stopped, 2)
+})

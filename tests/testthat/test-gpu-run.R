@@ -1,0 +1,237 @@
+# Results on a GPU: the stand-in of tests/cuda, or that of this machine (RKEOPS_TEST_GPU=1).
+
+given <- gauss_values()
+x <- given$x
+y <- given$y
+b <- given$b
+truth <- oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args, list(x, y, b))
+expect_truth <- function(found, eps = machine_eps[["float32"]], label = "on a GPU")
+  expect_within(found, truth$value, truth$scale, eps, label = label)
+
+test_that("operators and LazyTensors run where the options say when they are called", {
+  got <- on_gpu({
+    op <- keops_kernel(gauss, gauss_args)
+    K <- exp(-sqdist(Vi(x), Vj(y)))
+    run <- function() list(op(list(x, y, b)), K %*% b, op(list(t(x), t(y), t(b)), "row"))
+    counters <- rkeops:::counters
+    cpu <- run()
+    old <- rkeops_use_gpu()
+    gpu <- run()
+    chosen <- get_rkeops_options(c("backend", "device_id"))
+    rkeops_use_float64()
+    gpu64 <- run()
+    set_rkeops_options(old)
+    back <- run()
+    compiles <- counters()[["compiles"]]
+    use_gpu()
+    again <- run()
+    set_rkeops_option("tagCpuGpu", 1)
+    report <- unclass(rkeops_sitrep())
+    set_rkeops_options()
+    list(cpu = cpu, gpu = gpu, gpu64 = gpu64, back = back, again = again, chosen = chosen,
+         compiles = counters()[["compiles"]] - compiles, report = report,
+         at_last = get_rkeops_options("backend"), works = check_rkeops(verbose = FALSE))
+  }, given)
+  for (found in got$gpu) expect_truth(found)
+  for (found in got$gpu64) expect_truth(found, machine_eps[["float64"]])
+  expect_identical(got$back, got$cpu)
+  expect_identical(got$again, got$gpu)
+  expect_identical(got$compiles, 0)
+  expect_identical(got$chosen, list(backend = "GPU", device_id = -1L))
+  expect_identical(got$at_last, "CPU")
+  expect_true(got$works)
+  expect_true("option backend: GPU" %in% got$report)
+  expect_true(any(grepl("^CUDA driver: .*(libcuda|nvcuda)", got$report)))
+  expect_true(any(grepl("^NVRTC: .*nvrtc", got$report)))
+  expect_true(any(grepl("^GPU 0: ", got$report)))
+})
+
+test_that("float16 inputs are rounded to 11 bits, and what does not fit is an error", {
+  got <- on_gpu({
+    op <- keops_kernel(gauss, gauss_args)
+    rkeops_use_gpu()
+    rkeops_use_float16()
+    list(found = op(list(x, y, b)), exact = op(list(x * 0, y * 0, round(b * 8) / 8)),
+         class = class_of(op(list(x, y, b * 1e6))), said = said_by(op(list(x, y, b * 1e6))),
+         infinite = op(list(x, y, b / 0))[1])
+  }, given)
+  expect_truth(got$found, 2^-11)
+  expect_equal(got$exact, matrix(sum(round(b * 8) / 8), 70, 1), tolerance = 1e-6)
+  expect_match(got$class, "^rkeops_error_")
+  expect_match(got$said, "`b`.*(65504|float16)|(65504|float16).*`b`")
+  expect_identical(got$infinite, Inf)
+})
+
+test_that("fast_math gives the same up to rounding of its own kernel", {
+  got <- on_gpu({
+    op <- keops_kernel(gauss, gauss_args)
+    rkeops_use_gpu()
+    op(list(x, y, b))
+    before <- rkeops:::counters()[c("compiles", "disk_hits")]
+    set_rkeops_options(list(fast_math = TRUE))
+    list(op(list(x, y, b)), sum(rkeops:::counters()[c("compiles", "disk_hits")] - before))
+  }, given)
+  expect_equal(got[[1]], truth$value, tolerance = 1e-4)
+  expect_identical(got[[2]], 1)
+})
+
+# ---- every operation and reduction --------------------------------------------------------------
+
+# Several operations are the components of one formula, so that few kernels are compiled.
+operation_formulas <- function() {
+  table <- operation_table()
+  table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
+  special <- list(SumT = 1, ElemT = 1, OneHot = 1, SymSqNorm = c(9, 3), SqNormIso = c(1, 3))
+  literals <- list(Pow = 3, ClampInt = c(0, 1), DiffClampInt = c(0, 1), SumT = 4, ElemT = c(4, 2),
+                   Extract = c(1, 2), ExtractT = c(2, 7), OneHot = 3, RepeatEach = 2,
+                   RepeatAll = 2)
+  logical <- list(And = 1:2, Or = 1:2, Not = 1, Where = 1)
+  calls <- Map(function(name, operands, integers) {
+    dims <- rep_len(if (is.null(special[[name]])) 3 else special[[name]], operands)
+    used <- base::ifelse(dims == 9, "m", base::ifelse(dims == 1, c("p", "q", "p"),
+                                                      c("x", "y", "z")))[seq_len(operands)]
+    for (k in logical[[name]]) used[k] <- sprintf("LessThan(%s,0.5)", used[k])
+    numbers <- if (integers) rep_len(c(literals[[name]], 1), integers)
+    sprintf("%s(%s)", name, paste(c(used, numbers), collapse = ","))
+  }, table$name, table$operands, table$integers)
+  groups <- split(unlist(calls), (seq_along(calls) - 1) %/% 12)
+  vapply(groups, function(f) Reduce(function(a, b) sprintf("Concat(%s,%s)", a, b), f), "")
+}
+operation_args <- c("x=Vi(3)", "y=Vj(3)", "z=Pm(3)", "p=Vi(1)", "q=Vj(1)", "m=Pm(9)")
+
+reduction_texts <- c(
+  sprintf("%s_Reduction(Subtract(x,y), %s)", c("Sum", "Min", "Max_ArgMax", "Min_ArgMin"),
+          c("j", "i", "j", "i")),
+  "ArgMin_Reduction(Subtract(x,y), j)", "ArgMax_Reduction(SqDist(x,y), i)",
+  "Max_Reduction(SqDist(x,y), i)",
+  "KMin_Reduction(Subtract(x,y), 3, i)", "ArgKMin_Reduction(SqDist(x,y), 3, j)",
+  "KMin_ArgKMin_Reduction(SqDist(x,y), 4, j)", "LogSumExp_Reduction(SqDist(x,y), j)",
+  "LogSumExp_Reduction(SqDist(x,y), y, i)", "LogSumExpWeight_Reduction(SqDist(x,y), x, j)",
+  "SumSoftMaxWeight_Reduction(SqDist(x,y), y, j)", "Max_SumShiftExp_Reduction(SqDist(x,y), i)",
+  "Max_SumShiftExpWeight_Reduction(SqDist(x,y), y, j)")
+
+test_that("all reductions are among those that run on a GPU here", {
+  expect_identical(setdiff(paste0(reduction_table()$name, "_Reduction"),
+                           sub("\\(.*", "", reduction_texts)), character())
+})
+
+for (precision in c("float32", "float64")) {
+  test_that(paste("operations and reductions agree with the oracle on a GPU in", precision), {
+    set.seed(4)
+    data <- lapply(list(c(37, 3), c(70, 3), c(1, 3), c(37, 1), c(70, 1), c(1, 9)),
+                   function(size) uniform(size[1], size[2]))
+    operations <- sprintf("Sum_Reduction(%s, j)", operation_formulas())
+    short <- c("x=Vi(3)", "y=Vj(3)")
+    formulas <- c(lapply(operations, list, operation_args), lapply(reduction_texts, list, short))
+    found <- on_gpu({
+      rkeops_use_gpu()
+      set_rkeops_options(list(precision = precision))
+      ops <- rkeops:::build_formulas(formulas)
+      before <- rkeops:::counters()[["compiles"]]
+      inputs <- function(f) if (length(f[[2]]) == 2L) data[1:2] else data
+      found <- Map(function(op, f) op(inputs(f)), ops, formulas)
+      stopifnot(rkeops:::counters()[["compiles"]] == before)
+      found
+    }, list(formulas = formulas, data = data, precision = precision))
+    for (k in seq_along(formulas)) {
+      used <- if (length(formulas[[k]][[2]]) == 2L) data[1:2] else data
+      expected <- oracle(formulas[[k]][[1]], formulas[[k]][[2]], used)
+      expect_within(found[[k]], expected$value, expected$scale, machine_eps[[precision]],
+                    label = formulas[[k]][[1]])
+    }
+  })
+}
+
+# ---- rows, devices, kernels ---------------------------------------------------------------------
+
+test_that("empty and single rows, and rows for one index only, are right", {
+  got <- on_gpu({
+    rkeops_use_gpu()
+    rkeops_use_float64()
+    total <- keops_kernel("Sum_Reduction(SqDist(x,y), i)", c("x=Vi(3)", "y=Vj(3)"))
+    none <- x[0, , drop = FALSE]
+    X <- to_gpu(none)
+    list(empty = total(list(none, y)), empty_there = total(list(X, y)), shape = dim(as.matrix(X)),
+         no_rows = dim(total(list(x, none))), one = total(list(x[1, , drop = FALSE], y)),
+         alone = sum(Vi(x), "j"))
+  }, given)
+  expect_identical(got$empty, matrix(0, 150, 1))
+  expect_identical(got$empty_there, got$empty)
+  expect_identical(got$shape, c(0L, 3L))
+  expect_identical(got$no_rows, c(0L, 1L))
+  expect_equal(got$one, matrix(colSums((t(y) - x[1, ])^2)), tolerance = 1e-12)
+  expect_identical(got$alone, x)
+})
+
+test_that("several devices give the result of one, the same at each call", {
+  texts <- c("Sum_Reduction(Exp(-SqDist(x,y))*y, j)", "LogSumExp_Reduction(-SqDist(x,y), j)",
+             "KMin_ArgKMin_Reduction(SqDist(x,y), 3, j)", "Max_ArgMax_Reduction(SqDist(x,y), j)")
+  few <- uniform(40, 3)
+  many <- uniform(5000, 3)
+  for (n in 2:3) {
+    stats <- tempfile()
+    on.exit(unlink(stats))
+    got <- on_standin({
+      ops <- lapply(texts, keops_kernel, c("x=Vi(3)", "y=Vj(3)"))
+      # rows are split, then columns
+      run <- function(x = few, y = many)
+        lapply(ops, function(op) list(op(list(y, x)), op(list(x, y))))
+      info <- rkeops_device_info()
+      rkeops_use_gpu(n - 1)
+      one <- run()
+      X <- to_gpu(few)
+      where <- format(X)
+      rkeops_use_gpu(seq_len(n) - 1)
+      list(info = info, one = one, several = run(), again = run(), where = where, moved = run(X),
+           resident = run(to_gpu(few), to_gpu(many)), wrong = class_of(rkeops_use_gpu(n)),
+           said = said_by(rkeops_use_gpu(n)), chosen = get_rkeops_options("device_id"))
+    }, list(n = n, texts = texts, few = few, many = many), devices = n, stats = stats,
+       multiprocessors = 1)
+    devices <- grep("^device ", readLines(stats), value = TRUE)
+    launches <- sub(".* launches ([0-9]+) .*", "\\1", devices)
+    expect_length(launches, n)
+    expect_true(all(as.integer(launches) > 0))
+    expect_identical(nrow(got$info), as.integer(n))
+    expect_identical(got$info$device, seq_len(n) - 1L)
+    expect_equal(got$several, got$one, tolerance = 1e-6)
+    expect_identical(got$several[3:4], got$one[3:4])
+    expect_identical(got$again, got$several)
+    expect_identical(got$moved, got$several)
+    expect_identical(got$resident, got$several)
+    expect_identical(got$where, paste("<rkeops_gpu> 40 x 3 on GPU", n - 1))
+    expect_identical(got$wrong, "rkeops_error_device")
+    expect_match(got$said, as.character(n))
+    expect_identical(got$chosen, seq_len(n) - 1L)
+    truth <- oracle(texts[2], c("x=Vi(3)", "y=Vj(3)"), list(few[1:5, ], many))
+    expect_within(got$several[[2]][[2]][1:5, , drop = FALSE], truth$value, truth$scale,
+                  machine_eps[["float32"]], label = "on several devices")
+  }
+})
+
+test_that("a kernel is compiled once for each kind of GPU, and kept", {
+  compiles <- function(...) on_standin({
+    op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b+0.5, j)", gauss_args)
+    rkeops_use_gpu()
+    list(op(list(x, y, b)), rkeops:::counters()[["compiles"]])
+  }, given, ...)
+  first <- compiles()
+  second <- compiles()
+  other <- compiles(capability = 80)
+  expect_gt(first[[2]], 0)
+  expect_identical(second[[2]], 0)
+  expect_gt(other[[2]], 0)
+  expect_identical(first[[1]], second[[1]])
+})
+
+test_that("a GPU newer than NVRTC works, one that is too old for it is an error", {
+  got <- function(...) on_standin({
+    use <- said_by(rkeops_use_gpu())
+    list(use, if (use == "") tryCatch(keops_kernel(gauss, gauss_args)(list(x, y, b)),
+                                      error = conditionMessage))
+  }, given, ...)
+  newer <- got(capability = 120, archs = "75,80,90")
+  expect_identical(newer[[1]], "")
+  expect_truth(newer[[2]])
+  older <- got(capability = 50, archs = "75,80,90")
+  expect_match(paste(unlist(older), collapse = " "), "NVRTC|compute capability")
+})

@@ -1,0 +1,121 @@
+#!/bin/sh
+# cuda-tests.sh BUILD: the CUDA backend without a GPU. Compiles the engine, tests/cuda/ and the
+# stand-ins for the driver and NVRTC with gcc, runs the tests under the address and the undefined
+# behaviour sanitizer and, in executables of their own, under the thread sanitizer, and writes
+# "passed failed skipped" to the file BUILD/cuda.counts. RKEOPS_STANDIN_CACHE may name a folder that
+# keeps compiled kernels from one run to the next.
+set -u
+build=$1
+. tools/test-programs.sh
+
+RKEOPS_STANDIN_CACHE=${RKEOPS_STANDIN_CACHE:-$scratch/kernels}
+RKEOPS_CUDA_KERNELS=$(pwd)/tests/cuda/kernels
+RKEOPS_CUDA_MUTANTS=$(pwd)/tests/cuda/mutants
+TSAN_OPTIONS=${TSAN_OPTIONS:-atexit_sleep_ms=0}
+TMPDIR=$scratch
+export RKEOPS_STANDIN_CACHE RKEOPS_CUDA_KERNELS RKEOPS_CUDA_MUTANTS TSAN_OPTIONS TMPDIR
+mkdir -p "$RKEOPS_STANDIN_CACHE"
+
+# skip WHAT WHY
+skip() {
+  echo "  skipped: $1 ($2)"
+  skipped=$((skipped + 1))
+}
+
+# build NAME FLAGS STANDIN_FLAGS: in BUILD/cuda-NAME.
+build() {
+  make --no-print-directory -k -j"$jobs" -f tools/engine.mk CC=gcc DIR="$build/cuda-$1" \
+       FLAGS="-O1 -g $2" STANDIN_FLAGS="-O1 -g $3" cuda && return
+  echo "  not everything compiles with $2"
+  failed=$((failed + 1))
+}
+
+# use NAME FLAGS: the stand-ins of BUILD/cuda-NAME; kernels are compiled with FLAGS.
+use() {
+  dir=$(cd "$build/cuda-$1" && pwd)
+  RKEOPS_CUDA_PATH=$dir/libcuda.so.1
+  RKEOPS_NVRTC_PATH=$dir/libnvrtc.so
+  RKEOPS_CACHE=$scratch/cache-$1
+  RKEOPS_TEST_PLAIN_CXX="g++ -O1 $uninitialised"
+  RKEOPS_STANDIN_CXX="$RKEOPS_TEST_PLAIN_CXX $2"
+  export RKEOPS_CUDA_PATH RKEOPS_NVRTC_PATH RKEOPS_CACHE RKEOPS_TEST_PLAIN_CXX RKEOPS_STANDIN_CXX
+}
+
+# run_in ORDER LAZY PROGRAM
+run_in() {
+  [ -x "$dir/$3" ] || return 0
+  RKEOPS_EMULATOR_ORDER=$1 RKEOPS_STANDIN_LAZY=$2 \
+    run_test "$dir/$3" "$1, $([ "$2" = 1 ] && echo lazy || echo eager)"
+}
+
+# Programs that look at the stand-ins or at devices choose orders and schedules themselves.
+test_address() {
+  use address "$sanitizers -fsanitize-sections=rk_shared"
+  for program in standin emulator mutants device device_memory; do
+    [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
+  done
+  RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 1 test_engine
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
+    run_in backward 0 test_random
+  RKEOPS_STANDIN_DEVICES=3
+  export RKEOPS_STANDIN_DEVICES
+  run_in forward 0 cuda/test_gpu
+  run_in backward 1 cuda/test_gpu
+  run_in shuffled 0 cuda/test_gpu
+}
+
+test_threads() {
+  use thread -fsanitize=thread
+  for program in standin emulator mutants device; do
+    [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
+  done
+  RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
+}
+
+# What the host does after errors: with kernels as they are, for speed.
+test_faults() {
+  use address ""
+  RKEOPS_CACHE=$scratch/cache-faults
+  [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
+}
+
+# Runs functions one after another, beside others: says what they said at the end, adds their sums.
+beside() {
+  (
+    passed=0 failed=0 skipped=0
+    for part; do $part; done > "$scratch/beside.log" 2>&1
+    echo "$passed $failed $skipped" > "$scratch/beside.counts"
+  ) &
+}
+join_beside() {
+  wait
+  cat "$scratch/beside.log"
+  read -r p f s < "$scratch/beside.counts" || { p=0; f=1; s=0; }
+  passed=$((passed + p))
+  failed=$((failed + f))
+  skipped=$((skipped + s))
+}
+
+uninitialised=
+if ! command -v g++ >/dev/null 2>&1 || ! command -v gcc >/dev/null 2>&1; then
+  skip "the CUDA tests" "there is no g++"
+elif [ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]; then
+  skip "the CUDA tests" "the stand-ins are for Linux on x86-64"
+elif ! accepts gcc $sanitizers || ! accepts g++ $sanitizers; then
+  skip "the CUDA tests" "gcc has no address sanitizer here"
+else
+  accepts g++ -ftrivial-auto-var-init=pattern && uninitialised=-ftrivial-auto-var-init=pattern
+  second=
+  echo "CUDA tests under the address sanitizer and, beside them, the thread sanitizer"
+  build address "$sanitizers" "$sanitizers"
+  if accepts gcc -fsanitize=thread && accepts g++ -fsanitize=thread; then
+    build thread -fsanitize=thread ""
+    second=test_threads
+  else
+    skip "thread sanitizer" "gcc has none here"
+  fi
+  beside $second test_faults
+  test_address
+  join_beside
+fi
+close_tests "$build" cuda
