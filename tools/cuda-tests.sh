@@ -82,7 +82,7 @@ test_faults() {
 # Runs functions one after another, beside others: says what they said at the end, adds their sums.
 beside() {
   (
-    passed=0 failed=0 skipped=0
+    passed=0 failed=0 skipped=0 lane=-beside
     for part; do $part; done > "$scratch/beside.log" 2>&1
     echo "$passed $failed $skipped" > "$scratch/beside.counts"
   ) &

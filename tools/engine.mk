@@ -5,7 +5,8 @@
 # test_math is also built as kernels are, for vectors of WIDTHS bytes: test_math-32, ...
 #
 # The target `cuda` makes the tests of tests/cuda, the stand-in libraries that they run on, and the
-# tests of the engine that can run on a GPU; called by tools/cuda-tests.sh. The stand-ins are built
+# tests of the engine that can run on a GPU; called by tools/cuda-tests.sh; `standins` only the
+# libraries. The stand-ins are built
 # with STANDIN_FLAGS: never with the thread sanitizer.
 
 CC := cc
@@ -27,6 +28,7 @@ STANDIN := -std=gnu11 -Wall -Wextra -fPIC -fvisibility=hidden -shared $(STANDIN_
 MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
+standins: $(CUDA_LIBRARIES)
 cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(DIR)/test_engine $(DIR)/test_random
 
 $(DIR)/libengine.a: $(OBJECTS)
@@ -61,7 +63,7 @@ $(DIR)/flags: FORCE
 	@echo '$(COMMANDS)' | cmp -s - $@ || echo '$(COMMANDS)' > $@
 
 FORCE:
-.PHONY: all cuda FORCE
+.PHONY: all cuda standins FORCE
 .SECONDARY:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(CUDA_TESTS:=.d) $(MATH_TESTS:=.d)

@@ -1,5 +1,5 @@
-# What engine-tests.sh and cuda-tests.sh share: sourced, after `set -u`. Programs of tests end with a
-# line "N passed, N failed" (", N skipped" may follow); one that does not counts as a failure.
+# What engine-tests.sh and cuda-tests.sh share: sourced, after `set -u`. Programs of tests end with
+# a line "N passed, N failed" (", N skipped" may follow); one that does not counts as a failure.
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 scratch=$(mktemp -d)
@@ -27,7 +27,7 @@ accepts() {
 
 # run_test PROGRAM [LABEL]
 run_test() {
-  log=$scratch/$(basename "$1").log
+  log=$scratch/$(basename "$1")${lane:-}.log
   arguments=
   case ${RKEOPS_TEST_FULL:+full}-$(basename "$1") in
     full-test_math*) arguments=--full ;;

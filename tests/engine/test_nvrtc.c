@@ -295,7 +295,8 @@ static int reduction_text(const rk_reduction *r, int wide, char *text, size_t si
   return !wide || sum || r->weight != RK_WEIGHT_NONE;
 }
 
-/* Every reduction with every D, one type each, in turn; in a full run with every type. */
+/* Every reduction with every D, one type each, in turn; in a full run with every type. With many
+ * weights for two D. */
 static void wish_reductions(int arch, int full) {
   const rk_reduction *r;
   char text[200];
@@ -306,6 +307,7 @@ static void wish_reductions(int arch, int full) {
         if (!full && (k + s) % TYPES != t) continue;
         if (reduction_text(r, 0, text, sizeof text))
           add_wish(text, sizes[s], columns, (rk_precision)t, arch, sizes[s] <= 100);
+        if (!full && s != 1 && s != 4) continue;
         if (sizes[s] <= 100 && reduction_text(r, 1, text, sizeof text))
           add_wish(text, sizes[s], 100, (rk_precision)((t + 1) % TYPES), arch, 1);
       }
@@ -350,10 +352,10 @@ static int is_public(const rk_operation *operation) {
 
 /* Several in a kernel, each D and type in turn. */
 static void wish_operations(int arch) {
-  enum { IN_KERNEL = 4 };
+  enum { IN_KERNEL = 6 };
   const rk_operation *operation;
   for (int t = 0; t < TYPES; t++) {
-    char text[1200] = "", call[200];
+    char text[1800] = "", call[200];
     int calls = 0, kernel = t;
     for (int k = 0; (operation = rk_operation_at(k)) || calls; k++) {
       int D = sizes[kernel % SIZES];

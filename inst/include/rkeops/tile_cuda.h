@@ -1,5 +1,5 @@
-/* What emitted CUDA kernels need besides cuda.h: the counterpart of tile.h, for one thread, and what
- * C cannot say. An emulation on a host supplies the four functions of the machine itself. */
+/* What emitted CUDA kernels need besides cuda.h: the counterpart of tile.h, for one thread, and
+ * what C cannot say. An emulation on a host supplies the four functions of the machine itself. */
 
 //@ base
 #define restrict __restrict__

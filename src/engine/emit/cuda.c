@@ -1,5 +1,6 @@
-/* The frame for GPUs: packing, and rk_pair in its two forms; merging and finishing are in
- * cuda_state.c, the blocked form in cuda_blocked.c. What the kernels are given stands in run/cuda_kernel.h, the forms in plan/plan.h.
+/* The frame for GPUs: packing, modules, and rk_pair where one thread walks over the columns; the
+ * blocked form is in cuda_blocked.c, merging and finishing in cuda_state.c. What the kernels are
+ * given stands in run/cuda_kernel.h, the forms in plan/plan.h.
  *
  * Nothing here is divergent around a barrier, and there is no early return before one. Inside a
  * tile of columns there is no test of bounds: packed data goes up to whole tiles, and the rest of
@@ -72,18 +73,24 @@ static void write_inputs(rk_writer *w, rk_kind kind, const char *name) {
   rk_line(w, "} %s;", name);
 }
 
+/* As rk_stored_type, where `real` is double. */
+static const char *packed_type(const rk_pass *pass, const rk_gpu_shape *shape, rk_nest_kind side) {
+  if (shape->half[side]) return "unsigned short";
+  return rk_real_size(&pass->options) == 4 ? "float" : "double";
+}
+
 /* Where component %s of the row or column i goes. */
 static void place_text(const rk_pass *pass, const rk_gpu_shape *shape, rk_nest_kind side,
                        char *text, size_t size) {
   int components = pass->slots[side].size;
   int block = side == RK_NEST_ROW ? shape->row_block : shape->column_block;
-  const char *narrow = shape->half[side] ? "rk_float_to_half" : rk_real_size(&pass->options) == 4
-                                                              ? "(float)" : "(double)";
+  const char *number = packed_type(pass, shape, side);
+  const char *narrow = shape->half[side] ? "rk_float_to_half" : number;
   if (side == RK_NEST_COLUMN && !shape->blocked)
     snprintf(text, size, "out[(long long)i * %d + (%%s)] = %s(%%s);", shape->column_stride, narrow);
   else
-    snprintf(text, size, "out[((long long)(i / %d) * %d + (%%s)) * %d + i %%%% %d] = %s(%%s);", block,
-             components, block, block, narrow);
+    snprintf(text, size, "out[((long long)(i / %d) * %d + (%%s)) * %d + i %%%% %d] = %s(%%s);",
+             block, components, block, block, narrow);
 }
 
 static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
@@ -94,14 +101,13 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
   int row = side == RK_NEST_ROW;
   rk_kind kept = (rk_kind)pass->source->integer[1];
   rk_kind kind = row ? kept : kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
-  const char *type = shape->half[side] ? "unsigned short"
-                                       : rk_real_size(&pass->options) == 4 ? "float" : "double";
+  const char *inputs = row ? "rk_row_inputs" : "rk_column_inputs";
   char store[192];
   place_text(pass, shape, side, store, sizeof store);
-  write_inputs(&w, kind, row ? "rk_row_inputs" : "rk_column_inputs");
+  write_inputs(&w, kind, inputs);
   rk_open(&w, "extern \"C\" __global__ void %s%s(%s in, const double *restrict params, "
               "%s *restrict out, int n, int to)",
-          row ? "rk_rows" : "rk_columns", w.suffix, row ? "rk_row_inputs" : "rk_column_inputs", type);
+          row ? "rk_rows" : "rk_columns", w.suffix, inputs, packed_type(pass, shape, side));
   rk_line(&w, "const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;");
   rk_line(&w, "if (i >= to) return;");
   open_packing(&w);
@@ -131,8 +137,6 @@ static long flush_period(const rk_pass *pass, const rk_tile *tile) {
 
 static int is_sum(const rk_writer *w) { return !w->pass->reduction->reduction->start; }
 
-/* All `count` columns of a tile enter the state; `arguments` are those of rk_tile after nv, with a
- * %s for the column. */
 void rk_write_columns(rk_writer *w, const char *call, int tile) {
   int columns = w->tile->columns;
   long flush = flush_period(w->pass, w->tile);

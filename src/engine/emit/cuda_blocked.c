@@ -43,7 +43,8 @@ static void write_values(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
                  .tile = &shape->tile, .target = &spelling, .staging = &staging};
   rk_open(&w, "RK_INLINE void rk_values(const %s *restrict x, const %s *restrict y, "
               "const real *restrict params, char *stage, real (*shared)[%d][%d])",
-          rk_stored_type(shape, RK_NEST_ROW), rk_stored_type(shape, RK_NEST_COLUMN), shape->column_block,
+          rk_stored_type(shape, RK_NEST_ROW), rk_stored_type(shape, RK_NEST_COLUMN),
+          shape->column_block,
           shape->row_block);
   rk_line(&w, "enum { nv = %d };", shape->tile.columns);
   rk_line(&w, "char *const panel = 0;");
@@ -162,7 +163,8 @@ static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const ex
   }
   if (weight >= 0) call_weigh(w, weight);
   snprintf(call, sizeof call, "own, (const %s *)y + j / 4, params, from + j, z, %s, row0%s",
-           four_type(shape, RK_NEST_COLUMN), e->count ? "shared[0][j]" : "0", w->grouped ? ", k0" : "");
+           four_type(shape, RK_NEST_COLUMN), e->count ? "shared[0][j]" : "0",
+           w->grouped ? ", k0" : "");
   rk_write_columns(w, call, block);
   rk_close(w);
   snprintf(call, sizeof call, "blockIdx.x * %d + row0 + u", shape->row_block);

@@ -40,8 +40,8 @@ static void write_merge(rk_writer *w) {
           entry->keeps_positions ? "positions + (long long)c * K * ld + row" : "0");
   write_fresh(w);
   rk_open(w, "for (int part = 0; part < parts; part++)");
-  rk_line(w, "rk_merge_state(v, p, ld, from_values + ((long long)part * %d + c * K) * from_ld + row,",
-          state->values);
+  rk_line(w, "rk_merge_state(v, p, ld, "
+             "from_values + ((long long)part * %d + c * K) * from_ld + row,", state->values);
   if (entry->keeps_positions)
     rk_line(w, "  from_positions + ((long long)part * %d + c * K) * from_ld + row, from_ld, K);",
             state->positions);

@@ -1,6 +1,6 @@
-/* Loops over the components of large vectors, on a GPU: what a block of threads reads of its rows and
- * columns passes through shared memory a chunk of components at a time, the next chunk on its way
- * while this one is used. A packed block has its components one after another, so a chunk is one
+/* Loops over the components of large vectors, on a GPU: what a block of threads reads of its rows
+ * and columns passes through shared memory a chunk of components at a time, the next chunk on its
+ * way while this one is used. A packed block has its components one after another: a chunk is one
  * piece of memory. */
 #include "emit/writer.h"
 

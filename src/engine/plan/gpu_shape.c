@@ -108,8 +108,8 @@ static rk_gpu_shape walk(const rk_pass *pass) {
                         .components = pass->state.components};
   int rows = pass->state.K > 1 ? 2 : 4;
   while (rows > 1 && walk_words(pass, rows) > WALK_WORDS) rows /= 2;
-  shape.resident = pass->nest[RK_NEST_PAIR].panel == 0 && walk_words(pass, rows) <= WALK_WORDS_ONE &&
-                   longest_loop(pass) <= WALK_UNROLL;
+  shape.resident = pass->nest[RK_NEST_PAIR].panel == 0 &&
+                   walk_words(pass, rows) <= WALK_WORDS_ONE && longest_loop(pass) <= WALK_UNROLL;
   if (!shape.resident) rows = 1;
   shape.tile = (rk_tile){.rows = rows, .columns = WALK_COLUMNS, .lanes = 1, .flush = 64,
                          .bytes = rk_real_size(&pass->options)};
@@ -136,7 +136,8 @@ static const block_form wide_forms[] = {{256, 64, 64, 4, 4, 4}, {128, 64, 32, 4,
 static int form_fits(const rk_pass *pass, const block_form *form, int steps) {
   const rk_node *node[RK_MAX_EXCHANGED];
   int bytes = rk_real_size(&pass->options), pairs = form->rows * form->columns;
-  int kept = kept_scalars(pass, steps), exchanged = rk_exchanged(pass, steps, node, RK_MAX_EXCHANGED);
+  int kept = kept_scalars(pass, steps);
+  int exchanged = rk_exchanged(pass, steps, node, RK_MAX_EXCHANGED);
   return exchanged <= RK_MAX_EXCHANGED &&
          exchanged * form->row_block * form->column_block * bytes <= PANEL_BYTES &&
          (kept ? kept : 1) * pairs * words(pass) <= PAIR_WORDS;

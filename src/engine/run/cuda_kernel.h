@@ -1,6 +1,6 @@
 /* The functions of an emitted CUDA module (emit/cuda.c), as the host launches them. "long long" is
- * 64 bits on both sides; real is float or double; stored is real, or half as an unsigned short where
- * shape.half says so. With several passes in a module the names end in _0, _1, ...
+ * 64 bits on both sides; real is float or double; stored is real, or half as an unsigned short
+ * where shape.half says so. With several passes in a module the names end in _0, _1, ...
  *
  * All are launched with one-dimensional blocks. n and m are below 2^28.
  *
@@ -13,8 +13,8 @@
  *                                                       grid ceil(to / 128), block 128
  *    The inputs are a struct by value: for each variable of that kind, in the order of
  *    pass->variable, a pair { const double *data; long long ld; }: component d of row r is
- *    data[r + d * ld]. The first n rows are there; rows n .. to - 1, up to a whole block, repeat the
- *    last one. A kernel of a kind without variables gets a struct of one unused pair. Layouts:
+ *    data[r + d * ld]. The first n rows are there; rows n .. to - 1, up to a whole block, repeat
+ *    the last one. A kernel of a kind without variables gets a struct of one unused pair. Layouts:
  *      rows:    [block of row_block][component][row of the block]
  *      columns: walk: records of column_stride; blocked: [block of column_block][component][column]
  *    A block is row_block * size components, so row block b begins at out + b * row_block * size;
@@ -24,7 +24,8 @@
  *            long long first, double *values, long long *positions, long long ld)
  *            grid (ceil(m / row_block), ceil(n / part), component_groups), block shape.threads
  *    A rectangle of m rows and n columns, whose packed data begin at `rows` and `columns` (whole
- *    blocks of row_block rows, of column_block columns, also when these are records); its first column has the position `first`. blockIdx.y takes the columns
+ *    blocks of row_block rows, of column_block columns, also when these are records); its first
+ *    column has the position `first`. blockIdx.y takes the columns
  *    y * part ..., part a multiple of column_block. The state of row r of part y, started anew,
  *    goes to values[(y * V + c) * ld + r], c < V = pass->state.values, and
  *    positions[(y * P + c) * ld + r], P = pass->state.positions.

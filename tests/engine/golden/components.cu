@@ -23,7 +23,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
     {
       enum { u = 0, v = 0 };
       const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
-      out[((long long)(i / 128) * 6 + (k)) * 128 + i % 128] = (double)(t1);
+      out[((long long)(i / 128) * 6 + (k)) * 128 + i % 128] = double(t1);
     }
   }
 }
@@ -37,7 +37,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
     {
       enum { u = 0, v = 0 };
       const vec t1 = in.x1[(long long)(k) * in.ld1 + r];
-      out[(long long)i * 6 + (k)] = (double)(t1);
+      out[(long long)i * 6 + (k)] = double(t1);
     }
   }
 }

@@ -35,7 +35,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       const vec t4 = rk_num(1.4426950408889634) * t3;
-      out[((long long)(i / 64) * 5 + (k)) * 64 + i % 64] = (float)(t4);
+      out[((long long)(i / 64) * 5 + (k)) * 64 + i % 64] = float(t4);
     }
   }
 }
@@ -53,14 +53,14 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       const vec t4 = rk_num(1.4426950408889634) * t3;
-      out[((long long)(i / 64) * 45 + (k)) * 64 + i % 64] = (float)(t4);
+      out[((long long)(i / 64) * 45 + (k)) * 64 + i % 64] = float(t4);
     }
   }
   for (int k = 0; k < 40; k++) {
     {
       enum { u = 0, v = 0 };
       const vec t5 = in.x1[(long long)(k) * in.ld1 + r];
-      out[((long long)(i / 64) * 45 + ((k + 5))) * 64 + i % 64] = (float)(t5);
+      out[((long long)(i / 64) * 45 + ((k + 5))) * 64 + i % 64] = float(t5);
     }
   }
 }
