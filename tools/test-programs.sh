@@ -9,7 +9,7 @@ trap 'exit 1' INT TERM
 RKEOPS_INCLUDE=$(pwd)/inst/include/rkeops
 RKEOPS_CACHE=$scratch/cache
 R_USER_CACHE_DIR=$scratch/cache
-ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:intercept_strstr=0}
 UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export RKEOPS_INCLUDE RKEOPS_CACHE R_USER_CACHE_DIR ASAN_OPTIONS UBSAN_OPTIONS
 unset MAKEFLAGS MFLAGS MAKELEVEL

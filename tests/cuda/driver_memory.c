@@ -134,6 +134,11 @@ void memory_show(const device *d, int visible) {
     if (b->owner == d) show(b, visible);
 }
 
+void memory_show_one(const void *p, int visible) {
+  const buffer *b = buffer_of(p, 0);
+  if (b) show(b, visible);
+}
+
 /* A parameter of a kernel that is an address of the host or of another device. Small numbers are
  * none; a number that happens to be a mapped address is not to be expected. Other addresses in the
  * ranges of devices are a fault when they are used. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { STATIC_SHARED = 48 << 10, MOST_PARAMETERS = 4096, MOST_GRID = 65535 };
@@ -278,9 +279,10 @@ static const int fault_signals[2] = {SIGSEGV, SIGBUS};
 
 static void on_fault(int signal, siginfo_t *info, void *context) {
   char text[200];
-  (void)context;
+  const ucontext_t *before_it = context;
   if (rk_emulation_runs()) {
     memory_explain(runs_on, info->si_addr, text, sizeof text);
+    pthread_sigmask(SIG_SETMASK, &before_it->uc_sigmask, NULL); /* we do not return */
     rk_emulation_fault(text);
   }
   sigaction(signal, &before[signal == SIGBUS], NULL); /* not ours: it happens again */

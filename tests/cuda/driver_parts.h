@@ -50,6 +50,7 @@ int memory_alloc(device *d, size_t bytes, cu_pointer *pointer);
 int memory_free(device *d, cu_pointer pointer);
 int memory_holds(const device *d, cu_pointer pointer, size_t bytes); /* a live buffer of it? */
 void memory_show(const device *d, int visible); /* to the host, and so to its kernels */
+void memory_show_one(const void *p, int visible);
 int memory_is_foreign(const device *d, unsigned long long word); /* an address of something else */
 void memory_explain(const device *d, const void *address, char *text, size_t size);
 int host_alloc(void **pointer, size_t bytes);

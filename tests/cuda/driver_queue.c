@@ -78,11 +78,12 @@ static void finish(mark *m) {
   m->time = milliseconds_now();
 }
 
-static void copy(op *o, const device *d) {
-  memory_show(d, 1);
+static void copy(op *o) {
+  const void *p = o->kind == TO_HOST ? o->from : o->to;
+  memory_show_one(p, 1);
   if (o->kind == SET) memset(o->to, o->value, o->bytes);
   else memcpy(o->to, o->kept ? o->kept : o->from, o->bytes);
-  memory_show(d, 0);
+  memory_show_one(p, 0);
 }
 
 static int still_there(const op *o, const device *d) {
@@ -99,7 +100,7 @@ static void perform(op *o, device *d) {
     break_device(d, launch_run(d, o->launch));
   }
   if (o->kind > SET) return;
-  if (still_there(o, d)) copy(o, d);
+  if (still_there(o, d)) copy(o);
   else {
     fprintf(stderr, "stand-in: a buffer was freed while a copy was queued\n");
     break_device(d, CU_ILLEGAL_ADDRESS);

@@ -13,18 +13,18 @@
 #include "emulator_run.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 enum { STACK = 256 << 10, GUARD = 4096, MOST_THREADS = 1024, WARP = 32 };
 
 typedef enum { READY, AT_BARRIER, IN_WARP, DONE } fiber_state;
 
 typedef struct {
-  ucontext_t context;
+  void *top;                 /* of its stack, while it does not run */
   char *stack;
   void *sanitizer;           /* its fiber */
   unsigned number;
@@ -43,7 +43,7 @@ typedef struct {
   unsigned order[MOST_THREADS];
   unsigned long long brought[2][MOST_THREADS]; /* to warp operations */
   char at_barrier[2], begin, end;              /* addresses for the thread sanitizer */
-  ucontext_t scheduler;
+  void *scheduler;           /* the same of the host thread */
   void *sanitizer;
   fiber *now;                /* NULL: no kernel runs */
   const rk_emulation *launch;
@@ -52,7 +52,7 @@ typedef struct {
   unsigned seed;
 } runner;
 
-static _Thread_local runner *mine;
+static _Thread_local runner *mine __attribute__((tls_model("initial-exec")));
 static pthread_key_t at_exit;
 
 /* ---- the sanitizers, where the program has them ---------------------------------------------- */
@@ -73,18 +73,24 @@ static void release(void *address) {
   if (__tsan_release) __tsan_release(address);
 }
 
-/* The size in a context makes the address sanitizer forget what it knows of the stack at every
- * switch; without it, it keeps watching. */
-static void switch_to(ucontext_t *from, ucontext_t *to, void *sanitizer) {
+/* Leaves what a function must keep on this stack and goes on with another one. (swapcontext would
+ * do two calls of the system, and the address sanitizer would forget what it knows of the stack.) */
+__attribute__((naked, noinline)) static void swap_stacks(void **left __attribute__((unused)),
+                                                         void *top __attribute__((unused))) {
+  __asm__("push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
+          "mov %rsp, (%rdi)\n mov %rsi, %rsp\n"
+          "pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n ret");
+}
+
+static void switch_to(void **left, void *top, void *sanitizer) {
   if (__tsan_switch_to_fiber) __tsan_switch_to_fiber(sanitizer, 1 /* no synchronisation */);
-  from->uc_stack.ss_size = to->uc_stack.ss_size = 0;
-  swapcontext(from, to);
+  swap_stacks(left, top);
 }
 
 /* ---- called by kernels ----------------------------------------------------------------------- */
 
 static void to_scheduler(runner *r) {
-  switch_to(&r->now->context, &r->scheduler, r->sanitizer);
+  switch_to(&r->now->top, r->scheduler, r->sanitizer);
 }
 
 /* Ends the launch: the thread that runs never comes back. */
@@ -155,15 +161,25 @@ const rk_emulator_calls rk_emulator_functions = {barrier, meet, lane, copy_later
 
 /* ---- fibers ---------------------------------------------------------------------------------- */
 
+/* One thread of a block, then one of the next block. */
 static void run_fiber(void) {
-  runner *r = mine;
-  acquire(&r->begin);
-  r->launch->kernel->run(r->launch->parameters);
-  if (r->now->copies > r->now->taken)
-    fail("an asynchronous copy was never waited for", 0);
-  r->now->state = DONE;
-  release(&r->end);
-  to_scheduler(r);
+  for (runner *r = mine;; to_scheduler(r)) {
+    acquire(&r->begin);
+    r->launch->kernel->run(r->launch->parameters);
+    if (r->now->copies > r->now->taken)
+      fail("an asynchronous copy was never waited for", 0);
+    r->now->state = DONE;
+    release(&r->end);
+  }
+}
+
+/* As swap_stacks would have left it just before the first step of run_fiber. */
+static void *new_top(char *stack) {
+  void **top = (void **)(void *)(stack + STACK);
+  void (*first)(void) = run_fiber;
+  memset(top - 8, 0, 8 * sizeof *top);
+  memcpy(top - 2, &first, sizeof first);
+  return top - 8;
 }
 
 static int make_fiber(runner *r, int k) {
@@ -171,7 +187,7 @@ static int make_fiber(runner *r, int k) {
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) return 0;
   mprotect(map, GUARD, PROT_NONE);
-  r->fiber[k] = (fiber){.stack = map + GUARD, .number = (unsigned)k};
+  r->fiber[k] = (fiber){.stack = map + GUARD, .top = new_top(map + GUARD), .number = (unsigned)k};
   if (__tsan_create_fiber) r->fiber[k].sanitizer = __tsan_create_fiber(0);
   return 1;
 }
@@ -212,12 +228,13 @@ static runner *get_runner(unsigned threads) {
 
 /* ---- one block ------------------------------------------------------------------------------- */
 
-/* NaN in every type. Byte by byte and unseen: the gaps between arrays are poisoned for the address
- * sanitizer. */
+/* NaN in every type. Unseen: the gaps between arrays are poisoned for the address sanitizer. */
 __attribute__((no_sanitize("address")))
 static void poison_shared(const rk_emulated_module *module) {
-  volatile char *p = module->shared;
-  for (; p && p < (volatile char *)module->shared_end; p++) *p = (char)0xff;
+  volatile char *p = module->shared, *end = module->shared_end;
+  for (; p < end && ((uintptr_t)p & 7); p++) *p = (char)0xff;
+  for (; end - p >= 8; p += 8) *(volatile unsigned long long *)p = ~0ull;
+  for (; p < end; p++) *p = (char)0xff;
 }
 
 static void start_block(runner *r, unsigned threads) {
@@ -226,11 +243,6 @@ static void start_block(runner *r, unsigned threads) {
   release(&r->begin);
   for (unsigned k = 0; k < threads; k++) {
     fiber *f = &r->fiber[k];
-    getcontext(&f->context);
-    f->context.uc_stack.ss_sp = f->stack;
-    f->context.uc_stack.ss_size = STACK;
-    f->context.uc_link = NULL;
-    makecontext(&f->context, run_fiber, 0);
     f->state = READY;
     f->barriers = f->meetings = 0;
   }
@@ -258,7 +270,7 @@ static unsigned run_ready(runner *r, unsigned threads) {
     if (f->state != READY) continue;
     r->now = f;
     r->place->thread = (rk_triple){f->number, 0, 0};
-    switch_to(&r->scheduler, &f->context, f->sanitizer);
+    switch_to(&r->scheduler, f->top, f->sanitizer);
     ran++;
   }
   return ran;

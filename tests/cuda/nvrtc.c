@@ -28,7 +28,7 @@
 
 /* Nothing that one kernel defines may be seen by another: -fno-gnu-unique. */
 #define FLAGS                                                                                      \
-  "-std=gnu++17 -g -Werror=uninitialized -Wno-maybe-uninitialized "                              \
+  "-std=gnu++17 -g1 -Werror=uninitialized -Wno-maybe-uninitialized "                              \
   "-fno-strict-aliasing -fno-exceptions -fno-rtti -fno-gnu-unique -ffp-contract=off "              \
   "-shared -fPIC"
 
@@ -104,16 +104,24 @@ static int write_file(const char *path, const char *bytes, size_t n) {
 
 /* ---- the text that g++ gets ------------------------------------------------------------------ */
 
+/* Characters from p to the end of the comment. (strstr is slow under the address sanitizer.) */
+static size_t comment_length(const char *p) {
+  const char *end = p + 2;
+  if (p[1] == '/') {
+    while (*end && *end != '\n') end++;
+    return (size_t)(end - p);
+  }
+  while (*end && !(end[0] == '*' && end[1] == '/')) end++;
+  return (size_t)(end - p) + (*end ? 2 : 0);
+}
+
 /* The same text without comments and strings, place by place. */
 static char *without_comments(const char *source) {
   char *s = strdup(source);
   for (char *p = s; p && *p;) {
     size_t n = 1;
-    if (!strncmp(p, "//", 2)) n = strcspn(p, "\n");
-    else if (!strncmp(p, "/*", 2)) {
-      char *end = strstr(p + 2, "*/");
-      n = end ? (size_t)(end + 2 - p) : strlen(p);
-    } else if (*p == '"') {
+    if (*p == '/' && (p[1] == '/' || p[1] == '*')) n = comment_length(p);
+    else if (*p == '"') {
       while (p[n] && p[n] != '"') n += p[n] == '\\' && p[n + 1] ? 2 : 1;
       n += p[n] == '"';
     } else {

@@ -295,6 +295,25 @@ static void test_special_values(void) {
   CHECK(isnan(reduce_numbers("LogSumExp_Reduction(f, j)", with_nan, 5, NULL)), "NaN gives NaN");
 }
 
+/* An infinite term makes the sum infinite, in every scheme. */
+static void test_infinite_sums(void) {
+  static const char *const declarations[] = {"f=Vj(1)"};
+  double numbers[300], out;
+  rk_array input = columns_of(numbers, 300, 1);
+  rk_error error;
+  for (int k = 0; k < 300; k++) numbers[k] = k == 7 ? -INFINITY : 0.1 * k;
+  for (int scheme = 0; scheme < 4; scheme++)
+    for (int precision = 0; precision < 2; precision++) {
+      rk_options options = {.precision = (rk_precision)precision, .scheme = (rk_scheme)scheme};
+      rk_output output = {.type = RK_OUT_DOUBLE, .data = &out};
+      rk_program *p;
+      rk_status status =
+          rk_program_get("Sum_Reduction(f, j)", declarations, 1, &options, &p, &error);
+      if (!status) status = rk_run(p, &input, 1, &output, NULL, NULL, &error);
+      CHECK(!status && out == -INFINITY, "a sum with -Inf is -Inf in every scheme");
+    }
+}
+
 /* ---- a reduction by one entry ---- */
 
 static void merge_product(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,
@@ -420,6 +439,7 @@ int main(void) {
   test_shift();
   test_schemes();
   test_special_values();
+  test_infinite_sums();
   test_product();
   test_two_passes();
   test_refused();

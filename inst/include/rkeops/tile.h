@@ -13,6 +13,7 @@
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) ((value)[l])
+#define rk_where(condition, a) ((vec)((uvec)(a) & (uvec)(condition))) /* 0 in other lanes */
 
 //@ sum_wide
 /* Float lanes summed in double. */

@@ -9,6 +9,7 @@
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) (value)
+#define rk_where(condition, a) ((condition) ? (a) : 0)
 
 #ifndef RKEOPS_EMULATED
 /* Half precision as bits, rounded to nearest. */

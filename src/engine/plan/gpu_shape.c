@@ -12,6 +12,8 @@
 enum {
   WALK_THREADS = 128, WALK_COLUMNS = 4, WALK_TILE = 128,
   CHEAP = 32, SHORT = 8,   /* operations of a pair, components of a record: twice the columns */
+  CALL = 60,               /* operations that a function of the library stands for, compiled */
+  MUCH_CODE = 1024,        /* operations that are written out: the compiler's time grows with them */
   WALK_BYTES = 16384,      /* of a tile of columns in shared memory: there are two */
   WALK_WORDS = 150,        /* what rows may take, tiles of pairs included */
   WALK_WORDS_ONE = 168,    /* the same with one row */
@@ -58,6 +60,18 @@ static int longest_loop(const rk_pass *pass) {
   for (int s = 0; s < nest->steps; s++)
     if (nest->step[s].dim > longest) longest = nest->step[s].dim;
   return longest;
+}
+
+/* Operations of a pair as the compiler sees them. */
+static double code_of(const rk_pass *pass) {
+  const rk_nest *nest = &pass->nest[RK_NEST_PAIR];
+  double code = nest->cost;
+  for (int k = 0; k < pass->reduction->number; k++) {
+    const rk_node *node = rk_graph_node(pass->graph, k);
+    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE && rk_is_library_call(node))
+      code += (double)CALL * node->dim;
+  }
+  return code;
 }
 
 /* Marks the kept scalars that `node` reads, through what is computed where it is used. */
@@ -110,11 +124,16 @@ static rk_gpu_shape walk(const rk_pass *pass) {
   while (rows > 1 && walk_words(pass, rows) > WALK_WORDS) rows /= 2;
   shape.resident = pass->nest[RK_NEST_PAIR].panel == 0 &&
                    walk_words(pass, rows) <= WALK_WORDS_ONE && longest_loop(pass) <= WALK_UNROLL;
+  int columns = WALK_COLUMNS;
+  double code = code_of(pass);
+  for (; columns > 1 && code * rows * columns > MUCH_CODE; columns /= 2) {}
+  for (; rows > 1 && code * rows * columns > MUCH_CODE; rows /= 2) {}
+  if (code > MUCH_CODE) shape.resident = 0;
   if (!shape.resident) rows = 1;
-  shape.tile = (rk_tile){.rows = rows, .columns = WALK_COLUMNS, .lanes = 1, .flush = 64,
+  shape.tile = (rk_tile){.rows = rows, .columns = columns, .lanes = 1, .flush = 64,
                          .bytes = rk_real_size(&pass->options)};
   if (shape.resident && !pass->reduction->reduction->start && shape.column_stride <= SHORT &&
-      pass->nest[RK_NEST_PAIR].cost <= CHEAP)
+      code <= CHEAP)
     shape.tile.columns *= 2;
   shape.row_block = rows * shape.threads;
   int record = shape.column_stride * shape.tile.bytes;
@@ -137,8 +156,9 @@ static int form_fits(const rk_pass *pass, const block_form *form, int steps) {
   const rk_node *node[RK_MAX_EXCHANGED];
   int bytes = rk_real_size(&pass->options), pairs = form->rows * form->columns;
   int kept = kept_scalars(pass, steps);
+  double code = code_of(pass) / longest_loop(pass); /* of one component */
   int exchanged = rk_exchanged(pass, steps, node, RK_MAX_EXCHANGED);
-  return exchanged <= RK_MAX_EXCHANGED &&
+  return exchanged <= RK_MAX_EXCHANGED && code * pairs <= MUCH_CODE &&
          exchanged * form->row_block * form->column_block * bytes <= PANEL_BYTES &&
          (kept ? kept : 1) * pairs * words(pass) <= PAIR_WORDS;
 }

@@ -127,6 +127,15 @@ static double own_cost(const rk_node *node) {
                                                                                               : 15;
 }
 
+int rk_is_library_call(const rk_node *node) {
+  static const char *const few[] = {"rk_sqrt", "rk_rsqrt", "rk_floor", "rk_round", "rk_sign",
+                                    "rk_step", "rk_relu",  "rk_powi",  "rk_min",   "rk_max"};
+  if (own_cost(node) < 15) return 0;
+  for (size_t k = 0; k < sizeof few / sizeof *few; k++)
+    if (strstr(node->operation->code, few[k])) return 0;
+  return 1;
+}
+
 static int needs_panel(const nesting *n, const rk_node *node) {
   return node->dim > 1 && !is_variable(node) &&
          ((n->uses[node->number] > 1 && n->nest->each[node->number] >= CHEAP) ||

@@ -108,6 +108,9 @@ rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_optio
                        rk_pass *pass, rk_error *error);
 void rk_pass_free(rk_pass *pass);
 
+/* Does it call a function, rather than being a few instructions? */
+int rk_is_library_call(const rk_node *node);
+
 /* The level of a node as a nest of this pass: parameter, row, column or pair. */
 rk_nest_kind rk_level_of(const rk_pass *pass, const rk_node *node);
 

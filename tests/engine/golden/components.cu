@@ -4,8 +4,8 @@
  * rows: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * pairs: 3 steps, 195 operations, panels of 6 components
- * tile: 1 x 4 vectors of 8 bytes, lanes along the kept index
- * walk: 128 threads for 128 rows x 128 columns, 1 x 4 of them in a thread
+ * tile: 1 x 1 vectors of 8 bytes, lanes along the kept index
+ * walk: 128 threads for 128 rows x 128 columns, 1 x 1 of them in a thread
  */
 #undef RK_TYPE
 #define RK_TYPE 64
@@ -101,12 +101,12 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, int j, rk_state *z, char *panel) {
-  vec n4[4][1]; /* Sum */
+  vec n4[1][1]; /* Sum */
   rk_each (v, nv) rk_each (u, 1) {
     n4[v][u] = rk_num(0);
   }
-  vec (*const n7)[4][1] = (vec (*)[4][1])panel;
-  panel += 24 * sizeof(vec);
+  vec (*const n7)[1][1] = (vec (*)[1][1])panel;
+  panel += 6 * sizeof(vec);
   rk_each (k, 6) {
     rk_each (v, nv) rk_each (u, 1) {
       const vec t1 = x[((k) * 1 + u) * 128];
@@ -118,12 +118,12 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n7[k][v][u] = t5;
     }
   }
-  vec n5[4][1]; /* Rsqrt */
+  vec n5[1][1]; /* Rsqrt */
   rk_each (v, nv) rk_each (u, 1) {
     const vec t6 = rk_rsqrt(n4[v][u]);
     n5[v][u] = t6;
   }
-  vec n9[4][1]; /* Sum */
+  vec n9[1][1]; /* Sum */
   rk_each (v, nv) rk_each (u, 1) {
     n9[v][u] = rk_num(0);
   }
@@ -133,7 +133,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
   rk_each (k, 6) {
-    vec g[4][1];
+    vec g[1][1];
     rk_each (v, nv) rk_each (u, 1) {
       const vec t7 = x[((k) * 1 + u) * 128];
       const vec t8 = y[v * 6 + k];
@@ -148,7 +148,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
   rk_each (k, 6) {
-    vec g[4][1];
+    vec g[1][1];
     rk_each (v, nv) rk_each (u, 1) {
       const vec t13 = n7[k][v][u] * n9[v][u];
       const vec t14 = -t13;
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restric
   const real *const own = rows + (long long)blockIdx.x * 768 + threadIdx.x;
   const real *const x = own;
   rk_state local, *const z = &local;
-  __align__(16) char tile[192], *const panel = tile;
+  __align__(16) char tile[48], *const panel = tile;
   rk_start(z);
   __shared__ __align__(16) real shared[2][768];
   rk_copy(shared[0], columns + (long long)start * 6, 6144);
@@ -177,8 +177,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restric
     const real *const y = shared[now];
     int j = 0;
     const int stop = count;
-    for (; j + 4 <= stop; j += 4) rk_tile(4, x, y + j * 6, params, from + j, z, panel);
-    for (; j < stop; j++) rk_tile(1, x, y + j * 6, params, from + j, z, panel);
+    for (; j + 1 <= stop; j += 1) rk_tile(1, x, y + j * 6, params, from + j, z, panel);
   }
   values += (long long)blockIdx.y * 12 * ld;
   positions += (long long)blockIdx.y * 0 * ld;
