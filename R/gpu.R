@@ -144,6 +144,9 @@ as.matrix.rkeops_gpu <- function(x, ...) {
 as.double.rkeops_gpu <- function(x, ...) as.vector(gpu_values(x))
 
 #' @export
+as.vector.rkeops_gpu <- function(x, mode = "any") as.vector(gpu_values(x), mode)
+
+#' @export
 dim.rkeops_gpu <- function(x) .subset2(x, "dim")
 
 #' @export
@@ -185,6 +188,16 @@ refuse_on_gpu <- function(name) {
 `[.rkeops_gpu` <- refuse_on_gpu("[")
 #' @export
 `[<-.rkeops_gpu` <- function(x, ..., value) refuse_on_gpu("[<-")(x)
+#' @export
+`[[<-.rkeops_gpu` <- function(x, ..., value) refuse_on_gpu("[[<-")(x)
+#' @export
+`$<-.rkeops_gpu` <- function(x, name, value) refuse_on_gpu("$<-")(x)
+#' @export
+is.na.rkeops_gpu <- refuse_on_gpu("is.na")
+#' @export
+anyNA.rkeops_gpu <- function(x, recursive = FALSE) refuse_on_gpu("anyNA")(x)
+#' @export
+unique.rkeops_gpu <- refuse_on_gpu("unique")
 #' @export
 `dim<-.rkeops_gpu` <- function(x, value) refuse_on_gpu("dim<-")(x)
 #' @export

@@ -70,6 +70,9 @@ get_options <- function() {
     options <- default_options()
     base::options(rkeops = options)
   }
+  if (!is.list(options) || is.null(options$backend) || is.null(options$precision))
+    throw("argument", "the R option `rkeops` is ", describe(options), ": expected what ",
+          "set_rkeops_options() makes of it; options(rkeops = NULL) goes back to the defaults")
   options
 }
 

@@ -11,7 +11,7 @@ build=$1
 RKEOPS_STANDIN_CACHE=${RKEOPS_STANDIN_CACHE:-$scratch/kernels}
 RKEOPS_CUDA_KERNELS=$(pwd)/tests/cuda/kernels
 RKEOPS_CUDA_MUTANTS=$(pwd)/tests/cuda/mutants
-TSAN_OPTIONS=${TSAN_OPTIONS:-atexit_sleep_ms=0}
+TSAN_OPTIONS=${TSAN_OPTIONS:-atexit_sleep_ms=0:intercept_strstr=0}
 TMPDIR=$scratch
 export RKEOPS_STANDIN_CACHE RKEOPS_CUDA_KERNELS RKEOPS_CUDA_MUTANTS TSAN_OPTIONS TMPDIR
 mkdir -p "$RKEOPS_STANDIN_CACHE"
@@ -55,8 +55,12 @@ kernel_sanitizers="$kernel_sanitizers -fsanitize-sections=rk_shared --param asan
 # Programs that look at the stand-ins or at devices choose orders and schedules themselves.
 test_address() {
   use address "$kernel_sanitizers"
-  for program in standin emulator mutants device device_memory; do
-    [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
+  for source in tests/cuda/test_*.c; do
+    program=$dir/cuda/$(basename "$source" .c)
+    case $program in
+      */test_gpu | */test_faults) ;;
+      *) [ -x "$program" ] && run_test "$program" ;;
+    esac
   done
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 1 test_engine
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
@@ -73,7 +77,7 @@ test_threads() {
   for program in standin emulator mutants device; do
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
-  RKEOPS_TEST_SMALL=${RKEOPS_TEST_FULL:-1} RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
+  RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
 }
 
 # What the host does after errors: with kernels as they are, for speed.

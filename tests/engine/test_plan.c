@@ -18,11 +18,11 @@
 typedef struct { const char *name, *text, *declarations[4]; int n; rk_options options; rk_lane_axis axis; } plan_case;
 
 static const plan_case golden[] = {
-  {"gaussian", "Sum_Reduction(Exp(-s*SqNorm2(x-y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
-  {"gaussian-one-row", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"}, 3, {RK_FLOAT64, 0, 0}, RK_LANES_REDUCED},
-  {"neighbours-d100", "KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", {"x=Vi(100)", "y=Vj(100)"}, 2, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
-  {"softmax-wide", "SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"}, 3, {RK_FLOAT32, 0, 0}, RK_LANES_KEPT},
-  {"components", "Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT64, 0, 0}, RK_LANES_KEPT}};
+  {"gaussian", "Sum_Reduction(Exp(-s*SqNorm2(x-y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
+  {"gaussian-one-row", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"}, 3, {RK_FLOAT64, 0, 0, 0}, RK_LANES_REDUCED},
+  {"neighbours-d100", "KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", {"x=Vi(100)", "y=Vj(100)"}, 2, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
+  {"softmax-wide", "SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"}, 3, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
+  {"components", "Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT64, 0, 0, 0}, RK_LANES_KEPT}};
 enum { GOLDEN = sizeof golden / sizeof *golden };
 
 static const char *const prelude_dir = "tests/engine/golden/prelude";

@@ -24,7 +24,7 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
                   op(list(to_gpu(x, "row"), as.data.frame(y), B)))
     weighted <- list(sum(Vi(X) * s, "j"), sum(Vi(X) * Pm(s), "j"), sum(Vi(x) * c(1, 2, 3), "j"))
     left <- list(to_gpu(1:70) %*% K, 1:70 %*% K)
-    copied <- list(as.matrix(X), as.matrix(to_gpu(x, "row")), as.matrix(B), as.numeric(B))
+    copied <- list(as.matrix(X), as.matrix(to_gpu(x, "row")), as.matrix(B), as.numeric(B), as.vector(X))
     named <- to_gpu(matrix(1:4, 2, dimnames = list(c("a", "b"), c("u", "v"))))
     frame <- to_gpu(data.frame(u = 1:3, v = c(TRUE, NA, FALSE)))
     x2 <- x
@@ -36,6 +36,8 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
                    args = (Vi(X) + Vi(X) + Vi(to_gpu(x)))$args, shown = format(K),
                    classes = c(class_of(Vi(X) + X), class_of(Pm(X)), class_of(Vi(B)),
                                class_of(X[1, ]), class_of(X[1] <- 1), class_of(t(X)),
+                               class_of(is.na(X)), class_of(anyNA(X)), class_of(unique(X)),
+                               class_of(X$a <- 3), class_of(X[["dim"]] <- c(3, 70)),
                                class_of(to_gpu("a")), class_of(to_gpu(K)), class_of(Vi(s)),
                                class_of(to_gpu(array(0, c(2, 2, 2)))), class_of(op(list(X, Y))),
                                class_of(op(list(X, X[0], b)))),
@@ -53,7 +55,7 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
   expect_identical(got$weighted[[1]], got$weighted[[3]])
   expect_identical(got$weighted[[2]], got$weighted[[3]])
   expect_identical(got$left[[1]], got$left[[2]])
-  expect_identical(got$copied, list(x, x, b, as.vector(b)))
+  expect_identical(got$copied, list(x, x, b, as.vector(b), as.vector(x)))
   expect_identical(got$named, matrix(c(1, 2, 3, 4), 2, dimnames = list(c("a", "b"), c("u", "v"))))
   expect_identical(got$frame, cbind(u = c(1, 2, 3), v = c(1, NA, 0)))
   expect_identical(got$changed, x[1])
@@ -63,7 +65,7 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
   expect_identical(got$length, 210L)
   expect_identical(got$args, c("V0=Vi(3)", "V1=Vi(3)"))
   expect_true("  V1=Vj(3), 150 rows" %in% got$shown)
-  expect_identical(got$classes, rep("rkeops_error_argument", 12))
+  expect_identical(got$classes, rep("rkeops_error_argument", 17))
   expect_match(got$shape, "`y`")
   expect_truth(got$double, machine_eps[["float64"]])
   for (found in got$back) expect_identical(found, got$plain_back)

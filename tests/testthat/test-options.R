@@ -14,6 +14,18 @@ test_that("options have defaults, and unknown names and values are refused", {
   expect_error(set_rkeops_options(list("float64")), class = "rkeops_error_argument")
 })
 
+test_that("what is no list of options is refused by name, and nothing is lost", {
+  old <- getOption("rkeops")
+  on.exit(options(rkeops = old))
+  for (wrong in list(5, "x", list(backend = "GPU"))) {
+    options(rkeops = wrong)
+    expect_error(sum(Vi(matrix(1)) - Vj(matrix(2)), "j"), "`rkeops`",
+                 class = "rkeops_error_argument")
+  }
+  options(rkeops = old)
+  expect_equal(sum(Vi(matrix(1)) - Vj(matrix(2)), "j")[1], -1)
+})
+
 test_that("setting some options keeps the others, and what is returned sets them back", {
   old <- set_rkeops_options(list(precision = "float64"))
   expect_identical(get_rkeops_options("cache_dir"), old$cache_dir)

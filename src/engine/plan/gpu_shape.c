@@ -178,7 +178,8 @@ static int loop_steps(const rk_nest *nest) {
 }
 
 static int is_wide(const rk_pass *pass) {
-  return state_words(pass, pass->state.components) > WIDE_WORDS;
+  int most = pass->options.precision == RK_FLOAT16 ? WIDE_WORDS * 3 / 4 : WIDE_WORDS;
+  return state_words(pass, pass->state.components) > most;
 }
 
 static void share_components(rk_gpu_shape *shape, const rk_pass *pass) {

@@ -119,6 +119,7 @@ static void run_together(rk_gpu_call *call, rk_gpu_share *share, int n) {
     }
     rk_os_thread_join(thread[k]);
   }
+  rk_residents_hold(0);
   free(thread);
 }
 

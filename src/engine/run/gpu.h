@@ -34,6 +34,9 @@ rk_status rk_resident_on(rk_resident *resident, rk_device *device, rk_cu_pointer
 /* On failure the arena stays the caller's. */
 rk_status rk_resident_adopt(rk_device *device, rk_arena *arena, rk_cu_pointer data, int64_t rows,
                             int64_t dim, rk_resident **made, rk_error *error);
+/* While threads are at work on the devices, the calling thread must not touch their memory: what it
+ * frees meanwhile (a poll may run anything) is freed when the hold ends. */
+void rk_residents_hold(int hold);
 /* Smallest and largest finite value of each component (found while it was copied to the device);
  * NULL for results of passes. */
 const double *rk_resident_low(const rk_resident *resident);

@@ -78,7 +78,7 @@ static rk_status choose_cut(rk_gpu_share *s, rk_error *error) {
   if (rk_gpu_cut_choose(&sizes, &s->cut, &least)) return RK_OK;
   s->too_small = 1;
   return rk_fail(error, RK_ERROR_MEMORY,
-                 "out of memory on GPU %d: %.0f bytes are needed at least, %zu are available",
+                 "out of memory on GPU %d: this needs %.0f bytes, %zu are available",
                  rk_device_number(s->device), least, s->budget);
 }
 
@@ -358,9 +358,15 @@ static rk_status attempt(rk_gpu_share *s, rk_error *error) {
 }
 
 static rk_status attempts(rk_gpu_share *s, rk_error *error) {
+  rk_error first = {.status = RK_OK}; /* what the device said; later budgets are of our making */
   for (;;) {
     rk_status status = attempt(s, error);
-    if (status != RK_ERROR_MEMORY || s->too_small) return status;
+    if (status != RK_ERROR_MEMORY) return status;
+    if (s->too_small) {
+      if (first.status) *error = first;
+      return status;
+    }
+    if (!first.status) first = *error;
     rk_device_trim(s->device);
     s->budget /= 2;
   }

@@ -20,7 +20,11 @@ struct rk_resident {
   double *low, *high;   /* of each component; NULL for results of passes */
   device_copy *copy;
   int copies;
+  rk_resident *next;    /* among the dead */
 };
+
+static rk_resident *dead; /* freed while threads were at work on the devices */
+static int held;
 
 static double bytes_of(const rk_resident *r) { return (double)r->rows * (double)r->dim * 8; }
 
@@ -33,12 +37,30 @@ static rk_status add_copy(rk_resident *r, device_copy copy, rk_error *error) {
   return RK_OK;
 }
 
-void rk_resident_free(rk_resident *r) {
-  if (!r) return;
+static void free_now(rk_resident *r) {
   for (int k = 0; k < r->copies; k++) rk_arena_free(r->copy[k].arena);
   free(r->copy);
   free(r->low);
   free(r);
+}
+
+void rk_resident_free(rk_resident *r) {
+  if (!r) return;
+  if (!held) {
+    free_now(r);
+    return;
+  }
+  r->next = dead;
+  dead = r;
+}
+
+void rk_residents_hold(int hold) {
+  held = hold;
+  while (!held && dead) {
+    rk_resident *r = dead;
+    dead = r->next;
+    free_now(r);
+  }
 }
 
 /* ---- to a device ---- */
