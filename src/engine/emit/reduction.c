@@ -137,7 +137,8 @@ static void write_leave(rk_writer *w) {
           w->grouped ? ", int k0" : "");
   if (head) {
     rk_line(w, "const real m = rk_lane(z->m[u], l);");
-    rk_line(w, "values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;");
+    rk_line(w, "%svalues[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;",
+            w->grouped ? "if (!k0) " : "");
   }
   rk_open_each(w, "k", w->components);
   if (entry->start) leave_values(w);

@@ -164,7 +164,7 @@ RK_INLINE void rk_start(rk_state *z) {
 }
 RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld, int k0) {
   const real m = rk_lane(z->m[u], l);
-  values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
+  if (!k0) values[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;
   rk_each (k, 3) {
     if (k0 + k < 41) values[(k + k0 + 1) * ld] = rk_sum_wide_lane(&z->S[k][u], l);
   }
