@@ -74,7 +74,7 @@ static void release(void *address) {
 }
 
 /* Leaves what a function must keep on this stack and goes on with another one. (swapcontext would
- * do two calls of the system, and the address sanitizer would forget what it knows of the stack.) */
+ * call the system twice, and the address sanitizer would forget what it knows of the stack.) */
 __attribute__((naked, noinline)) static void swap_stacks(void **left __attribute__((unused)),
                                                          void *top __attribute__((unused))) {
   __asm__("push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"

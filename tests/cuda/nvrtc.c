@@ -319,6 +319,7 @@ static int cache_path(const text *unit, text *path) {
     h[k] = hash(h[k], header, n);
     h[k] = hash(h[k], compiler, strlen(compiler));
     h[k] = hash(h[k], FLAGS, strlen(FLAGS));
+    h[k] = hash(h[k], FLAGS, strlen(FLAGS));
     h[k] = hash(h[k], unit->at, unit->length);
   }
   free(header);

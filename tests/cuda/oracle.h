@@ -167,6 +167,12 @@ static inline double weight_at(const problem *q, int row, int k, int d) {
   return q->r->weight == 0 ? 1 : q->r->weight == 1 ? q->c->w[j] : q->c->b[j + (long)d * q->c->n];
 }
 
+/* Additions that a term goes through, in eps: short sums are part of the bounds, and in float64 the
+ * sum of the short sums is not more exact than they are. */
+static inline double additions(const problem *q) {
+  return q->summing + (q->eps < 1e-12 ? reduced_of(q) / 64.0 : 0);
+}
+
 static inline void expect_sum(const problem *q, int row, expected *e) {
   double v[MOST_DIM], error[MOST_DIM];
   int dim = pair_dim(q->c, q->kind);
@@ -175,37 +181,39 @@ static inline void expect_sum(const problem *q, int row, expected *e) {
     value_at(q, row, k, v, error);
     for (int d = 0; d < dim; d++) {
       e->value[d] += v[d];
-      e->bound[d] += 2 * q->eps * (error[d] + (4 + q->summing) * fabs(v[d]));
+      e->bound[d] += 2 * q->eps * (error[d] + (4 + additions(q)) * fabs(v[d]));
     }
   }
 }
 
 /* Max_SumShiftExp gives log of what it means. */
 static inline void expect_exponential(const problem *q, int row, expected *e) {
-  double v, error, most = -INFINITY, all = 0, all_error = 0;
+  double v, error, most = -INFINITY, all_error = 0;
+  long double all = 0;
   int dim = q->r->weight == 2 ? q->c->E : 1;
   for (int k = 0; k < reduced_of(q); k++) {
     value_at(q, row, k, &v, &error);
     if (v > most) most = v;
   }
   for (int d = 0; d < dim; d++) {
-    double sum = 0, bound = 0;
+    long double sum = 0;
+    double bound = 0;
     all = all_error = 0;
     for (int k = 0; k < reduced_of(q); k++) {
       value_at(q, row, k, &v, &error);
       double term = exp(v - most), w = weight_at(q, row, k, d);
-      double relative = 2 * q->eps * (error + 4 * fabs(v) + 12 + q->summing);
+      double relative = 2 * q->eps * (error + 4 * fabs(v) + 12 + additions(q));
       sum += w * term;
       bound += fabs(w) * term * relative;
       all += term;
       all_error += term * relative;
     }
     if (q->r->weight == 2) {
-      e->value[d] = sum / all;
-      e->bound[d] = bound / all + fabs(sum / all) * all_error / all;
+      e->value[d] = (double)(sum / all);
+      e->bound[d] = (bound + fabs(e->value[d]) * all_error) / (double)all;
     } else {
-      e->value[d] = log(sum) + most;
-      e->bound[d] = bound / sum + 4 * q->eps * fabs(e->value[d]);
+      e->value[d] = (double)(logl(sum) + most);
+      e->bound[d] = bound / (double)sum + 4 * q->eps * fabs(e->value[d]);
     }
   }
 }

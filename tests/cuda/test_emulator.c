@@ -106,7 +106,7 @@ static int run_some_sums(const char *function, int threads) {
 static int run_sums(void) { return run_some_sums("sums", 256); }
 static int run_warp_sums(void) { return run_some_sums("warp_sums", 32); }
 
-/* ---- halves: all of them, and what lies between ----------------------------------------------- */
+/* ---- halves: all of them, and what lies between ---------------------------------------------- */
 
 static double value_of_half(unsigned h) {
   int exponent = h >> 10 & 31, digits = h & 1023, sign = h >> 15 ? -1 : 1;
@@ -167,7 +167,7 @@ static int run_halves(void) {
   return wrong;
 }
 
-/* ---- the runs --------------------------------------------------------------------------------- */
+/* ---- the runs -------------------------------------------------------------------------------- */
 
 static const struct { const char *name; int (*run)(void); } kernels[] = {
   {"gauss", run_gauss}, {"copies", run_copies}, {"sums", run_sums}, {"warp_sums", run_warp_sums},

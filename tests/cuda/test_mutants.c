@@ -1,5 +1,5 @@
-/* Mistakes in kernels that the engine emitted: mutants/emitted.txt says which, and who must see them.
- * Each run is a process of its own: test_mutants FORMULA, with the edit in RKEOPS_STANDIN_EDIT. */
+/* Mistakes in kernels that the engine emitted: mutants/emitted.txt says which, and who must see
+ * them. Each run is a process of its own: test_mutants FORMULA, RKEOPS_STANDIN_EDIT being set. */
 #include "check.h"
 #include "mutants.h"
 
@@ -43,7 +43,7 @@ static const formula formulas[] = {
   {"wide", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 100, 130, wide, 0}};
 enum { FORMULAS = sizeof formulas / sizeof *formulas };
 
-/* ---- one run ---------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 static double expected(const formula *f, const double *x, const double *y, const double *b, int m,
                        int n, int i, int c) {

@@ -1,5 +1,5 @@
-/* The stand-in driver and the stand-in for NVRTC themselves: what they refuse, what they notice, how
- * they fail on demand, and that they come on. */
+/* The stand-in driver and the stand-in for NVRTC themselves: what they refuse, what they notice,
+ * how they fail on demand, and that they come on. */
 #include "check.h"
 #include "client.h"
 
@@ -49,7 +49,7 @@ static void buffers(void) {
   CHECK(cu.count("buffers") == 0, "and gone");
 }
 
-/* ---- schedules -------------------------------------------------------------------------------- */
+/* ---- schedules ------------------------------------------------------------------------------- */
 
 static void lazy_copies(void) {
   cu_pointer p = client_copy(NULL, 8);
@@ -88,7 +88,7 @@ static void lazy_copies(void) {
   set("LAZY", NULL);
 }
 
-/* ---- launches ---------------------------------------------------------------------------------- */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 static int launch(handle f, unsigned x, unsigned y, unsigned threads, void **parameters) {
   return cu.cuLaunchKernel(f, x, y, 1, threads, 1, 1, 0, stream, parameters, NULL);
@@ -138,8 +138,8 @@ static void large_parameters(void) {
         !launch(f, 1, 1, 1, (void *[]){v, &k, &p}), "a struct of 4000 bytes");
   cu.cuMemcpyDtoHAsync_v2(&out, p, 8, stream);
   CHECK(out == 7, "arrives");
-  CHECK(!cu.cuModuleGetFunction(&f, module, "more") && launch(f, 1, 1, 1, (void *[]){v, v, &p}) == 1,
-        "more than 4096 bytes do not");
+  CHECK(!cu.cuModuleGetFunction(&f, module, "more") &&
+        launch(f, 1, 1, 1, (void *[]){v, v, &p}) == 1, "more than 4096 bytes do not");
   CHECK(!cu.cuModuleGetFunction(&f, module, "greedy") && launch(f, 1, 1, 1, (void *[]){&p}) == 701,
         "nor does a kernel with too much shared memory");
   CHECK(!cu.cuModuleUnload(module) && cu.cuModuleUnload(module) == 400, "unloaded once");
@@ -147,7 +147,35 @@ static void large_parameters(void) {
   cu.cuMemFree_v2(p);
 }
 
-/* ---- faults ------------------------------------------------------------------------------------ */
+/* The same name stands for other things in other modules. */
+static void modules_apart(void) {
+  static const char text[] =
+    "struct in { double v[%d]; };\n"
+    "static __device__ __noinline__ double last(in a) { return a.v[%d - 1]; }\n"
+    "extern \"C\" __global__ void take(in a, double *out) { *out = last(a); }\n";
+  double v[9], out = 0;
+  cu_pointer p = client_copy(NULL, 8);
+  handle module[2], f[2];
+  for (int k = 0; k < 9; k++) v[k] = k;
+  for (int m = 0; m < 2; m++) {
+    char one[400];
+    int code;
+    snprintf(one, sizeof one, text, 2 + 7 * m, 2 + 7 * m);
+    char *image = client_compile(one, "sm_90", &code, NULL);
+    CHECK(image && !cu.cuModuleLoadDataEx(&module[m], image, 0, NULL, NULL) &&
+          !cu.cuModuleGetFunction(&f[m], module[m], "take"), "a module");
+    free(image);
+  }
+  for (int m = 0; m < 2; m++) {
+    launch(f[m], 1, 1, 1, (void *[]){v, &p});
+    cu.cuMemcpyDtoHAsync_v2(&out, p, 8, stream);
+    CHECK(out == 1 + 7 * m, "modules do not see each other");
+    cu.cuModuleUnload(module[m]);
+  }
+  cu.cuMemFree_v2(p);
+}
+
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static void touch_and_mend(handle f, cu_pointer p, long long at, const char *what) {
   double value = 1;
@@ -197,7 +225,7 @@ static void overrun(void) {
 #endif
 }
 
-/* ---- failing on demand ------------------------------------------------------------------------- */
+/* ---- failing on demand ----------------------------------------------------------------------- */
 
 static void demands(void) {
   cu_pointer p = 0;
@@ -227,7 +255,7 @@ static void without_context(void) {
   CHECK(!cu.cuCtxPushCurrent_v2(context), "and comes back");
 }
 
-/* ---- NVRTC ------------------------------------------------------------------------------------- */
+/* ---- NVRTC ----------------------------------------------------------------------------------- */
 
 static int cancel(void *data, void *unused) {
   (void)unused;
@@ -257,7 +285,7 @@ static void compiling(void) {
   cu.nvrtcDestroyProgram(&program);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------ */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 typedef struct { int device, wrong; handle f; } worker;
 
@@ -310,6 +338,7 @@ int main(void) {
   lazy_copies();
   launch_limits();
   large_parameters();
+  modules_apart();
   for (int lazy = 0; lazy < 2; lazy++) {
     set("LAZY", lazy ? "1" : NULL);
     faults();

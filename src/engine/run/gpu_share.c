@@ -78,7 +78,7 @@ static rk_status choose_cut(rk_gpu_share *s, rk_error *error) {
   if (rk_gpu_cut_choose(&sizes, &s->cut, &least)) return RK_OK;
   s->too_small = 1;
   return rk_fail(error, RK_ERROR_MEMORY,
-                 "out of memory on GPU %d: this needs %.0f bytes, %zu are available",
+                 "out of memory on GPU %d: %.0f bytes are needed, %zu are available",
                  rk_device_number(s->device), least, s->budget);
 }
 

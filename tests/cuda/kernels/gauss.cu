@@ -1,4 +1,4 @@
-/* Sums of a Gaussian kernel in D = 3: 128 rows of a block, columns in tiles through shared memory. */
+/* Sums of a Gaussian kernel in D = 3: 128 rows of a block, columns in tiles of shared memory. */
 struct sizes { const float *values; long long rows, columns; };
 
 extern "C" __global__ void __launch_bounds__(128)
