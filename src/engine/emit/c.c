@@ -81,16 +81,10 @@ static const char *flush_text(const rk_pass *pass) {
   return pass->reduction->reduction->start ? "" : "rk_flush(z);";
 }
 
-static long flush_period(const rk_pass *pass, const rk_tile *tile) {
-  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
-  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
-  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
-}
-
 /* Lanes along the kept index: the columns are records, read one by one. */
 static void write_record_loop(rk_writer *w) {
   int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
-  long flush = flush_period(w->pass, w->tile);
+  long flush = rk_flush_period(w->pass, w->tile);
   rk_open(w, "for (long j = 0; j < n;)");
   rk_line(w, "const long end = n - j > %ldL ? j + %ldL : n;", flush, flush);
   rk_line(w, "for (; j + %d <= end; j += %d)", columns, columns);
@@ -106,7 +100,7 @@ static void write_record_loop(rk_writer *w) {
 static void write_lane_loop(rk_writer *w) {
   int block = block_columns(w->tile), lanes = w->tile->lanes;
   int size = w->pass->slots[RK_NEST_COLUMN].size;
-  long flush = flush_period(w->pass, w->tile);
+  long flush = rk_flush_period(w->pass, w->tile);
   flush = flush > 1L << 30 ? flush : flush * lanes;
   rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
   rk_open(w, "for (long j = 0; j < n;)");

@@ -129,17 +129,11 @@ void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape) {
   rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
 }
 
-static long flush_period(const rk_pass *pass, const rk_tile *tile) {
-  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
-  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
-  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
-}
-
 static int is_sum(const rk_writer *w) { return !w->pass->reduction->reduction->start; }
 
 void rk_write_columns(rk_writer *w, const char *call, int tile) {
   int columns = w->tile->columns;
-  long flush = flush_period(w->pass, w->tile);
+  long flush = rk_flush_period(w->pass, w->tile);
   int inner = is_sum(w) && flush < tile;
   rk_line(w, "int j = 0;");
   if (inner) {
@@ -156,7 +150,7 @@ void rk_write_columns(rk_writer *w, const char *call, int tile) {
 
 /* The state of the block's rows goes out as part blockIdx.y. */
 void rk_write_pair_end(rk_writer *w, const char *row) {
-  if (is_sum(w) && flush_period(w->pass, w->tile) > 1L << 30) rk_line(w, "rk_flush(z);");
+  if (is_sum(w) && rk_flush_period(w->pass, w->tile) > 1L << 30) rk_line(w, "rk_flush(z);");
   rk_line(w, "values += (long long)blockIdx.y * %d * ld;", w->pass->state.values);
   rk_line(w, "positions += (long long)blockIdx.y * %d * ld;", w->pass->state.positions);
   rk_open(w, "rk_each (u, %d)", w->tile->rows);

@@ -17,6 +17,12 @@ static const char *sum_kind(const rk_pass *pass) {
   return wide ? "wide" : "same";
 }
 
+long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
+  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
+  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
+  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
+}
+
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   size_t vectors = (size_t)tile->rows * (size_t)pass->state.components;
   if (pass->reduction->reduction->start)

@@ -84,6 +84,7 @@ void rk_open_each(rk_writer *w, const char *k, int n);
 /* reduction.c */
 void rk_write_state(rk_writer *w);
 void rk_write_accumulate(rk_writer *w);
+long rk_flush_period(const rk_pass *pass, const rk_tile *tile); /* columns; above 2^30: never */
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile);
 
 /* staging.c: component k + first of a side inside such a loop; 0 when there is no room for it. The

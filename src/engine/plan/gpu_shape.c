@@ -13,7 +13,7 @@ enum {
   WALK_THREADS = 128, WALK_COLUMNS = 4, WALK_TILE = 128,
   CHEAP = 32, SHORT = 8,   /* operations of a pair, components of a record: twice the columns */
   CALL = 60,               /* operations that a function of the library stands for, compiled */
-  MUCH_CODE = 1024,        /* operations that are written out: the compiler's time grows with them */
+  MUCH_CODE = 1024,        /* operations that are written out: the compiler's time */
   WALK_BYTES = 16384,      /* of a tile of columns in shared memory: there are two */
   WALK_WORDS = 150,        /* what rows may take, tiles of pairs included */
   WALK_WORDS_ONE = 168,    /* the same with one row */

@@ -340,6 +340,11 @@ void rk_pass_free(rk_pass *pass) {
 
 /* ---- tiles ---- */
 
+double rk_pair_cost(const rk_pass *pass) {
+  return pass->nest[RK_NEST_PAIR].cost + 2 +
+         (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
+}
+
 /* Vector registers hold the tile of folds and short sums: 16 of 32, 8 of 16. Panels and very wide
  * results live in memory: one row of vectors at a time keeps them near. K smallest with many lanes
  * change more often than with few. Measured with bench/gauss.R and bench/reductions.R. */

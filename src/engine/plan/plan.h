@@ -68,6 +68,9 @@ typedef struct {
   int variables;
 } rk_pass;
 
+/* Operations for a pair, for estimates of time; entering a list of K costs K now and then. */
+double rk_pair_cost(const rk_pass *pass);
+
 /* Numbers that a target chooses: see rk_tile_choose. */
 typedef struct {
   rk_lane_axis axis;

@@ -116,18 +116,13 @@ static double least_bytes(const rk_gpu_sizes *s) {
 
 /* ---- launches and parts ---- */
 
-/* Operations for a pair; entering a list of K costs K now and then. */
-static double pair_cost(const rk_pass *pass) {
-  return pass->nest[RK_NEST_PAIR].cost + 2 +
-         (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
-}
-
 /* Seconds of a multiprocessor for one block of rows and one column. */
 static double column_seconds(const rk_gpu_sizes *s) {
   double clock = s->limits->clock > 0 ? s->limits->clock * 1e3 : 1e9;
   double slower = s->pass->options.precision == RK_FLOAT64 && s->limits->double_ratio > 1
                       ? s->limits->double_ratio : 1;
-  return s->shape->row_block * pair_cost(s->pass) * slower / (MULTIPROCESSOR_LANES * PEAK * clock);
+  return s->shape->row_block * rk_pair_cost(s->pass) * slower /
+         (MULTIPROCESSOR_LANES * PEAK * clock);
 }
 
 static int multiprocessors(const rk_gpu_sizes *s) {

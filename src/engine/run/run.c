@@ -46,18 +46,11 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 
-/* Vector operations for a vector of pairs; entering a list of K costs K now and then. */
-static double pair_cost(const job *j) {
-  const rk_pass *pass = &j->stage->pass;
-  return pass->nest[RK_NEST_PAIR].cost + 2 +
-         (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
-}
-
 static void cut(job *j) {
   const rk_tile *tile = &j->module->tile;
   /* vector operations of one block of rows times one column (kept) or one vector of them */
   int64_t width = tile->axis == RK_LANES_KEPT ? 1 : tile->lanes;
-  double seconds = pair_cost(j) * tile->rows * operation_seconds /
+  double seconds = rk_pair_cost(&j->stage->pass) * tile->rows * operation_seconds /
                    (double)width;
   int64_t unit = rk_block_columns(tile) > 1 ? rk_block_columns(tile) : 64;
   double columns = floor(chunk_seconds / seconds);
@@ -218,8 +211,8 @@ static rk_status run_tasks(job *j, int threads, rk_poll poll, void *poll_data, r
 }
 
 static double all_seconds(const job *j) {
-  return pair_cost(j) * (double)j->kept_rows * (double)j->reduced_rows * operation_seconds /
-         j->module->tile.lanes;
+  return rk_pair_cost(&j->stage->pass) * (double)j->kept_rows * (double)j->reduced_rows *
+         operation_seconds / j->module->tile.lanes;
 }
 
 rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows,
