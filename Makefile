@@ -3,6 +3,7 @@
 #   make demo        map of a kernel regression (demo.png), then a 1e5 x 1e5 Gaussian product
 #   make test        engine tests under sanitizers, then the R tests
 #   make test-full   the same with larger grids (minutes to hours)
+#   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
 #   make check       R CMD build, R CMD check
 #   make bench       the scripts of bench/: figures in bench/results/
 #   make docs        NAMESPACE and man/ by roxygen2
@@ -13,16 +14,18 @@
 
 LIBRARY := $(CURDIR)/.library
 BUILD := .build
+FORMULAS := 300
+SEED := 20261
 INSTALLED := $(LIBRARY)/rkeops/DESCRIPTION
 SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE .Rbuildignore) \
   $(shell find $(wildcard R src inst man vignettes) -type f ! -name '*.o' ! -name '*.so')
 
 export R_LIBS := $(LIBRARY)
 
-.PHONY: help setup install demo test test-full check bench docs clean
+.PHONY: help setup install demo test test-full random check bench docs clean
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 setup:
 	@sh tools/setup.sh
@@ -41,6 +44,9 @@ test: install
 
 test-full: install
 	@RKEOPS_TEST_FULL=1 sh tools/test.sh
+
+random:
+	@sh tools/random.sh $(BUILD) $(FORMULAS) $(SEED)
 
 check: setup
 	@sh tools/check.sh $(BUILD)/check

@@ -14,6 +14,7 @@
 #'   `"Sum_Reduction(Exp(-SqDist(x,y))*b, j)"`, possibly after definitions separated by `;`
 #'   (`"d = x - y; Sum_Reduction(Exp(-SqNorm2(d))*b, j)"`). The last argument of the reduction is
 #'   the index that is reduced: `j` or 0 for one result for each i, `i` or 1 for one for each j.
+#'   [rkeops_formulas] is the reference of all operations and reductions.
 #' @param args character vector that declares the variables: `"x=Vi(3)"` has one row of 3 numbers
 #'   for each i, `"y=Vj(3)"` for each j, `"s=Pm(1)"` is a parameter. Either all or none have a
 #'   position: `"x=Vi(0,3)"`.
@@ -31,7 +32,8 @@
 #'   The result is a matrix with one row for each i (or j): of D columns for most reductions, for
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
 #'   and `ArgKMin` an array n x K x D (a matrix n x K when D is 1), for `KMin_ArgKMin` a list of
-#'   two. Positions count from 1, see option `index_base` of [set_rkeops_options()].
+#'   two. Positions count from 1, see option `index_base` of [set_rkeops_options()]. A formula of
+#'   several results, separated by commas, gives a list of them.
 #'
 #'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
 #'   `sum_scheme`.
@@ -42,6 +44,7 @@
 #' y <- matrix(runif(60), ncol = 3)
 #' op(list(x, y, rep(1, 20), 0.5))
 #' op(list(s = 0.5, b = rep(1, 20), x = x, y = y))
+#' @seealso [keops_grad()] for derivatives.
 #' @export
 keops_kernel <- function(formula, args, sum_scheme = "auto") {
   if (!is_string(formula))
@@ -128,12 +131,13 @@ run_program <- function(program, input, inner_dim = "col") {
   options <- engine_options()
   input <- arrange_input(input, program$variables$name)
   rows_inside <- is_row(inner_dim)
+  if (length(program$shapes)) input <- flattened(input, program, rows_inside)
   out <- .Call(C_run, program, input, rows_inside, options)
   if (is.null(out))
     out <- .Call(C_run, program, plain_input(input, program$variables), rows_inside, options)
   out <- checked(out)
   if (program$positions) explain_positions()
-  out
+  shaped(out, program$result_shape)
 }
 
 is_row <- function(inner_dim) {
@@ -165,18 +169,20 @@ plain_input <- function(input, variables) {
 }
 
 # A plain numeric (or logical) matrix or vector with the values of x; on a GPU it stays there.
-plain_numbers <- function(x, name, is_matrix = TRUE) {
+plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   if (is_gpu(x)) return(x)
   if (is.LazyTensor(x) || is.factor(x) || is.null(x)) refuse_numbers(x, name)
   if (is.data.frame(x)) {
-    if (!all(vapply(x, is_plain_number, NA))) refuse_numbers(x, name, "numeric columns")
+    fits <- function(column) is_plain_number(column) || complex_too && is.complex(column)
+    if (!all(vapply(x, fits, NA))) refuse_numbers(x, name, "numeric columns")
     x <- as.matrix(x)
   } else if (is.object(x)) {
     x <- tryCatch(as.matrix(x), error = function(e) refuse_numbers(x, name))
   }
-  if (is.complex(x))
-    throw("argument", "`", name, "` is complex: this version computes with real numbers only")
-  if (!is.numeric(x) && !is.logical(x)) refuse_numbers(x, name)
+  if (is.complex(x) && !complex_too)
+    throw("argument", "`", name, "` is complex: expected real numbers; a formula takes complex ",
+          "ones as columns Re, Im, Re, Im, ..., a LazyTensor takes them as they are")
+  if (!is.numeric(x) && !is.logical(x) && !is.complex(x)) refuse_numbers(x, name)
   if (is_matrix && length(dim(x)) > 2L) refuse_numbers(x, name)
   attributes(x) <- list(dim = dim(x))
   x
@@ -232,12 +238,13 @@ build_formulas <- function(formulas) {
   lapply(programs, new_operator, NULL)
 }
 
-operation_table <- function() {
-  as.data.frame(.Call(C_operation_table), stringsAsFactors = FALSE)
-}
+operation_table <- function() as_table(.Call(C_operation_table))
 
-reduction_table <- function() {
-  as.data.frame(.Call(C_reduction_table), stringsAsFactors = FALSE)
+reduction_table <- function() as_table(.Call(C_reduction_table))
+
+as_table <- function(columns) {
+  columns$derivatives <- I(columns$derivatives)
+  as.data.frame(columns, stringsAsFactors = FALSE)
 }
 
 counters <- function() .Call(C_counters)

@@ -9,14 +9,16 @@
 #   kind     "Vi", "Vj" or "Pm", for each of them
 #   dimres   its dimension
 #   logical  whether it is of logical kind
+#   complex  whether its components are complex: pairs of numbers for the engine, see complex.R
 # When two LazyTensors meet, their tables are merged by identifier; leaves that are the same R
 # object at that moment share one element of `data`. So the text for the engine names each value
 # once, and its length grows with the number of R operations only.
 
-new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE) {
+new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE,
+                           complex = FALSE) {
   x <- list(root = root, table = table, leaves = leaves, data = data, kind = kind,
-            dimres = dimres, logical = logical)
-  class(x) <- "LazyTensor"
+            dimres = dimres, logical = logical, complex = complex)
+  class(x) <- c(if (complex) "ComplexLazyTensor", "LazyTensor")
   x
 }
 
@@ -29,10 +31,11 @@ part <- function(x, name) .subset2(x, name)
 #' LazyTensors makes a formula, nothing more; a reduction such as `sum(x, index = "j")` or
 #' `x %*% b` computes.
 #'
-#' @param x a numeric matrix with one row for each i (`Vi()`, index `"i"`) or each j (`Vj()`,
-#'   index `"j"`), or a number or vector: a parameter, the same for all pairs. A data.frame of
-#'   numbers is converted. [to_gpu()] of these is taken too.
+#' @param x a numeric or complex matrix with one row for each i (`Vi()`, index `"i"`) or each j
+#'   (`Vj()`, index `"j"`), or a number or vector: a parameter, the same for all pairs. A data.frame
+#'   of numbers is converted. [to_gpu()] of real ones is taken too.
 #' @param index `"i"`, `"j"`, or `NA` for a parameter.
+#' @param is_complex `TRUE` to take real numbers as complex ones; see [complex-numbers].
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
 #'   depend on the index) and dimension. It has the elements `formula`, `args`, `data` and
 #'   `dimres`.
@@ -43,60 +46,73 @@ part <- function(x, name) .subset2(x, name)
 #' K_ij
 #' sum(K_ij, index = "j")
 #' @export
-LazyTensor <- function(x, index = NA) {
+LazyTensor <- function(x, index = NA, is_complex = FALSE) {
   if (length(index) != 1L || !(is.na(index) || index %in% c("i", "j")))
     throw("argument", "`index` is ", describe(index), ": expected \"i\", \"j\" or NA")
-  if (is.na(index)) parameter(x) else indexed(x, if (index == "i") "Vi" else "Vj")
+  if (is.na(index)) parameter(x, is_complex)
+  else indexed(x, if (index == "i") "Vi" else "Vj", is_complex)
 }
 
 #' @rdname LazyTensor
 #' @export
-Vi <- function(x) indexed(x, "Vi")
+Vi <- function(x, is_complex = FALSE) indexed(x, "Vi", is_complex)
 
 #' @rdname LazyTensor
 #' @export
-Vj <- function(x) indexed(x, "Vj")
+Vj <- function(x, is_complex = FALSE) indexed(x, "Vj", is_complex)
 
 #' @rdname LazyTensor
 #' @export
-Pm <- function(x) parameter(x)
+Pm <- function(x, is_complex = FALSE) parameter(x, is_complex)
 
-indexed <- function(x, kind) {
-  if (!is_plain_number(x) || is.object(x)) x <- plain_numbers(x, "x")
-  if (is_gpu(x)) check_not_lost(x)
+indexed <- function(x, kind, is_complex = FALSE) {
+  x <- leaf_numbers(x, is_complex)
   if (length(dim(x)) != 2L)
     throw("argument", "`x` is ", describe(x), ": expected a matrix, one row for each ",
           substring(kind, 2L), " (for instance matrix(x, ncol = 1)); Pm() makes a parameter")
-  leaf(x, kind, check_leaf_dim(ncol(x)))
+  leaf(x, kind)
 }
 
-parameter <- function(x) {
+parameter <- function(x, is_complex = FALSE) {
   if (length(dim(x)) == 2L)
     throw("argument", "`x` is ", describe(x), ": expected a number or a vector; ",
           "Vi() and Vj() take matrices")
-  if (is_gpu(x)) return(leaf(check_not_lost(x), "Pm", check_leaf_dim(length(x))))
-  x <- plain_numbers(x, "x", is_matrix = FALSE)
-  if (length(x) == 1L && is_whole(x)) constant(x, paste0("IntCst(", number_text(x), ")"))
-  else leaf(x, "Pm", check_leaf_dim(length(x)))
+  x <- leaf_numbers(x, is_complex, is_matrix = FALSE)
+  if (length(x) == 1L && !is_gpu(x) && is_whole(x))
+    constant(x, paste0("IntCst(", number_text(x), ")"))
+  else leaf(x, "Pm")
 }
 
-check_leaf_dim <- function(dim) {
-  if (dim >= 1L && dim <= max_dim) return(as.integer(dim))
-  throw("shape", "`x` has dimension ", dim, ": expected 1 to ", max_dim)
+# As given where that is possible, so that one R object is one variable.
+leaf_numbers <- function(x, is_complex, is_matrix = TRUE) {
+  check_flag(is_complex, "is_complex")
+  if (is_gpu(x)) {
+    if (is_complex) throw("argument", "`x` is ", describe(x), ": expected complex numbers in R")
+    return(check_not_lost(x))
+  }
+  plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
+  if (!plain || !is_matrix) x <- plain_numbers(x, "x", is_matrix, complex_too = TRUE)
+  if (is_complex && !is.complex(x)) x + 0i else x
 }
 
 is_whole <- function(x) is.numeric(x) && is.finite(x) && x == round(x) && abs(x) < 2^31
 
-leaf <- function(x, kind, dim) {
+leaf <- function(x, kind) {
+  dim <- if (kind == "Pm") length(x) else ncol(x)
+  if (dim < 1L || dim > max_dim / parts_of(x))
+    throw("shape", "`x` has dimension ", dim, ": expected 1 to ", max_dim %/% parts_of(x))
   id <- .Call(C_fresh_id, Sys.getpid())
   leaves <- 1L
   names(leaves) <- id
-  new_lazytensor(id, list(), leaves, list(x), kind, dim)
+  new_lazytensor(id, list(), leaves, list(x), kind, as.integer(dim), complex = is.complex(x))
 }
+
+# How many numbers of the engine a component is.
+parts_of <- function(x) if (is.complex(x)) 2L else 1L
 
 # A number in the text; the engine makes a hidden parameter of it.
 constant <- function(x, text = number_text(x)) {
-  if (!is.finite(x)) return(leaf(as.double(x), "Pm", 1L))
+  if (!is.finite(x)) return(leaf(as.double(x), "Pm"))
   define(text, list(), dimres = 1L)
 }
 
@@ -111,14 +127,14 @@ number_text <- function(x) {
 # ---- definitions ---------------------------------------------------------------------------------
 
 # The value op(operands, literals). An operation without operands is its own text.
-define <- function(op, operands, literals = NULL, dimres, logical = FALSE) {
+define <- function(op, operands, literals = NULL, dimres, logical = FALSE, complex = FALSE) {
   x <- merge_all(operands)
   ids <- vapply(operands, part, "", "root")
   literals <- if (length(literals)) number_text(literals)
   x$root <- .Call(C_hash, paste(c(op, ids, literals), collapse = ","))
   if (is.null(x$table[[x$root]]))
     x$table[[x$root]] <- list(op = op, operands = ids, literals = literals)
-  new_lazytensor(x$root, x$table, x$leaves, x$data, x$kind, as.integer(dimres), logical)
+  new_lazytensor(x$root, x$table, x$leaves, x$data, x$kind, as.integer(dimres), logical, complex)
 }
 
 # Table, leaves, data and kinds of all operands together.
@@ -225,7 +241,7 @@ formula_of <- function(x) {
 declarations_of_leaves <- function(x) {
   n <- seq_along(x$data)
   dims <- ifelse_int(x$kind == "Pm", lengths(x$data), vapply(x$data, NCOL, 1L))
-  sprintf("V%d=%s(%d)", n - 1L, x$kind, dims)
+  sprintf("V%d=%s(%d)", n - 1L, x$kind, dims * vapply(x$data, parts_of, 1L))
 }
 
 ifelse_int <- function(test, yes, no) {
@@ -238,7 +254,7 @@ ifelse_int <- function(test, yes, no) {
 #' @export
 `$.LazyTensor` <- function(x, name) {
   switch(name, formula = formula_of(x), args = declarations_of_leaves(unclass(x)),
-         part(x, name))
+         data = lapply(part(x, "data"), interleaved), part(x, name))
 }
 
 #' @export
@@ -263,7 +279,7 @@ format.LazyTensor <- function(x, ...) {
   data <- part(x, "data")
   rows <- vapply(data, NROW, 1L)
   rows <- ifelse_int(part(x, "kind") == "Pm", rep("", length(data)), paste(",", rows, "rows"))
-  c(paste0("<LazyTensor> ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
+  c(paste0("<", class(x)[1L], "> ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
            if (part(x, "logical")) ", logical"),
     paste0("formula: ", formula),
     if (length(data)) c("variables:", paste0("  ", declarations_of_leaves(unclass(x)), rows)))
@@ -286,9 +302,10 @@ summary.LazyTensor <- function(object, ...) print(object)
 #'
 #' @param x an object.
 #' @return `TRUE` or `FALSE`. `is.LazyTensor()`: whether it is a LazyTensor. Of a LazyTensor,
-#'   `is.LazyParameter()`: whether it is one number, the same for all pairs; `is.LazyVector()`:
-#'   whether one of its variables is a parameter; `is.LazyMatrix()`: whether one of its variables
-#'   is indexed by i or j. `is.int()`: whether x is one whole number.
+#'   `is.LazyParameter()`: whether it is one real number, the same for all pairs;
+#'   `is.LazyVector()`: whether one of its variables is a parameter; `is.LazyMatrix()`: whether one
+#'   of its variables is indexed by i or j; `is.ComplexLazyParameter()`: whether it is one complex
+#'   number. `is.int()`: whether x is one whole number.
 #' @examples
 #' is.LazyTensor(Pm(0.5))
 #' is.LazyParameter(Pm(0.5))
@@ -300,8 +317,10 @@ is.LazyTensor <- function(x) inherits(x, "LazyTensor")
 #' @export
 is.LazyParameter <- function(x) {
   check_lazy(x, "x")
-  part(x, "dimres") == 1L && all(part(x, "kind") == "Pm")
+  is_one_number(x) && !part(x, "complex")
 }
+
+is_one_number <- function(x) part(x, "dimres") == 1L && all(part(x, "kind") == "Pm")
 
 #' @rdname is.LazyTensor
 #' @export
@@ -342,7 +361,8 @@ t.LazyTensor <- function(x) {
     x$table[[k]] <- node
   }
   names(x$table) <- new[names(x$table)]
-  new_lazytensor(new[[x$root]], x$table, x$leaves, x$data, unname(x$kind), x$dimres, x$logical)
+  new_lazytensor(new[[x$root]], x$table, x$leaves, x$data, unname(x$kind), x$dimres, x$logical,
+                 x$complex)
 }
 
 # ---- base functions that would misread a LazyTensor ----------------------------------------------

@@ -1,8 +1,16 @@
 # Operations on LazyTensors: each adds one definition, named as in the formula language.
 
-# The value of an operation whose operands have equal dimensions, or dimension 1.
+# The value of an operation on real numbers whose operands have equal dimensions, or dimension 1.
 broadcast <- function(op, operands, literals = NULL, logical = FALSE) {
+  check_real(operands)
   define(op, operands, literals, common_dim(operands), logical)
+}
+
+check_real <- function(operands) {
+  if (any_complex(operands))
+    throw("argument", "an operand is complex: expected real numbers; Re(), Im(), Mod() and Arg() ",
+          "make them")
+  operands
 }
 
 common_dim <- function(operands) {
@@ -17,16 +25,18 @@ common_dim <- function(operands) {
 as_operand <- function(x, other) {
   if (is.LazyTensor(x)) return(x)
   if (is_gpu(x) && is.null(dim(x))) return(parameter(x))
-  if (is.object(x) || length(dim(x)) || !(is.numeric(x) || is.logical(x)) || !length(x))
+  if (is.object(x) || length(dim(x)) || !length(x) ||
+      !(is.numeric(x) || is.logical(x) || is.complex(x)))
     throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a number or a ",
           "vector; Vi(), Vj() and Pm() convert matrices")
-  if (length(x) == 1L) return(constant(as.double(x)))
+  if (!is.complex(x)) x <- as.double(x)
+  if (length(x) == 1L && !is.complex(x)) return(constant(x))
   size <- dim(other)
-  if (length(x) != size[3L] && length(x) %in% size[1:2])
+  if (length(x) != 1L && length(x) != size[3L] && length(x) %in% size[1:2])
     throw("shape", "an operand is a plain vector of length ", length(x), ", which is a number of ",
           "rows: expected a vector of length ", size[3L], " (a parameter), or Vi() or Vj() of a ",
           "one-column matrix")
-  leaf(as.double(x), "Pm", length(x))
+  leaf(as.vector(x), "Pm")
 }
 
 # All arguments as LazyTensors; one of them is.
@@ -49,7 +59,7 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' Comparisons, and `!`, `&` and `|` of them, are of logical kind: a condition for [where()] and
 #' [ifelse()], 0 or 1 in arithmetic. Between other LazyTensors `x | y` is the scalar product.
 #' `x^2` is a square, `x^0.5` a square root, `x^-0.5` its inverse (0 at 0), other whole powers are
-#' exact for negative bases.
+#' exact for negative bases. For complex operands see [complex-numbers].
 #'
 #' @param e1,e2 LazyTensors, numbers or vectors.
 #' @return A LazyTensor.
@@ -66,6 +76,7 @@ Ops.LazyTensor <- function(e1, e2) {
   if (missing(e2)) return(unary_operator(.Generic, e1))
   if (.Generic == "^") return(power(e1, e2))
   operands <- as_operands(e1, e2)
+  if (any_complex(operands)) return(complex_operator(.Generic, operands))
   switch(.Generic,
     "|" = , "&" = connective(.Generic, operands),
     "%%" = broadcast("Mod", c(operands, list(constant(0)))),
@@ -83,6 +94,7 @@ binary_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divid
 chooseOpsMethod.LazyTensor <- function(x, y, mx, my, cl, reverse) TRUE
 
 comparison <- function(op, operands, reversed = FALSE) {
+  check_real(operands)
   dim <- common_dim(operands) # before they are exchanged: an error names them in the user's order
   define(op, if (reversed) rev(operands) else operands, dimres = dim, logical = TRUE)
 }
@@ -90,7 +102,7 @@ comparison <- function(op, operands, reversed = FALSE) {
 unary_operator <- function(operator, x) {
   switch(operator,
     "+" = x,
-    "-" = broadcast("Minus", list(x)),
+    "-" = define("Minus", list(x), dimres = part(x, "dimres"), complex = part(x, "complex")),
     "!" = if (part(x, "logical")) broadcast("Not", list(x), logical = TRUE)
           else comparison("Equal", list(x, constant(0))))
 }
@@ -110,6 +122,7 @@ scalar_product <- function(operands) {
 }
 
 power <- function(x, y) {
+  if (any_complex(list(x, y))) return(complex_power(x, y))
   if (!is_number(y) || length(dim(y)) || !is.LazyTensor(x))
     return(broadcast("Powf", as_operands(x, y)))
   if (is.na(y)) return(broadcast("Powf", as_operands(x, y)))
@@ -145,6 +158,7 @@ math_operations <- c(
 #' @aliases Math.LazyTensor
 #' @export
 Math.LazyTensor <- function(x, ...) {
+  if (part(x, "complex")) return(complex_math(.Generic, x))
   if (.Generic %in% names(math_operations)) return(broadcast(math_operations[[.Generic]], list(x)))
   switch(.Generic,
     log = logarithm(x, ...),
@@ -169,11 +183,16 @@ rounded <- function(x, digits = 0) {
 
 # ---- functions of one operand --------------------------------------------------------------------
 
-# A function of one argument: the operation for a LazyTensor, `plain` for R numbers.
-elementwise <- function(op, plain) {
+# A function of one argument: the operation for a LazyTensor, `plain` for R numbers, and for a
+# complex LazyTensor if `is_arithmetic`.
+elementwise <- function(op, plain, is_arithmetic = FALSE) {
   force(op)
   force(plain)
-  function(x) if (is.LazyTensor(x)) broadcast(op, list(x)) else plain(x)
+  force(is_arithmetic)
+  function(x) {
+    if (!is.LazyTensor(x) || is_arithmetic && part(x, "complex")) plain(x)
+    else broadcast(op, list(x))
+  }
 }
 
 #' Elementwise functions
@@ -198,7 +217,7 @@ NULL
 
 #' @rdname elementwise
 #' @export
-square <- elementwise("Square", function(x) x^2)
+square <- elementwise("Square", function(x) x^2, is_arithmetic = TRUE)
 
 #' @rdname elementwise
 #' @export
@@ -206,7 +225,7 @@ rsqrt <- elementwise("Rsqrt", function(x) 1 / sqrt(x))
 
 #' @rdname elementwise
 #' @export
-inv <- elementwise("Inv", function(x) 1 / x)
+inv <- elementwise("Inv", function(x) 1 / x, is_arithmetic = TRUE)
 
 #' @rdname elementwise
 #' @export
@@ -340,7 +359,10 @@ norm2 <- function(x) define("Norm2", as_operands_of(x), dimres = 1L)
 
 #' @rdname norms
 #' @export
-normalize <- function(x) broadcast("Normalize", as_operands_of(x))
+normalize <- function(x) {
+  x <- as_lazy(x)
+  define("Normalize", list(x), dimres = part(x, "dimres"), complex = part(x, "complex"))
+}
 
 as_operands_of <- function(x) list(as_lazy(x))
 
@@ -349,16 +371,14 @@ as_lazy <- function(x) if (is.LazyTensor(x)) x else parameter(x)
 
 #' @rdname norms
 #' @export
-sqdist <- function(x, y) {
-  difference <- broadcast("Subtract", list(as_lazy(x), as_lazy(y)))
-  define("SqNorm2", list(difference), dimres = 1L)
-}
+sqdist <- function(x, y) define("SqNorm2", list(as_lazy(x) - as_lazy(y)), dimres = 1L)
 
 #' @rdname norms
 #' @export
 weightedsqnorm <- function(x, s) {
   x <- as_lazy(x)
   s <- as_lazy(s)
+  check_real(list(x, s))
   size <- part(x, "dimres")
   if (!part(s, "dimres") %in% c(1, size, as.double(size)^2))
     throw("shape", "`s` has dimension ", part(s, "dimres"), " and `x` has dimension ", size,
@@ -368,8 +388,50 @@ weightedsqnorm <- function(x, s) {
 
 #' @rdname norms
 #' @export
-weightedsqdist <- function(x, y, s) {
-  weightedsqnorm(broadcast("Subtract", list(as_lazy(x), as_lazy(y))), s)
+weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y), s)
+
+#' Products of matrices and vectors
+#'
+#' A matrix is a LazyTensor (or parameter) whose components are its entries by rows.
+#'
+#' @param m a matrix: its dimension is a multiple of that of `v`.
+#' @param v,x,y LazyTensors; one of two may be a number or a vector.
+#' @return A LazyTensor. `matvecmult`: the product of m and v, where m has as many columns as v has
+#'   components. `vecmatmult`: the product of v and m, where m has as many rows. `tensorprod`: all
+#'   products of a component of x and one of y, those of the first component of x first.
+#' @examples
+#' v <- Vi(matrix(1:6, 2))
+#' m <- c(1, 0, 0, 0, 1, 1) # 2 x 3
+#' sum(matvecmult(m, v), "j")
+#' @name matrices
+NULL
+
+#' @rdname matrices
+#' @export
+matvecmult <- function(m, v) matrix_times_vector("MatVecMult", list(m, v), c(1L, 2L))
+
+#' @rdname matrices
+#' @export
+vecmatmult <- function(v, m) matrix_times_vector("VecMatMult", list(v, m), c(2L, 1L))
+
+#' @rdname matrices
+#' @export
+tensorprod <- function(x, y) {
+  operands <- check_real(list(as_lazy(x), as_lazy(y)))
+  dim <- prod(vapply(operands, part, 1L, "dimres"))
+  if (dim > max_dim)
+    throw("shape", "the product has dimension ", dim, ": expected at most ", max_dim)
+  define("TensorProd", operands, dimres = dim)
+}
+
+# `place`: which of the operands is the matrix, which the vector.
+matrix_times_vector <- function(op, operands, place) {
+  operands <- check_real(lapply(operands, as_lazy))
+  dims <- vapply(operands, part, 1L, "dimres")[place]
+  if (dims[1L] %% dims[2L])
+    throw("shape", "`m` has dimension ", dims[1L], " and `v` has dimension ", dims[2L],
+          ": expected a multiple of it")
+  define(op, operands, dimres = dims[1L] / dims[2L])
 }
 
 #' Components of vectors
@@ -399,7 +461,14 @@ NULL
 elem <- function(x, m) {
   x <- as_lazy(x)
   m <- check_count(m, "m", from = 0L, to = part(x, "dimres") - 1L)
-  define("Elem", list(x), literals = m, dimres = 1L)
+  if (part(x, "complex")) move("Extract", x, m, 1L, 1L)
+  else define("Elem", list(x), literals = m, dimres = 1L)
+}
+
+# Extract(x, m, n) or ExtractT(x, m, n) of dimension `dim`; a complex component is two numbers.
+move <- function(op, x, m, n, dim) {
+  parts <- if (part(x, "complex")) 2L else 1L
+  define(op, list(x), literals = parts * c(m, n), dimres = dim, complex = part(x, "complex"))
 }
 
 #' @rdname components
@@ -408,7 +477,8 @@ elemT <- function(x, m, n) {
   x <- as_scalar(x)
   n <- check_count(n, "n", from = 1L, to = max_dim)
   m <- check_count(m, "m", from = 0L, to = n - 1L)
-  define("ElemT", list(x), literals = c(n, m), dimres = n)
+  if (part(x, "complex")) move("ExtractT", x, m, n, n)
+  else define("ElemT", list(x), literals = c(n, m), dimres = n)
 }
 
 #' @rdname components
@@ -417,7 +487,7 @@ extract <- function(x, m, d) {
   x <- as_lazy(x)
   m <- check_count(m, "m", from = 0L, to = part(x, "dimres") - 1L)
   d <- check_count(d, "d", from = 1L, to = part(x, "dimres") - m)
-  define("Extract", list(x), literals = c(m, d), dimres = d)
+  move("Extract", x, m, d, d)
 }
 
 #' @rdname components
@@ -426,20 +496,23 @@ extractT <- function(x, m, d) {
   x <- as_lazy(x)
   d <- check_count(d, "d", from = part(x, "dimres"), to = max_dim)
   m <- check_count(m, "m", from = 0L, to = d - part(x, "dimres"))
-  define("ExtractT", list(x), literals = c(m, d), dimres = d)
+  move("ExtractT", x, m, d, d)
 }
 
 #' @rdname components
 #' @export
 concat <- function(x, y) {
   operands <- list(as_lazy(x), as_lazy(y))
-  define("Concat", operands, dimres = sum(vapply(operands, part, 1L, "dimres")))
+  complex <- any_complex(operands)
+  if (complex) operands <- lapply(operands, as_complex_lazy)
+  define("Concat", operands, dimres = sum(vapply(operands, part, 1L, "dimres")),
+         complex = complex)
 }
 
 #' @rdname components
 #' @export
 one_hot <- function(x, D) {
-  x <- as_scalar(x)
+  x <- check_real(list(as_scalar(x)))[[1L]]
   D <- check_count(D, "D", from = 1L, to = max_dim)
   define("OneHot", list(x), literals = D, dimres = D)
 }
@@ -456,7 +529,7 @@ as_scalar <- function(x) {
     throw("argument", "`[` of a LazyTensor takes one argument, the components: x[k]")
   k <- chosen_components(..1, part(x, "dimres"))
   if (length(k) > 1L && all(diff(k) == 1L))
-    return(define("Extract", list(x), literals = c(k[1L] - 1L, length(k)), dimres = length(k)))
+    return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
   Reduce(concat, lapply(k - 1L, elem, x = x))
 }
 

@@ -8,13 +8,19 @@ sum_like <- c("Sum", "LogSumExp", "SumSoftMaxWeight", "LogSumExpWeight", "Max_Su
 reduce <- function(x, op, index, k = NULL, weight = NULL) {
   check_lazy(x, "x")
   check_index(index)
+  complex <- is_complex_reduction(x, op, weight)
   merged <- merge_all(c(list(x), if (!is.null(weight)) list(weight)))
   if (!length(merged$data))
     throw("argument", "`x` has no variable, only numbers: expected one made by Vi(), Vj() or Pm()")
-  parts <- formula_parts(merged, c(part(x, "root"), if (!is.null(weight)) part(weight, "root")))
+  roots <- c(part(x, "root"), if (!is.null(weight)) part(weight, "root"))
+  out <- run_formula(reduction_text(merged, roots, op, index, k), merged, op)
+  if (complex) complex_matrix(out) else out
+}
+
+reduction_text <- function(x, roots, op, index, k = NULL) {
+  parts <- formula_parts(x, roots)
   arguments <- paste(c(parts$roots, k, index), collapse = ", ")
-  text <- with_definitions(parts$definitions, paste0(op, "_Reduction(", arguments, ")"))
-  run_formula(text, merged, op)
+  with_definitions(parts$definitions, paste0(op, "_Reduction(", arguments, ")"))
 }
 
 run_formula <- function(text, x, op) {
@@ -23,9 +29,10 @@ run_formula <- function(text, x, op) {
   if (options$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", text, " with ",
           paste(declarations, collapse = ", "))
-  scheme <- if (op %in% sum_like) options$sum_scheme else "auto"
-  run_program(new_program(text, declarations, scheme), x$data)
+  run_program(new_program(text, declarations, scheme_of(op)), lapply(x$data, interleaved))
 }
+
+scheme_of <- function(op) if (op %in% sum_like) get_options()$sum_scheme else "auto"
 
 check_index <- function(index) {
   if (is_string(index) && index %in% c("i", "j")) return(index)
@@ -35,8 +42,11 @@ check_index <- function(index) {
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
 inner_or_over <- function(x, op, index) {
-  if (length(index) == 1L && is.na(index)) define(op, list(as_lazy(x)), dimres = 1L)
-  else reduce(x, op, index)
+  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index))
+  x <- as_lazy(x)
+  if (op == "Sum" && part(x, "complex"))
+    return(define("ComplexSum", list(x), dimres = 1L, complex = TRUE))
+  define(op, check_real(list(x)), dimres = 1L)
 }
 
 # Said once in a session: RKeOps counted from 0 and its users added 1.
@@ -206,7 +216,7 @@ check_exponent <- function(x) {
 
 as_weight <- function(weight, x) {
   if (is.LazyTensor(weight)) return(weight)
-  if (!(is.numeric(weight) || is_gpu(weight)) || length(dim(weight)))
+  if (!(is.numeric(weight) || is.complex(weight) || is_gpu(weight)) || length(dim(weight)))
     throw("argument", "`weight` is ", describe(weight), ": expected a LazyTensor")
   as_operand(weight, x)
 }
@@ -253,16 +263,14 @@ NULL
 matrixOps.LazyTensor <- function(x, y) matrix_product(x, y)
 
 matrix_product <- function(x, y) {
-  if (!is.LazyTensor(x)) return(t(reduce(y * as_rows(t(as_factor(x, "x", 1L)), "Vi"), "Sum", "i")))
-  if (!is.LazyTensor(y)) y <- as_rows(as_factor(y, "y", 2L), "Vj")
+  if (!is.LazyTensor(x)) return(t(reduce(y * leaf(t(as_factor(x, "x", 1L)), "Vi"), "Sum", "i")))
+  if (!is.LazyTensor(y)) y <- leaf(as_factor(y, "y", 2L), "Vj")
   reduce(x * y, "Sum", "j")
 }
 
 # A plain factor as a matrix; a vector is a row on the left and a column on the right.
 as_factor <- function(x, name, side) {
-  x <- plain_numbers(x, name)
+  x <- plain_numbers(x, name, complex_too = TRUE)
   if (is_gpu(x) && (side == 1L || length(dim(x)) != 2L)) x <- gpu_values(x)
   if (length(dim(x)) == 2L) x else if (side == 1L) matrix(x, nrow = 1L) else matrix(x, ncol = 1L)
 }
-
-as_rows <- function(x, kind) leaf(x, kind, check_leaf_dim(ncol(x)))

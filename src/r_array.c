@@ -93,12 +93,26 @@ static SEXP field_result(const rk_field *field, int64_t kept, int64_t reduced, i
 }
 
 /* One matrix, or a list of values and positions. */
-SEXP arrays_result(const rk_program_info *info, int64_t kept, int64_t reduced, int64_t base,
-                   rk_output *outputs) {
-  if (info->fields == 1) return field_result(&info->field[0], kept, reduced, base, &outputs[0]);
-  SEXP result = PROTECT(Rf_allocVector(VECSXP, info->fields));
-  for (int k = 0; k < info->fields; k++)
-    SET_VECTOR_ELT(result, k, field_result(&info->field[k], kept, reduced, base, &outputs[k]));
+static SEXP one_result(const rk_result *result, const int64_t *rows, int64_t base,
+                       rk_output *outputs) {
+  int64_t kept = rows[result->kept], reduced = rows[result->reduced];
+  if (result->fields == 1)
+    return field_result(&result->field[0], kept, reduced, base, &outputs[0]);
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, result->fields));
+  for (int k = 0; k < result->fields; k++)
+    SET_VECTOR_ELT(out, k, field_result(&result->field[k], kept, reduced, base, &outputs[k]));
   UNPROTECT(1);
-  return result;
+  return out;
+}
+
+SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
+                    rk_output *outputs) {
+  if (info->results == 1) return one_result(&info->result[0], rows, base, outputs);
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, info->results));
+  for (int r = 0; r < info->results; r++) {
+    SET_VECTOR_ELT(out, r, one_result(&info->result[r], rows, base, outputs));
+    outputs += info->result[r].fields;
+  }
+  UNPROTECT(1);
+  return out;
 }

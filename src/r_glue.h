@@ -54,8 +54,9 @@ typedef enum { ARRAYS_ready, ARRAYS_not_plain, ARRAYS_failed } arrays_state;
  * ARRAYS_failed: it lies on a GPU and cannot be read. */
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
                            rk_array *arrays, rk_error *error);
-SEXP arrays_result(const rk_program_info *info, int64_t kept, int64_t reduced, int64_t base,
-                   rk_output *outputs);
+/* The result of a program, or a list of its results; `outputs` is told where they are. */
+SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
+                    rk_output *outputs);
 
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 

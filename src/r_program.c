@@ -23,6 +23,8 @@ rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error 
 
 /* ---- description ----------------------------------------------------------------------------- */
 
+static const char *const kinds[] = {"Vi", "Vj", "Pm"};
+
 static SEXP variables_of(const rk_program_info *info) {
   const char *names[] = {"name", "kind", "dim", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
@@ -32,7 +34,6 @@ static SEXP variables_of(const rk_program_info *info) {
   SET_VECTOR_ELT(out, 1, kind);
   SEXP dim = Rf_allocVector(INTSXP, info->variables);
   SET_VECTOR_ELT(out, 2, dim);
-  static const char *const kinds[] = {"Vi", "Vj", "Pm"};
   for (int k = 0; k < info->variables; k++) {
     SET_STRING_ELT(name, k, Rf_mkCharCE(info->variable[k].name, CE_UTF8));
     SET_STRING_ELT(kind, k, Rf_mkChar(kinds[info->variable[k].kind]));
@@ -43,9 +44,35 @@ static SEXP variables_of(const rk_program_info *info) {
 }
 
 static int has_positions(const rk_program_info *info) {
-  for (int k = 0; k < info->fields; k++)
-    if (info->field[k].is_position) return 1;
+  for (int r = 0; r < info->results; r++)
+    for (int k = 0; k < info->result[r].fields; k++)
+      if (info->result[r].field[k].is_position) return 1;
   return 0;
+}
+
+/* The kind of variables with the same rows, the reduction, and vectors by field. */
+static SEXP result_of(const rk_result *result) {
+  const char *names[] = {"kept", "reduction", "k", "dim", "ranked", "positions", ""};
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(out, 0, Rf_mkString(kinds[result->kept]));
+  SET_VECTOR_ELT(out, 1, Rf_mkString(result->reduction));
+  for (int c = 2; c < 6; c++)
+    SET_VECTOR_ELT(out, c, Rf_allocVector(c < 4 ? INTSXP : LGLSXP, result->fields));
+  for (int f = 0; f < result->fields; f++) {
+    INTEGER(VECTOR_ELT(out, 2))[f] = result->field[f].k;
+    INTEGER(VECTOR_ELT(out, 3))[f] = result->field[f].dim;
+    LOGICAL(VECTOR_ELT(out, 4))[f] = result->field[f].ranked;
+    LOGICAL(VECTOR_ELT(out, 5))[f] = result->field[f].is_position;
+  }
+  UNPROTECT(1);
+  return out;
+}
+
+static SEXP results_of(const rk_program_info *info) {
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, info->results));
+  for (int r = 0; r < info->results; r++) SET_VECTOR_ELT(out, r, result_of(&info->result[r]));
+  UNPROTECT(1);
+  return out;
 }
 
 SEXP rkeops_program_info(SEXP program, SEXP options) {
@@ -53,12 +80,11 @@ SEXP rkeops_program_info(SEXP program, SEXP options) {
   rk_program *found;
   if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
   const rk_program_info *info = rk_program_info_of(found);
-  const char *names[] = {"variables", "kept", "reduction", "positions", ""};
+  const char *names[] = {"variables", "results", "positions", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, variables_of(info));
-  SET_VECTOR_ELT(out, 1, Rf_mkString(info->kept == RK_KIND_I ? "i" : "j"));
-  SET_VECTOR_ELT(out, 2, Rf_mkString(info->reduction));
-  SET_VECTOR_ELT(out, 3, Rf_ScalarLogical(has_positions(info)));
+  SET_VECTOR_ELT(out, 1, results_of(info));
+  SET_VECTOR_ELT(out, 2, Rf_ScalarLogical(has_positions(info)));
   UNPROTECT(1);
   return out;
 }
@@ -87,14 +113,15 @@ static SEXP too_many_rows(int64_t rows) {
 static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
                    SEXP options) {
   rk_error error;
-  int64_t kept, reduced;
-  if (rk_program_rows(program, arrays, info->variables, &kept, &reduced, &error) != RK_OK)
+  int64_t rows[3];
+  if (rk_program_rows(program, arrays, info->variables, rows, &error) != RK_OK)
     return status_object(&error);
-  if (kept > INT_MAX) return too_many_rows(kept);
+  for (int r = 0; r < info->results; r++)
+    if (rows[info->result[r].kept] > INT_MAX) return too_many_rows(rows[info->result[r].kept]);
 
-  rk_output outputs[2];
+  rk_output outputs[2 * RK_MAX_RESULTS];
   int64_t base = (int64_t)option_number(options, "index_base", 1);
-  SEXP result = PROTECT(arrays_result(info, kept, reduced, base, outputs));
+  SEXP result = PROTECT(arrays_results(info, rows, base, outputs));
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
   rk_status status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);

@@ -63,6 +63,9 @@ test_address() {
     esac
   done
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 1 test_engine
+  RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in shuffled 0 test_programs
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
+    run_in forward 1 test_programs
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in backward 0 test_random
   RKEOPS_STANDIN_DEVICES=3
@@ -80,11 +83,13 @@ test_threads() {
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
 }
 
-# What the host does after errors: with kernels as they are, for speed.
+# What the host does after errors, and derivatives: with kernels as they are, for speed.
 test_faults() {
   use address ""
   RKEOPS_CACHE=$scratch/cache-faults
   [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
+    run_in shuffled 1 test_derive
 }
 
 # Runs functions one after another, beside others: says what they said at the end, adds their sums.

@@ -29,7 +29,7 @@ MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
 standins: $(CUDA_LIBRARIES)
-cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(DIR)/test_engine $(DIR)/test_random
+cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(addprefix $(DIR)/test_,engine programs derive random)
 
 $(DIR)/libengine.a: $(OBJECTS)
 	@rm -f $@

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Engine tests, CUDA tests without a GPU, R tests; closes with "N passed, N failed" (", N skipped"
-# may follow), the sum of all, and keeps the three numbers in .build/counts.
+# Engine tests, CUDA tests without a GPU, random formulas, R tests; closes with "N passed, N failed"
+# (", N skipped" may follow), the sum of all, and keeps the three numbers in .build/counts.
 set -u
 build=.build
 mkdir -p $build
@@ -8,6 +8,7 @@ rm -f $build/counts $build/*.counts
 
 sh tools/engine-tests.sh $build
 sh tools/cuda-tests.sh $build
+sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000}
 
 # The R tests of GPUs run on the same stand-ins, without sanitizers.
 if command -v g++ >/dev/null 2>&1 && [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] &&
@@ -22,7 +23,7 @@ Rscript tools/r-tests.R $build/r.counts
 passed=0
 failed=0
 skipped=0
-for part in engine cuda r; do
+for part in engine cuda random r; do
   if [ -s $build/$part.counts ]; then
     read -r p f s < $build/$part.counts
     passed=$((passed + p))

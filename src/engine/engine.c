@@ -5,15 +5,14 @@
  * request is not done again. */
 #include "engine.h"
 #include "build/build.h"
+#include "derive/derive.h"
 #include "emit/emit.h"
 #include "error.h"
 #include "formula/parser.h"
 #include "os.h"
 #include "run/gpu.h"
-#include "run/kernel.h"
-#include "run/values.h"
+#include "run/program.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +22,10 @@ enum { MAX_PROGRAMS = 4096, TABLE = 16384, MAX_STAGES = RK_MAX_WANTED };
 typedef struct {
   char *key;                 /* options and canonical graph */
   rk_graph *graph;
-  const rk_node *root;
-  rk_stage *stage;           /* in order; the last one gives the result */
+  const rk_node *root[RK_MAX_RESULTS];
+  rk_served served[RK_MAX_RESULTS];
+  int roots;
+  rk_stage *stage;           /* in order */
   int stages;
 } rk_plan;
 
@@ -34,7 +35,8 @@ struct rk_program {
   double *number;            /* by graph variable: what was lifted out of this text */
   rk_variable *variable;     /* by position */
   char *names;
-  rk_field field[2];
+  rk_result result[RK_MAX_RESULTS];
+  rk_field field[2 * RK_MAX_RESULTS];
   rk_program_info info;
 };
 
@@ -79,14 +81,15 @@ static char *request_key(const char *text, const char *const *declarations, int 
   return rk_text_steal(&key);
 }
 
-static char *plan_key(rk_graph *graph, const rk_node *root, const rk_options *options) {
+static char *plan_key(rk_graph *graph, const rk_node *const *root, int roots,
+                      const rk_options *options) {
   rk_text key = {0};
   write_options(&key, options);
   /* also of what the formula does not use: programs of one plan have the same variables */
   int all = rk_graph_variables(graph), inputs = 0;
   for (int k = 0; k < all; k++) inputs += rk_graph_variable_at(graph, k)->origin == RK_FROM_INPUT;
   rk_text_format(&key, "%d variables, %d inputs\n", all, inputs);
-  if (rk_graph_print(graph, root, &key)) key.failed = 1;
+  if (rk_graph_print(graph, root, roots, &key)) key.failed = 1;
   return rk_text_steal(&key);
 }
 
@@ -104,23 +107,6 @@ static void free_plan(rk_plan *plan) {
   free(plan);
 }
 
-/* The reductions that the root needs, itself last, in order of evaluation. */
-static int needed_reductions(const rk_graph *graph, const rk_node *root, const rk_node **found) {
-  char *wanted = calloc((size_t)root->number + 1, 1);
-  int count = 0;
-  if (!wanted) return -1;
-  wanted[root->number] = 1;
-  for (int k = root->number; k >= 0; k--) {
-    const rk_node *node = rk_graph_node(graph, k);
-    for (int o = 0; wanted[k] && o < node->operands; o++) wanted[node->operand[o]->number] = 1;
-  }
-  for (int k = 0; k <= root->number; k++)
-    if (wanted[k] && rk_graph_node(graph, k)->reduction && count < MAX_STAGES)
-      found[count++] = rk_graph_node(graph, k);
-  free(wanted);
-  return count;
-}
-
 static int result_variable(rk_graph *graph, const rk_node *reduction) {
   for (int k = 0; k < rk_graph_variables(graph); k++) {
     const rk_graph_variable *v = rk_graph_variable_at(graph, k);
@@ -129,23 +115,34 @@ static int result_variable(rk_graph *graph, const rk_node *reduction) {
   return -1;
 }
 
+/* Which stage a root is the result of, or a part of (see rk_fuse). */
+static rk_served served_by(const rk_node *root, const rk_node *const *reduction, int count) {
+  rk_served served = {.is_part = !root->reduction, .columns = root->dim};
+  const rk_node *whole = rk_columns_of(root, &served.first);
+  while (served.stage < count && reduction[served.stage] != whole) served.stage++;
+  return served;
+}
+
 static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error *error) {
   const rk_node *reduction[MAX_STAGES];
-  int count = needed_reductions(plan->graph, plan->root, reduction);
-  if (count < 0) return rk_fail_memory(error, (size_t)plan->root->number + 1);
-  if (!count || reduction[count - 1] != plan->root)
+  rk_status status = rk_fuse(plan->graph, plan->root, plan->roots, error);
+  if (status) return status;
+  int count =
+      rk_needed_reductions(plan->graph, plan->root, plan->roots, reduction, MAX_STAGES);
+  if (count < 0) return rk_fail_memory(error, (size_t)rk_graph_size(plan->graph));
+  if (count > MAX_STAGES)
     return rk_fail(error, RK_ERROR_FORMULA, "more than %d reductions in one formula", MAX_STAGES);
   plan->stage = calloc((size_t)count, sizeof *plan->stage);
   if (!plan->stage) return rk_fail_memory(error, (size_t)count * sizeof *plan->stage);
-  for (int k = 0; k < count; k++) {
-    rk_status status =
-        rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
-    if (status) return status;
-    plan->stages++;
+  for (int k = 0; k < count && !status; k++) {
+    status = rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
+    plan->stages += !status;
   }
-  for (int k = 0; k < count; k++)
+  for (int k = 0; k < count && !status; k++)
     plan->stage[k].result = result_variable(plan->graph, reduction[k]);
-  return RK_OK;
+  for (int r = 0; r < plan->roots && !status; r++)
+    plan->served[r] = served_by(plan->root[r], reduction, count);
+  return status;
 }
 
 /* ---- programs ---- */
@@ -210,12 +207,22 @@ void rk_forget(void) {
 
 const rk_program_info *rk_program_info_of(const rk_program *program) { return &program->info; }
 
+/* A derivative that cannot be had is an error at its place in the text. */
+static rk_status marked(const char *text, int place, rk_error *error) {
+  if (error->status && place >= 0) rk_mark_place(text, place, error);
+  return error->status;
+}
+
 rk_status rk_expression(const char *text, const char *const *declarations, int n,
                         rk_expression_info *info, rk_error *error) {
   const rk_node *root;
+  int place = -1;
   rk_graph *graph = rk_graph_new();
+  error->status = RK_OK;
   if (!graph) return rk_fail_memory(error, 64);
   rk_status status = rk_parse_expression(graph, text, declarations, n, &root, error);
+  if (!status) rk_derive_expression(graph, &root, &place, error);
+  if (!status) status = marked(text, place, error);
   if (!status) *info = (rk_expression_info){root->dim, root->is_logical, root->level};
   rk_graph_free(graph);
   return status;
@@ -245,9 +252,9 @@ static rk_status check_input(const rk_variable *v, const rk_array *x, int64_t *r
 }
 
 rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
-                          int64_t *kept_rows, int64_t *reduced_rows, rk_error *error) {
-  int64_t rows[3] = {1, 1, 1};
+                          int64_t rows[3], rk_error *error) {
   const char *first[3] = {NULL, NULL, NULL};
+  rows[RK_KIND_I] = rows[RK_KIND_J] = rows[RK_KIND_PARAMETER] = 1;
   if (n != program->info.variables)
     return rk_fail(error, RK_ERROR_SHAPE, "expected %d inputs, found %d", program->info.variables,
                    n);
@@ -256,19 +263,7 @@ rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int
     rk_status status = check_input(v, &inputs[k], &rows[v->kind], &first[v->kind], error);
     if (status) return status;
   }
-  *kept_rows = rows[program->info.kept];
-  *reduced_rows = rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
   return RK_OK;
-}
-
-static int is_last(const rk_plan *plan, int k) { return k == plan->stages - 1; }
-
-static int64_t kept_of(const rk_stage *stage, const int64_t *rows) {
-  return rows[stage->pass.source->integer[1]];
-}
-
-static int64_t reduced_of(const rk_stage *stage, const int64_t *rows) {
-  return rows[stage->pass.source->integer[1] == RK_KIND_I ? RK_KIND_J : RK_KIND_I];
 }
 
 /* ---- the pipeline ---- */
@@ -281,10 +276,11 @@ typedef struct {
   const rk_options *options;
   rk_program *program;
   rk_graph *graph;                    /* until a plan owns it */
-  const rk_node *root;
+  const rk_node *root[RK_MAX_RESULTS];
+  int roots;
   const rk_array *inputs;
   const rk_output *outputs;
-  int64_t rows[2];                    /* by rk_kind */
+  int64_t rows[3];                    /* by rk_kind */
   rk_wanted wanted[RK_MAX_WANTED];    /* passes that are to be built */
   int wanted_count;
   rk_text source;
@@ -298,17 +294,28 @@ static rk_status parse(request *r) {
   if (r->program->plan) return RK_OK;
   r->graph = rk_graph_new();
   if (!r->graph) return rk_fail_memory(r->error, 64);
-  return rk_parse_program(r->graph, r->text, r->declarations, r->n, &r->root, r->error);
+  return rk_parse_program(r->graph, r->text, r->declarations, r->n, r->root, &r->roots,
+                          r->error);
 }
 
-static rk_status describe(rk_program *program, rk_graph *graph, const rk_node *root,
-                          rk_error *error) {
-  if (!copy_variables(program, graph)) return rk_fail_memory(error, 1 << 12);
-  program->info.kept = (rk_kind)root->integer[1];
-  program->info.fields = rk_reduction_fields(root, program->field);
-  program->info.field = program->field;
-  program->info.reduction = rk_reduction_name(root->reduction);
-  return RK_OK;
+/* 2 derivatives -> what they are */
+static rk_status derive(request *r) {
+  int place = -1;
+  if (r->program->plan) return RK_OK;
+  rk_derive(r->graph, r->root, r->roots, &place, r->error);
+  return marked(r->text, place, r->error);
+}
+
+static void describe_results(rk_program *program, const rk_node *const *root, int roots) {
+  rk_field *field = program->field;
+  for (int k = 0; k < roots; k++) {
+    int fields = rk_reduction_fields(root[k], field);
+    program->result[k] = (rk_result){rk_kept_kind(root[k]), rk_reduced_kind(root[k]), fields,
+                                     field, rk_reduction_name(root[k]->reduction)};
+    field += fields;
+  }
+  program->info.results = roots;
+  program->info.result = program->result;
 }
 
 static rk_status new_plan(request *r, char *key, rk_plan **made) {
@@ -317,7 +324,8 @@ static rk_status new_plan(request *r, char *key, rk_plan **made) {
     free(key);
     return rk_fail_memory(r->error, sizeof *plan);
   }
-  *plan = (rk_plan){.key = key, .graph = r->graph, .root = r->root};
+  *plan = (rk_plan){.key = key, .graph = r->graph, .roots = r->roots};
+  memcpy(plan->root, r->root, sizeof plan->root);
   r->graph = NULL;
   rk_status status = plan_stages(plan, r->options, r->error);
   if (status) free_plan(plan);
@@ -325,12 +333,12 @@ static rk_status new_plan(request *r, char *key, rk_plan **made) {
   return status;
 }
 
-/* 2 graph -> passes: the plan of a formula that is equal but for its numbers, or a new one */
+/* 3 graph -> passes: the plan of a formula that is equal but for its numbers, or a new one */
 static rk_status plan(request *r) {
   if (r->program->plan) return RK_OK;
-  rk_status status = describe(r->program, r->graph, r->root, r->error);
-  if (status) return status;
-  char *key = plan_key(r->graph, r->root, r->options);
+  if (!copy_variables(r->program, r->graph)) return rk_fail_memory(r->error, 1 << 12);
+  describe_results(r->program, r->root, r->roots);
+  char *key = plan_key(r->graph, r->root, r->roots, r->options);
   if (!key) return rk_fail_memory(r->error, 1 << 12);
   entry *place = place_of(&plans, key);
   if (place->key) {
@@ -339,7 +347,7 @@ static rk_status plan(request *r) {
     return RK_OK;
   }
   rk_plan *made = NULL;
-  status = new_plan(r, key, &made);
+  rk_status status = new_plan(r, key, &made);
   if (status) return status;
   *place = (entry){made->key, made};
   plans.count++;
@@ -360,77 +368,38 @@ static rk_status emit_wanted(request *r) {
                                                     r->error);
 }
 
-/* 3 passes whose kernels are not there yet -> source text, C or CUDA */
+/* 4 passes whose kernels are not there yet -> source text, C or CUDA */
 static rk_status emit(request *r) {
   rk_plan *plan = r->program->plan;
   r->wanted_count = 0;
   for (int k = 0; k < plan->stages; k++) {
     rk_stage *stage = &plan->stage[k];
-    rk_lane_axis axis = rk_choose_axis(stage, kept_of(stage, r->rows), reduced_of(stage, r->rows));
+    rk_lane_axis axis =
+        rk_choose_axis(stage, rk_kept_rows(stage, r->rows), rk_reduced_rows(stage, r->rows));
     if (!is_built(stage, axis)) r->wanted[r->wanted_count++] = (rk_wanted){stage, axis};
   }
   return emit_wanted(r);
 }
 
-/* 4 source text -> kernels, for the processor or for each GPU in use */
+/* 5 source text -> kernels, for the processor or for each GPU in use */
 static rk_status build(request *r) {
   if (!r->wanted_count) return RK_OK;
   return (on_gpu() ? rk_gpu_build : rk_modules_build)(
       r->wanted, r->wanted_count, rk_text_string(&r->source), r->poll, r->poll_data, r->error);
 }
 
-static rk_status run_here(request *r, rk_stage *stage, const rk_values *v,
-                          const rk_output *outputs, rk_resident **keep) {
-  int64_t kept = kept_of(stage, r->rows), reduced = reduced_of(stage, r->rows);
-  if (on_gpu())
-    return rk_gpu_run_stage(stage, v->value, kept, reduced, outputs, keep, r->poll, r->poll_data,
-                            r->error);
-  return rk_run_stage(stage, v->value, kept, reduced, outputs, r->poll, r->poll_data, r->error);
-}
-
-/* A pass for later ones: they read its first field; "no position" is not a number there. On one
- * GPU the result stays where it is. */
-static rk_status run_inner(request *r, rk_stage *stage, rk_values *v) {
-  rk_output inner[2] = {{.type = RK_OUT_DOUBLE, .none_double = NAN},
-                        {.type = RK_OUT_DOUBLE, .none_double = NAN}};
-  int64_t kept = kept_of(stage, r->rows);
-  int k = stage->result, dim = stage->pass.source->dim;
-  if (rk_devices() == 1 && kept && reduced_of(stage, r->rows)) {
-    rk_status status = run_here(r, stage, v, NULL, &v->kept[k]);
-    if (!status) v->value[k] = rk_resident_array(v->kept[k]);
-    return status;
-  }
-  rk_field field[2];
-  size_t size = (size_t)kept * (size_t)dim * sizeof(double);
-  double *unread = NULL;
-  int made = rk_values_own(v, k, kept, dim);
-  if (made && rk_reduction_fields(stage->pass.source, field) > 1)
-    made = (unread = malloc(size + 1)) != NULL;
-  if (!made) return rk_fail_memory(r->error, size);
-  inner[0].data = v->own[k];
-  inner[1].data = unread;
-  rk_status status = run_here(r, stage, v, inner, NULL);
-  free(unread);
-  return status;
-}
-
-/* 5 passes in order -> finished result */
+/* 6 passes in order -> finished results */
 static rk_status run(request *r) {
   rk_plan *plan = r->program->plan;
-  rk_values v = {0};
-  rk_status status = rk_values_make(&v, plan->graph, r->program->number, r->inputs,
-                                    plan->stage[0].pass.options.precision == RK_FLOAT16, r->poll,
-                                    r->poll_data, r->error);
-  for (int k = 0; k < plan->stages && !status; k++)
-    status = is_last(plan, k) ? run_here(r, &plan->stage[k], &v, r->outputs, NULL)
-                              : run_inner(r, &plan->stage[k], &v);
-  rk_values_free(&v);
-  return status;
+  const rk_passes passes = {plan->graph, plan->stage, plan->stages, plan->served, plan->roots,
+                            r->program->number, r->inputs, r->rows, r->outputs, r->poll,
+                            r->poll_data};
+  return rk_run_passes(&passes, r->error);
 }
 
 /* The way of a formula. rk_program_get goes as far as the plan, rk_run all the way. */
-static rk_status (*const stages[])(request *) = {parse, plan, emit, build, run};
-enum { PARSE, PLAN, EMIT, BUILD, RUN };
+static rk_status (*const stages[])(request *) = {parse, derive, plan, emit, build, run};
+enum { PARSE, DERIVE, PLAN, EMIT, BUILD, RUN };
 
 static rk_status pipeline(request *r, int first, int last) {
   rk_status status = RK_OK;
@@ -471,11 +440,15 @@ rk_status rk_program_get(const char *text, const char *const *declarations, int 
 }
 
 static rk_status check_positions(const rk_program *program, const rk_output *outputs,
-                                 int64_t reduced, rk_error *error) {
-  for (int k = 0; k < program->info.fields; k++)
-    if (program->field[k].is_position && outputs[k].type == RK_OUT_INT32 && reduced > INT32_MAX - 1)
-      return rk_fail(error, RK_ERROR_SHAPE, "positions in %lld rows do not fit in 32 bits",
-                     (long long)reduced);
+                                 const int64_t *rows, rk_error *error) {
+  for (int r = 0; r < program->info.results; r++)
+    for (int k = 0; k < program->result[r].fields; k++, outputs++) {
+      int64_t reduced = rows[program->result[r].reduced];
+      if (program->result[r].field[k].is_position && outputs->type == RK_OUT_INT32 &&
+          reduced > INT32_MAX - 1)
+        return rk_fail(error, RK_ERROR_SHAPE, "positions in %lld rows do not fit in 32 bits",
+                       (long long)reduced);
+    }
   return RK_OK;
 }
 
@@ -487,19 +460,15 @@ static rk_status check_precision(const rk_program *program, rk_error *error) {
 
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error) {
-  int64_t kept, reduced;
-  error->status = RK_OK;
-  rk_gpu_reset_clock();
-  rk_status status = rk_program_rows(program, inputs, n, &kept, &reduced, error);
-  if (!status) status = check_positions(program, outputs, reduced, error);
-  if (!status) status = check_precision(program, error);
-  if (!status) status = rk_gpu_check(error);
-  if (status) return status;
   request r = {.program = program, .inputs = inputs, .outputs = outputs, .poll = poll,
                .poll_data = poll_data, .error = error};
-  r.rows[program->info.kept] = kept;
-  r.rows[program->info.kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I] = reduced;
-  return pipeline(&r, EMIT, RUN);
+  error->status = RK_OK;
+  rk_gpu_reset_clock();
+  rk_status status = rk_program_rows(program, inputs, n, r.rows, error);
+  if (!status) status = check_positions(program, outputs, r.rows, error);
+  if (!status) status = check_precision(program, error);
+  if (!status) status = rk_gpu_check(error);
+  return status ? status : pipeline(&r, EMIT, RUN);
 }
 
 /* ---- building ahead, showing ---- */
@@ -528,8 +497,9 @@ rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll
   for (int k = 0; k < n && !status;) {
     request r = {.poll = poll, .poll_data = poll_data, .error = error};
     const rk_program *first = list[k];
-    while (k < n && r.wanted_count < TOGETHER && go_together(first, list[k]))
-      want_stages(&r, list[k++]->plan);
+    do want_stages(&r, list[k++]->plan);
+    while (k < n && r.wanted_count + list[k]->plan->stages <= TOGETHER &&
+           go_together(first, list[k]));
     status = emit_wanted(&r);
     if (!status) status = pipeline(&r, BUILD, BUILD);
     rk_text_free(&r.source);

@@ -100,6 +100,8 @@ double rk_gpu_seconds(void);
 
 typedef struct rk_program rk_program;
 
+enum { RK_MAX_RESULTS = 16 };
+
 typedef enum { RK_KIND_I, RK_KIND_J, RK_KIND_PARAMETER } rk_kind;
 
 typedef struct {
@@ -118,17 +120,24 @@ typedef struct {
 } rk_field;
 
 typedef struct {
-  int variables;               /* = number of inputs expected by rk_run */
-  const rk_variable *variable; /* in order of position */
-  rk_kind kept;                /* RK_KIND_I or RK_KIND_J: the index of the result's rows */
+  rk_kind kept;                /* the index of the result's rows; RK_KIND_PARAMETER: one row */
+  rk_kind reduced;             /* the index that positions count */
   int fields;                  /* 1, or 2: values and positions */
   const rk_field *field;
   const char *reduction;       /* its canonical name */
+} rk_result;
+
+typedef struct {
+  int variables;               /* = number of inputs expected by rk_run */
+  const rk_variable *variable; /* in order of position */
+  int results;                 /* at most RK_MAX_RESULTS */
+  const rk_result *result;     /* in the order of the text */
 } rk_program_info;
 
-/* Parses, checks and simplifies; compiles nothing. The text is a reduction, possibly after
- * definitions separated by ";". Declarations: "x=Vi(3)", "y=Vj(1,3)", "Pm(2)". `n` may be 0 when
- * all variables are written in place. The result is the same pointer for the same request. */
+/* Parses, differentiates, checks and plans; compiles nothing. The text is a reduction or an
+ * expression made of reductions, or several of these separated by commas, possibly after
+ * definitions separated by ";". Declarations: "x=Vi(3)", "y=Vj(1,3)", "Pm(2)". `n` may be 0 when all
+ * variables are written in place. The result is the same pointer for the same request. */
 rk_status rk_program_get(const char *text, const char *const *declarations, int n,
                          const rk_options *options, rk_program **program, rk_error *error);
 const rk_program_info *rk_program_info_of(const rk_program *program);
@@ -178,11 +187,13 @@ typedef struct {
   int32_t none_int32;
 } rk_output;
 
-/* Numbers of rows of the two indices, checked for agreement: 1 where no variable has that index. */
+/* Numbers of rows by rk_kind, checked for agreement: 1 where no variable has that index, and for
+ * RK_KIND_PARAMETER. */
 rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
-                          int64_t *kept_rows, int64_t *reduced_rows, rk_error *error);
+                          int64_t rows[3], rk_error *error);
 
-/* Compiles if needed, runs, writes every field. */
+/* Compiles if needed, runs, writes every field: `outputs` are those of all results, one after the
+ * other. */
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error);
 
@@ -213,9 +224,15 @@ rk_status rk_report(char **text, rk_error *error);
  * 0 when there is none. */
 typedef struct {
   const char *name;
-  const char *kind;       /* "elementwise", "fold", "pieces", "defined", "reduction", ... */
-  int operands, integers; /* numbers of expression and of integer arguments */
-  const char *derivatives[3];
+  const char *kind;       /* "elementwise", "fold", "pieces", "defined", "composed", "derivative",
+                           * "reduction" */
+  int operands, integers; /* numbers of expression and of integer arguments, */
+  int lists, optional;    /* of lists of integers; how many of the last arguments may be absent */
+  const char *dimension;  /* of the result, in terms of da, db, dc, n, m; NULL: see operations.h */
+  const char *expected;   /* what operands and integers must be, in words; NULL or "": anything */
+  const char *definition; /* "defined": the formula that it stands for */
+  const char *derivatives[4];
+  const char *no_derivative; /* why there is none; NULL: there is one, or it is 0 */
   const char *documentation;
 } rk_entry;
 int rk_operation_entry(int k, rk_entry *entry);

@@ -34,12 +34,13 @@ static inline rk_program *program_for(const cloud *c, const char *text, const rk
 }
 
 static inline rk_gpu_shape shape_of(const cloud *c, const char *text, const rk_options *options) {
-  const rk_node *root = NULL;
+  const rk_node *root[RK_MAX_RESULTS];
+  int roots;
   rk_pass pass;
   rk_gpu_shape shape = {.row_block = 128, .column_block = 64};
   rk_graph *graph = rk_graph_new();
-  if (!rk_parse_program(graph, text, c->declaration, INPUTS, &root, &last) &&
-      !rk_plan_pass(graph, root, options, &pass, &last)) {
+  if (!rk_parse_program(graph, text, c->declaration, INPUTS, root, &roots, &last) &&
+      !rk_plan_pass(graph, root[0], options, &pass, &last)) {
     shape = rk_gpu_shape_choose(&pass);
     rk_pass_free(&pass);
   }

@@ -39,11 +39,12 @@ static void check_cut(const rk_gpu_sizes *s, int *bad) {
 static void test_cuts(const char *text, rk_precision precision, int D, int E) {
   cloud *c = cloud_new(1, 1, D, E, 0, 0);
   rk_options options = {.precision = precision};
-  const rk_node *root = NULL;
+  const rk_node *root[RK_MAX_RESULTS];
+  int roots;
   rk_pass pass;
   rk_graph *graph = rk_graph_new();
-  rk_status status = rk_parse_program(graph, text, c->declaration, INPUTS, &root, &last);
-  if (!status) status = rk_plan_pass(graph, root, &options, &pass, &last);
+  rk_status status = rk_parse_program(graph, text, c->declaration, INPUTS, root, &roots, &last);
+  if (!status) status = rk_plan_pass(graph, root[0], &options, &pass, &last);
   CHECK(!status, "a pass is planned");
   rk_gpu_shape shape = {0};
   if (!status) shape = rk_gpu_shape_choose(&pass);

@@ -155,8 +155,8 @@ static void test_threads(void) {
     cloud c = cloud_new(1 + (sizes[s][0] - 1) / less, 1 + (sizes[s][1] - 1) / less, 0);
     for (int t = 0; t < 5; t++) {
       rk_program *p = program_of(texts[t], xyb, 3, RK_FLOAT32);
-      const rk_program_info *info = rk_program_info_of(p);
-      long rows = info->kept == RK_KIND_I ? c.m : c.n, size = rows * info->field[0].dim * info->field[0].k;
+      const rk_result *result = rk_program_info_of(p)->result;
+      long rows = result->kept == RK_KIND_I ? c.m : c.n, size = rows * result->field[0].dim * result->field[0].k;
       double *one = calloc((size_t)size, 8), *four = calloc((size_t)size, 8);
       double *second = calloc((size_t)size, 8);
       for (int threads = 1; threads <= 4; threads += 3) {

@@ -64,8 +64,9 @@ static void add_wish(const char *text, int D, int columns, rk_precision type, in
 static rk_status parse_wish(const wish *w, rk_graph *graph, const rk_node **root,
                             rk_error *error) {
   const char *declarations[DECLARATIONS];
+  int roots;
   for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
-  return rk_parse_program(graph, w->text, declarations, DECLARATIONS, root, error);
+  return rk_parse_program(graph, w->text, declarations, DECLARATIONS, root, &roots, error);
 }
 
 static void describe(const wish *w, char *out, size_t size) {
@@ -78,10 +79,10 @@ static void describe(const wish *w, char *out, size_t size) {
 typedef struct { rk_graph *graph; rk_pass pass; rk_gpu_shape shape; } planned;
 
 static rk_status plan_wish(const wish *w, planned *p, rk_error *error) {
-  const rk_node *root;
+  const rk_node *root[RK_MAX_RESULTS];
   *p = (planned){.graph = rk_graph_new()};
-  rk_status status = parse_wish(w, p->graph, &root, error);
-  if (!status) status = rk_plan_pass(p->graph, root, &w->options, &p->pass, error);
+  rk_status status = parse_wish(w, p->graph, root, error);
+  if (!status) status = rk_plan_pass(p->graph, root[0], &w->options, &p->pass, error);
   if (!status) p->shape = rk_gpu_shape_choose(&p->pass);
   return status;
 }
@@ -319,18 +320,47 @@ static void wish_reductions(int arch, int full) {
 
 /* ---- every operation ---- */
 
+/* Calls that are not found by trying, or would be trivial; # stands for D. */
+#define TWO "Concat(Elem(x-y,0),Elem(x*y,0))"
+static const char *const special_calls[] = {
+  "SwapAxes(Concat(x-y,x*y),2,#,1)", "RepeatBlocks(Concat(x-y,x*y),#,3)",
+  "SumBlocks(Concat(x-y,x*y),#,2)", "MatVecMult(Concat(x-y,x*y),x+2*y)",
+  "VecMatMult(" TWO ",Concat(x,y))", "TensorDot(Concat(x-y,x*y),x+2*y,[2,#],[#],[1],[0])",
+  "Kron(Concat(x-y,x*y)," TWO ",[2,#],[1,2])", "BSpline(RepeatEach(x-y,4),Elem(x*y,0),2)",
+  "SoftDTW_SqDist(" TWO ",Concat(Elem(y,0)," TWO "),1+Square(Elem(x,0)))",
+  "ComplexSumT(" TWO ",2*#)"};
+enum { SPECIAL_CALLS = sizeof special_calls / sizeof *special_calls };
+
+static int special_call(const char *name, int D, char *call, size_t size) {
+  size_t length = strlen(name), used = 0;
+  for (int k = 0; k < SPECIAL_CALLS; k++) {
+    const char *at = special_calls[k];
+    if (strncmp(at, name, length) || at[length] != '(') continue;
+    for (; *at && used + 12 < size; at++)
+      if (*at == '#') used += (size_t)snprintf(call + used, size - used, "%d", D);
+      else call[used++] = *at;
+    call[used] = 0;
+    return 1;
+  }
+  return 0;
+}
+
 /* A call of the operation on values of pairs that fits, found by trying. 0: none. */
 static int call_of(const rk_operation *operation, int D, char *call, size_t size) {
+  if (special_call(operation->name, D, call, size)) return 1;
   static const char *const vector[] = {"(x-y)", "(x*y)", "(x+2*y)"};
   static const char *const logical[] = {"(x<y)", "(y<2*x)", "(x==y)"};
   static const char *const scalar[] = {"Elem(x-y,0)", "Elem(x*y,0)", "Elem(x+2*y,0)"};
   static const char *const matrix[] = {"p", "p", "p"};
-  static const char *const *const kinds[] = {vector, logical, scalar, matrix};
+  static const char *const twice[] = {"Concat(x-y,x*y)", "Concat(x*y,x+2*y)", "Concat(x,y)"};
+  static const char *const *const kinds[] = {vector, logical, scalar, matrix, twice};
+  enum { KINDS = 5 };
   const int first[] = {3, 1, 0, D}, second[] = {4, 1, D, 2 * D};
-  for (int choice = 0; choice < 4 * 4 * 4 * 16; choice++) {
+  for (int choice = 0; choice < KINDS * KINDS * KINDS * 16; choice++) {
     int rest = choice / 16, used = snprintf(call, size, "%s(", operation->name);
-    for (int o = 0; o < operation->operands; o++, rest /= 4)
-      used += snprintf(call + used, size - (size_t)used, "%s%s", o ? "," : "", kinds[rest % 4][o]);
+    for (int o = 0; o < operation->operands; o++, rest /= KINDS)
+      used += snprintf(call + used, size - (size_t)used, "%s%s", o ? "," : "",
+                       kinds[rest % KINDS][o]);
     if (rest) return 0;
     if (operation->integers > 0)
       used += snprintf(call + used, size - (size_t)used, ",%d", first[choice % 4]);
@@ -351,7 +381,7 @@ static int call_of(const rk_operation *operation, int D, char *call, size_t size
 
 
 static int is_public(const rk_operation *operation) {
-  return isupper((unsigned char)operation->name[0]);
+  return isupper((unsigned char)operation->name[0]) && operation->kind != RK_DERIVATIVE;
 }
 
 /* Every operation once, a few in a kernel (the time of a compile grows faster than their number),

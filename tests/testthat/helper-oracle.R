@@ -11,6 +11,7 @@ oracle <- function(text, args, data) {
   scope <- list2env(c(oracle_operations(pairs$M, pairs$N), pairs$values, list(i = "i", j = "j")))
   parent.env(scope) <- baseenv()
   out <- NULL
+  text <- gsub("]", ")", gsub("[", "c(", text, fixed = TRUE), fixed = TRUE) # lists of integers
   for (expression in parse(text = text, keep.source = FALSE)) out <- eval(expression, scope)
   out
 }
@@ -132,8 +133,24 @@ oracle_operations <- function(M, N) {
   }
   e$Concat <- function(f, g) array(cbind(vectors(f), vectors(g)),
                                    c(M, N, size(value(f)) + size(value(g))))
-  e$RepeatEach <- function(f, n) value(f)[, , rep(seq_len(size(value(f))), each = n), drop = FALSE]
-  e$RepeatAll <- function(f, n) value(f)[, , rep(seq_len(size(value(f))), n), drop = FALSE]
+  e$RepeatBlocks <- function(f, n, m) {
+    blocks <- matrix(seq_len(size(value(f))), n)
+    value(f)[, , as.vector(blocks[, rep(seq_len(ncol(blocks)), each = m)]), drop = FALSE]
+  }
+  e$RepeatEach <- function(f, n) e$RepeatBlocks(f, 1, n)
+  e$RepeatAll <- function(f, n) e$RepeatBlocks(f, size(value(f)), n)
+  e$SumBlocks <- function(f, n, m) {
+    D <- size(value(f))
+    rows(vectors(f), function(v) apply(array(v, c(n, m, D / (n * m))), c(1, 3), sum), D / m)
+  }
+  e$SumEach <- function(f, n) e$SumBlocks(f, 1, n)
+  e$SwapAxes <- function(f, n, m, l) {
+    D <- size(value(f))
+    rows(vectors(f), function(v) aperm(array(v, c(l, m, n, D / (l * m * n))), c(1, 3, 2, 4)), D)
+  }
+  e$Reverse <- function(f) value(f)[, , rev(seq_len(size(value(f)))), drop = FALSE]
+  e$Factorize <- function(f, g) value(f)
+  e$AutoFactorize <- value
   e$OneHot <- function(f, n) rows(vectors(f), function(a) floor(a + 0.5) == seq_len(n) - 1, n)
 
   e$Scalprod <- function(f, g) e$Sum(e$Mult(f, g))
@@ -158,6 +175,90 @@ oracle_operations <- function(M, N) {
   }
   e$WeightedSqDist <- function(s, f, g) e$WeightedSqNorm(s, e$Subtract(f, g))
   e$IntCst <- e$Var <- value
+
+  # of two or three vectors together: g(u, v, w) gives a vector of length D
+  together <- function(g, D, ...) {
+    operands <- lapply(list(...), vectors)
+    last <- cumsum(vapply(operands, ncol, 1L))
+    rows(do.call(cbind, operands), function(v)
+      do.call(g, Map(function(x, end) v[end - ncol(x) + seq_len(ncol(x))], operands, last)), D)
+  }
+  dims <- function(f, g) c(size(value(f)), size(value(g)))
+  e$MatVecMult <- function(A, b) {
+    D <- dims(A, b)
+    together(function(A, b) matrix(A, ncol = D[2L], byrow = TRUE) %*% b, D[1L] / D[2L], A, b)
+  }
+  e$VecMatMult <- function(b, A) {
+    D <- dims(b, A)
+    together(function(b, A) b %*% matrix(A, D[1L], byrow = TRUE), D[2L] / D[1L], b, A)
+  }
+  e$TensorProd <- function(f, g)
+    together(function(f, g) outer(g, f), prod(dims(f, g)), f, g)
+  # row-major tensors as arrays and back
+  tensor <- function(v, d) if (length(d)) aperm(array(v, rev(d)), rev(seq_along(d))) else v
+  flat <- function(a) as.vector(aperm(a, rev(seq_along(dim(a)))))
+  e$TensorDot <- function(f, g, df, dg, cf, cg, perm = NULL) {
+    keep_f <- setdiff(seq_along(df), cf + 1)
+    keep_g <- setdiff(seq_along(dg), cg + 1)
+    kept <- c(df[keep_f], dg[keep_g])
+    together(function(f, g) {
+      A <- matrix(aperm(tensor(f, df), c(keep_f, cf + 1)), ncol = prod(df[cf + 1]))
+      B <- matrix(aperm(tensor(g, dg), c(cg + 1, keep_g)), nrow = prod(dg[cg + 1]))
+      if (!length(kept)) return(A %*% B)
+      out <- array(A %*% B, kept)
+      flat(if (length(perm)) aperm(out, order(perm)) else out)
+    }, prod(kept), f, g)
+  }
+  e$Kron <- function(f, g, df, dg)
+    together(function(f, g) flat(kronecker(tensor(f, df), tensor(g, dg))), prod(df, dg), f, g)
+  e$BSpline <- function(knots, x, k) together(function(t, x) {
+    basis <- function(m, k) {
+      if (k == 0) return(isTRUE(t[m] <= x && x < t[m + 1]))
+      weight <- function(m) if (t[m] < t[m + k]) (x - t[m]) / (t[m + k] - t[m]) else 0
+      weight(m) * basis(m, k - 1) + (1 - weight(m + 1)) * basis(m + 1, k - 1)
+    }
+    vapply(seq_len(length(t) - k - 1), function(m) as.double(basis(m, k)), 1)
+  }, size(value(knots)) - k - 1, knots, x)
+  e$SoftDTW_SqDist <- function(x, y, gamma) together(function(x, y, gamma) {
+    r <- matrix(Inf, length(x) + 1, length(y) + 1)
+    r[1, 1] <- 0
+    for (i in seq_along(x)) for (j in seq_along(y)) {
+      before <- c(r[i, j], r[i, j + 1], r[i + 1, j])
+      least <- min(before)
+      soft <- if (sum(is.finite(before)) == 1) least
+              else least - gamma * log(sum(exp((least - before) / gamma)))
+      r[i + 1, j + 1] <- (x[i] - y[j])^2 + soft
+    }
+    r[length(x) + 1, length(y) + 1]
+  }, 1L, x, y, gamma)
+
+  # complex vectors: pairs of real numbers
+  z <- function(v) complex(real = v[c(TRUE, FALSE)], imaginary = v[c(FALSE, TRUE)])
+  pairs <- function(z) as.vector(rbind(Re(z), Im(z)))
+  complex1 <- function(f, D) function(a) together(function(a) f(z(a)), D(size(value(a))), a)
+  complex2 <- function(f) function(a, b)
+    together(function(a, b) pairs(f(z(a), z(b))), max(dims(a, b)), a, b)
+  same <- function(D) D
+  half <- function(D) D / 2
+  e$Complex <- function(a, b) together(function(a, b) as.vector(rbind(a, b)), sum(dims(a, b)), a, b)
+  e$ComplexReal <- complex1(Re, half)
+  e$ComplexImag <- complex1(Im, half)
+  e$Real2Complex <- function(a) together(function(a) pairs(a + 0i), 2L * size(value(a)), a)
+  e$Imag2Complex <- function(a) together(function(a) pairs(a * 1i), 2L * size(value(a)), a)
+  e$Conj <- complex1(function(z) pairs(base::Conj(z)), same)
+  e$ComplexAdd <- complex2(`+`)
+  e$ComplexSubtract <- complex2(`-`)
+  e$ComplexMult <- complex2(`*`)
+  e$ComplexDivide <- complex2(`/`)
+  e$ComplexRealScal <- e$Mult
+  e$ComplexScal <- function(a, b) if (1L %in% dims(a, b)) e$Mult(a, b) else e$ComplexMult(a, b)
+  e$ComplexSquareAbs <- complex1(function(z) Mod(z)^2, half)
+  e$ComplexAbs <- complex1(Mod, half)
+  e$ComplexAngle <- complex1(Arg, half)
+  e$ComplexExp <- complex1(function(z) pairs(exp(z)), same)
+  e$ComplexExp1j <- function(a) together(function(a) pairs(exp(1i * a)), 2L * size(value(a)), a)
+  e$ComplexSum <- complex1(function(z) pairs(sum(z)), function(D) 2L)
+  e$ComplexSumT <- function(a, n) value(a)[, , rep_len(1:2, n), drop = FALSE]
   c(e, oracle_reductions(value))
 }
 

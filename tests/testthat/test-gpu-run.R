@@ -81,23 +81,19 @@ test_that("fast_math gives the same up to rounding of its own kernel", {
 operation_formulas <- function() {
   table <- operation_table()
   table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
-  special <- list(SumT = 1, ElemT = 1, OneHot = 1, SymSqNorm = c(9, 3), SqNormIso = c(1, 3))
-  literals <- list(Pow = 3, ClampInt = c(0, 1), DiffClampInt = c(0, 1), SumT = 4, ElemT = c(4, 2),
-                   Extract = c(1, 2), ExtractT = c(2, 7), OneHot = 3, RepeatEach = 2,
-                   RepeatAll = 2)
-  logical <- list(And = 1:2, Or = 1:2, Not = 1, Where = 1)
+  table <- table[table$kind != "derivative", ]
   calls <- Map(function(name, operands, integers) {
-    dims <- rep_len(if (is.null(special[[name]])) 3 else special[[name]], operands)
-    used <- base::ifelse(dims == 9, "m", base::ifelse(dims == 1, c("p", "q", "p"),
-                                                      c("x", "y", "z")))[seq_len(operands)]
-    for (k in logical[[name]]) used[k] <- sprintf("LessThan(%s,0.5)", used[k])
-    numbers <- if (integers) rep_len(c(literals[[name]], 1), integers)
-    sprintf("%s(%s)", name, paste(c(used, numbers), collapse = ","))
+    dims <- shapes_of(name, operands)[[1]]
+    call_of(name, paste0(c("x", "y", "z")[seq_len(operands)], dims), integers)
   }, table$name, table$operands, table$integers)
   groups <- split(unlist(calls), (seq_along(calls) - 1) %/% 12)
   vapply(groups, function(f) Reduce(function(a, b) sprintf("Concat(%s,%s)", a, b), f), "")
 }
-operation_args <- c("x=Vi(3)", "y=Vj(3)", "z=Pm(3)", "p=Vi(1)", "q=Vj(1)", "m=Pm(9)")
+operation_variables <- expand.grid(kind = c("Vi", "Vj", "Pm"), dim = c(1, 2, 3, 4, 6, 9, 12, 24),
+                                   stringsAsFactors = FALSE)
+operation_args <- sprintf("%s%d=%s(%d)", c(Vi = "x", Vj = "y", Pm = "z")[operation_variables$kind],
+                          operation_variables$dim, operation_variables$kind,
+                          operation_variables$dim)
 
 reduction_texts <- c(
   sprintf("%s_Reduction(Subtract(x,y), %s)", c("Sum", "Min", "Max_ArgMax", "Min_ArgMin"),
@@ -118,8 +114,9 @@ test_that("all reductions are among those that run on a GPU here", {
 for (precision in c("float32", "float64")) {
   test_that(paste("operations and reductions agree with the oracle on a GPU in", precision), {
     set.seed(4)
-    data <- lapply(list(c(37, 3), c(70, 3), c(1, 3), c(37, 1), c(70, 1), c(1, 9)),
-                   function(size) uniform(size[1], size[2]))
+    data <- Map(function(kind, dim) uniform(c(Vi = 37, Vj = 70, Pm = 1)[[kind]], dim),
+                operation_variables$kind, operation_variables$dim, USE.NAMES = FALSE)
+    short_data <- list(uniform(37, 3), uniform(70, 3))
     operations <- sprintf("Sum_Reduction(%s, j)", operation_formulas())
     short <- c("x=Vi(3)", "y=Vj(3)")
     formulas <- c(lapply(operations, list, operation_args), lapply(reduction_texts, list, short))
@@ -128,19 +125,42 @@ for (precision in c("float32", "float64")) {
       set_rkeops_options(list(precision = precision))
       ops <- rkeops:::build_formulas(formulas)
       before <- rkeops:::counters()[["compiles"]]
-      inputs <- function(f) if (length(f[[2]]) == 2L) data[1:2] else data
+      inputs <- function(f) if (length(f[[2]]) == 2L) short_data else data
       found <- Map(function(op, f) op(inputs(f)), ops, formulas)
       stopifnot(rkeops:::counters()[["compiles"]] == before)
       found
-    }, list(formulas = formulas, data = data, precision = precision))
+    }, list(formulas = formulas, data = data, short_data = short_data, precision = precision))
     for (k in seq_along(formulas)) {
-      used <- if (length(formulas[[k]][[2]]) == 2L) data[1:2] else data
+      used <- if (length(formulas[[k]][[2]]) == 2L) short_data else data
       expected <- oracle(formulas[[k]][[1]], formulas[[k]][[2]], used)
       expect_within(found[[k]], expected$value, expected$scale, machine_eps[[precision]],
                     label = formulas[[k]][[1]])
     }
   })
 }
+
+test_that("wide results of interleaved, reversed and permuted components are right on a GPU", {
+  set.seed(5)
+  args <- c("x=Vi(200)", "y=Vj(200)", "p=Vi(3)", "q=Vj(3)")
+  data <- list(uniform(37, 200), uniform(70, 200), uniform(37, 3), uniform(70, 3))
+  texts <- sprintf("Sum_Reduction(%s, j)", c(
+    "ComplexMult(x,y)", "Exp(-SqDist(p,q))*ComplexMult(x,y)", "SqDist(x,y)*Complex(Sin(x),Cos(y))",
+    "Exp(-SqDist(x,y))*Reverse(y)", "Exp(-SqDist(p,q))*SwapAxes(x*y,10,20,1)",
+    "Concat(ComplexReal(x),Real2Complex(ComplexImag(y)))*Sum(x*Reverse(y))"))
+  texts <- c(texts, "SumSoftMaxWeight_Reduction(-SqDist(p,q), ComplexMult(x,y), j)",
+             "KMin_Reduction(ComplexMult(x,y), 2, j)")
+  formulas <- lapply(texts, list, args)
+  found <- on_gpu({
+    rkeops_use_gpu()
+    lapply(rkeops:::build_formulas(formulas), function(op) op(data))
+  }, list(formulas = formulas, data = data))
+  for (k in seq_along(texts)) {
+    expected <- oracle(texts[k], args, data)
+    # as many terms in a sum over components enter a term of the sum over j
+    expect_within(found[[k]], expected$value, expected$scale, machine_eps[["float32"]], 200,
+                  label = texts[k])
+  }
+})
 
 # ---- rows, devices, kernels ---------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ test_that("what is no numeric matrix is refused", {
   expect_error(LazyTensor(x), class = "rkeops_error_argument")
   expect_error(LazyTensor(x, "k"), class = "rkeops_error_argument")
   expect_error(Vi(matrix(0, 3, 0)), class = "rkeops_error_shape")
-  expect_error(Vi(matrix(1i)), class = "rkeops_error_argument")
 })
 
 test_that("the same R object with the same index is one variable", {

@@ -1,43 +1,8 @@
 # ---- every operation of the table ----------------------------------------------------------------
 
-# Operands are variables of dimension 3 unless said here; integers are 1 unless said here.
-special_dims <- list(SumT = 1, ElemT = 1, OneHot = 1, SymSqNorm = c(9, 3), SqNormIso = c(1, 3))
-special_integers <- list(
-  Pow = 3, Round = 1, ClampInt = c(0, 1), DiffClampInt = c(0, 1), SumT = 4, ElemT = c(4, 2),
-  Extract = c(1, 2), ExtractT = c(2, 7), OneHot = 3, RepeatEach = 2, RepeatAll = 2
-)
-# Operations that mix components take no broadcast operands here.
-unbroadcast <- c("SymSqNorm", "SqNormIso", "SqNormDiag", "WeightedSqNorm", "WeightedSqDist")
-logical_operands <- list(And = 1:2, Or = 1:2, Not = 1, Where = 1)
-
-# Declarations of three operands for each of the ways in which i, j and parameters meet.
-ways <- list(c("Vi", "Vj", "Pm"), c("Vj", "Vi", "Vj"), c("Pm", "Vi", "Vi"), c("Vj", "Pm", "Vi"))
-
-# Formulas of one operation: a list of list(text, args).
-formulas_of <- function(name, operands, integers) {
-  dims <- rep_len(if (is.null(special_dims[[name]])) 3 else special_dims[[name]], operands)
-  literals <- if (integers) rep_len(c(special_integers[[name]], 1), integers)
-  shapes <- list(dims)
-  if (operands > 1 && is.null(special_dims[[name]]) && !name %in% unbroadcast)
-    shapes <- c(shapes, lapply(seq_len(operands), function(k) replace(dims, k, 1)))
-  do.call(c, lapply(shapes, function(dims) lapply(ways, function(kinds) {
-    names <- letters[seq_len(operands)]
-    used <- names
-    for (k in logical_operands[[name]]) used[k] <- sprintf("LessThan(%s,0.5)", names[k])
-    text <- sprintf("%s(%s)", name, paste(c(used, literals), collapse = ","))
-    list(sprintf("Sum_Reduction(%s, %s)", text, if (kinds[1] == "Vj") "i" else "j"),
-         sprintf("%s=%s(%d)", names, kinds[seq_len(operands)], as.integer(dims)))
-  })))
-}
-
-data_for <- function(args) {
-  kind <- sub(".*=(..)\\(.*", "\\1", args)
-  dim <- as.integer(sub(".*\\((\\d+)\\)", "\\1", args))
-  lapply(seq_along(args), function(k) uniform(c(Vi = 5, Vj = 7, Pm = 1)[[kind[k]]], dim[k]))
-}
-
 table <- operation_table()
 table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
+table <- table[table$kind != "derivative", ]
 known <- names(oracle_operations(1, 1))
 
 test_that("the oracle knows every operation of the table", {
@@ -168,6 +133,11 @@ test_that("R functions emit the operations of the language", {
   emits(extract(x_i, 1, 2), "Extract(V0,1,2)", 2)
   emits(extractT(x_i, 1, 5), "ExtractT(V0,1,5)", 5)
   emits(concat(x_i, y_j), "Concat(V0,V1)", 6)
+  emits(matvecmult(tensorprod(x_i, y_j), x_i), "MatVecMult(TensorProd(V0,V1),V0)", 3)
+  emits(matvecmult(x_i, y_j), "MatVecMult(V0,V1)", 1)
+  emits(matvecmult(x_i, s_i), "MatVecMult(V0,V1)", 3)
+  emits(vecmatmult(c(1.5, 2), Pm(1:6)), "VecMatMult(V0,V1)", 3)
+  emits(tensorprod(x_i, c(0.5, 2)), "TensorProd(V0,V1)", 6)
   emits(one_hot(s_i, 4), "OneHot(V0,4)", 4)
   emits(sum(x_i), "Sum(V0)", 1)
   emits(min(x_i), "Min(V0)", 1)
@@ -216,7 +186,6 @@ test_that("plain operands are numbers or vectors of the dimension, nothing else"
   expect_error(x_i + x, "Vi()", fixed = TRUE, class = "rkeops_error_argument")
   expect_error(x * x_i, class = "rkeops_error_argument")
   expect_error(x_i + "a", class = "rkeops_error_argument")
-  expect_error(x_i + 1i, class = "rkeops_error_argument")
   expect_error(x_i + NULL, class = "rkeops_error_argument")
   expect_error(x_i + 1:2, "dimension 3.*dimension 2", class = "rkeops_error_shape")
   expect_error(x_i + 1:4, "Vi() or Vj()", fixed = TRUE, class = "rkeops_error_shape")
@@ -225,6 +194,8 @@ test_that("plain operands are numbers or vectors of the dimension, nothing else"
   expect_error(where(x_i, 1, 2), class = "rkeops_error_argument")
   expect_error(atan2(x_i, 1:2), class = "rkeops_error_shape")
   expect_error(weightedsqnorm(x_i, 1:2), class = "rkeops_error_shape")
+  expect_error(matvecmult(x_i, 1:2), "multiple", class = "rkeops_error_shape")
+  expect_error(vecmatmult(1:2, x_i), "multiple", class = "rkeops_error_shape")
   expect_error(elemT(x_i, 0, 3), class = "rkeops_error_shape")
   expect_error(elem(x_i, 3), class = "rkeops_error_argument")
   expect_error(extract(x_i, 1, 3), class = "rkeops_error_argument")

@@ -166,5 +166,12 @@ RK_INLINE vec rk_xlogx(vec x) { return x == 0 ? 0 : x * rk_log(x); }
 //@ sinxdivx sin
 RK_INLINE vec rk_sinxdivx(vec x) { return x == 0 ? 1 : rk_sin(x) / x; }
 
+//@ softmin exp log minmax
+RK_INLINE vec rk_softmin(vec a, vec b, vec c)
+{
+    vec least = rk_min(rk_min(a, b), c);
+    return least - rk_log(rk_exp(least - a) + rk_exp(least - b) + rk_exp(least - c));
+}
+
 //@ mod floor
 RK_INLINE vec rk_mod(vec f, vec n, vec d) { return f - n * rk_floor((f - d) / n); }

@@ -819,5 +819,12 @@ RK_INLINE vec rk_sinxdivx(vec x)
     return rk_select(rk_eq(x, rk_num(0)), rk_num(1), rk_sin(x) / x);
 }
 
+//@ softmin exp log minmax
+RK_CALLED vec rk_softmin(vec a, vec b, vec c)
+{
+    vec least = rk_min(rk_min(a, b), c);
+    return least - rk_log(rk_exp(least - a) + rk_exp(least - b) + rk_exp(least - c));
+}
+
 //@ mod floor
 RK_INLINE vec rk_mod(vec f, vec n, vec d) { return f - n * rk_floor((f - d) / n); }

@@ -71,6 +71,7 @@
 #define rk_relu RK(rk_relu)
 #define rk_xlogx RK(rk_xlogx)
 #define rk_sinxdivx RK(rk_sinxdivx)
+#define rk_softmin RK(rk_softmin)
 #define rk_mod RK(rk_mod)
 #define rk_sum_wide RK(rk_sum_wide)
 #define rk_sum_wide_start RK(rk_sum_wide_start)

@@ -25,8 +25,8 @@ static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
                  .target = &packing};
   rk_open(&w, "%s", head);
   rk_line(&w, "(void)x; (void)ld; (void)params; (void)out;");
-  rk_line(&w, "char *panel = work; (void)panel;");
-  rk_open(&w, "for (long r = 0; r < n; r += RK_LANES, panel = work)");
+  rk_line(&w, "char *const panel = work; (void)panel;");
+  rk_open(&w, "for (long r = 0; r < n; r += RK_LANES)");
   rk_write_packing(&w, store);
   rk_close(&w);
   rk_close(&w);

@@ -31,7 +31,7 @@ static rk_writer packing_writer(rk_text *out, const rk_pass *pass, rk_nest_kind 
 static void open_packing(rk_writer *w) {
   if (w->nest->panel) {
     rk_line(w, "__align__(16) char tile[%zu];", (size_t)w->nest->panel * sizeof(double));
-    rk_line(w, "char *panel = tile;");
+    rk_line(w, "char *const panel = tile;");
   }
 }
 
@@ -60,11 +60,11 @@ static void write_parameters(rk_text *out, const rk_pass *pass, const char *suff
   free(w.memo);
 }
 
-static void write_inputs(rk_writer *w, rk_kind kind, const char *name) {
+static void write_inputs(rk_writer *w, rk_nest_kind side, const char *name) {
   int count = 0;
   rk_open(w, "typedef struct");
   for (int q = 0; q < w->pass->variables; q++) {
-    if (variable_at(w->pass, q)->kind != kind) continue;
+    if (!rk_is_of_side(w->pass, w->pass->variable[q], side)) continue;
     rk_line(w, "const double *x%d; long long ld%d;", q, q);
     count++;
   }
@@ -99,12 +99,10 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
                                 .input = input_of_side};
   rk_writer w = packing_writer(out, pass, side, suffix, &spelling);
   int row = side == RK_NEST_ROW;
-  rk_kind kept = (rk_kind)pass->source->integer[1];
-  rk_kind kind = row ? kept : kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
   const char *inputs = row ? "rk_row_inputs" : "rk_column_inputs";
   char store[192];
   place_text(pass, shape, side, store, sizeof store);
-  write_inputs(&w, kind, inputs);
+  write_inputs(&w, side, inputs);
   rk_open(&w, "extern \"C\" __global__ void %s%s(%s in, const double *restrict params, "
               "%s *restrict out, int n, int to)",
           row ? "rk_rows" : "rk_columns", w.suffix, inputs, packed_type(pass, shape, side));
@@ -230,8 +228,8 @@ static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
 }
 
 static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
-  size_t panel = (size_t)w->nest->panel * (size_t)(w->tile->rows * w->tile->columns) *
-                 (size_t)w->tile->bytes;
+  size_t pairs = (size_t)(w->tile->rows * w->tile->columns);
+  size_t panel = shape->resident ? 0 : (size_t)w->nest->panel * pairs * (size_t)w->tile->bytes;
   char row[96];
   rk_write_pair_head(w, shape);
   load_rows(w, shape);
@@ -257,7 +255,8 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
   const char *called = shape->resident ? "RK_INLINE" : "RK_CALLED"; /* registers have no address */
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = called, .called = called,
                                 .parameter = "params[%s]", .row = row, .column = column,
-                                .unroll = shape->resident ? 64 : 0};
+                                .unroll = shape->resident ? 64 : 0,
+                                .panels_in_registers = shape->resident};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
                  .tile = &shape->tile, .target = &spelling, .components = shape->components,
                  .suffix = suffix};

@@ -10,7 +10,7 @@ static void write_slot(rk_writer *w, const rk_slot *slot, const char *store) {
   for (int r = 0; r < count; r++) {
     rk_index index = rk_open_range(w, ranges[r], 1e9);
     rk_open_tile(w, 0);
-    char held[96], at[48];
+    char held[96], at[RK_INDEX_TEXT];
     snprintf(held, sizeof held, "%s", rk_component(w, slot->node, index));
     index.offset += slot->offset;
     rk_index_text(index, at, sizeof at);

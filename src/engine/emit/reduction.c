@@ -176,13 +176,15 @@ static rk_index open_components(rk_writer *w, rk_range range, double cost, char 
     rk_index_text(index, state, size);
     return index;
   }
-  int all = w->pass->state.components, last = range.end - range.first - 1;
-  const char *own = last + 1 < all ? "own" : "k";
+  int all = w->pass->state.components, last = range.count - 1;
+  const char *own = range.step > 1 ? "at" : last + 1 < all ? "own" : "k";
   rk_open(w, "rk_each (e, %d)", w->components);
   rk_line(w, "const int %s = (k0 + e < %d ? k0 + e : %d) - %d;", own, all, all - 1, range.first);
+  if (range.step > 1)
+    rk_line(w, "const int own = at %% %d ? -1 : at / %d;", range.step, range.step);
   if (last + 1 < all) rk_line(w, "const int k = own < 0 ? 0 : own > %d ? %d : own;", last, last);
   snprintf(state, size, "e");
-  return (rk_index){.symbolic = 1, .offset = range.first};
+  return (rk_index){.symbolic = 1, .scale = range.step, .offset = range.first};
 }
 
 static int is_masked(const rk_writer *w) { return w->tile->axis == RK_LANES_REDUCED; }
@@ -215,7 +217,7 @@ static void write_weights(rk_writer *w) {
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
                       const char *at, double cost) {
   char held[96];
-  int partial = w->grouped && range.end - range.first < w->pass->state.components;
+  int partial = w->grouped && range.count < w->pass->state.components;
   rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
@@ -240,7 +242,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   const rk_reduction *entry = entry_of(w);
   const char *last =
       entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
-  char held[96], more[128], absent[32];
+  char held[96], more[RK_INDEX_TEXT + 64], absent[32];
   snprintf(more, sizeof more, last, at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
@@ -271,7 +273,7 @@ void rk_write_accumulate(rk_writer *w) {
   int count = rk_ranges(w, &formula, 1, w->pass->state.components, &ranges);
   double cost = (rk_inline_cost(w, formula) + 3) * rk_repeated(count);
   for (int r = 0; r < count; r++) {
-    char at[64];
+    char at[RK_INDEX_TEXT];
     rk_index index = open_components(w, ranges[r], cost, at, sizeof at);
     if (entry->start) enter_value(w, formula, index, at, cost);
     else enter_sum(w, formula, index, ranges[r], at, cost);

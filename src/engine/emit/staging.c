@@ -89,8 +89,8 @@ static void write_chunks(rk_writer *w, const rk_text *body, int chunk, int lengt
 void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void *data) {
   rk_staging *s = w->staging;
   rk_text text = {0}, *out = w->out;
-  rk_index index = {.symbolic = 1, .offset = range.first};
-  int length = range.end - range.first;
+  rk_index index = rk_range_index(range);
+  int length = range.count;
   s->reads = 0;
   s->open = 1;
   w->out = &text;

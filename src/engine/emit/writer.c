@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loops are unrolled while their bodies stay below these numbers of operations: the compiler's time
- * grows with them. */
-enum { UNROLL = 16, UNROLLED_LOOP = 600, UNROLLED_TILE = 2000 };
+/* Loops are unrolled while their bodies, and all of them together, stay below these numbers of
+ * operations: the compiler's time grows with them. */
+enum { UNROLL = 16, UNROLLED_LOOP = 600, UNROLLED_TILE = 2000, UNROLLED_ALL = 4000 };
 
 /* ---- lines ---- */
 
@@ -55,25 +55,53 @@ void rk_close(rk_writer *w) {
 
 static rk_index constant(int offset) { return (rk_index){.offset = offset}; }
 
+/* The value that a loop over k makes of the index, before it is divided. */
+static int inner_text(rk_index index, char *text, size_t size) {
+  char sign = index.offset < 0 ? '-' : '+';
+  if (!index.symbolic) return snprintf(text, size, "%d", index.offset);
+  char scaled[24] = "k";
+  if (index.scale != 1) snprintf(scaled, sizeof scaled, "%d * k", index.scale);
+  if (index.offset) return snprintf(text, size, "(%s %c %d)", scaled, sign, abs(index.offset));
+  return snprintf(text, size, index.scale == 1 ? "%s" : "(%s)", scaled);
+}
+
 const char *rk_index_text(rk_index index, char *text, size_t size) {
   char inner[40];
-  if (!index.symbolic) snprintf(inner, sizeof inner, "%d", index.offset);
-  else if (index.offset) snprintf(inner, sizeof inner, "(k %c %d)", index.offset < 0 ? '-' : '+',
-                                  abs(index.offset));
-  else snprintf(inner, sizeof inner, "k");
-  if (!index.divide) snprintf(text, size, "%s", inner);
-  else snprintf(text, size, "%s / %d %% %d + %d", inner, index.divide, index.modulo, index.shift);
+  inner_text(index, inner, sizeof inner);
+  if (!index.digits) {
+    snprintf(text, size, "%s", inner);
+    return text;
+  }
+  int used = snprintf(text, size, "(");
+  for (int d = 0; d < index.digits; d++) {
+    const rk_digit *digit = &index.digit[d];
+    used += snprintf(text + used, size - (size_t)used, "%s%s", d ? " + " : "", inner);
+    if (digit->divide > 1)
+      used += snprintf(text + used, size - (size_t)used, " / %d", digit->divide);
+    if (digit->modulo)
+      used += snprintf(text + used, size - (size_t)used, " %% %d", digit->modulo);
+    if (digit->stride != 1)
+      used += snprintf(text + used, size - (size_t)used, " * %d", digit->stride);
+  }
+  if (index.shift) snprintf(text + used, size - (size_t)used, " + %d)", index.shift);
+  else snprintf(text + used, size - (size_t)used, ")");
   return text;
 }
 
-static struct rk_memo *remembered(rk_writer *w, const rk_node *node, const char *index) {
+static rk_index moved_by(rk_index index, int offset) {
+  if (index.digits) index.shift += offset;
+  else index.offset += offset;
+  return index;
+}
+
+static struct rk_memo *remembered(rk_writer *w, const rk_node *node, const rk_index *index) {
   for (int k = 0; k < w->memos; k++)
-    if (w->memo[k].node == node && !strcmp(w->memo[k].index, index)) return &w->memo[k];
+    if (w->memo[k].node == node && !memcmp(&w->memo[k].index, index, sizeof *index))
+      return &w->memo[k];
   return NULL;
 }
 
-static const char *remember(rk_writer *w, const rk_node *node, const char *index,
-                            const char *name) {
+static const char *remember(rk_writer *w, const rk_node *node, rk_index index, const char *name) {
   if (w->memos == w->memo_capacity) {
     int capacity = w->memo_capacity ? 2 * w->memo_capacity : 64;
     struct rk_memo *larger = realloc(w->memo, (size_t)capacity * sizeof *larger);
@@ -86,7 +114,7 @@ static const char *remember(rk_writer *w, const rk_node *node, const char *index
   }
   struct rk_memo *memo = &w->memo[w->memos++];
   memo->node = node;
-  snprintf(memo->index, sizeof memo->index, "%s", index);
+  memo->index = index;
   snprintf(memo->name, sizeof memo->name, "%s", name);
   return memo->name;
 }
@@ -100,25 +128,42 @@ static int moves(const rk_node *node) {
   return node->operation && node->operation->kind == RK_PIECES;
 }
 
+static int digit_value(const rk_digit *digit, int at) {
+  at /= digit->divide;
+  return (digit->modulo ? at % digit->modulo : at) * digit->stride;
+}
+
+/* The component that place `index` of a piece is of. */
+static rk_index divided(rk_index index, const rk_piece *piece) {
+  rk_digit digit[RK_MAX_DIGITS];
+  int digits = rk_piece_digits(piece, digit), at = piece->offset;
+  if (!index.symbolic) {
+    for (int d = 0; d < digits; d++) at += digit_value(&digit[d], index.offset);
+    return constant(at);
+  }
+  if (!digits) return constant(at);
+  if (rk_piece_is_affine(piece)) {
+    index.scale *= digit[0].stride;
+    index.offset = index.offset * digit[0].stride + at;
+    return index;
+  }
+  index.shift = at;
+  index.digits = digits;
+  memcpy(index.digit, digit, (size_t)digits * sizeof *digit);
+  return index;
+}
+
 /* Where component `index` of a node that moves components comes from; NULL: it is 0. */
 static const rk_node *origin_of(const rk_node *node, rk_index *index) {
-  int at = index->offset;
   rk_piece piece[RK_MAX_PIECES];
   int count = rk_node_pieces(node, piece);
   for (int p = 0; p < count; p++) {
-    if (at < piece[p].start || at >= piece[p].start + piece[p].length) continue;
-    const rk_node *operand = node->operand[piece[p].operand];
-    index->offset -= piece[p].start;
-    if (operand->dim == 1) *index = constant(0);
-    else if (piece[p].modulo == 1) *index = constant(piece[p].offset);
-    else if (piece[p].divide == 1 && piece[p].length <= piece[p].modulo)
-      index->offset += piece[p].offset;
-    else {
-      index->divide = piece[p].divide;
-      index->modulo = piece[p].modulo;
-      index->shift = piece[p].offset;
-    }
-    return operand;
+    int at = index->offset - piece[p].start, step = piece[p].step;
+    if (at < 0 || at % step || at / step >= piece[p].length) continue;
+    index->offset = at / step;
+    if (index->symbolic) index->scale /= step;
+    *index = divided(*index, &piece[p]);
+    return node->operand[piece[p].operand];
   }
   return NULL;
 }
@@ -158,7 +203,7 @@ static void operation_text(rk_text *out, const char *code, const rk_node *node,
                            const char *const *operand, const char *index, const char *state,
                            const char *position) {
   static const char *const names[] = {"a", "b", "c", "n", "m", "k", "s", "p"};
-  char integer[2][24], component[96];
+  char integer[2][24], component[RK_INDEX_TEXT + 16];
   for (int q = 0; q < 2; q++)
     snprintf(integer[q], sizeof integer[q], node->integer[q] < 0 ? "(%d)" : "%d", node->integer[q]);
   snprintf(component, sizeof component, "rk_num(%s)", index);
@@ -167,7 +212,7 @@ static void operation_text(rk_text *out, const char *code, const rk_node *node,
   write_code(out, code, names, values, 8);
 }
 
-static const char *declare(rk_writer *w, const rk_node *node, const char *index,
+static const char *declare(rk_writer *w, const rk_node *node, rk_index index,
                            const char *expression) {
   char name[32];
   snprintf(name, sizeof name, "t%d", ++w->names);
@@ -176,69 +221,77 @@ static const char *declare(rk_writer *w, const rk_node *node, const char *index,
 }
 
 /* A component that is read: a slot of a lower level, or an input while packing. */
-static const char *read_component(rk_writer *w, const rk_node *node, rk_index index,
-                                  const char *text) {
-  char expression[320], at[160];
+static const char *read_component(rk_writer *w, const rk_node *node, rk_index index) {
+  char expression[RK_INDEX_TEXT + 160], at[RK_INDEX_TEXT];
   if (is_variable(node) && place_of(w, node) != RK_ELSEWHERE) {
-    snprintf(expression, sizeof expression, w->target->input,
-             rk_variable_index(w->pass, node->variable), text,
-             rk_variable_index(w->pass, node->variable));
-    return declare(w, node, text, expression);
-  }
-  int slot = rk_slot_offset(w->pass, node);
-  if (index.divide) snprintf(at, sizeof at, "%d + %s", slot, text);
-  else {
-    index.offset += slot;
+    int variable = rk_variable_index(w->pass, node->variable);
     rk_index_text(index, at, sizeof at);
+    snprintf(expression, sizeof expression, w->target->input, variable, at, variable);
+    return declare(w, node, index, expression);
   }
+  rk_index of_slot = moved_by(index, rk_slot_offset(w->pass, node));
   rk_nest_kind level = rk_level_of(w->pass, node);
-  if (w->staging && index.symbolic && !index.divide &&
-      rk_staged_text(w, level, index.offset, expression, sizeof expression))
-    return declare(w, node, text, expression);
+  if (w->staging && of_slot.symbolic && of_slot.scale == 1 && !of_slot.digits &&
+      rk_staged_text(w, level, of_slot.offset, expression, sizeof expression))
+    return declare(w, node, index, expression);
   const char *format = level == RK_NEST_PARAMETER ? w->target->parameter
                        : level == RK_NEST_ROW     ? w->target->row
                                                   : w->target->column;
+  rk_index_text(of_slot, at, sizeof at);
   snprintf(expression, sizeof expression, format, at);
-  return declare(w, node, text, expression);
+  return declare(w, node, index, expression);
 }
 
-static const char *computed(rk_writer *w, const rk_node *node, rk_index index, const char *text) {
-  const char *operand[RK_MAX_OPERANDS] = {"", "", ""};
-  char held[RK_MAX_OPERANDS][96];
+static const char *read_panel(rk_writer *w, const rk_node *node, rk_index index) {
+  char text[RK_INDEX_TEXT], name[RK_INDEX_TEXT + 32];
+  rk_index_text(index, text, sizeof text);
+  snprintf(name, sizeof name, "n%d[%s][v][u]", node->number, text);
+  return index.digits ? declare(w, node, index, name) : remember(w, node, index, name);
+}
+
+static const char *computed(rk_writer *w, const rk_node *node, rk_index index) {
+  const char *operand[RK_MAX_OPERANDS] = {"", "", "", ""};
+  char held[RK_MAX_OPERANDS][96], text[RK_INDEX_TEXT];
   for (int k = 0; k < node->operands; k++) {
     const rk_node *o = node->operand[k];
     snprintf(held[k], sizeof held[k], "%s", rk_component(w, o, o->dim == 1 ? constant(0) : index));
     operand[k] = held[k];
   }
   rk_text code = {0};
+  rk_index_text(index, text, sizeof text);
   operation_text(&code, node->operation->code, node, operand, text, "", "");
-  const char *name = declare(w, node, text, whole(w, &code));
+  const char *name = declare(w, node, index, whole(w, &code));
   rk_text_free(&code);
   return name;
 }
 
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
-  char text[128], name[160];
-  rk_index_text(index, text, sizeof text);
-  struct rk_memo *memo = remembered(w, node, text);
+  char name[40];
+  struct rk_memo *memo = remembered(w, node, &index);
   if (memo) return memo->name;
   if (node->operation == &rk_operation_number) {
     number_text(node->value, name, sizeof name);
-    return remember(w, node, text, name);
+    return remember(w, node, index, name);
   }
   rk_place place = place_of(w, node);
-  if (place == RK_SCALAR || place == RK_PANEL) {
-    if (place == RK_SCALAR) snprintf(name, sizeof name, "n%d[v][u]", node->number);
-    else snprintf(name, sizeof name, "n%d[%s][v][u]", node->number, text);
-    return remember(w, node, text, name);
+  if (place == RK_SCALAR) {
+    snprintf(name, sizeof name, "n%d[v][u]", node->number);
+    return remember(w, node, index, name);
   }
-  if (is_variable(node) || place == RK_ELSEWHERE) return read_component(w, node, index, text);
-  return computed(w, node, index, text);
+  if (place == RK_PANEL) return read_panel(w, node, index);
+  if (is_variable(node) || place == RK_ELSEWHERE) return read_component(w, node, index);
+  return computed(w, node, index);
+}
+
+/* Is a value that moves components read from memory? Otherwise its reader moves. */
+static int is_stored(const rk_writer *w, const rk_node *node) {
+  rk_place place = place_of(w, node);
+  return place == RK_PANEL || (place == RK_ELSEWHERE && rk_slot_offset(w->pass, node) >= 0);
 }
 
 /* Within a range all components come from the same piece: the first one (k = 0) tells which. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
-  while (moves(node) && place_of(w, node) != RK_PANEL && rk_slot_offset(w->pass, node) < 0) {
+  while (moves(node) && !is_stored(w, node)) {
     node = origin_of(node, &index);
     if (!node) return "rk_num(0)";
     if (node->dim == 1) index = constant(0);
@@ -248,83 +301,138 @@ const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
 
 /* ---- ranges ---- */
 
-typedef struct { const rk_writer *w; int *cut; int cuts, capacity, failed; } cutting;
+typedef struct {
+  const rk_writer *w;
+  const rk_node *const *root;
+  int roots;
+  rk_range *range;
+  int count, capacity, failed;
+  struct { int walk, scale, offset; } *seen;   /* by node number */
+  int walk;
+} cutting;
 
-static void cut_at(cutting *c, int at, int dim) {
-  if (at <= 0 || at >= dim) return;
-  for (int k = 0; k < c->cuts; k++)
-    if (c->cut[k] == at) return;
-  if (c->cuts == c->capacity) {
+/* Where a range must be cut in two, or into so many interleaved ones; nowhere if both are 0. */
+typedef struct { int at, every; } cut;
+
+static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : abs(a); }
+
+/* First k from which on offset + scale * k is at least `least` (scale > 0). */
+static long first_at_least(long offset, long scale, long least) {
+  return offset >= least ? 0 : (least - offset + scale - 1) / scale;
+}
+
+static cut cut_of(cutting *c, const rk_node *node, int scale, int offset, int count);
+
+/* Components offset + scale * k of a node, k < count, against one of its pieces. */
+static cut cut_at_piece(cutting *c, const rk_node *node, const rk_piece *piece, int scale,
+                        int offset, int count) {
+  int step = piece->step, at = offset - piece->start;
+  if (count > 1 && scale % step)
+    return (cut){.every = step / greatest_divisor(scale, step)};
+  if (at % step) return (cut){0};
+  at /= step;
+  scale = count > 1 ? scale / step : 0;
+  long first = 0, end = count;
+  if (scale > 0) {
+    first = first_at_least(at, scale, 0);
+    end = first_at_least(at, scale, piece->length);
+  } else if (scale < 0) {
+    first = first_at_least(-(long)at, -scale, -(long)piece->length + 1);
+    end = first_at_least(-(long)at, -scale, 1);
+  } else if (at < 0 || at >= piece->length) {
+    return (cut){0};
+  }
+  if (first >= count || end <= first) return (cut){0};
+  if (first > 0) return (cut){.at = (int)first};
+  if (end < count) return (cut){.at = (int)end};
+  rk_digit digit[RK_MAX_DIGITS];
+  if (!rk_piece_digits(piece, digit) || !rk_piece_is_affine(piece)) return (cut){0};
+  return cut_of(c, node->operand[piece->operand], scale * digit[0].stride,
+                at * digit[0].stride + piece->offset, count);
+}
+
+/* The same against all that the components are made of. */
+static cut cut_of(cutting *c, const rk_node *node, int scale, int offset, int count) {
+  rk_place place = place_of(c->w, node);
+  cut found = {0};
+  if (node->dim == 1 || place == RK_SCALAR || is_variable(node)) return found;
+  if (c->seen[node->number].walk == c->walk && c->seen[node->number].scale == scale &&
+      c->seen[node->number].offset == offset)
+    return found;
+  c->seen[node->number].walk = c->walk;
+  c->seen[node->number].scale = scale;
+  c->seen[node->number].offset = offset;
+  if (!moves(node)) {
+    if (place == RK_INLINE && node->operation && node->operation->kind == RK_ELEMENTWISE)
+      for (int k = 0; k < node->operands && !found.at && !found.every; k++)
+        found = cut_of(c, node->operand[k], scale, offset, count);
+    return found;
+  }
+  if (is_stored(c->w, node)) return found;
+  rk_piece piece[RK_MAX_PIECES];
+  int pieces = rk_node_pieces(node, piece);
+  for (int p = 0; p < pieces && !found.at && !found.every; p++)
+    found = cut_at_piece(c, node, &piece[p], scale, offset, count);
+  return found;
+}
+
+static void add_range(cutting *c, rk_range range) {
+  if (c->count == c->capacity) {
     int capacity = c->capacity ? 2 * c->capacity : 16;
-    int *larger = realloc(c->cut, (size_t)capacity * sizeof *larger);
+    rk_range *larger = realloc(c->range, (size_t)capacity * sizeof *larger);
     if (!larger) {
       c->failed = 1;
       return;
     }
-    c->cut = larger;
+    c->range = larger;
     c->capacity = capacity;
   }
-  c->cut[c->cuts++] = at;
+  c->range[c->count++] = range;
 }
 
-/* Cuts of the loop 0..dim-1 whose component k reads component k + offset of the node, k in
- * [first, end). */
-static void find_cuts(cutting *c, const rk_node *node, int offset, int first, int end, int dim) {
-  rk_place place = place_of(c->w, node);
-  if (node->dim == 1 || place == RK_SCALAR || is_variable(node)) return;
-  if (!moves(node)) {
-    if (place == RK_INLINE && node->operation && node->operation->kind == RK_ELEMENTWISE)
-      for (int k = 0; k < node->operands; k++)
-        find_cuts(c, node->operand[k], offset, first, end, dim);
-    return;
+static void add_ranges(cutting *c, rk_range range) {
+  cut found = {0};
+  while (range.count > 0) {
+    c->walk++;
+    for (int r = 0; r < c->roots && !found.at && !found.every; r++)
+      found = cut_of(c, c->root[r], range.step, range.first, range.count);
+    if (!found.at) break;
+    add_ranges(c, (rk_range){range.first, range.step, found.at});
+    range.first += found.at * range.step;
+    range.count -= found.at;
+    found = (cut){0};
   }
-  if (place == RK_PANEL || rk_slot_offset(c->w->pass, node) >= 0) return;
-  rk_piece piece[RK_MAX_PIECES];
-  int count = rk_node_pieces(node, piece);
-  for (int p = 0; p < count; p++) {
-    int from = piece[p].start - offset, to = from + piece[p].length;
-    if (from < first) from = first;
-    if (to > end) to = end;
-    if (from >= to) continue;
-    cut_at(c, from, dim);
-    cut_at(c, to, dim);
-    if (piece[p].divide == 1 && piece[p].length <= piece[p].modulo)
-      find_cuts(c, node->operand[piece[p].operand], offset - piece[p].start + piece[p].offset, from,
-                to, dim);
-  }
-}
-
-static int ascending(const void *a, const void *b) {
-  return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+  if (!found.every) add_range(c, range);
+  for (int k = 0; k < found.every && k < range.count; k++)
+    add_ranges(c, (rk_range){range.first + k * range.step, range.step * found.every,
+                             (range.count - k + found.every - 1) / found.every});
 }
 
 int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
               rk_range **ranges) {
-  cutting c = {.w = w};
-  for (int r = 0; r < roots; r++) find_cuts(&c, root[r], 0, 0, dim, dim);
-  if (c.cuts) qsort(c.cut, (size_t)c.cuts, sizeof *c.cut, ascending);
-  *ranges = c.failed ? NULL : calloc((size_t)c.cuts + 1, sizeof **ranges);
-  int count = 0;
-  if (!*ranges) w->out->failed = 1;
-  else
-    for (; count <= c.cuts; count++)
-      (*ranges)[count] = (rk_range){count ? c.cut[count - 1] : 0,
-                                    count < c.cuts ? c.cut[count] : dim};
-  free(c.cut);
-  return count;
+  cutting c = {.w = w, .root = root, .roots = roots};
+  c.seen = calloc((size_t)rk_graph_size(w->pass->graph), sizeof *c.seen);
+  if (c.seen) add_ranges(&c, (rk_range){0, 1, dim});
+  if (!c.seen || c.failed) w->out->failed = 1;
+  free(c.seen);
+  *ranges = c.range;
+  return c.count;
+}
+
+rk_index rk_range_index(rk_range range) {
+  if (range.count == 1) return constant(range.first);
+  return (rk_index){.symbolic = 1, .scale = range.step, .offset = range.first};
 }
 
 rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
-  int length = range.end - range.first, tile = w->tile->rows * w->tile->columns;
-  if (length == 1) {
-    open_block(w);
-    return constant(range.first);
-  }
-  if (length <= w->target->unroll ||
-      (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP))
+  int length = range.count, tile = w->tile->rows * w->tile->columns;
+  if (length == 1) open_block(w);
+  else if (length <= w->target->unroll ||
+           (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP &&
+            w->unrolled <= UNROLLED_ALL))
     rk_open(w, "rk_each (k, %d)", length);
   else rk_open(w, "for (int k = 0; k < %d; k++)", length);
-  return (rk_index){.symbolic = 1, .offset = range.first};
+  return rk_range_index(range);
 }
 
 void rk_open_each(rk_writer *w, const char *k, int n) {
@@ -341,7 +449,9 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node) {
 void rk_open_tile(rk_writer *w, double cost) {
   int rows = w->tile->rows;
   if (w->nest->kind == RK_NEST_PAIR) {
-    if (w->target->unroll || cost * rows * w->tile->columns <= UNROLLED_TILE)
+    double copies = cost * rows * w->tile->columns;
+    if (copies <= UNROLLED_TILE) w->unrolled += copies;
+    if (w->target->unroll || (copies <= UNROLLED_TILE && w->unrolled <= UNROLLED_ALL))
       rk_open(w, "rk_each (v, nv) rk_each (u, %d)", rows);
     else rk_open(w, "for (int v = 0; v < nv; v++) for (int u = 0; u < %d; u++)", rows);
   } else {
@@ -358,18 +468,34 @@ void rk_close_tile(rk_writer *w) {
 
 /* ---- steps ---- */
 
-static const char *fold_state(const rk_node *node, char *text, size_t size) {
+/* The sum, or what else a fold keeps, for the component `index` that enters. */
+static const char *fold_state(const rk_writer *w, const rk_node *node, rk_index index, char *text,
+                              size_t size) {
   int position = !strcmp(node->operation->end, "p");
-  snprintf(text, size, "%s%d[v][u]", position ? "s" : "n", node->number);
+  char at[RK_INDEX_TEXT];
+  if (w->running == node) {
+    snprintf(text, size, "s[v][u]");
+  } else if (node->operation->pieces) {
+    rk_piece piece[RK_MAX_PIECES];
+    rk_node_pieces(node, piece);
+    rk_index_text(divided(index, piece), at, sizeof at);
+    snprintf(text, size, "n%d[%s][v][u]", node->number, at);
+  } else {
+    snprintf(text, size, "%s%d[v][u]", position ? "s" : "n", node->number);
+  }
   return text;
 }
 
 static void declare_kept(rk_writer *w, const rk_node *node) {
   int rows = w->tile->rows, columns = w->tile->columns;
+  if (place_of(w, node) == RK_PANEL && w->target->panels_in_registers) {
+    rk_line(w, "vec n%d[%d][%d][%d]; /* %s */", node->number, node->dim, columns, rows,
+            node->operation->name);
+    return;
+  }
   if (place_of(w, node) == RK_PANEL) {
-    rk_line(w, "vec (*const n%d)[%d][%d] = (vec (*)[%d][%d])panel;", node->number, columns, rows,
-            columns, rows);
-    rk_line(w, "panel += %d * sizeof(vec);", node->dim * rows * columns);
+    rk_line(w, "vec (*const n%d)[%d][%d] = (vec (*)[%d][%d])panel + %d;", node->number, columns,
+            rows, columns, rows, w->nest->at[node->number]);
     return;
   }
   rk_line(w, "vec n%d[%d][%d]; /* %s */", node->number, columns, rows, node->operation->name);
@@ -380,19 +506,24 @@ static void declare_kept(rk_writer *w, const rk_node *node) {
 static void start_fold(rk_writer *w, const rk_node *node) {
   char state[40];
   if (node->operation->kind != RK_FOLD) return;
+  int groups = node->operation->pieces != NULL;
+  if (groups) snprintf(state, sizeof state, "n%d[k][v][u]", node->number);
+  else fold_state(w, node, constant(0), state, sizeof state);
+  if (groups) rk_open_each(w, "k", node->dim);
   rk_open_tile(w, 1);
-  rk_line(w, "%s = %s;", fold_state(node, state, sizeof state), node->operation->start);
+  rk_line(w, "%s = %s;", state, node->operation->start);
   if (!strcmp(node->operation->end, "p")) rk_line(w, "n%d[v][u] = rk_num(0);", node->number);
   rk_close_tile(w);
+  if (groups) rk_close(w);
 }
 
 static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
-  char state[40], position[40], at[128], held[96];
+  char state[RK_INDEX_TEXT + 32], position[40], at[RK_INDEX_TEXT], held[96];
   const rk_node *inner = node->operand[0];
   snprintf(held, sizeof held, "%s", rk_component(w, inner, inner->dim == 1 ? constant(0) : index));
   const char *operand[] = {held, "", ""};
   rk_index_text(index, at, sizeof at);
-  fold_state(node, state, sizeof state);
+  fold_state(w, node, index, state, sizeof state);
   snprintf(position, sizeof position, "n%d[v][u]", node->number);
   rk_text code = {0};
   if (!strcmp(node->operation->end, "p")) {
@@ -407,7 +538,7 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
 }
 
 static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
-  char at[128];
+  char at[RK_INDEX_TEXT];
   rk_index_text(index, at, sizeof at);
   w->nest->place[node->number] = RK_INLINE; /* its own value is computed here */
   char held[96];
@@ -430,6 +561,34 @@ static void write_body(rk_writer *w, const void *data, rk_index index) {
   rk_close_tile(w);
 }
 
+/* Length of the groups when each is of neighbours; 0: they are not, or there are no groups. */
+static int group_length(const rk_node *node) {
+  rk_piece piece[RK_MAX_PIECES];
+  rk_digit digit[RK_MAX_DIGITS];
+  if (node->operation->kind != RK_FOLD || !node->operation->pieces) return 0;
+  rk_node_pieces(node, piece);
+  int digits = rk_piece_digits(piece, digit);
+  return digits == 1 && !digit[0].modulo && digit[0].stride == 1 ? digit[0].divide : 0;
+}
+
+/* One group after the other, summed in registers. */
+static void write_groups(rk_writer *w, const loop_body *body, const rk_node *node, int length) {
+  rk_open(w, "for (int g = 0; g < %d; g++)", node->dim);
+  rk_line(w, "vec s[%d][%d];", w->tile->columns, w->tile->rows);
+  rk_open_tile(w, 1);
+  rk_line(w, "s[v][u] = %s;", node->operation->start);
+  rk_close_tile(w);
+  rk_open(w, "for (int k = g * %d; k < (g + 1) * %d; k++)", length, length);
+  w->running = node;
+  write_body(w, body, (rk_index){.symbolic = 1, .scale = 1});
+  w->running = NULL;
+  rk_close(w);
+  rk_open_tile(w, 1);
+  rk_line(w, "n%d[g][v][u] = s[v][u];", node->number);
+  rk_close_tile(w);
+  rk_close(w);
+}
+
 static void write_loop(rk_writer *w, const rk_step *step) {
   const rk_node *const *node = w->nest->node + step->first;
   const rk_node **root = calloc((size_t)step->count, sizeof *root);
@@ -438,12 +597,14 @@ static void write_loop(rk_writer *w, const rk_step *step) {
     return;
   }
   double cost = 0;
+  int group = step->count == 1 && step->dim > UNROLL && step->dim > w->target->unroll
+                  ? group_length(node[0]) : 0;
   for (int k = 0; k < step->count; k++) {
     int fold = node[k]->operation->kind == RK_FOLD;
     cost += w->nest->each[node[k]->number] + 2;
     root[k] = fold ? node[k]->operand[0] : node[k];
     declare_kept(w, node[k]);
-    start_fold(w, node[k]);
+    if (!group) start_fold(w, node[k]);
     if (!fold) w->nest->place[node[k]->number] = RK_INLINE;
   }
   rk_range *ranges;
@@ -451,8 +612,14 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   for (int k = 0; k < step->count; k++)
     if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
   const loop_body body = {step, cost * rk_repeated(count)};
+  if (group && count == 1) {
+    write_groups(w, &body, node[0], group);
+    count = 0;
+  } else if (group) {
+    start_fold(w, node[0]);
+  }
   for (int r = 0; r < count; r++) {
-    if (w->staging && ranges[r].end - ranges[r].first > UNROLL) {
+    if (w->staging && ranges[r].count > UNROLL) {
       rk_write_staged(w, ranges[r], write_body, &body);
       continue;
     }

@@ -3,6 +3,7 @@
 #define RKEOPS_WRITER_H
 
 #include "emit/emit.h"
+#include "formula/operations.h"
 
 typedef struct rk_writer rk_writer;
 
@@ -14,6 +15,7 @@ typedef struct {
   const char *input;              /* component of an input, in packing: format with %d, %s, %d */
   int unroll;                     /* loops of so many components are unrolled whatever that costs,
                                    * and all loops over rows and columns; 0: where it pays */
+  int panels_in_registers;        /* all loops over them are unrolled */
 } rk_spelling;
 
 /* Components of slots that a loop reads by way of shared memory, a chunk of the loop at a time. */
@@ -28,6 +30,15 @@ typedef struct {
   int open;                       /* inside a loop that stages */
 } rk_staging;
 
+/* A component: scale * k + offset inside a loop over k, or a constant. With digits, this value has
+ * been divided: the component is shift + the sum of (value / divide) % modulo * stride. */
+typedef struct {
+  int symbolic, scale, offset, digits, shift;
+  rk_digit digit[RK_MAX_DIGITS];
+} rk_index;
+
+struct rk_memo { const rk_node *node; rk_index index; char name[96]; };
+
 struct rk_writer {
   rk_text *out;
   const rk_pass *pass;
@@ -41,7 +52,9 @@ struct rk_writer {
   const char *suffix;             /* of the names of a device's kernels: "", "_0", "_1", ... */
   int indent;
   int names;                      /* temporaries so far */
-  struct rk_memo { const rk_node *node; char index[64]; char name[96]; } *memo;
+  double unrolled;                /* operations in unrolled tiles so far */
+  const rk_node *running;         /* a fold of groups of which one is summed in s */
+  struct rk_memo *memo;
   int memos, memo_capacity;
 };
 
@@ -49,14 +62,14 @@ void rk_line(rk_writer *w, const char *format, ...) RK_PRINTF(2, 3);
 void rk_open(rk_writer *w, const char *format, ...) RK_PRINTF(2, 3); /* the line and " {" */
 void rk_close(rk_writer *w);
 
-/* A component: k + offset inside a loop over k, or a constant; possibly of a repeated vector. */
-typedef struct { int symbolic, offset, divide, modulo, shift; } rk_index;
 const char *rk_index_text(rk_index index, char *text, size_t size);
 
-/* Ranges of components in which every moved component has one origin. Freed by the caller. */
-typedef struct { int first, end; } rk_range;
+/* Components first + step * k, k = 0 .. count - 1. In a range every moved component has one origin.
+ * Freed by the caller. */
+typedef struct { int first, step, count; } rk_range;
 int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
               rk_range **ranges);
+rk_index rk_range_index(rk_range range);
 
 /* Opens the loop over a range, gives the index of its component. `cost`: operations of its body, of
  * which the loops that are unrolled depend. */
@@ -65,6 +78,8 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost);
 /* The loops over the columns and rows of the register tile; what was named inside is forgotten. */
 void rk_open_tile(rk_writer *w, double cost);
 void rk_close_tile(rk_writer *w);
+
+enum { RK_INDEX_TEXT = 256 };    /* bytes that hold an index */
 
 /* With many ranges, the same body is written many times: how often that counts. */
 int rk_repeated(int ranges);

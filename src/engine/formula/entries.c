@@ -3,11 +3,16 @@
 #include "formula/reductions.h"
 
 int rk_operation_entry(int k, rk_entry *entry) {
-  static const char *const kind[] = {"leaf", "elementwise", "fold", "pieces", "defined"};
+  static const char *const kind[] = {"leaf", "elementwise", "fold",    "pieces",
+                                     "defined", "composed",   "derivative"};
   const rk_operation *operation = rk_operation_at(k);
   if (!operation) return 0;
-  *entry = (rk_entry){operation->name, kind[operation->kind], operation->operands,
-                      operation->integers, {NULL, NULL, NULL}, operation->documentation};
+  *entry = (rk_entry){.name = operation->name, .kind = kind[operation->kind],
+                      .operands = operation->operands, .integers = operation->integers,
+                      .lists = operation->lists, .optional = operation->optional,
+                      .dimension = operation->dim_text, .expected = operation->expected,
+                      .definition = operation->definition,
+                      .documentation = operation->documentation};
   for (int o = 0; o < RK_MAX_OPERANDS; o++)
     entry->derivatives[o] = operation->derivative[o] ? operation->derivative[o]
                                                      : operation->transpose[o];
@@ -17,7 +22,13 @@ int rk_operation_entry(int k, rk_entry *entry) {
 int rk_reduction_entry(int k, rk_entry *entry) {
   const rk_reduction *reduction = rk_reduction_at(k);
   if (!reduction) return 0;
-  *entry = (rk_entry){reduction->name, "reduction", reduction->weight == RK_WEIGHT_NONE ? 1 : 2,
-                      reduction->ranked, {NULL, NULL, NULL}, reduction->documentation};
+  *entry = (rk_entry){.name = reduction->name, .kind = "reduction",
+                      .operands = reduction->weight == RK_WEIGHT_NONE ? 1 : 2,
+                      .integers = reduction->ranked,
+                      .optional = reduction->weight == RK_WEIGHT_OPTIONAL,
+                      .no_derivative = reduction->no_derivative,
+                      .documentation = reduction->documentation};
+  entry->derivatives[0] = reduction->selects ? reduction->selects : reduction->derivative[0];
+  entry->derivatives[1] = reduction->derivative[1];
   return 1;
 }

@@ -125,6 +125,11 @@ static int grow(rk_graph *graph) {
   return 1;
 }
 
+const rk_node *rk_graph_find(const rk_graph *graph, const rk_node *wanted) {
+  int found = graph->capacity ? graph->table[place_of(graph, wanted)] : 0;
+  return found ? graph->nodes[found - 1] : NULL;
+}
+
 const rk_node *rk_graph_intern(rk_graph *graph, const rk_node *wanted) {
   if (graph->size == graph->capacity && !grow(graph)) return NULL;
   size_t place = place_of(graph, wanted);
@@ -157,7 +162,8 @@ int rk_is_number(const rk_node *node, double value) {
 
 static void print_variable(const rk_graph *graph, const rk_node *node, rk_text *text) {
   static const char *const kind[] = {"Vi", "Vj", "Pm"};
-  static const char *const origin[] = {"input", "number", "centre", "pass"};
+  static const char *const origin[] = {"input", "number", "centre", "pass", "position",
+                                       "direction"};
   const rk_graph_variable *v = &graph->variables[node->variable];
   rk_text_format(text, "%s %s %d,%d", kind[v->kind], origin[v->origin], v->source, v->other);
 }
@@ -174,18 +180,28 @@ static void print_node(const rk_graph *graph, const rk_node *node, const int *na
   rk_text_add(text, "\n");
 }
 
-rk_status rk_graph_print(const rk_graph *graph, const rk_node *root, rk_text *text) {
-  int *name = calloc((size_t)root->number + 1, sizeof *name);
-  if (!name) return RK_ERROR_MEMORY;
-  name[root->number] = 1;
-  for (int k = root->number; k >= 0; k--)
-    for (int o = 0; name[k] && o < graph->nodes[k]->operands; o++)
-      name[graph->nodes[k]->operand[o]->number] = 1;
-  for (int k = 0, next = 1; k <= root->number; k++)
-    if (name[k]) {
+unsigned char *rk_graph_needed(const rk_graph *graph, const rk_node *const *root, int roots) {
+  unsigned char *needed = calloc((size_t)graph->size + 1, 1);
+  for (int r = 0; needed && r < roots; r++) needed[root[r]->number] = 1;
+  for (int k = graph->size - 1; needed && k >= 0; k--)
+    for (int o = 0; needed[k] && o < graph->nodes[k]->operands; o++)
+      needed[graph->nodes[k]->operand[o]->number] = 1;
+  return needed;
+}
+
+rk_status rk_graph_print(const rk_graph *graph, const rk_node *const *root, int roots,
+                         rk_text *text) {
+  int *name = calloc((size_t)graph->size + 1, sizeof *name);
+  unsigned char *needed = rk_graph_needed(graph, root, roots);
+  for (int k = 0, next = 1; name && needed && k < graph->size; k++)
+    if (needed[k]) {
       name[k] = next++;
       print_node(graph, graph->nodes[k], name, text);
     }
+  for (int r = 0; name && needed && r < roots; r++)
+    rk_text_format(text, "result #%d\n", name[root[r]->number]);
+  int failed = !name || !needed || text->failed;
   free(name);
-  return text->failed ? RK_ERROR_MEMORY : RK_OK;
+  free(needed);
+  return failed ? RK_ERROR_MEMORY : RK_OK;
 }

@@ -11,7 +11,7 @@
 #include "engine.h"
 #include "text.h"
 
-enum { RK_MAX_OPERANDS = 3, RK_MAX_INTEGERS = 2, RK_MAX_DIM = 65535 };
+enum { RK_MAX_OPERANDS = 4, RK_MAX_INTEGERS = 4, RK_MAX_DIM = 65535 };
 
 /* On what a value depends: bits, so that an operation's level is the union of its operands'. */
 enum { RK_LEVEL_PARAMETER = 0, RK_LEVEL_I = 1, RK_LEVEL_J = 2, RK_LEVEL_PAIR = 3 };
@@ -26,12 +26,14 @@ typedef struct rk_node {
   const rk_reduction *reduction;          /* of the values of operand 0 (and 1: weights) */
   int operands, integers;
   const struct rk_node *operand[RK_MAX_OPERANDS];
-  int integer[RK_MAX_INTEGERS];           /* a reduction: integer[0] = K, integer[1] = kept kind */
+  int integer[RK_MAX_INTEGERS];           /* a reduction: K, kept kind, reduced kind */
   double value;                           /* of a Number */
   int variable;                           /* of a Variable: index into the graph's variables */
   int dim;
   int level;
   int is_logical;
+  int is_result;                          /* made of reductions, of one index at most */
+  int place;                              /* of a derivative: where the text asks for it */
 } rk_node;
 
 /* A variable holds the rows of an input, or one of the values that the engine supplies itself. */
@@ -39,7 +41,9 @@ typedef enum {
   RK_FROM_INPUT,      /* inputs[source] of the call */
   RK_FROM_NUMBER,     /* a number lifted out of the formula */
   RK_FROM_CENTRE,     /* the common centre of two inputs, source and other */
-  RK_FROM_PASS        /* the result of an earlier pass: reduction node number `source` */
+  RK_FROM_PASS,       /* the result of an earlier pass: reduction node number `source` */
+  RK_FROM_POSITION,   /* the positions of an index in two digits: modulo 2^20, and above */
+  RK_FROM_DIRECTION   /* of a derivative while it is made: none is read later */
 } rk_origin;
 
 typedef struct {
@@ -66,13 +70,20 @@ int rk_graph_add_variable(rk_graph *graph, const rk_graph_variable *variable);
 /* The node equal to *wanted (its number is ignored), added if there is none. */
 const rk_node *rk_graph_intern(rk_graph *graph, const rk_node *wanted);
 
+const rk_node *rk_graph_find(const rk_graph *graph, const rk_node *wanted); /* NULL: none yet */
+
 /* Builders. Operands must fit: rk_apply in operations.h checks what a user wrote. */
 const rk_node *rk_variable_node(rk_graph *graph, int variable);
 const rk_node *rk_number(rk_graph *graph, double value);
 int rk_is_number(const rk_node *node, double value);
 
-/* Canonical text: one line per node, complete: two graphs with the same text compile to the same
- * code. Also the debugging print. */
-rk_status rk_graph_print(const rk_graph *graph, const rk_node *root, rk_text *text);
+/* What the roots are made of, themselves included: a flag by node number, freed by the caller; NULL
+ * when out of memory. */
+unsigned char *rk_graph_needed(const rk_graph *graph, const rk_node *const *root, int roots);
+
+/* Canonical text of what the roots are made of: one line per node, complete: two graphs with the
+ * same text compile to the same code. Also the debugging print. */
+rk_status rk_graph_print(const rk_graph *graph, const rk_node *const *root, int roots,
+                         rk_text *text);
 
 #endif

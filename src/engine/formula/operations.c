@@ -1,14 +1,16 @@
 /* The table of operations and its use: see operations.def. */
 #include "formula/operations.h"
 #include "error.h"
+#include "formula/composed.h"
 #include "formula/parser.h"
+#include "formula/rules.h"
 
 #include <string.h>
 
 /* First reading of the table: the rules on dimensions as functions. */
 #define RULE_NAMES                                                                                 \
-  const int da = d[0], db = d[1], dc = d[2], n = q[0], m = q[1];                                   \
-  (void)da; (void)db; (void)dc; (void)n; (void)m
+  const int da = d[0], db = d[1], dc = d[2], n = q[0], m = q[1], l = q[2];                         \
+  (void)da; (void)db; (void)dc; (void)n; (void)m; (void)l
 /* The line tells entries of one name apart. */
 #define RK_RULE_(rule, name, line) rule##_##name##_##line
 #define RK_RULE(rule, name, line) RK_RULE_(rule, name, line)
@@ -18,18 +20,24 @@
 #define T(...) 0
 #define ELEMENTWISE(name, operands, integers, result, code, rules, doc)
 #define FOLD(name, start, next, place, end, rules, doc)
+#define COMPOSED(name, operands, integers, lists, optional, build, doc)
+#define DERIVATIVE(name, operands, optional, doc)
 #define DEFINED(name, operands, integers, check_, expected, definition, doc)                       \
   RULE(check, name, __LINE__, check_)
 #define GENERATED(name, operands, integers, dim_, check_, expected, code, rules, doc)              \
   RULE(dim, name, __LINE__, dim_) RULE(check, name, __LINE__, check_)
-#define PIECES(name, operands, integers, dim_, check_, expected, rules, doc, ...)                  \
+#define MOVES(name, dim_, check_, ...)                                                             \
   RULE(dim, name, __LINE__, dim_) RULE(check, name, __LINE__, check_)                              \
   static int RK_RULE(pieces, name, __LINE__)(const int *d, const int *q, rk_piece *piece) {        \
     RULE_NAMES;                                                                                    \
-    const rk_piece all[] = {__VA_ARGS__};                                                          \
+    const int all[][sizeof(rk_piece) / sizeof(int)] = {__VA_ARGS__};                               \
     memcpy(piece, all, sizeof all);                                                                \
     return (int)(sizeof all / sizeof *all);                                                        \
   }
+#define PIECES(name, operands, integers, dim_, check_, expected, rules, doc, ...)                  \
+  MOVES(name, dim_, check_, __VA_ARGS__)
+#define GROUPS(name, integers, dim_, check_, expected, start, next, rules, doc, ...)               \
+  MOVES(name, dim_, check_, __VA_ARGS__)
 #include "formula/operations.def"
 #undef D
 #undef T
@@ -38,6 +46,10 @@
 #undef DEFINED
 #undef GENERATED
 #undef PIECES
+#undef GROUPS
+#undef MOVES
+#undef COMPOSED
+#undef DERIVATIVE
 
 /* Second reading: the table itself. */
 #define NUMERIC RK_RESULT_NUMERIC
@@ -51,20 +63,34 @@
    .result = result_, .code = #code_, rules, .documentation = doc},
 #define GENERATED(name_, operands_, integers_, dim_, check_, expected_, code_, rules, doc)         \
   {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
-   .dim = RK_RULE(dim, name_, __LINE__), .check = RK_RULE(check, name_, __LINE__),     \
+   .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
+   .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
 #define FOLD(name_, start_, next_, place_, end_, rules, doc)                                       \
   {.name = #name_, .kind = RK_FOLD, .operands = 1, .start = #start_, .next = #next_,               \
    .place = #place_, .end = #end_, rules, .documentation = doc},
 #define PIECES(name_, operands_, integers_, dim_, check_, expected_, rules, doc, ...)              \
   {.name = #name_, .kind = RK_PIECES, .operands = operands_, .integers = integers_,                \
-   .dim = RK_RULE(dim, name_, __LINE__), .check = RK_RULE(check, name_, __LINE__),     \
+   .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
+   .check = RK_RULE(check, name_, __LINE__),                                                       \
    .pieces = RK_RULE(pieces, name_, __LINE__), .expected = expected_, rules,                 \
    .documentation = doc},
+#define GROUPS(name_, integers_, dim_, check_, expected_, start_, next_, rules, doc, ...)          \
+  {.name = #name_, .kind = RK_FOLD, .operands = 1, .integers = integers_, .start = #start_,        \
+   .next = #next_, .place = "p", .end = "s", .dim_text = #dim_,                                    \
+   .dim = RK_RULE(dim, name_, __LINE__),                                                           \
+   .check = RK_RULE(check, name_, __LINE__), .pieces = RK_RULE(pieces, name_, __LINE__),           \
+   .expected = expected_, rules, .documentation = doc},
 #define DEFINED(name_, operands_, integers_, check_, expected_, definition_, doc)                  \
   {.name = #name_, .kind = RK_DEFINED, .operands = operands_, .integers = integers_,               \
    .check = RK_RULE(check, name_, __LINE__), .expected = expected_,                          \
    .definition = definition_, .documentation = doc},
+#define COMPOSED(name_, operands_, integers_, lists_, optional_, build_, doc)                      \
+  {.name = #name_, .kind = RK_COMPOSED, .operands = operands_, .integers = integers_,              \
+   .lists = lists_, .optional = optional_, .build = build_, .documentation = doc},
+#define DERIVATIVE(name_, operands_, optional_, doc)                                               \
+  {.name = #name_, .kind = RK_DERIVATIVE, .operands = operands_, .optional = optional_,            \
+   .documentation = doc},
 static const rk_operation table[] = {
 #include "formula/operations.def"
 };
@@ -81,6 +107,13 @@ const rk_operation *rk_operation_find(const char *name) {
   return NULL;
 }
 
+int rk_named_integer(const char *name, int length) {
+  static const char names[RK_NAMED_INTEGERS] = {'n', 'm', 'l', 'p'};
+  for (int k = 0; k < RK_NAMED_INTEGERS && length == 1; k++)
+    if (names[k] == *name) return k;
+  return -1;
+}
+
 int rk_node_is(const rk_node *node, const char *name) {
   return node->operation && !strcmp(node->operation->name, name);
 }
@@ -88,7 +121,30 @@ int rk_node_is(const rk_node *node, const char *name) {
 int rk_node_pieces(const rk_node *node, rk_piece *pieces) {
   int d[RK_MAX_OPERANDS] = {0};
   for (int k = 0; k < node->operands; k++) d[k] = node->operand[k]->dim;
-  return node->operation->pieces(d, node->integer, pieces);
+  int count = node->operation->pieces(d, node->integer, pieces);
+  for (int k = 0; k < count; k++) {
+    if (!pieces[k].step) pieces[k].step = 1;
+    if (!pieces[k].stride) pieces[k].stride = 1;
+  }
+  return count;
+}
+
+int rk_piece_digits(const rk_piece *piece, rk_digit *digits) {
+  const rk_digit first = {piece->divide, piece->modulo, piece->stride};
+  int count = 0;
+  for (int k = 0; k < RK_MAX_DIGITS; k++) {
+    rk_digit digit = k ? piece->more[k - 1] : first;
+    if (!digit.divide || digit.modulo == 1 || digit.divide >= piece->length) continue;
+    if ((piece->length + digit.divide - 1) / digit.divide <= digit.modulo) digit.modulo = 0;
+    digits[count++] = digit;
+  }
+  return count;
+}
+
+int rk_piece_is_affine(const rk_piece *piece) {
+  rk_digit digit[RK_MAX_DIGITS];
+  int digits = rk_piece_digits(piece, digit);
+  return digits == 0 || (digits == 1 && digit[0].divide == 1 && !digit[0].modulo);
 }
 
 /* ---- checked application ---- */
@@ -145,6 +201,17 @@ static int gives_logical(const application *app) {
          (operation->kind == RK_PIECES && app->operand[0]->is_logical && operation->operands == 1);
 }
 
+/* b + a is a + b where that is there already. */
+static const rk_node *with_operands_swapped(const rk_graph *graph, const rk_node *node) {
+  static const char *const commutative[] = {"Add", "Mult", "Equal", "NotEqual", "And", "Or"};
+  rk_node swapped = *node;
+  swapped.operand[0] = node->operand[1];
+  swapped.operand[1] = node->operand[0];
+  for (size_t k = 0; k < sizeof commutative / sizeof *commutative; k++)
+    if (rk_node_is(node, commutative[k])) return rk_graph_find(graph, &swapped);
+  return NULL;
+}
+
 static const rk_node *new_node(const application *app, int dim) {
   const rk_operation *operation = app->operation;
   rk_node node = {.operation = operation, .operands = operation->operands,
@@ -152,53 +219,42 @@ static const rk_node *new_node(const application *app, int dim) {
   for (int k = 0; k < operation->operands; k++) {
     node.operand[k] = app->operand[k];
     node.level |= app->operand[k]->level;
+    node.is_result |= app->operand[k]->is_result;
   }
+  if (node.level == RK_LEVEL_PAIR) node.is_result = 0;
   for (int k = 0; k < operation->integers; k++) node.integer[k] = app->q[k];
   node.is_logical = gives_logical(app);
-  const rk_node *made = rk_graph_intern(app->graph, &node);
+  const rk_node *made = with_operands_swapped(app->graph, &node);
+  if (!made) made = rk_graph_intern(app->graph, &node);
   if (!made) rk_fail(app->error, RK_ERROR_MEMORY, "out of memory while building a formula");
   return made;
 }
 
-/* Rules that change nothing but rounding: neutral elements and double signs. */
-static const rk_node *local_rule(const application *app) {
-  const rk_node *a = app->operand[0], *b = app->operation->operands > 1 ? app->operand[1] : NULL;
-  const char *name = app->operation->name;
-  if (!strcmp(name, "Minus")) return rk_node_is(a, "Minus") ? a->operand[0] : NULL;
-  if (!strcmp(name, "Mult")) {
-    if (rk_is_number(a, 1)) return b;
-    if (rk_is_number(b, 1)) return a;
-    if (rk_is_number(a, -1)) return rk_apply1(app->graph, "Minus", b, app->error);
-    if (rk_is_number(b, -1)) return rk_apply1(app->graph, "Minus", a, app->error);
-    if (a == b) return rk_apply1(app->graph, "Square", a, app->error);
-  }
-  if (!strcmp(name, "Divide")) {
-    if (rk_is_number(b, 1)) return a;
-    if (rk_is_number(a, 1)) return rk_apply1(app->graph, "Inv", b, app->error);
-  }
-  if (!strcmp(name, "Sum")) return a->dim == 1 && !a->is_logical ? a : NULL;
-  if (!strcmp(name, "Pow") && app->q[0] == 1) return a;
-  if (!strcmp(name, "Pow") && app->q[0] == 2) return rk_apply1(app->graph, "Square", a, app->error);
-  if (!strcmp(name, "Pow") && app->q[0] == -1) return rk_apply1(app->graph, "Inv", a, app->error);
-  if (!strcmp(name, "SumT") && app->q[0] == 1) return a;
-  return NULL;
+static const rk_node *parse_definition(const application *app) {
+  static const char *const names[RK_MAX_OPERANDS] = {"a", "b", "c", "d"};
+  rk_name name[RK_MAX_OPERANDS];
+  for (int k = 0; k < app->operation->operands; k++)
+    name[k] = (rk_name){names[k], app->operand[k]};
+  return rk_parse_definition(app->graph, app->operation->definition, name,
+                             app->operation->operands, app->q, NULL, app->error);
 }
 
 static const rk_node *apply_entry(application *app) {
   const rk_operation *operation = app->operation;
   if (operation->kind == RK_DEFINED)
-    return rk_parse_definition(app->graph, operation->definition, app->operand,
-                               operation->operands, app->q, app->error);
-  int dim = operation->kind == RK_FOLD ? 1
-            : operation->dim           ? operation->dim(app->d, app->q)
-                                       : broadcast_dim(app);
+    return parse_definition(app);
+  if (operation->kind == RK_COMPOSED)
+    return operation->build(app->graph, app->operand, app->q, NULL, app->error);
+  int dim = operation->dim               ? operation->dim(app->d, app->q)
+            : operation->kind == RK_FOLD ? 1
+                                         : broadcast_dim(app);
   if (!dim) return refuse_dimensions(app, "equal dimensions, or dimension 1");
   if (dim > RK_MAX_DIM || dim < 1) {
     rk_fail(app->error, RK_ERROR_FORMULA, "%s: dimension %d is out of range (1 to %d)",
             operation->name, dim, RK_MAX_DIM);
     return NULL;
   }
-  const rk_node *shorter = local_rule(app);
+  const rk_node *shorter = rk_simpler(app->graph, operation, app->operand, app->q, app->error);
   if (shorter && shorter->dim == dim && shorter->is_logical == gives_logical(app)) return shorter;
   if (app->error && app->error->status) return NULL;
   return new_node(app, dim);
@@ -254,6 +310,16 @@ const rk_node *rk_apply(rk_graph *graph, const char *name, const rk_node *const 
     return NULL;
   }
   return apply_entry(&app);
+}
+
+const rk_node *rk_apply_lists(rk_graph *graph, const char *name, const rk_node *const *operand,
+                              int operands, const int *integer, int integers, const rk_list *list,
+                              int lists, rk_error *error) {
+  const rk_operation *operation = rk_operation_find(name);
+  if (operands != operation->operands || integers != operation->integers)
+    return refuse_arity(operation, operands, integers, error);
+  (void)lists;
+  return operation->build(graph, operand, integer, list, error);
 }
 
 const rk_node *rk_apply1(rk_graph *graph, const char *name, const rk_node *a, rk_error *error) {

@@ -5,32 +5,52 @@
 #include "formula/graph.h"
 
 typedef enum {
-  RK_LEAF, RK_ELEMENTWISE, RK_FOLD, RK_PIECES, RK_DEFINED
+  RK_LEAF, RK_ELEMENTWISE, RK_FOLD, RK_PIECES, RK_DEFINED, RK_COMPOSED, RK_DERIVATIVE
 } rk_operation_kind;
+
+/* Integers that texts of the tables have names for: n, m, l, p. */
+enum { RK_NAMED_INTEGERS = 4 };
+int rk_named_integer(const char *name, int length); /* which one this is, or -1 */
+
+/* A list of integers in a call, as [1, 0, 2]. */
+enum { RK_MAX_LIST = 8, RK_MAX_LISTS = 5 };
+typedef struct { int count, value[RK_MAX_LIST]; } rk_list;
 
 typedef enum {
   RK_RESULT_NUMERIC, RK_RESULT_LOGICAL, RK_RESULT_LOGICAL_ONLY, RK_RESULT_WHERE
 } rk_result_kind;
 
-/* Results start .. start + length - 1 are components offset + (t / divide) % modulo of `operand`.
- */
-typedef struct { int operand, start, length, offset, divide, modulo; } rk_piece;
-enum { RK_MAX_PIECES = 2 };
+/* Results start + step * t, t = 0 .. length - 1, are component
+ * offset + (t / divide) % modulo * stride of `operand`; `more` are further digits, added likewise.
+ * The table may leave out steps and strides of 1, and what is 0. */
+typedef struct { int divide, modulo, stride; } rk_digit;
+enum { RK_MAX_PIECES = 2, RK_MAX_DIGITS = 4 };
+typedef struct {
+  int operand, start, length, offset, divide, modulo, step, stride;
+  rk_digit more[RK_MAX_DIGITS - 1];
+} rk_piece;
 
 struct rk_operation {
   const char *name;
   rk_operation_kind kind;
   int operands, integers;
+  int optional;                        /* so many of the last operands, or lists, may be absent */
+  int lists;                           /* lists of integers after the integers */
   rk_result_kind result;
   const char *code;                    /* ELEMENTWISE */
   const char *start, *next, *place, *end; /* FOLD */
   const char *definition;              /* DEFINED */
   const char *expected;                /* what `check` asks for, in words */
   int (*dim)(const int *d, const int *q);   /* NULL: that of the largest operand (FOLD: 1) */
+  const char *dim_text;                /* the same as written in the table */
   int (*check)(const int *d, const int *q); /* NULL: operands of dimension 1 are broadcast */
-  int (*pieces)(const int *d, const int *q, rk_piece *pieces); /* gives their number */
+  int (*pieces)(const int *d, const int *q, rk_piece *pieces); /* gives their number; of a FOLD: the
+                                        * component of the result that each component enters */
   const char *derivative[RK_MAX_OPERANDS];
   const char *transpose[RK_MAX_OPERANDS];
+  /* COMPOSED: made of other operations; absent lists have a negative count */
+  const rk_node *(*build)(rk_graph *graph, const rk_node *const *operand, const int *integer,
+                          const rk_list *list, rk_error *error);
   const char *documentation;
 };
 
@@ -44,12 +64,19 @@ const rk_operation *rk_operation_find(const char *name); /* the first of that na
  * NULL with an error when something does not fit. */
 const rk_node *rk_apply(rk_graph *graph, const char *name, const rk_node *const *operand,
                         int operands, const int *integer, int integers, rk_error *error);
+const rk_node *rk_apply_lists(rk_graph *graph, const char *name, const rk_node *const *operand,
+                              int operands, const int *integer, int integers, const rk_list *list,
+                              int lists, rk_error *error); /* the same for COMPOSED operations */
 const rk_node *rk_apply1(rk_graph *graph, const char *name, const rk_node *a, rk_error *error);
 const rk_node *rk_apply2(rk_graph *graph, const char *name, const rk_node *a, const rk_node *b,
                          rk_error *error);
 
-/* Pieces of a PIECES node. */
+/* Pieces of a node that moves components or folds groups of them. */
 int rk_node_pieces(const rk_node *node, rk_piece *pieces);
+/* The digits of a piece that are not always 0; a modulo that does nothing is 0. With no digit, or
+ * one with divide 1 and modulo 0, the piece is affine. */
+int rk_piece_digits(const rk_piece *piece, rk_digit *digits);
+int rk_piece_is_affine(const rk_piece *piece);
 int rk_node_is(const rk_node *node, const char *name);
 
 #endif

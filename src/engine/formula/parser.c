@@ -1,11 +1,12 @@
 /* Recursive descent over the grammar, one function for each rule; the rule stands above it.
  *
- *   text = { name "=" expression ";" } expression [ ";" ]
+ *   text = { name "=" expression ";" } expression { "," expression } [ ";" ]
  *
  * From loosest to tightest: "&"; comparisons; "|"; "+ -"; "* /"; signs and "!"; powers; calls.
  * Errors name the place: the line of the text with a caret below it.
  */
 #include "formula/parser.h"
+#include "derive/derive.h"
 #include "error.h"
 #include "formula/operations.h"
 #include "formula/reductions.h"
@@ -20,19 +21,16 @@
 
 enum { MAX_DEPTH = 3000, MAX_NAME = 200, MAX_SHOWN = 160 };
 
-typedef struct { const char *name; const rk_node *node; } binding;
-
 typedef struct {
   rk_graph *graph;
   const char *what;          /* "formula" or "declaration", for messages */
   const char *text, *at;
   rk_error *error;
   int depth;
-  binding *names;            /* definitions and, in a table definition, operands */
+  rk_name *names;            /* definitions; in a text of a table, operands */
   int name_count, name_capacity;
-  const rk_node *const *operand; /* a table definition: numbers are exact, integers have names */
-  int operands;
-  const int *integer;
+  const int *integer;        /* a text of a table: numbers are exact, integers have names */
+  const rk_node *over;       /* there: the reduction whose index is called "o" */
   int positions;             /* declarations: 0 not known yet, 1 given, -1 not given */
 } parser;
 
@@ -70,7 +68,7 @@ static const rk_node *fail_at(parser *p, const char *place, const char *format, 
 
 /* Adds the place to a message that rk_apply wrote. */
 static const rk_node *place_error(parser *p, const char *place) {
-  if (p->error->status != RK_ERROR_FORMULA || p->operand) return NULL;
+  if (p->error->status != RK_ERROR_FORMULA || p->integer) return NULL;
   rk_error inner = *p->error;
   if (strstr(inner.message, "\n  ")) return NULL;
   p->error->status = RK_OK;
@@ -378,11 +376,11 @@ static void declaration(parser *p, int index) {
 /* ---- integers ---- */
 
 static int named_integer(parser *p, const char *name, int *value) {
-  static const char *const dims[] = {"da", "db", "dc"}, *const integers[] = {"n", "m"};
-  for (int k = 0; p->operand && k < p->operands; k++)
-    if (!strcmp(name, dims[k])) return *value = p->operand[k]->dim, 1;
-  for (int k = 0; p->operand && k < RK_MAX_INTEGERS; k++)
-    if (!strcmp(name, integers[k])) return *value = p->integer[k], 1;
+  if (!p->integer) return 0;
+  int which = rk_named_integer(name, (int)strlen(name));
+  if (which >= 0) return *value = p->integer[which], 1;
+  for (int k = 0; k < p->name_count && name[0] == 'd'; k++)
+    if (!strcmp(name + 1, p->names[k].name)) return *value = p->names[k].node->dim, 1;
   return 0;
 }
 
@@ -411,7 +409,7 @@ static int integer_atom(parser *p, long *value) {
   return 0;
 }
 
-/* integer = product { ("+"|"-") product },  product = atom { "*" atom } */
+/* integer = product { ("+"|"-") product },  product = atom { ("*"|"/") atom } */
 static int integer_expression(parser *p, int *value) {
   const char *place = p->at;
   long sum = 0, sign = 1;
@@ -422,9 +420,14 @@ static int integer_expression(parser *p, int *value) {
   do {
     long product, factor;
     if (!integer_atom(p, &product)) return 0;
-    while (!next_is(p, "**") && take(p, "*")) {
+    for (int divided; (divided = take(p, "/")) || (!next_is(p, "**") && take(p, "*"));) {
       if (!integer_atom(p, &factor)) return 0;
-      product = labs(product) > INT_MAX ? product : product * factor;
+      if (divided && (!factor || product % factor)) {
+        fail_at(p, place, "expected an integer, found %ld / %ld", product, factor);
+        return 0;
+      }
+      if (divided) product /= factor;
+      else if (labs(product) <= INT_MAX) product *= factor;
     }
     sum += sign * product;
     if (labs(sum) > INT_MAX) {
@@ -443,7 +446,7 @@ static int integer_expression(parser *p, int *value) {
 /* 0, 1, -1 and 2 shape the graph; any other number becomes a parameter, so that its value never
  * decides what is compiled. */
 static const rk_node *number_node(parser *p, double value) {
-  if (p->operand || value == 0 || value == 1 || value == -1 || value == 2)
+  if (p->integer || value == 0 || value == 1 || value == -1 || value == 2)
     return in_graph(p, rk_number(p->graph, value));
   rk_graph_variable variable = {.name = "", .kind = RK_KIND_PARAMETER, .dim = 1,
                                 .origin = RK_FROM_NUMBER, .number = value};
@@ -492,10 +495,15 @@ static const rk_node *constant_call(parser *p, const char *name, const char *pla
   return number_node(p, (wanted == 2 ? value[0] : 1) / (double)over);
 }
 
-static int reduced_index(parser *p, rk_kind *kept) {
+/* The two indices of a reduction. */
+typedef struct { rk_kind kept, reduced; } indices;
+
+static int reduced_index(parser *p, indices *of) {
   const char *place = p->at;
-  if (take(p, "j") || take(p, "0")) *kept = RK_KIND_I;
-  else if (take(p, "i") || take(p, "1")) *kept = RK_KIND_J;
+  if (take(p, "j") || take(p, "0")) *of = (indices){RK_KIND_I, RK_KIND_J};
+  else if (take(p, "i") || take(p, "1")) *of = (indices){RK_KIND_J, RK_KIND_I};
+  else if (p->over && take(p, "o"))
+    *of = (indices){rk_kept_kind(p->over), rk_reduced_kind(p->over)};
   else return 0;
   skip_blanks(p);
   if (*p->at == ',' || *p->at == ')' || !*p->at) return 1;
@@ -503,8 +511,8 @@ static int reduced_index(parser *p, rk_kind *kept) {
   return 0;
 }
 
-static int require_index(parser *p, rk_kind *kept) {
-  if (reduced_index(p, kept)) return 1;
+static int require_index(parser *p, indices *of) {
+  if (reduced_index(p, of)) return 1;
   char buffer[64];
   const char *what = found(p, buffer);
   fail_at(p, p->at, "expected the index that is reduced (0 or j, 1 or i), found %s", what);
@@ -513,11 +521,11 @@ static int require_index(parser *p, rk_kind *kept) {
 
 /* index | weight "," index | index "," weight. A weight that is the number 0 or 1 looks like an
  * index: the last argument decides. */
-static int weight_and_index(parser *p, const rk_node **weight, rk_kind *kept) {
+static int weight_and_index(parser *p, const rk_node **weight, indices *of) {
   skip_blanks(p);
   const char *start = p->at;
-  rk_kind other;
-  if (reduced_index(p, kept)) {
+  indices other;
+  if (reduced_index(p, of)) {
     if (next_is(p, ")")) return 1;
     take(p, ",");
     const char *second = p->at;
@@ -529,11 +537,26 @@ static int weight_and_index(parser *p, const rk_node **weight, rk_kind *kept) {
     p->at = start;
   }
   *weight = expression(p);
-  return *weight && expect(p, ",", "after the weight") && require_index(p, kept);
+  return *weight && expect(p, ",", "after the weight") && require_index(p, of);
+}
+
+/* Zero_Reduction(dimension, index): rows of zeros, KeOps's sum of nothing. */
+static const rk_node *zero_reduction(parser *p, const char *place) {
+  int dim;
+  indices of;
+  const rk_node *zero = in_graph(p, rk_number(p->graph, 0));
+  if (!expect(p, "(", "after the name of a reduction") || !integer_expression(p, &dim) ||
+      !expect(p, ",", "after the dimension") || !require_index(p, &of) ||
+      !expect(p, ")", "at the end of the reduction") || !zero)
+    return NULL;
+  zero = apply_at(p, place, "SumT", &zero, 1, &dim, 1);
+  return rk_reduce(p->graph, rk_plain_sum(), zero, NULL, 1, of.kept, RK_KIND_PARAMETER,
+                   p->error);
 }
 
 static const rk_node *reduction_call(parser *p, char *name, const char *place) {
   name[strlen(name) - strlen("_Reduction")] = 0;
+  if (!strcmp(name, "Zero")) return zero_reduction(p, place);
   const rk_reduction *reduction = rk_reduction_find(name);
   if (!reduction) {
     nearest n = {name, NULL, 6};
@@ -543,7 +566,7 @@ static const rk_node *reduction_call(parser *p, char *name, const char *place) {
                    n.best ? n.best : "", n.best ? "'?" : "");
   }
   int K = 1;
-  rk_kind kept = RK_KIND_I;
+  indices of = {RK_KIND_I, RK_KIND_J};
   if (!expect(p, "(", "after the name of a reduction")) return NULL;
   const rk_node *formula = expression(p), *weight = NULL;
   if (!formula || !expect(p, ",", "after the reduced formula")) return NULL;
@@ -554,16 +577,17 @@ static const rk_node *reduction_call(parser *p, char *name, const char *place) {
     if (K < 1 || K > 10000)
       return fail_at(p, middle, "expected K from 1 to 10000, found %d", K);
     if (!expect(p, ",", "after K")) return NULL;
-    if (!require_index(p, &kept)) return NULL;
+    if (!require_index(p, &of)) return NULL;
   } else if (reduction->weight == RK_WEIGHT_NONE) {
-    if (!require_index(p, &kept)) return NULL;
-  } else if (!weight_and_index(p, &weight, &kept)) {
+    if (!require_index(p, &of)) return NULL;
+  } else if (!weight_and_index(p, &weight, &of)) {
     return NULL;
   }
   if (!expect(p, ")", "at the end of the reduction")) return NULL;
   if (reduction->weight == RK_WEIGHT_REQUIRED && !weight)
     return fail_at(p, place, "%s_Reduction: expected a weight: (formula, weight, index)", name);
-  const rk_node *made = rk_reduce(p->graph, reduction, formula, weight, K, kept, p->error);
+  const rk_node *made = rk_reduce(p->graph, reduction, formula, weight, K, of.kept, of.reduced,
+                                  p->error);
   return made ? made : place_error(p, place);
 }
 
@@ -573,38 +597,172 @@ static int is_special(const char *name) {
   return 0;
 }
 
-/* call = name "(" operand { "," operand } { "," integer } ")" */
+static const rk_node *refuse_count(parser *p, const char *place, const rk_operation *operation,
+                                   int given) {
+  int most = operation->operands + operation->integers + operation->lists;
+  char range[40];
+  if (operation->optional) snprintf(range, sizeof range, "%d to %d", most - operation->optional,
+                                    most);
+  else snprintf(range, sizeof range, "%d", most);
+  const char *s = most == 1 ? "" : "s";
+  if (given > most)
+    return fail_at(p, place, "%s: expected %s argument%s, found more", operation->name, range, s);
+  return fail_at(p, place, "%s: expected %s argument%s, found %d", operation->name, range, s,
+                 given);
+}
+
+/* ---- derivatives ---- */
+
+enum { MAX_TUPLE = 16 };
+
+/* An expression, or several in parentheses: their number; 0 after an error. */
+static int take_tuple(parser *p, const rk_node **value) {
+  int count = 0, round = next_is(p, "(");
+  skip_blanks(p);
+  const char *place = p->at;
+  if (take(p, "[") || take(p, "(")) {
+    do {
+      if (count == MAX_TUPLE)
+        return fail_at(p, p->at, "more than %d variables in one derivative", MAX_TUPLE), 0;
+      if (!(value[count++] = expression(p))) return 0;
+    } while (take(p, ","));
+    if (count > 1 || !round) return expect(p, round ? ")" : "]", "after a list") ? count : 0;
+    p->at = place; /* a parenthesis of the expression itself */
+  }
+  return (value[0] = expression(p)) != NULL;
+}
+
+/* The cotangent that the user left out: a new input. */
+static const rk_node *new_cotangent(parser *p, const char *place, const rk_node *of,
+                                    const rk_node *with_respect_to) {
+  variable_text v = {.dim = of->dim, .place = place};
+  rk_kind kind = rk_graph_variable_at(p->graph, with_respect_to->variable)->kind;
+  if (of->is_result) v.kind = (rk_kind)(of->level == RK_LEVEL_I   ? RK_KIND_I
+                                        : of->level == RK_LEVEL_J ? RK_KIND_J
+                                                                  : RK_KIND_PARAMETER);
+  else if (kind == RK_KIND_PARAMETER)
+    return fail_at(p, place, "Grad with respect to a parameter: expected a third argument");
+  else v.kind = kind == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
+  char name[64];
+  int position = input_count(p->graph);
+  snprintf(name, sizeof name, "Var(%d,%d,%d)", position, v.dim, v.kind);
+  int added = add_input(p, name, &v, position);
+  return added < 0 ? NULL : in_graph(p, rk_variable_node(p->graph, added));
+}
+
+/* Derivatives along several variables at once are summed. */
+static const rk_node *derivative_of(parser *p, const rk_operation *operation, const char *place,
+                                    const rk_node *const *operand, int operands) {
+  const rk_node *made =
+      rk_derivative(p->graph, operation, operand, operands, (int)(place - p->text), p->error);
+  return made ? made : place_error(p, place);
+}
+
+static const rk_node *derivative_call(parser *p, const rk_operation *operation,
+                                      const char *place) {
+  const rk_node *variable[MAX_TUPLE], *along[MAX_TUPLE], *operand[RK_MAX_OPERANDS], *sum = NULL;
+  int given = 1, count = 1, most = operation->operands;
+  p->at++; /* the parenthesis that made this a call */
+  if (!(operand[0] = expression(p))) return NULL;
+  for (; take(p, ","); given++) {
+    if (given == most) return refuse_count(p, p->at, operation, given + 1);
+    if (given == 1 && !(count = take_tuple(p, variable))) return NULL;
+    if (given == 2 && count > 1) {
+      int other = take_tuple(p, along);
+      if (!other) return NULL;
+      if (other != count)
+        return fail_at(p, place, "%s: expected %d directions, one for each variable, found %d",
+                       operation->name, count, other);
+    } else if (given > 1 && !(operand[given] = expression(p))) return NULL;
+  }
+  if (given < most - operation->optional) return refuse_count(p, place, operation, given);
+  if (!expect(p, ")", "or ',' in the arguments")) return NULL;
+  for (int k = 0; k < count; k++) {
+    operand[1] = variable[k];
+    if (count > 1) operand[2] = along[k];
+    if (given == 2 && !strcmp(operation->name, "Grad") && rk_node_is(operand[1], "Variable")) {
+      if (!(operand[2] = new_cotangent(p, place, operand[0], operand[1]))) return NULL;
+      given = 3;
+    }
+    const rk_node *term = derivative_of(p, operation, place, operand, given);
+    sum = !term || !sum ? term : apply2_at(p, place, "Add", sum, term);
+    if (!sum) return NULL;
+  }
+  return sum;
+}
+
+/* list = ("[" | "(") [ integer { "," integer } ] ("]" | ")"), perhaps after a name and "=" */
+static int take_list(parser *p, rk_list *list) {
+  char name[MAX_NAME];
+  skip_blanks(p);
+  const char *place = p->at;
+  if (take_name(p, name) && !take(p, "=")) p->at = place;
+  int round = next_is(p, "(");
+  *list = (rk_list){0};
+  if (!take(p, "[") && !take(p, "(")) {
+    char buffer[64];
+    fail_at(p, p->at, "expected a list of integers such as [0, 1], found %s", found(p, buffer));
+    return 0;
+  }
+  while (!next_is(p, round ? ")" : "]")) {
+    if (list->count == RK_MAX_LIST) {
+      fail_at(p, p->at, "a list of more than %d integers", RK_MAX_LIST);
+      return 0;
+    }
+    if (!integer_expression(p, &list->value[list->count++])) return 0;
+    if (!take(p, ",")) break;
+  }
+  return expect(p, round ? ")" : "]", "after a list of integers");
+}
+
+/* Arguments in the order of the table: expressions, integers, lists. */
+typedef struct {
+  const rk_node *operand[RK_MAX_OPERANDS];
+  int operands, integer[RK_NAMED_INTEGERS], integers;
+  rk_list list[RK_MAX_LISTS];
+  int lists;
+} arguments;
+
+static int take_argument(parser *p, const rk_operation *operation, arguments *all) {
+  if (all->operands < operation->operands)
+    return (all->operand[all->operands++] = expression(p)) != NULL;
+  if (all->integers < operation->integers)
+    return integer_expression(p, &all->integer[all->integers++]);
+  return take_list(p, &all->list[all->lists++]);
+}
+
+/* call = name "(" argument { "," argument } ")" */
 static const rk_node *operation_call(parser *p, const char *name, const char *place) {
   const rk_operation *operation = rk_operation_find(name);
-  if (!operation || islower((unsigned char)name[0])) return fail_unknown(p, place, name, 1);
-  const rk_node *operand[RK_MAX_OPERANDS];
-  int integer[RK_MAX_INTEGERS] = {0}, operands = 0, integers = 0;
+  if (!operation || (islower((unsigned char)name[0]) && !p->integer))
+    return fail_unknown(p, place, name, 1);
+  if (operation->kind == RK_DERIVATIVE) return derivative_call(p, operation, place);
+  arguments all = {0};
+  int most = operation->operands + operation->integers + operation->lists, given = 0;
   p->at++; /* the parenthesis that made this a call */
   if (!next_is(p, ")")) do {
     skip_blanks(p);
-    if (operands < operation->operands) {
-      operand[operands] = expression(p);
-      if (!operand[operands++]) return NULL;
-    } else if (integers < operation->integers) {
-      if (!integer_expression(p, &integer[integers++])) return NULL;
-    } else {
-      return fail_at(p, p->at, "%s: expected %d argument%s, found more", name,
-                     operation->operands + operation->integers,
-                     operation->operands + operation->integers == 1 ? "" : "s");
-    }
+    if (given == most) return refuse_count(p, p->at, operation, given + 1);
+    if (!take_argument(p, operation, &all)) return NULL;
+    given++;
   } while (take(p, ","));
-  if (operands + integers < operation->operands + operation->integers && next_is(p, ")"))
-    return fail_at(p, place, "%s: expected %d argument%s, found %d", name,
-                   operation->operands + operation->integers,
-                   operation->operands + operation->integers == 1 ? "" : "s", operands + integers);
+  if (given < most - operation->optional && next_is(p, ")"))
+    return refuse_count(p, place, operation, given);
   if (!expect(p, ")", "or ',' in the arguments")) return NULL;
-  return apply_at(p, place, name, operand, operands, integer, integers);
+  for (; all.lists < operation->lists; all.lists++) all.list[all.lists].count = -1;
+  const rk_node *made =
+      operation->lists
+          ? rk_apply_lists(p->graph, name, all.operand, all.operands, all.integer, all.integers,
+                           all.list, all.lists, p->error)
+          : rk_apply(p->graph, name, all.operand, all.operands, all.integer, all.integers,
+                     p->error);
+  return made ? made : place_error(p, place);
 }
 
 static const rk_node *named_value(parser *p, const char *name, const char *place) {
   for (int k = 0; k < p->name_count; k++)
     if (!strcmp(p->names[k].name, name)) return p->names[k].node;
-  int small, variable = p->operand ? -1 : find_variable(p->graph, name);
+  int small, variable = p->integer ? -1 : find_variable(p->graph, name);
   if (variable >= 0) return in_graph(p, rk_variable_node(p->graph, variable));
   if (named_integer(p, name, &small)) return in_graph(p, rk_number(p->graph, small));
   return fail_unknown(p, place, name, 0);
@@ -799,14 +957,14 @@ static const rk_node *expression(parser *p) {
 static int bind(parser *p, const char *name, const rk_node *node) {
   if (p->name_count == p->name_capacity) {
     int capacity = p->name_capacity ? 2 * p->name_capacity : 16;
-    binding *larger = realloc(p->names, (size_t)capacity * sizeof *larger);
+    rk_name *larger = realloc(p->names, (size_t)capacity * sizeof *larger);
     if (!larger) return rk_fail(p->error, RK_ERROR_MEMORY, "out of memory"), 0;
     p->names = larger;
     p->name_capacity = capacity;
   }
   const char *copy = rk_graph_copy_text(p->graph, name, strlen(name));
   if (!copy) return rk_fail(p->error, RK_ERROR_MEMORY, "out of memory"), 0;
-  p->names[p->name_count++] = (binding){copy, node};
+  p->names[p->name_count++] = (rk_name){copy, node};
   return 1;
 }
 
@@ -828,15 +986,32 @@ static int definition(parser *p) {
   return value && expect(p, ";", "after a definition") && bind(p, name, value);
 }
 
-static const rk_node *whole_text(parser *p) {
+static void check_result(parser *p, const char *place, const rk_node *root) {
+  if (!root->is_result)
+    fail_at(p, place, "expected a reduction such as %s_Reduction(formula, j), found an expression",
+            rk_reduction_name(rk_reduction_at(0)));
+}
+
+static void whole_text(parser *p, const rk_node **root, int *roots, int results) {
   while (definition(p)) continue;
-  if (p->error->status) return NULL;
-  const rk_node *root = expression(p);
-  if (!root) return NULL;
+  *roots = 0;
+  do {
+    if (p->error->status) return;
+    skip_blanks(p);
+    const char *place = p->at;
+    if (*roots == results) {
+      fail_at(p, place, "expected the end of the formula: at most %d result%s", results,
+              results == 1 ? "" : "s");
+      return;
+    }
+    root[*roots] = in_graph(p, expression(p));
+    if (root[*roots] && results > 1) check_result(p, place, root[*roots]);
+    ++*roots;
+  } while (take(p, ","));
+  if (p->error->status) return;
   take(p, ";");
   skip_blanks(p);
-  if (*p->at) return fail_at(p, p->at, "expected the end of the formula");
-  return root;
+  if (*p->at) fail_at(p, p->at, "expected the end of the formula");
 }
 
 static void check_positions(parser *p) {
@@ -851,7 +1026,7 @@ static void check_positions(parser *p) {
 }
 
 static rk_status parse(rk_graph *graph, const char *text, const char *const *declarations, int n,
-                       const rk_node **root, rk_error *error) {
+                       const rk_node **root, int *roots, int results, rk_error *error) {
   parser p = {.graph = graph, .what = "declaration", .error = error};
   error->status = RK_OK;
   for (int k = 0; k < n && !error->status; k++) {
@@ -860,36 +1035,36 @@ static rk_status parse(rk_graph *graph, const char *text, const char *const *dec
   }
   p.what = "formula";
   p.text = p.at = text;
-  if (!error->status) *root = whole_text(&p);
-  if (!error->status) in_graph(&p, *root);
+  if (!error->status) whole_text(&p, root, roots, results);
   if (!error->status) check_positions(&p);
   free(p.names);
   return error->status;
 }
 
 rk_status rk_parse_program(rk_graph *graph, const char *text, const char *const *declarations,
-                           int n, const rk_node **root, rk_error *error) {
-  rk_status status = parse(graph, text, declarations, n, root, error);
-  if (status) return status;
-  if ((*root)->reduction) return RK_OK;
-  return rk_fail(error, RK_ERROR_FORMULA,
-                 "expected a reduction such as %s_Reduction(formula, j), found an expression",
-                 rk_reduction_name(rk_reduction_at(0)));
+                           int n, const rk_node **root, int *roots, rk_error *error) {
+  return parse(graph, text, declarations, n, root, roots, RK_MAX_RESULTS, error);
 }
 
 rk_status rk_parse_expression(rk_graph *graph, const char *text, const char *const *declarations,
                               int n, const rk_node **root, rk_error *error) {
-  return parse(graph, text, declarations, n, root, error);
+  int roots;
+  return parse(graph, text, declarations, n, root, &roots, 1, error);
 }
 
-const rk_node *rk_parse_definition(rk_graph *graph, const char *text,
-                                   const rk_node *const *operand, int operands,
-                                   const int *integer, rk_error *error) {
-  static const char *const names[] = {"a", "b", "c"};
-  binding bindings[RK_MAX_OPERANDS];
-  for (int k = 0; k < operands; k++) bindings[k] = (binding){names[k], operand[k]};
+void rk_mark_place(const char *text, int at, rk_error *error) {
+  parser p = {.what = "formula", .text = text, .error = error};
+  place_error(&p, text + at);
+}
+
+const rk_node *rk_parse_definition(rk_graph *graph, const char *text, const rk_name *names,
+                                   int count, const int *integer, const rk_node *over,
+                                   rk_error *error) {
+  static const int none[RK_MAX_INTEGERS];
+  rk_name copy[8];
+  memcpy(copy, names, (size_t)count * sizeof *names);
   parser p = {.graph = graph, .what = "definition", .text = text, .at = text, .error = error,
-              .names = bindings, .name_count = operands, .operand = operand,
-              .operands = operands, .integer = integer};
+              .names = copy, .name_count = count, .integer = integer ? integer : none,
+              .over = over};
   return expression(&p);
 }

@@ -94,43 +94,60 @@ VALUE(head_and_sum, {
 #define EXPONENTIAL                                                                                \
   .has_head = 1, .head_scale = LOG2_E, .merge = merge_scaled, .merge_text = merge_scaled_text
 
-static const rk_reduction table[] = {
+#define SELECTED(positions) .selects = "selected(p," positions ")"
+#define SHARE "Exp(a-LogSumExp_Reduction(a,o))"
+#define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
+
+static const rk_reduction table[] = {  /* the plain sum first */
   {.name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
+   .derivative = {"1"},
    .documentation = "sum"},
   {.name = "Min", .any_dim = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
    .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
-   .fields = 1, .field = {VALUES}, .documentation = "smallest value; NaN is skipped"},
+   .fields = 1, .field = {VALUES}, SELECTED("ArgMin_Reduction(a,o)"),
+   .documentation = "smallest value; NaN is skipped"},
   {.name = "Max", .any_dim = 1, .negate = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
    .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
-   .fields = 1, .field = {VALUES}, .documentation = "largest value; NaN is skipped"},
+   .fields = 1, .field = {VALUES}, SELECTED("ArgMax_Reduction(a,o)"),
+   .documentation = "largest value; NaN is skipped"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "position of the smallest value, the first one of equals"},
   {.name = "ArgMax", .negate = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "position of the largest value, the first one of equals"},
   {.name = "Min_ArgMin", SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value and its position"},
   {.name = "Max_ArgMax", .negate = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value and its position"},
   {.name = "KMin", .ranked = 1, SMALLEST, .fields = 1, .field = {VALUES},
+   SELECTED("ArgKMin_Reduction(a,n,o)"),
    .documentation = "the K smallest values in order; Inf where there are fewer"},
   {.name = "ArgKMin", .ranked = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "positions of the K smallest values; none where there are fewer"},
   {.name = "KMin_ArgKMin", .ranked = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
+   SELECTED("ArgKMin_Reduction(a,n,o)"),
    .documentation = "the K smallest values and their positions"},
   {.name = "LogSumExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
-   .fields = 1, .field = {{FIELD(log_of_sum)}},
+   .fields = 1, .field = {{FIELD(log_of_sum)}}, .derivative = {"Exp(a-r)*b", "Exp(a-r)"},
+   .of_parts = "m + Log(s)", .mean = "SumSoftMaxWeight_Reduction(a,u,o)",
    .documentation = "log of the (weighted) sum of exp(F)"},
   {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
-   .fields = 1, .field = {{FIELD(log_of_sum)}},
+   .fields = 1, .field = {{FIELD(log_of_sum)}}, .derivative = {"Exp(a-r)*b", "Exp(a-r)"},
+   .of_parts = "m + Log(s)",
    .documentation = "log of the sum of exp(F) times the weights"},
   {.name = "SumSoftMaxWeight", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL,
    .fields = 1, .field = {{FIELD(quotient_of_sums)}},
+   .derivative = {SHARE "*(b-r)", SHARE},
+   .of_parts = "s / f",
    .documentation = "sum of exp(F) times the weights, over the sum of exp(F)"},
   {.name = "Max_SumShiftExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
-   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}},
+   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}}, NOT_SMOOTH,
+   .of_parts = "Concat(m, s)",
    .documentation = "m and the (weighted) sum of exp(F - m), m the largest F"},
   {.name = "Max_SumShiftExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
-   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}},
+   .fields = 1, .field = {{.leading = 1, FIELD(head_and_sum)}}, NOT_SMOOTH,
+   .of_parts = "Concat(m, s)",
    .documentation = "m and the weighted sum of exp(F - m), m the largest F"},
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table, MAX_ADDED = 8 };
@@ -149,6 +166,8 @@ const rk_reduction *rk_reduction_find(const char *name) {
     if (!strcmp(entry->name, name)) return entry;
   return NULL;
 }
+
+const rk_reduction *rk_plain_sum(void) { return &table[0]; }
 
 const char *rk_reduction_name(const rk_reduction *reduction) { return reduction->name; }
 
@@ -169,14 +188,16 @@ static const rk_node *weight_operand(rk_graph *graph, const rk_reduction *reduct
 }
 
 const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
-                         const rk_node *weight, int K, rk_kind kept, rk_error *error) {
+                         const rk_node *weight, int K, rk_kind kept, rk_kind reduced,
+                         rk_error *error) {
+  static const int level[] = {RK_LEVEL_I, RK_LEVEL_J, RK_LEVEL_PARAMETER};
   if (!formula) return NULL;
   if (!reduction->any_dim && formula->dim != 1) {
     rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: expected a formula of dimension 1, found %d",
             reduction->name, formula->dim);
     return NULL;
   }
-  rk_node node = {.reduction = reduction, .operands = 1, .integers = 2};
+  rk_node node = {.reduction = reduction, .operands = 1, .integers = 3};
   node.operand[0] = formula;
   if (reduction->has_head) {
     node.operand[1] = weight_operand(graph, reduction, weight, error);
@@ -185,7 +206,9 @@ const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const r
   }
   node.integer[0] = K;
   node.integer[1] = kept;
-  node.level = kept == RK_KIND_I ? RK_LEVEL_I : RK_LEVEL_J;
+  node.integer[2] = reduced;
+  node.level = level[kept];
+  node.is_result = 1;
   rk_field field[2];
   rk_reduction_fields(&node, field);
   if ((long)field[0].dim * field[0].k > RK_MAX_DIM) {
@@ -198,6 +221,9 @@ const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const r
   if (!made) rk_fail(error, RK_ERROR_MEMORY, "out of memory while building a formula");
   return made;
 }
+
+rk_kind rk_kept_kind(const rk_node *node) { return (rk_kind)node->integer[1]; }
+rk_kind rk_reduced_kind(const rk_node *node) { return (rk_kind)node->integer[2]; }
 
 /* ---- shapes ---- */
 

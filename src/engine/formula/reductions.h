@@ -47,22 +47,35 @@ struct rk_reduction {
   /* sums: a reduction of exp(F) scales its sums by 2^head; F enters multiplied by head_scale */
   int has_head;
   double head_scale;
+  /* optional: the result, of the parts of a reduction that keeps them all (m the largest F, s the
+   * sums of exp(F - m) with the weights, f the first of them): such ones over one F are fused */
+  const char *of_parts;
+  const char *mean;         /* optional: the sum of exp(a - result) u over the same index */
   int fields;
   rk_field_rule field[2];
+  /* partial derivatives of each term by F and by its weight, as of elementwise operations: F and
+   * weight are called a and b, the result r, the positions p, K n, the index o; NULL is 0 */
+  const char *derivative[2];
+  const char *selects;       /* instead: the terms that the result is, as a logical value */
+  const char *no_derivative; /* why there is none */
   const char *documentation;
 };
 
 const rk_reduction *rk_reduction_at(int k);           /* NULL past the end */
 const rk_reduction *rk_reduction_find(const char *name);
+const rk_reduction *rk_plain_sum(void);               /* the entry that only adds */
 const char *rk_reduction_name(const rk_reduction *reduction);
 
 /* Adds an entry, for the tests of the table: it must stay where it is. */
 rk_status rk_reduction_add(const rk_reduction *reduction);
 
-/* The node of a reduction over the other index than `kept`; weight may be NULL, K is 1 if unused.
- */
+/* The node of a reduction; weight may be NULL, K is 1 if unused. An index of kind PARAMETER has one
+ * position: kept, the result is one row; reduced, the reduction is a map over the kept index. */
 const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
-                         const rk_node *weight, int K, rk_kind kept, rk_error *error);
+                         const rk_node *weight, int K, rk_kind kept, rk_kind reduced,
+                         rk_error *error);
+rk_kind rk_kept_kind(const rk_node *reduction);
+rk_kind rk_reduced_kind(const rk_node *reduction);
 
 /* Sizes that follow from the entry and the dimension of what enters it. */
 typedef struct { int components, K, values, positions; } rk_state_shape;

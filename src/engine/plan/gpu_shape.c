@@ -105,7 +105,8 @@ int rk_exchanged(const rk_pass *pass, int steps, const rk_node **node, int capac
 
 static int walk_words(const rk_pass *pass, int rows) {
   int real = words(pass), record = pass->slots[RK_NEST_COLUMN].size;
-  int pair = (kept_scalars(pass, pass->nest[RK_NEST_PAIR].steps) + 1) * WALK_COLUMNS * real;
+  int kept = kept_scalars(pass, pass->nest[RK_NEST_PAIR].steps) + pass->nest[RK_NEST_PAIR].panel;
+  int pair = (kept + 1) * WALK_COLUMNS * real;
   return rows * (pass->slots[RK_NEST_ROW].size * real + state_words(pass, pass->state.components) +
                  pair) + (record < 8 ? record : 8) * real;
 }
@@ -122,8 +123,8 @@ static rk_gpu_shape walk(const rk_pass *pass) {
                         .components = pass->state.components};
   int rows = pass->state.K > 1 ? 2 : 4;
   while (rows > 1 && walk_words(pass, rows) > WALK_WORDS) rows /= 2;
-  shape.resident = pass->nest[RK_NEST_PAIR].panel == 0 &&
-                   walk_words(pass, rows) <= WALK_WORDS_ONE && longest_loop(pass) <= WALK_UNROLL;
+  shape.resident =
+      walk_words(pass, rows) <= WALK_WORDS_ONE && longest_loop(pass) <= WALK_UNROLL;
   int columns = WALK_COLUMNS;
   double code = code_of(pass);
   for (; columns > 1 && code * rows * columns > MUCH_CODE; columns /= 2) {}
@@ -133,7 +134,7 @@ static rk_gpu_shape walk(const rk_pass *pass) {
   shape.tile = (rk_tile){.rows = rows, .columns = columns, .lanes = 1, .flush = 64,
                          .bytes = rk_real_size(&pass->options)};
   if (shape.resident && !pass->reduction->reduction->start && shape.column_stride <= SHORT &&
-      code <= CHEAP)
+      code <= CHEAP && !pass->nest[RK_NEST_PAIR].panel)
     shape.tile.columns *= 2;
   shape.row_block = rows * shape.threads;
   int record = shape.column_stride * shape.tile.bytes;

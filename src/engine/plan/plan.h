@@ -51,7 +51,8 @@ typedef struct {
   double *each;                /* by node number: arithmetic operations of one component, operands
                                 * that are computed inline included */
   double cost;                 /* arithmetic operations of one execution */
-  int panel;                   /* components of all panels */
+  int *at;                     /* by node number: components of tile memory before the panel */
+  int panel;                   /* components of tile memory */
 } rk_nest;
 
 typedef enum { RK_LANES_KEPT, RK_LANES_REDUCED } rk_lane_axis;
@@ -110,6 +111,11 @@ typedef struct {
 rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
                        rk_pass *pass, rk_error *error);
 void rk_pass_free(rk_pass *pass);
+int rk_place_panels(rk_nest *nest, int size); /* panels.c: fills `at` and `panel` */
+
+/* Is graph variable `variable` data of the rows (columns) of this pass? Parameters are of neither
+ * side, also where the index of a side is RK_KIND_PARAMETER. */
+int rk_is_of_side(const rk_pass *pass, int variable, rk_nest_kind side);
 
 /* Does it call a function, rather than being a few instructions? */
 int rk_is_library_call(const rk_node *node);
@@ -131,6 +137,25 @@ enum { RK_MAX_EXCHANGED = 4 };
 int rk_exchanged(const rk_pass *pass, int steps, const rk_node **node, int capacity);
 
 int rk_real_size(const rk_options *options);           /* bytes of a number of the kernel */
+
+/* nest.c: what evaluates the roots at their level; adds the slots that it reads. 0: no memory. */
+int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, int roots);
+
+/* means.c: sums of exp(F - log sum exp(F)) u become means of u. */
+rk_status rk_find_means(rk_graph *graph, const rk_node **root, int roots, rk_error *error);
+
+/* fuse.c: reductions that can share a walk over the pairs become one. A root is a reduction
+ * afterwards, or some columns of one. */
+rk_status rk_fuse(rk_graph *graph, const rk_node **root, int roots, rk_error *error);
+
+/* The reduction whose result has the components of `node` as its columns from *first on; NULL when
+ * there is none. */
+const rk_node *rk_columns_of(const rk_node *node, int *first);
+
+/* The reductions that the roots need, roots included, in order of evaluation; `found` has room for
+ * `most`. Their number, which may exceed `most`; -1: out of memory. */
+int rk_needed_reductions(const rk_graph *graph, const rk_node *const *root, int roots,
+                         const rk_node **found, int most);
 
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
 const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,

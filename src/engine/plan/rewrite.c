@@ -196,24 +196,25 @@ static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *
                   node->integers, w->error);
 }
 
-/* The result of a reduction inside a formula is read like data. */
-static const rk_node *pass_result(rewriting *w, const rk_node *node) {
-  rk_state_shape shape = rk_state_of(node);
-  if (shape.K > 1 && shape.components > 1) {
-    rk_fail(w->error, RK_ERROR_FORMULA,
-            "%s_Reduction inside a formula: expected a formula of dimension 1, found %d",
-            rk_reduction_name(node->reduction), shape.components);
-    return NULL;
-  }
+static int pass_variable(rewriting *w, const rk_node *node) {
   for (int k = 0; k < rk_graph_variables(w->graph); k++) {
     const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
-    if (v->origin == RK_FROM_PASS && v->source == node->number)
-      return rk_variable_node(w->graph, k);
+    if (v->origin == RK_FROM_PASS && v->source == node->number) return k;
   }
-  rk_graph_variable result = {.name = "", .kind = (rk_kind)node->integer[1], .dim = node->dim,
+  rk_graph_variable result = {.name = "", .kind = rk_kept_kind(node), .dim = node->dim,
                               .origin = RK_FROM_PASS, .source = node->number};
-  int k = rk_graph_add_variable(w->graph, &result);
-  return k < 0 ? NULL : rk_variable_node(w->graph, k);
+  return rk_graph_add_variable(w->graph, &result);
+}
+
+/* The result of a reduction inside a formula is read like data. A result has the ranks of the K
+ * smallest one after the other for each component, a formula value the other way round. */
+static const rk_node *pass_result(rewriting *w, const rk_node *node) {
+  rk_state_shape shape = rk_state_of(node);
+  int k = pass_variable(w, node), dim = node->dim / shape.K;
+  const rk_node *result = k < 0 ? NULL : rk_variable_node(w->graph, k);
+  if (!result || shape.K == 1 || dim == 1) return result;
+  int sizes[] = {dim, shape.K, 1};
+  return rk_apply(w->graph, "SwapAxes", &result, 1, sizes, 3, w->error);
 }
 
 static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {

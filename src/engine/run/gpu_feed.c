@@ -8,17 +8,10 @@ static const rk_graph_variable *variable_of(const rk_pass *pass, int q) {
   return rk_graph_variable_at(pass->graph, pass->variable[q]);
 }
 
-rk_kind rk_gpu_side_kind(const rk_pass *pass, rk_nest_kind side) {
-  rk_kind kept = (rk_kind)pass->source->integer[1];
-  if (side == RK_NEST_ROW) return kept;
-  return kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
-}
-
 int64_t rk_gpu_raw_dims(const rk_pass *pass, const rk_array *value, rk_nest_kind side) {
   int64_t dims = 0;
   for (int q = 0; q < pass->variables; q++)
-    if (variable_of(pass, q)->kind == rk_gpu_side_kind(pass, side) &&
-        !value[pass->variable[q]].resident)
+    if (rk_is_of_side(pass, pass->variable[q], side) && !value[pass->variable[q]].resident)
       dims += variable_of(pass, q)->dim;
   return dims;
 }
@@ -53,12 +46,11 @@ rk_status rk_gpu_feed_parameters(rk_gpu_share *s, rk_error *error) {
 /* Where the kernel finds the rows first .. first + n of each variable; the host's are put. */
 static rk_status bring_slab(rk_gpu_share *s, rk_nest_kind side, int64_t first, int64_t n,
                             rk_cuda_input *input, rk_error *error) {
-  rk_kind kind = rk_gpu_side_kind(s->pass, side);
   rk_cu_pointer at = s->raw;
   rk_status status = RK_OK;
   rk_pipe_begin(&s->pipe, s->raw);
   for (int q = 0; q < s->pass->variables && !status; q++) {
-    if (variable_of(s->pass, q)->kind != kind) continue;
+    if (!rk_is_of_side(s->pass, s->pass->variable[q], side)) continue;
     const rk_array *x = &s->call->value[s->pass->variable[q]];
     if (x->resident) {
       rk_cu_pointer data;

@@ -116,8 +116,7 @@ rk_status rk_gpu_pump(rk_gpu_share *share, rk_pump mode, rk_error *error);
 
 /* ---- gpu_feed.c ----------------------------------------------------------------------------- */
 
-/* Variables of the kind of a side, row or column; those that come from the host are `raw`. */
-rk_kind rk_gpu_side_kind(const rk_pass *pass, rk_nest_kind side);
+/* Components of the variables of a side, row or column, that come from the host. */
 int64_t rk_gpu_raw_dims(const rk_pass *pass, const rk_array *value, rk_nest_kind side);
 int64_t rk_gpu_parameter_numbers(const rk_pass *pass);
 

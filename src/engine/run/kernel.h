@@ -42,6 +42,10 @@ rk_status rk_modules_emit(const rk_wanted *wanted, int n, rk_text *source, rk_er
 rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, rk_poll poll,
                            void *poll_data, rk_error *error);
 
+/* Rows of a pass's kept and reduced index, of `rows` by rk_kind. */
+int64_t rk_kept_rows(const rk_stage *stage, const int64_t *rows);
+int64_t rk_reduced_rows(const rk_stage *stage, const int64_t *rows);
+
 /* Which axis suits these sizes. */
 rk_lane_axis rk_choose_axis(const rk_stage *stage, int64_t kept_rows, int64_t reduced_rows);
 

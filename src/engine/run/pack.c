@@ -284,8 +284,7 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
                   rk_poll poll, void *poll_data, rk_error *error) {
   const rk_pass *pass = &stage->pass;
   const rk_tile *tile = &module->tile;
-  rk_kind kept = (rk_kind)pass->source->integer[1],
-          reduced = kept == RK_KIND_I ? RK_KIND_J : RK_KIND_I;
+  rk_kind kept = rk_kept_kind(pass->source), reduced = rk_reduced_kind(pass->source);
   double *exact = NULL;
   *packed = (rk_packed){0};
   rk_status status = pack_parameters(stage, module, value, &exact, &packed->parameters, error);

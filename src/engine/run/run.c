@@ -215,6 +215,15 @@ static double all_seconds(const job *j) {
          operation_seconds / j->module->tile.lanes;
 }
 
+typedef struct { rk_poll poll; void *data; } listener;
+
+/* Nothing is done yet while data is packed. */
+static int poll_packing(void *data, double done) {
+  const listener *to = data;
+  (void)done;
+  return to->poll(to->data, 0);
+}
+
 rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows,
                        int64_t reduced_rows, const rk_output *outputs, rk_poll poll,
                        void *poll_data, rk_error *error) {
@@ -224,8 +233,9 @@ rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows
            .packed = &packed, .outputs = outputs, .kept_rows = kept_rows,
            .reduced_rows = reduced_rows};
   int threads = all_seconds(&j) < serial_seconds ? 1 : rk_threads();
+  listener to = {poll, poll_data};
   rk_status status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, rk_threads(), &packed,
-                             poll, poll_data, error);
+                             poll ? poll_packing : NULL, &to, error);
   if (status) return status;
   cut(&j);
   status = run_tasks(&j, threads, poll, poll_data, error);

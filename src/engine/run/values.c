@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 static const double LARGEST_HALF = 65504;
+static const int64_t POSITION_BASE = 1 << 20; /* as RK_FROM_POSITION says */
 
 int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
   if ((double)rows * dim > 0x1p58) return 0;
@@ -63,11 +64,29 @@ static rk_status check_half(const rk_graph_variable *variable, const rk_array *x
   return status;
 }
 
+/* Two digits: each is exact in float32, up to position 2^44. */
+static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_poll poll, void *poll_data,
+                                rk_error *error) {
+  if (!rk_values_own(v, k, rows, 2)) return rk_fail_memory(error, (size_t)rows * 16);
+  double *low = v->own[k], *high = low + rows;
+  for (int64_t first = 0; first < rows; first += POSITION_BASE) {
+    int64_t n = rows - first < POSITION_BASE ? rows - first : POSITION_BASE;
+    if (poll && poll(poll_data, 0)) return rk_fail(error, RK_CANCELLED, "interrupted");
+    for (int64_t r = 0; r < n; r++) {
+      low[first + r] = (double)r;
+      high[first + r] = (double)(first / POSITION_BASE);
+    }
+  }
+  return RK_OK;
+}
+
 static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *number,
-                            const rk_array *inputs, int half, rk_poll poll, void *poll_data,
-                            rk_error *error) {
+                            const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
+                            void *poll_data, rk_error *error) {
   const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
   rk_status status = RK_OK;
+  if (variable->origin == RK_FROM_POSITION)
+    return make_positions(v, k, rows[variable->kind], poll, poll_data, error);
   if (variable->origin == RK_FROM_INPUT) {
     const rk_array *input = &inputs[variable->source];
     if (half && variable->kind != RK_KIND_PARAMETER)
@@ -81,8 +100,8 @@ static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *
 }
 
 rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
-                         const rk_array *inputs, int half, rk_poll poll, void *poll_data,
-                         rk_error *error) {
+                         const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
+                         void *poll_data, rk_error *error) {
   rk_status status = RK_OK;
   v->count = rk_graph_variables(graph);
   v->value = calloc((size_t)v->count + 1, sizeof *v->value);
@@ -91,7 +110,7 @@ rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
   if (!v->value || !v->own || !v->kept)
     return rk_fail_memory(error, (size_t)v->count * sizeof *v->value);
   for (int k = 0; k < v->count && !status; k++)
-    status = make_value(v, graph, k, number, inputs, half, poll, poll_data, error);
+    status = make_value(v, graph, k, number, inputs, rows, half, poll, poll_data, error);
   for (int k = 0; k < v->count && !status; k++) {
     const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
     if (variable->origin == RK_FROM_CENTRE)

@@ -12,12 +12,12 @@ typedef struct {
   int count;
 } rk_values;
 
-/* Inputs, lifted numbers (`number`, by variable of the formula as it was written) and common
- * centres; inputs that lie on a GPU are copied back where they are wanted on the host. `half`:
- * checks that the inputs fit into float16. */
+/* Inputs, lifted numbers (`number`, by variable of the formula as it was written), common centres
+ * and positions (`rows` by rk_kind); inputs that lie on a GPU are copied back where they are wanted
+ * on the host. `half`: checks that the inputs fit into float16. */
 rk_status rk_values_make(rk_values *values, rk_graph *graph, const double *number,
-                         const rk_array *inputs, int half, rk_poll poll, void *poll_data,
-                         rk_error *error);
+                         const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
+                         void *poll_data, rk_error *error);
 void rk_values_free(rk_values *values);
 
 /* Gives variable k zeros of its own on the host; 0: out of memory. */

@@ -11,15 +11,15 @@
 #define RK_TYPE 64
 void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
   }
 }
 
 void rk_rows(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 6; k++) {
       {
         enum { u = 0, v = 0 };
@@ -32,8 +32,8 @@ void rk_rows(const double *const *x, const long *ld, const double *params, doubl
 
 void rk_columns(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 6; k++) {
       {
         enum { u = 0, v = 0 };
@@ -76,8 +76,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   rk_each (v, nv) rk_each (u, 4) {
     n4[v][u] = rk_num(0);
   }
-  vec (*const n7)[4][4] = (vec (*)[4][4])panel;
-  panel += 96 * sizeof(vec);
+  vec (*const n7)[4][4] = (vec (*)[4][4])panel + 0;
   for (int k = 0; k < 6; k++) {
     rk_each (v, nv) rk_each (u, 4) {
       const vec t1 = rk_load(x + (k) * 32 + u * 8);

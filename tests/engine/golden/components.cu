@@ -5,7 +5,7 @@
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
  * pairs: 3 steps, 195 operations, panels of 6 components
  * tile: 1 x 1 vectors of 8 bytes, lanes along the kept index
- * walk: 128 threads for 128 rows x 128 columns, 1 x 1 of them in a thread
+ * walk: 128 threads for 128 rows x 128 columns, 1 x 1 of them in a thread, in registers
  */
 #undef RK_TYPE
 #define RK_TYPE 64
@@ -74,7 +74,7 @@ extern "C" __global__ void rk_finish(const double *values, const long long *posi
   }
 }
 #define rk_column(j, v) ((j) + (v))
-#define RK_RANKS _Pragma("unroll 1")
+#define RK_RANKS RK_UNROLLED
 enum { K = 1 };
 typedef struct {
   vec v[12][1][K];
@@ -83,33 +83,32 @@ RK_INLINE void rk_enter(vec *v, vec g) {
   v[0] = rk_min(g, v[0]);
 }
 RK_INLINE void rk_start(rk_state *z) {
-  for (int k = 0; k < 12; k++) {
+  rk_each (k, 12) {
     rk_each (u, 1) {
-      for (int r = 0; r < 1; r++) {
+      rk_each (r, 1) {
         z->v[k][u][r] = rk_num(RK_INF);
       }
     }
   }
 }
 RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
-  for (int k = 0; k < 12; k++) {
-    for (int r = 0; r < 1; r++) {
+  rk_each (k, 12) {
+    rk_each (r, 1) {
       const real g = rk_lane(z->v[k][u][r], l);
       values[(k * K + r) * ld] = g;
     }
   }
   (void)first; (void)positions;
 }
-RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, int j, rk_state *z, char *panel) {
+RK_INLINE void rk_tile(const int nv, const real (&x)[6][1], const real *restrict y, const real *restrict params, int j, rk_state *z, char *panel) {
   vec n4[1][1]; /* Sum */
   rk_each (v, nv) rk_each (u, 1) {
     n4[v][u] = rk_num(0);
   }
-  vec (*const n7)[1][1] = (vec (*)[1][1])panel;
-  panel += 6 * sizeof(vec);
+  vec n7[6][1][1]; /* Exp */
   rk_each (k, 6) {
     rk_each (v, nv) rk_each (u, 1) {
-      const vec t1 = x[((k) * 1 + u) * 128];
+      const vec t1 = x[k][u];
       const vec t2 = y[v * 6 + k];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
@@ -135,7 +134,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   rk_each (k, 6) {
     vec g[1][1];
     rk_each (v, nv) rk_each (u, 1) {
-      const vec t7 = x[((k) * 1 + u) * 128];
+      const vec t7 = x[k][u];
       const vec t8 = y[v * 6 + k];
       const vec t9 = t7 - t8;
       const vec t10 = n5[v][u] * t9;
@@ -162,9 +161,12 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
 extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
   const int start = blockIdx.y * part, end = n - start < part ? n : start + part;
   const real *const own = rows + (long long)blockIdx.x * 768 + threadIdx.x;
-  const real *const x = own;
+  real x[6][1];
+  rk_each (k, 6) rk_each (u, 1) {
+    x[k][u] = own[(k * 1 + u) * 128];
+  }
   rk_state local, *const z = &local;
-  __align__(16) char tile[48], *const panel = tile;
+  char *const panel = 0;
   rk_start(z);
   __shared__ __align__(16) real shared[2][768];
   rk_copy(shared[0], columns + (long long)start * 6, 6144);

@@ -11,20 +11,20 @@
 #define RK_TYPE 64
 void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
-    vec n20[1][1]; /* Mult */
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
+    vec n21[1][1]; /* Minus */
     {
       enum { u = 0, v = 0 };
       const vec t1 = rk_load(x[4] + (long)(0) * ld[4] + r);
-      const vec t2 = -t1;
-      const vec t3 = rk_num(1.4426950408889634) * t2;
-      n20[v][u] = t3;
+      const vec t2 = rk_num(1.4426950408889634) * t1;
+      const vec t3 = -t2;
+      n21[v][u] = t3;
     }
     {
       {
         enum { u = 0, v = 0 };
-        out[0] = rk_lane(n20[v][u], 0);
+        out[0] = rk_lane(n21[v][u], 0);
       }
     }
     for (int k = 0; k < 3; k++) {
@@ -39,8 +39,8 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
 
 void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
@@ -55,8 +55,8 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
 
 void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     {
       {
         enum { u = 0, v = 0 };
@@ -121,19 +121,19 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n17[v][u] = n17[v][u] + t4;
     }
   }
-  vec n23[4][4]; /* Mult */
+  vec n24[4][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_broadcast(params[0]);
     const vec t6 = t5 * n17[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = rk_broadcast(y[v * 4 + 0]);
     const vec t9 = t7 * t8;
-    n23[v][u] = t9;
+    n24[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n23[v][u] : n23[v][u];
+      t[u] = v ? t[u] + n24[v][u] : n24[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }

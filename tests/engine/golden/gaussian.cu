@@ -13,18 +13,18 @@ extern "C" __global__ void rk_parameters(const double *restrict in, double *rest
   if (threadIdx.x) return;
   enum { rk_at3 = 0 };
   enum { rk_at4 = 3 };
-  vec n20[1][1]; /* Mult */
+  vec n21[1][1]; /* Minus */
   {
     enum { u = 0, v = 0 };
     const vec t1 = in[rk_at4 + (0)];
-    const vec t2 = -t1;
-    const vec t3 = rk_num(1.4426950408889634) * t2;
-    n20[v][u] = t3;
+    const vec t2 = rk_num(1.4426950408889634) * t1;
+    const vec t3 = -t2;
+    n21[v][u] = t3;
   }
   {
     {
       enum { u = 0, v = 0 };
-      exact[0] = n20[v][u];
+      exact[0] = n21[v][u];
     }
   }
   for (int k = 0; k < 3; k++) {
@@ -153,19 +153,19 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[3][4], const real *restrict
       n17[v][u] = n17[v][u] + t4;
     }
   }
-  vec n23[8][4]; /* Mult */
+  vec n24[8][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = params[0];
     const vec t6 = t5 * n17[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = y[v * 4 + 0];
     const vec t9 = t7 * t8;
-    n23[v][u] = t9;
+    n24[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n23[v][u] : n23[v][u];
+      t[u] = v ? t[u] + n24[v][u] : n24[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }

@@ -11,8 +11,8 @@
 #define RK_TYPE 64
 void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };
@@ -25,8 +25,8 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
 
 void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };
@@ -42,8 +42,8 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
 
 void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
-  char *panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES, panel = work) {
+  char *const panel = work; (void)panel;
+  for (long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };

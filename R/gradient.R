@@ -1,0 +1,273 @@
+# Derivatives of operators.
+#
+# A derivative is one more operation of the formula language: from "definitions; F" a text
+# "definitions; Grad(F, x, e)" is made, with one more variable e declared behind the others. The
+# engine differentiates, so all of this can be applied to what it returns, to any order.
+
+#' Derivatives of operators
+#'
+#' From an operator made by [keops_kernel()] these functions make operators that compute
+#' derivatives of its result, exactly and without storing anything of the size of all pairs. They
+#' can be applied to their own results: higher derivatives, products with a Hessian.
+#'
+#' @param op an operator: what [keops_kernel()] or one of these functions returns
+#'   (`keops_value_and_grad()`: excluded).
+#' @param var a variable of `op`: its name, or its position among `op`'s declarations, counted from
+#'   0.
+#' @param vars names or positions of one or several variables.
+#'
+#' @return An operator as [keops_kernel()] describes it, with one more input at the end. `op()` of
+#'   it shows formula and declarations, with the name of that input.
+#'
+#'   `keops_grad()`: the adjoint of the derivative. The input is the cotangent e, which has the
+#'   shape of the result of `op`; the result has the shape of `var` and is the gradient of
+#'   \eqn{\sum e \cdot op(...)}{sum(e * op(...))}. With respect to a parameter it is one row. Where
+#'   the result of `op` is an array n x K x D (of `KMin`), so is e, or it is a matrix with K*D
+#'   columns, those of the smallest first. Of `Min_ArgMin`, `KMin_ArgKMin` and the like the values
+#'   are differentiated.
+#'
+#'   `keops_jvp()`: the derivative along the input, which has the shape of `var`. The result has
+#'   that of the values of `op`.
+#'
+#'   `keops_value_and_grad()`: a list of `value`, as `op` gives it, and `gradients`, a list named
+#'   by variable; all computed together, and the kernel once. The last input is the cotangent; it
+#'   may be missing when `op` gives one column, and is 1 in each row then: the gradient of the sum
+#'   of the result.
+#'
+#' Gradients exist for all reductions (of `ArgMin`, `ArgKMin`, ... they are 0; those of minima go to
+#' the element that was chosen). `?rkeops_formulas` tells the derivative of each operation, also
+#' at points where it has none.
+#'
+#' @examples
+#' x <- matrix(runif(30), ncol = 3)
+#' y <- matrix(runif(60), ncol = 3)
+#' op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
+#' dx <- keops_grad(op, "x")
+#' dx(list(x, y, rep(1, 10)))
+#' both <- keops_value_and_grad(op, c("x", "y"))
+#' str(both(list(x, y)))
+#' direction <- matrix(1, 10, 3)
+#' keops_jvp(dx, "x")(list(x, y, rep(1, 10), direction)) # Hessian times direction
+#' @export
+keops_grad <- function(op, var) {
+  context <- context_of(op)
+  name <- context$args_info$var_name[variable_position(context, var)]
+  program <- program_of(op)
+  output <- output_of(program)
+  new <- with_variable(context, output$kind, output$dim)
+  derived(op, context, new, sprintf("Grad(%%s, %s, %s)", name, new$name), input = output$shape,
+          result = program$shapes[[name]])
+}
+
+#' @rdname keops_grad
+#' @export
+keops_jvp <- function(op, var) {
+  context <- context_of(op)
+  k <- variable_position(context, var)
+  info <- context$args_info
+  new <- with_variable(context, info$var_type[k], info$var_dim[k])
+  program <- program_of(op)
+  derived(op, context, new, sprintf("Diff(%%s, %s, %s)", info$var_name[k], new$name),
+          input = program$shapes[[info$var_name[k]]], result = output_of(program)$shape)
+}
+
+#' @rdname keops_grad
+#' @export
+keops_value_and_grad <- function(op, vars) {
+  context <- context_of(op)
+  if (!length(vars) || !(is.character(vars) || is.numeric(vars)))
+    throw("argument", "`vars` is ", describe(vars), ": expected names or positions of variables")
+  k <- vapply(vars, function(var) variable_position(context, var, "vars"), 1L)
+  for (name in context$args_info$var_name[k[duplicated(k)]])
+    throw("argument", "`vars` has `", name, "` twice")
+  output <- output_of(program_of(op))
+  new <- with_variable(context, output$kind, output$dim)
+  names <- context$args_info$var_name[k]
+  text <- paste(c("%s", sprintf("Grad(%%s, %s, %s)", names, new$name)), collapse = ", ")
+  both <- derived(op, context, new, text, input = output$shape)
+  value_and_gradients(program_of(both), both(), names, output)
+}
+
+value_and_gradients <- function(program, context, names, output) {
+  force(program)
+  force(context)
+  force(names)
+  force(output)
+  function(input = NULL, inner_dim = "col") {
+    if (is.null(input)) return(context)
+    input <- with_cotangent(input, program, output, is_row(inner_dim))
+    out <- run_program(program, input, inner_dim)
+    gradients <- lapply(seq_along(names), function(k)
+      shaped(out[[k + 1L]], program$shapes[[names[k]]]))
+    names(gradients) <- names
+    list(value = shaped(out[[1L]], output$shape), gradients = gradients)
+  }
+}
+
+# ---- new operators -------------------------------------------------------------------------------
+
+# What op() says; an operator of one result.
+context_of <- function(op) {
+  program <- program_of(op)
+  if (length(program$results) != 1L)
+    throw("argument", "`op` gives a value and gradients: expected an operator with one result, ",
+          "such as the one that it was made from")
+  op()
+}
+
+# The index of `var` among the declarations, from 1.
+variable_position <- function(context, var, name = "var") {
+  names <- context$args_info$var_name
+  if (is_string(var)) {
+    if (var %in% names) return(match(var, names))
+    throw("argument", "`", name, "` is \"", var, "\", which is no variable of the operator",
+          suggestion(var, names), ": expected one of ", paste0("`", names, "`", collapse = ", "))
+  }
+  if (is_number(var) && is.finite(var) && var == round(var) && var >= 0 && var < length(names))
+    return(as.integer(var) + 1L)
+  throw("argument", "`", name, "` is ", describe(var), ": expected the name of a variable, or its ",
+        "position from 0 to ", length(names) - 1L)
+}
+
+# Kind and dimension of the values that a program gives. `shape` is c(K, D) when they are given as
+# an array n x K x D.
+output_of <- function(program) {
+  result <- program$results[[1L]]
+  shape <- if (result$ranked[1L] && result$dim[1L] > 1L) c(result$k[1L], result$dim[1L])
+  list(kind = result$kept, dim = result$k[1L] * result$dim[1L],
+       shape = if (is.null(shape)) program$result_shape else shape)
+}
+
+# The declarations with one more variable. Equal operators get equal names.
+with_variable <- function(context, kind, dim) {
+  info <- context$args_info
+  taken <- unlist(regmatches(context$formula, gregexpr("[A-Za-z_][A-Za-z0-9_]*", context$formula)))
+  candidates <- paste0("var", seq_len(length(unique(taken)) + length(info$var_name) + 1L))
+  name <- setdiff(candidates, c(taken, info$var_name))[1L]
+  position <- if (info$decl == "pos_dim") paste0(length(info$var_name), ",") else ""
+  list(name = name, args = c(context$args, sprintf("%s=%s(%s%d)", name, kind, position, dim)))
+}
+
+# The operator of "definitions; <text>", where %s in `text` is the formula behind the definitions
+# of `op`. `input` and `result` are shapes, see output_of().
+derived <- function(op, context, new, text, input = NULL, result = NULL) {
+  formula <- sub(";\\s*$", "", context$formula)
+  parts <- regmatches(formula, regexec("^(.*;)?([^;]*)$", formula))[[1L]]
+  formula <- paste(c(parts[2L][nzchar(parts[2L])],
+                     gsub("%s", trimws(parts[3L]), text, fixed = TRUE)), collapse = " ")
+  info <- parse_aliases(new$args)
+  program <- new_program(formula, declarations_of(info), context$sum_scheme)
+  program$shapes <- program_of(op)$shapes
+  program$shapes[[new$name]] <- input
+  program$result_shape <- result
+  new_operator(program, list(formula = formula, args = new$args, args_info = info,
+                             sum_scheme = context$sum_scheme))
+}
+
+# ---- arrays n x K x D ----------------------------------------------------------------------------
+
+# The array of a matrix with columns k * D + d.
+shaped <- function(x, shape) {
+  if (is.null(shape) || !is.matrix(x)) return(x)
+  aperm(array(x, c(nrow(x), rev(shape))), c(1L, 3L, 2L))
+}
+
+# `input`, in the order of the variables, with such arrays turned into matrices.
+flattened <- function(input, program, rows_inside) {
+  for (name in names(program$shapes)) {
+    k <- match(name, program$variables$name)
+    if (k > length(input) || length(dim(input[[k]])) != 3L) next
+    shape <- program$shapes[[name]]
+    if (!identical(dim(input[[k]])[-1L], shape))
+      throw("shape", "`", name, "` is ", describe(input[[k]]), ": expected n x ",
+            paste(shape, collapse = " x "))
+    x <- matrix(aperm(input[[k]], c(1L, 3L, 2L)), ncol = prod(shape))
+    input[[k]] <- if (rows_inside) t(x) else x
+  }
+  input
+}
+
+# ---- the cotangent of keops_value_and_grad() -----------------------------------------------------
+
+# `input` with ones as cotangent where it is missing.
+with_cotangent <- function(input, program, output, rows_inside) {
+  name <- program$variables$name
+  new <- name[length(name)]
+  if (!is.list(input) || length(input) != length(name) - 1L || new %in% names(input)) return(input)
+  if (output$dim > 1L)
+    throw("argument", "`input` has no cotangent `", new, "`: expected one with ", output$dim,
+          " columns; it may be missing where the operator gives one column")
+  first <- match(output$kind, program$variables$kind[-length(name)])
+  x <- if (!is.na(first)) input[[if (is.null(names(input))) first else name[first]]]
+  size <- if (is.na(first)) 1L else if (is.null(dim(x))) length(x) else dim(x)
+  rows <- size[if (rows_inside && length(size) == 2L) 2L else 1L]
+  names <- names(input)
+  input <- c(input, list(rep(1, rows)))
+  if (!is.null(names)) names(input) <- c(names, new)
+  input
+}
+
+# ---- gradients of LazyTensors --------------------------------------------------------------------
+
+#' Gradient of a reduction of a LazyTensor
+#'
+#' Computes the gradient of `sum(gradin * reduction.LazyTensor(f, opstr, index))`, see
+#' [keops_grad()].
+#'
+#' @param f a LazyTensor.
+#' @param gradin a LazyTensor of the index that is left, of the dimension of the reduction's result
+#'   or of dimension 1: the same factor for all components.
+#' @param opstr name of the reduction, such as `"Sum"`.
+#' @param var the variable: one of those that `f` was made from (a LazyTensor), its name in
+#'   `f$args`, or its position there, counted from 0.
+#' @param index `"i"` or `"j"`: the index that is reduced.
+#' @return A matrix of the shape of the variable's, one row for a parameter; complex if the variable
+#'   is: then with the derivatives by real and imaginary parts as its parts.
+#' @examples
+#' x_i <- Vi(matrix(runif(30), ncol = 3))
+#' y_j <- Vj(matrix(runif(60), ncol = 3))
+#' eta_i <- Vi(matrix(1, 10, 1))
+#' grad(exp(-sqdist(x_i, y_j)), eta_i, "Sum", var = x_i, index = "j")
+#' @export
+grad <- function(f, gradin, opstr, var, index) {
+  check_lazy(f, "f")
+  check_lazy(gradin, "gradin")
+  if (!is_string(opstr))
+    throw("argument", "`opstr` is ", describe(opstr), ": expected a name such as \"Sum\"")
+  check_index(index)
+  is_complex_reduction(f, opstr, NULL)
+  k <- leaf_position(f, var)
+  text <- reduction_text(unclass(f), part(f, "root"), opstr, index)
+  op <- keops_kernel(text, declarations_of_leaves(unclass(f)), scheme_of(opstr))
+  e <- cotangent_values(gradin, index)
+  if (ncol(e) == 1L) e <- e[, rep(1L, output_of(program_of(op))$dim), drop = FALSE]
+  out <- keops_grad(op, k)(c(f$data, list(e)))
+  if (is.complex(part(f, "data")[[k + 1L]])) complex_matrix(out) else out
+}
+
+# The position of a variable of f, from 0.
+leaf_position <- function(f, var) {
+  n <- length(part(f, "data"))
+  if (is.LazyTensor(var)) {
+    place <- part(f, "leaves")[part(var, "root")]
+    if (is.na(place) && length(part(var, "data")) == 1L && !length(part(var, "table")))
+      place <- .Call(C_match_objects, part(var, "data"), part(var, "kind"), part(f, "data"),
+                     part(f, "kind"))
+    if (is.na(place) || place == 0L)
+      throw("argument", "`var` is no variable of `f`: expected one made by Vi(), Vj() or Pm()")
+    return(unname(place) - 1L)
+  }
+  if (is_string(var)) var <- match(var, paste0("V", seq_len(n) - 1L)) - 1L
+  check_count(var, "var", from = 0L, to = n - 1L)
+}
+
+# The values of a LazyTensor that depends on the index that is left.
+cotangent_values <- function(gradin, index) {
+  left <- if (index == "j") "Vi" else "Vj"
+  if (!all(part(gradin, "kind") %in% c(left, "Pm")) || !left %in% part(gradin, "kind"))
+    throw("argument", "`gradin` is expected to depend on ", substring(left, 2L), " and not on ",
+          index, ", the index that is reduced")
+  place <- part(gradin, "leaves")[part(gradin, "root")]
+  values <- if (is.na(place)) reduce(gradin, "Sum", index) else part(gradin, "data")[[place]]
+  interleaved(if (is_gpu(values)) gpu_values(values) else values)
+}

@@ -1,0 +1,171 @@
+/* The derivative columns of the tables as nodes. See parts.h. */
+#include "derive/parts.h"
+#include "error.h"
+#include "formula/parser.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+unsigned char *rk_dependence(rk_derivation *w, const rk_node *variable) {
+  int size = rk_graph_size(w->graph);
+  unsigned char *depends = calloc((size_t)size + 1, 1);
+  if (!depends) {
+    rk_fail_memory(w->error, (size_t)size);
+    return NULL;
+  }
+  depends[variable->number] = 1;
+  for (int k = variable->number + 1; k < size; k++) {
+    const rk_node *node = rk_graph_node(w->graph, k);
+    for (int o = 0; o < node->operands; o++) depends[k] |= depends[node->operand[o]->number];
+  }
+  return depends;
+}
+
+unsigned char *rk_needed(rk_derivation *w, const rk_node *F) {
+  unsigned char *needed = rk_graph_needed(w->graph, &F, 1);
+  if (!needed) rk_fail_memory(w->error, (size_t)rk_graph_size(w->graph));
+  return needed;
+}
+
+int rk_is_linear_in(const rk_node *node, int k) {
+  return node->operation && node->operation->transpose[k] != NULL;
+}
+
+/* ---- operations ---- */
+
+static const rk_node *parse_operation(rk_derivation *w, const rk_node *node, const char *text,
+                                      const rk_node *u) {
+  static const char *const names[RK_MAX_OPERANDS] = {"a", "b", "c", "d"};
+  rk_name name[RK_MAX_OPERANDS + 1];
+  for (int k = 0; k < node->operands; k++) name[k] = (rk_name){names[k], node->operand[k]};
+  name[node->operands] = (rk_name){"u", u};
+  return rk_parse_definition(w->graph, text, name, node->operands + (u != NULL), node->integer,
+                             NULL, w->error);
+}
+
+const rk_node *rk_transposed(rk_derivation *w, const rk_node *node, int k, const rk_node *u) {
+  return parse_operation(w, node, node->operation->transpose[k], u);
+}
+
+/* ---- reductions ---- */
+
+/* The positions of an index, as a variable. */
+static const rk_node *positions_of(rk_derivation *w, rk_kind kind) {
+  for (int k = 0; k < rk_graph_variables(w->graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
+    if (v->origin == RK_FROM_POSITION && v->kind == kind) return rk_variable_node(w->graph, k);
+  }
+  rk_graph_variable positions = {.name = "", .kind = kind, .dim = 2, .origin = RK_FROM_POSITION};
+  int k = rk_graph_add_variable(w->graph, &positions);
+  const rk_node *made = k < 0 ? NULL : rk_variable_node(w->graph, k);
+  if (!made) rk_fail_memory(w->error, sizeof positions);
+  return made;
+}
+
+/* Operand k of a reduction as its derivative has it, and the transpose of that: each value K times
+ * for the K smallest, weights without the 1 in front of them. */
+static const rk_node *term(rk_derivation *w, const rk_node *node, int k, const rk_node *operand) {
+  if (k == 0 && node->reduction->ranked)
+    return rk_apply(w->graph, "RepeatAll", &operand, 1, node->integer, 1, w->error);
+  if (k == 1 && node->reduction->unit) {
+    const int part[] = {1, operand->dim - 1};
+    return rk_apply(w->graph, "Extract", &operand, 1, part, 2, w->error);
+  }
+  return operand;
+}
+
+static const rk_node *term_transposed(rk_derivation *w, const rk_node *node, int k,
+                                      const rk_node *u) {
+  if (k == 0 && node->reduction->ranked) {
+    const int blocks[] = {node->operand[0]->dim, node->integer[0]};
+    return rk_apply(w->graph, "SumBlocks", &u, 1, blocks, 2, w->error);
+  }
+  if (k == 1 && node->reduction->unit) {
+    const int part[] = {1, node->operand[1]->dim};
+    return rk_apply(w->graph, "ExtractT", &u, 1, part, 2, w->error);
+  }
+  return u;
+}
+
+static const rk_node *parse_reduction(rk_derivation *w, const rk_node *node, const char *text) {
+  rk_name name[4] = {{"a", node->operand[0]}, {"r", node}};
+  int names = 2;
+  if (node->operands > 1) name[names++] = (rk_name){"b", term(w, node, 1, node->operand[1])};
+  if (node->reduction->selects)
+    name[names++] = (rk_name){"p", positions_of(w, rk_reduced_kind(node))};
+  if (w->error->status) return NULL;
+  return rk_parse_definition(w->graph, text, name, names, node->integer, node, w->error);
+}
+
+static int has_derivative(rk_derivation *w, const rk_node *node, int k) {
+  const rk_reduction *entry = node->reduction;
+  if (entry->no_derivative)
+    rk_fail(w->error, RK_ERROR_FORMULA, "%s_Reduction has no derivative: %s",
+            rk_reduction_name(entry), entry->no_derivative);
+  return !entry->no_derivative && (entry->selects || entry->derivative[k]);
+}
+
+/* Selected values are chosen, not multiplied by 0 or 1: others may be infinite. */
+static const rk_node *chosen(rk_derivation *w, const rk_node *node, const rk_node *value) {
+  const rk_node *operand[3] = {parse_reduction(w, node, node->reduction->selects), value,
+                               rk_zero(w, value->dim)};
+  return operand[0] ? rk_apply(w->graph, "Where", operand, 3, NULL, 0, w->error) : NULL;
+}
+
+static const rk_node *weighted(rk_derivation *w, const rk_node *node, int k, const rk_node *value,
+                               int dim) {
+  const rk_node *partial = parse_reduction(w, node, node->reduction->derivative[k]);
+  return partial ? rk_product(w, value, partial, dim) : NULL;
+}
+
+const rk_node *rk_term_tangent(rk_derivation *w, const rk_node *node, int k,
+                               const rk_node *tangent) {
+  if (!has_derivative(w, node, k)) return NULL;
+  tangent = term(w, node, k, tangent);
+  if (!tangent) return NULL;
+  return node->reduction->selects ? chosen(w, node, tangent)
+                                  : weighted(w, node, k, tangent, node->dim);
+}
+
+const rk_node *rk_term_cotangent(rk_derivation *w, const rk_node *node, int k,
+                                 const rk_node *cotangent) {
+  if (!has_derivative(w, node, k)) return NULL;
+  const rk_node *operand = term(w, node, k, node->operand[k]);
+  if (!operand) return NULL;
+  const rk_node *u = node->reduction->selects ? chosen(w, node, cotangent)
+                                              : weighted(w, node, k, cotangent, operand->dim);
+  return u ? term_transposed(w, node, k, u) : NULL;
+}
+
+const rk_node *rk_selection(rk_derivation *w, const rk_node *node) {
+  if (!node->reduction->selects || node->operand[0]->dim > 1) return NULL;
+  const rk_node *selected = parse_reduction(w, node, node->reduction->selects);
+  if (!selected || selected->dim == 1) return selected;
+  return rk_apply2(w->graph, "LessThan", rk_number(w->graph, 0),
+                   rk_apply1(w->graph, "Sum", selected, w->error), w->error);
+}
+
+const rk_node *rk_partial(rk_derivation *w, const rk_node *node, int k) {
+  const char *text = node->operation->derivative[k];
+  return text ? parse_operation(w, node, text, NULL) : NULL;
+}
+
+const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept,
+                           rk_kind reduced) {
+  return rk_reduce(w->graph, rk_plain_sum(), terms, NULL, 1, kept, reduced, w->error);
+}
+
+/* ---- copies ---- */
+
+const rk_node *rk_with_operands(rk_derivation *w, const rk_node *node,
+                                const rk_node *const *operand) {
+  if (!memcmp(operand, node->operand, (size_t)node->operands * sizeof *operand)) return node;
+  if (!node->reduction)
+    return rk_apply(w->graph, node->operation->name, operand, node->operands, node->integer,
+                    node->integers, w->error);
+  rk_node copy = *node;
+  memcpy(copy.operand, operand, (size_t)node->operands * sizeof *operand);
+  const rk_node *made = rk_graph_intern(w->graph, &copy);
+  if (!made) rk_fail_memory(w->error, sizeof copy);
+  return made;
+}

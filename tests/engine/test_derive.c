@@ -1,0 +1,288 @@
+/* Derivatives: how large their graphs are, that reductions of every kind have the right ones with
+ * respect to variables of every kind, to second order, and what is refused. */
+#include "check.h"
+
+#include "derive/derive.h"
+#include "formula/parser.h"
+
+/* ---- size of graphs ---- */
+
+static int nodes_of(const char *text, const char *const *declarations, int n) {
+  const rk_node *root[RK_MAX_RESULTS];
+  int roots, place, lines = 0;
+  rk_error error;
+  rk_text out = {0};
+  rk_graph *graph = rk_graph_new();
+  if (rk_parse_program(graph, text, declarations, n, root, &roots, &error) ||
+      rk_derive(graph, root, roots, &place, &error))
+    printf("%s: %s\n", text, error.message);
+  else if (!rk_graph_print(graph, root, roots, &out))
+    for (const char *at = rk_text_string(&out); *at; at++) lines += *at == '\n';
+  rk_text_free(&out);
+  rk_graph_free(graph);
+  return lines;
+}
+
+/* Nodes of the derivative of that order of n steps z <- step(z). */
+static int chain(const char *step, int n, int order) {
+  const char *declarations[] = {"x=Vi(3)", "y=Vj(3)", "e0=Vi(1)", "e1=Vi(3)", "e2=Vi(3)"};
+  rk_text text = {0};
+  rk_text_add(&text, "z0=x;");
+  for (int k = 0; k < n; k++) {
+    rk_text_format(&text, "z%d=", k + 1);
+    for (const char *at = step; *at; at++)
+      if (*at == '@') rk_text_format(&text, "z%d", k);
+      else rk_text_bytes(&text, at, 1);
+    rk_text_add(&text, ";");
+  }
+  for (int k = 0; k < order; k++) rk_text_add(&text, "Grad(");
+  rk_text_format(&text, "Sum_Reduction(z%d|y,j)", n);
+  for (int k = 0; k < order; k++) rk_text_format(&text, ",x,e%d)", k);
+  int nodes = nodes_of(rk_text_string(&text), declarations, 5);
+  rk_text_free(&text);
+  return nodes;
+}
+
+static void check_growth(void) {
+  static const struct { const char *step; int operations; } steps[] = {
+    {"Sin(@)", 1}, {"Exp(@)", 1}, {"@*@+x", 2}, {"Sqrt(@)", 1}, {"Powf(@,y)", 1},
+    {"@/(Square(x)+@)", 2}, {"Sum(@*x)*@", 3}, {"IfElse(x,Tanh(@),Atan(@))", 3}};
+  for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
+    for (int order = 1, power = 6; order <= 3; order++, power *= 6) {
+      int small = chain(steps[s].step, 10, order), middle = chain(steps[s].step, 20, order);
+      int large = chain(steps[s].step, 40, order), more = chain(steps[s].step, 80, order);
+      char what[160];
+      snprintf(what, sizeof what, "%s, order %d: %d, %d, %d, %d nodes of 10, 20, 40, 80 steps",
+               steps[s].step, order, small, middle, large, more);
+      CHECK(small > 0 && large <= (40 * steps[s].operations + 8) * power, what);
+      /* linear: the second half of the steps adds no more than twice what the first half did */
+      CHECK(more - large <= 2.05 * (large - middle) && middle > small, what);
+    }
+}
+
+/* ---- values ---- */
+
+enum { M = 5, N = 7, VARIABLES = 4, MOST = 128 };
+
+typedef struct { const char *name; rk_kind kind; int dim; double *data; } variable;
+static variable base[VARIABLES] = {{"x", RK_KIND_I, 3, NULL}, {"y", RK_KIND_J, 3, NULL},
+                                   {"b", RK_KIND_J, 2, NULL}, {"p", RK_KIND_PARAMETER, 2, NULL}};
+
+static int rows_of(rk_kind kind) { return kind == RK_KIND_I ? M : kind == RK_KIND_J ? N : 1; }
+static int size_of(const variable *v) { return rows_of(v->kind) * v->dim; }
+
+/* Reductions over j; the last ones over i. Columns and kind of the result. */
+static const struct { const char *text; int dim; rk_kind kept; } reductions[] = {
+  {"Sum_Reduction(Exp(-SqDist(x,y)*Elem(p,0))*b,j)", 2, RK_KIND_I},
+  {"Sum_Reduction(Extract(x,0,2)*b*p,j)", 2, RK_KIND_I},
+  {"LogSumExp_Reduction((x|y)*Elem(p,0),j)", 1, RK_KIND_I},
+  {"LogSumExp_Reduction((x|y)*Elem(p,0),Exp(b),j)", 2, RK_KIND_I},
+  {"SumSoftMaxWeight_Reduction(-SqDist(x,y)*Elem(p,0),b*p,j)", 2, RK_KIND_I},
+  {"Min_Reduction(SqDist(x,y)*Sum(b*p),j)", 1, RK_KIND_I},
+  {"Max_Reduction(Sin(x*y)+Elem(p,0)*Elem(b,1)*x,j)", 3, RK_KIND_I},
+  {"Min_ArgMin_Reduction(Exp(x-y)*Elem(b,0)*Elem(p,1),j)", 3, RK_KIND_I},
+  {"Max_ArgMax_Reduction(SqDist(x,y)*Sum(b*p),j)", 1, RK_KIND_I},
+  {"KMin_Reduction(SqDist(x,y)*Sum(b*p),3,j)", 3, RK_KIND_I},
+  {"KMin_ArgKMin_Reduction(x*Sum(b*p)-y,2,j)", 6, RK_KIND_I},
+  {"L=LogSumExp_Reduction((x|y)*Elem(p,0),j);Sum_Reduction(Exp((x|y)-L)*b*L*p,j)", 2, RK_KIND_I},
+  {"L=LogSumExp_Reduction((x|y)*Elem(p,0),j);Sum_Reduction(L*Square(x-y)*Sum(b),i)", 3, RK_KIND_J},
+  {"S=Sum_Reduction(Exp(-SqDist(x,y))*b,j);S/Elem(S,0)+Extract(x,1,2)*p", 2, RK_KIND_I},
+  {"Sum_Reduction(Exp(-SqDist(x,y)*Elem(p,0))*b,i)", 2, RK_KIND_J},
+  {"LogSumExp_Reduction((x|y)*Sum(b*p),i)", 1, RK_KIND_J},
+  {"Min_Reduction(SqDist(x,y)*Sum(b*p),i)", 1, RK_KIND_J},
+  {"KMin_Reduction(SqDist(x,y)*Sum(b*p),3,i)", 3, RK_KIND_J},
+};
+enum { REDUCTIONS = sizeof reductions / sizeof *reductions };
+
+/* The programs of one reduction and one variable: itself, Diff along u, Grad with the cotangent e,
+ * Diff of Grad along u. */
+enum { VALUE, DIFF, GRAD, SECOND, PROGRAMS };
+typedef struct {
+  int reduction, which;
+  variable with[VARIABLES + 2];      /* and u, e */
+  rk_program *program[PROGRAMS];
+} test_case;
+
+static const char *const kind_name[] = {"Vi", "Vj", "Pm"};
+
+static rk_program *make(const test_case *c, const char *head, const char *wrapped) {
+  const char *declarations[VARIABLES + 2];
+  char declared[VARIABLES + 2][32];
+  rk_options options = {.precision = RK_FLOAT64};
+  rk_error error;
+  rk_program *program = NULL;
+  rk_text text = {0};
+  for (int k = 0; k < VARIABLES + 2; k++) {
+    snprintf(declared[k], sizeof declared[k], "%s=%s(%d)", c->with[k].name,
+             kind_name[c->with[k].kind], c->with[k].dim);
+    declarations[k] = declared[k];
+  }
+  rk_text_format(&text, "%s%s", head, wrapped);
+  if (rk_program_get(rk_text_string(&text), declarations, VARIABLES + 2, &options, &program,
+                     &error) != RK_OK)
+    CHECK(0, error.message);
+  rk_text_free(&text);
+  return program;
+}
+
+static void new_case(test_case *c, int reduction, int variable_number) {
+  const char *text = reductions[reduction].text, *last = strrchr(text, ';');
+  int head = last ? (int)(last - text) + 1 : 0;
+  char before[200], wrapped[400];
+  const char *v = base[variable_number].name;
+  c->reduction = reduction;
+  c->which = variable_number;
+  memcpy(c->with, base, sizeof base);
+  c->with[VARIABLES] = base[variable_number];
+  c->with[VARIABLES].name = "u";
+  c->with[VARIABLES].data = random_numbers(size_of(&c->with[VARIABLES]), -1, 1);
+  c->with[VARIABLES + 1] =
+      (variable){"e", reductions[reduction].kept, reductions[reduction].dim, NULL};
+  c->with[VARIABLES + 1].data = random_numbers(size_of(&c->with[VARIABLES + 1]), -1, 1);
+  snprintf(before, sizeof before, "%.*s", head, text);
+  c->program[VALUE] = make(c, before, text + head);
+  snprintf(wrapped, sizeof wrapped, "Diff(%s,%s,u)", text + head, v);
+  c->program[DIFF] = make(c, before, wrapped);
+  snprintf(wrapped, sizeof wrapped, "Grad(%s,%s,e)", text + head, v);
+  c->program[GRAD] = make(c, before, wrapped);
+  snprintf(wrapped, sizeof wrapped, "Diff(Grad(%s,%s,e),%s,u)", text + head, v, v);
+  c->program[SECOND] = make(c, before, wrapped);
+}
+
+/* Runs with variable `which` moved by h u: the first field, k-major. */
+static void run(const test_case *c, int program, int which, double h, double *out) {
+  rk_array inputs[VARIABLES + 2];
+  double *moved = NULL, second[M * N * 8], first[M * N * 8];
+  rk_error error;
+  for (int k = 0; k < VARIABLES + 2; k++)
+    inputs[k] = columns_of(c->with[k].data, rows_of(c->with[k].kind), c->with[k].dim);
+  moved = malloc(sizeof(double) * (size_t)size_of(&c->with[which]));
+  for (int k = 0; k < size_of(&c->with[which]); k++)
+    moved[k] = c->with[which].data[k] + h * c->with[VARIABLES].data[k];
+  inputs[which].data = moved;
+  rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = first},
+                         {.type = RK_OUT_DOUBLE, .data = second}};
+  if (!c->program[program] ||
+      rk_run(c->program[program], inputs, VARIABLES + 2, outputs, NULL, NULL, &error) != RK_OK) {
+    CHECK(0, c->program[program] ? error.message : "no program");
+    memset(first, 0, sizeof first);
+  } else {
+    const rk_result *r = rk_program_info_of(c->program[program])->result;
+    int rows = rows_of(r->kept), K = r->field[0].k, D = r->field[0].dim;
+    for (int a = 0; a < K; a++)
+      for (int d = 0; d < D; d++)
+        memcpy(out + (a * D + d) * rows, first + (a + K * d) * rows,
+               sizeof(double) * (size_t)rows);
+  }
+  free(moved);
+}
+
+static double product(const double *a, const double *b, int n) {
+  double sum = 0;
+  for (int k = 0; k < n; k++) sum += a[k] * b[k];
+  return sum;
+}
+
+/* Is `exact` the derivative of `program` along u, by central differences of two widths? */
+static void check_differences(const test_case *c, int program, int which, const double *exact,
+                              int n, const char *what) {
+  static const double h = 1e-4;
+  double above[MOST], below[MOST], worst = 0, scale = 1e-3;
+  run(c, program, which, h, above);
+  run(c, program, which, -h, below);
+  for (int k = 0; k < n; k++) {
+    double error = fabs((above[k] - below[k]) / (2 * h) - exact[k]);
+    if (!(error <= worst)) worst = error;
+    if (fabs(exact[k]) > scale) scale = fabs(exact[k]);
+  }
+  char line[300];
+  snprintf(line, sizeof line, "%s of %s by %s: differs by %.3g of %.3g", what,
+           reductions[c->reduction].text, base[which].name, worst, scale);
+  CHECK(worst <= 1e-6 * scale, line);
+}
+
+static void check_case(const test_case *c, int which) {
+  const variable *u = &c->with[VARIABLES], *e = &c->with[VARIABLES + 1];
+  double tangent[MOST], gradient[MOST], second[MOST];
+  char line[300];
+  run(c, DIFF, which, 0, tangent);
+  run(c, GRAD, which, 0, gradient);
+  run(c, SECOND, which, 0, second);
+  check_differences(c, VALUE, which, tangent, size_of(e), "Diff");
+  check_differences(c, GRAD, which, second, size_of(u), "Diff of Grad");
+  double left = product(e->data, tangent, size_of(e)), right = product(gradient, u->data,
+                                                                       size_of(u));
+  double bound = 0;
+  for (int k = 0; k < size_of(u); k++) bound += fabs(gradient[k] * u->data[k]);
+  for (int k = 0; k < size_of(e); k++) bound += fabs(tangent[k] * e->data[k]);
+  snprintf(line, sizeof line, "<e, Diff u> = %.17g, <Grad e, u> = %.17g of %s by %s", left, right,
+           reductions[c->reduction].text, base[which].name);
+  CHECK(fabs(left - right) <= 1e-12 * bound, line);
+}
+
+static void check_values(void) {
+  static test_case cases[REDUCTIONS * VARIABLES];
+  static rk_program *all[REDUCTIONS * VARIABLES * PROGRAMS];
+  int count = 0, n = 0;
+  rk_error error;
+  for (int k = 0; k < VARIABLES; k++) base[k].data = random_numbers(size_of(&base[k]), 0.2, 1.2);
+  for (int r = 0; r < REDUCTIONS; r++)
+    for (int v = 0; v < VARIABLES; v++) {
+      if ((r + v) % 2 && !getenv("RKEOPS_TEST_FULL")) continue;
+      test_case *c = &cases[count++];
+      new_case(c, r, v);
+      for (int k = 0; k < PROGRAMS; k++)
+        if (c->program[k]) all[n++] = c->program[k];
+    }
+  if (rk_build_many(all, n, NULL, NULL, &error) != RK_OK) CHECK(0, error.message);
+  for (int k = 0; k < count; k++) {
+    check_case(&cases[k], cases[k].which);
+    free(cases[k].with[VARIABLES].data);
+    free(cases[k].with[VARIABLES + 1].data);
+  }
+  for (int k = 0; k < VARIABLES; k++) free(base[k].data);
+}
+
+/* ---- what is refused ---- */
+
+static void refuse(const char *text, const char *part, const char *mark) {
+  const char *declarations[] = {"x=Vi(3)", "y=Vj(3)", "p=Pm(2)", "e=Vi(3)", "f=Vj(3)", "s=Vi(1)"};
+  rk_options options = {0};
+  rk_error error;
+  rk_program *program;
+  rk_status status = rk_program_get(text, declarations, 6, &options, &program, &error);
+  CHECK(status == RK_ERROR_FORMULA, text);
+  CHECK(status != RK_OK && strstr(error.message, part), error.message);
+  const char *caret = strrchr(error.message, '^'), *line = strstr(error.message, "\n  ");
+  const char *wanted = strstr(text, mark);
+  CHECK(caret && line && wanted && strrchr(error.message, '\n') + 3 + (wanted - text) == caret,
+        error.message);
+}
+
+static void check_refusals(void) {
+  refuse("Grad(Sum_Reduction(x-y,j),x+y,e)", "expected a variable as second argument", "Grad");
+  refuse("Grad(Sum_Reduction(x-y,j),x,s)", "cotangent of dimension 3, found dimension 1", "Grad");
+  refuse("Grad(Sum_Reduction(x-y,j),x,f)", "expected a cotangent that is indexed by i", "Grad");
+  refuse("Diff(Sum_Reduction(x-y,j),x,f)", "expected a direction that is indexed by i", "Diff");
+  refuse("Diff(Sum_Reduction(x-y,j),x,s)", "direction of dimension 3, found dimension 1", "Diff");
+  refuse("Grad(Sum_Reduction(x-y,j))", "expected 2 to 3 arguments, found 1", "Grad");
+  refuse("Grad(Sum_Reduction(x-y,j),x,e,e)", "expected 2 to 3 arguments, found more", "e)");
+  refuse("Grad(Max_SumShiftExp_Reduction(x|y,j),x,Extract(e,0,2))", "has no derivative", "Grad");
+  refuse("2*Sum_Reduction(Laplacian(x,x),j)", "formula of dimension 1, found 3", "Laplacian");
+  refuse("Sum_Reduction(Divergence(x,p),j)", "dimension of the variable, 2, found 3",
+         "Divergence");
+  refuse("Sum_Reduction(AdjointOperator(Sin(x),x,e),j)", "linear in the variable", "Adjoint");
+  refuse("Sum_Reduction(TraceOperator(x*x,x),j)", "linear in the variable", "Trace");
+  refuse("Sum_Reduction(Grad(x*y,p,Sum(x)),j)", "cotangent of dimension 3", "Grad");
+  refuse("L=LogSumExp_Reduction(x|y,j);Sum_Reduction(Grad(L*y,x,y),j)",
+         "expression of pairs through LogSumExp_Reduction", "Grad");
+  refuse("x*Sum_Reduction(y,j)*y", "expected a reduction", "x*Sum");
+}
+
+int main(void) {
+  check_configure();
+  check_growth();
+  check_refusals();
+  check_values();
+  return check_end();
+}

@@ -1,0 +1,214 @@
+# Complex LazyTensors against R's complex numbers.
+
+some_complex <- function(n, D) matrix(complex(real = uniform(n, D), imaginary = uniform(n, D)), n)
+
+set.seed(5)
+x <- some_complex(4, 3)
+y <- some_complex(5, 3)
+r <- uniform(4, 3)
+s <- uniform(5, 1)
+x_i <- Vi(x)
+y_j <- Vj(y)
+r_i <- Vi(r)
+s_j <- Vj(s)
+
+# The sum over one index of f(x, y, r, s) of the rows of each pair, and of its moduli.
+naive <- function(f, over) {
+  sums <- function(g) {
+    pair <- function(i, j) g(f(x[i, ], y[j, ], r[i, ], s[j, ]))
+    kept <- if (over == "j") seq_len(4) else seq_len(5)
+    reduced <- if (over == "j") seq_len(5) else seq_len(4)
+    rows <- lapply(kept, function(k) Reduce(`+`, lapply(reduced, function(l)
+      if (over == "j") pair(k, l) else pair(l, k))))
+    do.call(rbind, rows)
+  }
+  list(value = sums(identity), size = sums(Mod))
+}
+
+# A sum of a formula in each precision; `ulps` of the sum of moduli are allowed, 32 for terms of a
+# few operations.
+expect_complex <- function(f, ulps = 32) {
+  over <- c(float32 = "i", float64 = "j")
+  for (precision in names(over)) with_options(list(precision = precision), {
+    truth <- naive(f, over[[precision]])
+    found <- sum(f(x_i, y_j, r_i, s_j), over[[precision]])
+    label <- paste(precision, deparse(body(f))[1])
+    expect_identical(typeof(found), typeof(truth$value), label = label)
+    expect_identical(dim(found), dim(truth$value), label = label)
+    excess <- Mod(found - truth$value) / (ulps * machine_eps[[precision]] * truth$size)
+    expect_lte(max(excess), 1, label = label)
+  })
+}
+
+test_that("complex numbers are computed with as in R", {
+  expect_complex(function(x, y, r, s) x + y)
+  expect_complex(function(x, y, r, s) x - y)
+  expect_complex(function(x, y, r, s) x * y)
+  expect_complex(function(x, y, r, s) x / y)
+  expect_complex(function(x, y, r, s) -x * Conj(y))
+  expect_complex(function(x, y, r, s) x^2 + y^3 + y^-1)
+  expect_complex(function(x, y, r, s) exp(x) * exp(-1i * y))
+  expect_complex(function(x, y, r, s) Re(x) * Im(y))
+  expect_complex(function(x, y, r, s) Mod(x) + Arg(y))
+  expect_complex(function(x, y, r, s) abs(x * y))
+  expect_complex(function(x, y, r, s) exp1j(r) * y)
+  expect_complex(function(x, y, r, s) real2complex(r) + imag2complex(r) * y)
+  expect_complex(function(x, y, r, s) sum(x * y))
+  expect_complex(function(x, y, r, s) square(x) + inv(y))
+})
+
+test_that("real and complex operands meet without warnings", {
+  expect_warning({
+    expect_complex(function(x, y, r, s) r * y + x)
+    expect_complex(function(x, y, r, s) s * x - r)
+    expect_complex(function(x, y, r, s) y / r + r / y)
+    expect_complex(function(x, y, r, s) x / s + s / x)
+    expect_complex(function(x, y, r, s) 2 * x + s * (1 - 1i))
+    expect_complex(function(x, y, r, s) (1 + 2i) * r + s)
+    expect_complex(function(x, y, r, s) sum(x) * r + y)
+    expect_complex(function(x, y, r, s) sum(x) * s / r + c(1, 2i, 3))
+  }, NA)
+})
+
+test_that("the class tells complex from real", {
+  expect_s3_class(x_i * r_i, c("ComplexLazyTensor", "LazyTensor"), exact = TRUE)
+  for (f in list(Re, Im, Mod, Arg, abs, norm2, sqnorm2))
+    expect_s3_class(f(x_i), "LazyTensor", exact = TRUE)
+  expect_true(is.ComplexLazyTensor(t(x_i)))
+  expect_false(is.ComplexLazyTensor(r_i))
+  expect_true(is.ComplexLazyParameter(Pm(2 + 1i)))
+  expect_false(is.ComplexLazyParameter(Pm(2.5)))
+  expect_false(is.ComplexLazyParameter(x_i))
+  expect_false(is.LazyParameter(Pm(2 + 1i)))
+  expect_s3_class(Pm(1:2, is_complex = TRUE), "ComplexLazyTensor")
+  expect_s3_class(LazyTensor(r, "i", is_complex = TRUE), "ComplexLazyTensor")
+  expect_output(print(x_i), "ComplexLazyTensor", fixed = TRUE)
+})
+
+test_that("dimensions count complex components, declarations and data real ones", {
+  emits <- function(z, text, dimres) {
+    expect_identical(z$formula, text)
+    expect_identical(z$dimres, as.integer(dimres), label = paste("dimres of", text))
+    info <- checked(.Call(C_expression, z$formula, z$args))
+    expect_identical(info[["dim"]], z$dimres * (1L + is.ComplexLazyTensor(z)),
+                     label = paste("engine's dimension of", text))
+  }
+  emits(x_i, "V0", 3)
+  expect_identical(x_i$args, "V0=Vi(6)")
+  expect_identical(x_i$data[[1]], cbind(Re(x), Im(x))[, c(1, 4, 2, 5, 3, 6)])
+  expect_identical(Pm(1 + 2i)$data[[1]], c(1, 2))
+  expect_identical(dim(x_i - y_j), c(4L, 5L, 3L))
+  emits(x_i + y_j, "ComplexAdd(V0,V1)", 3)
+  emits(x_i[1] - y_j, "ComplexSubtract(Extract(V0,0,2),V1)", 3)
+  emits(x_i * y_j, "ComplexMult(V0,V1)", 3)
+  emits(x_i / y_j, "ComplexDivide(V0,V1)", 3)
+  emits(s_j * x_i, "Mult(V0,V1)", 3)
+  emits(-x_i, "Minus(V0)", 3)
+  emits(Re(x_i), "ComplexReal(V0)", 3)
+  emits(Mod(x_i), "ComplexAbs(V0)", 3)
+  emits(exp(x_i), "ComplexExp(V0)", 3)
+  emits(exp1j(r_i), "ComplexExp1j(V0)", 3)
+  emits(sum(x_i), "ComplexSum(V0)", 1)
+  emits(normalize(x_i), "Normalize(V0)", 3)
+  emits(x_i[2], "Extract(V0,2,2)", 1)
+  emits(x_i[2:3], "Extract(V0,2,4)", 2)
+  emits(elem(x_i, 2), "Extract(V0,4,2)", 1)
+  emits(extract(x_i, 1, 2), "Extract(V0,2,4)", 2)
+  emits(extractT(x_i, 1, 5), "ExtractT(V0,2,10)", 5)
+  emits(elemT(x_i[1], 1, 3), "ExtractT(Extract(V0,0,2),2,6)", 3)
+  emits(concat(x_i, s_j), "Concat(V0,Real2Complex(V1))", 4)
+})
+
+test_that("norms, comparisons and components have their complex meaning", {
+  with_options(list(precision = "float64"), {
+    expect_equal(sum(norm2(x_i), "j"), matrix(sqrt(rowSums(Mod(x)^2))))
+    expect_equal(sum(sqdist(x_i, y_j), "j")[2, ], sum(Mod(rep(x[2, ], each = 5) - y)^2))
+    expect_equal(sum(normalize(x_i), "j"), x / sqrt(rowSums(Mod(x)^2)))
+    expect_equal(sum(x_i[c(3, 1)], "j"), x[, c(3, 1)])
+    expect_equal(sum(concat(x_i, r_i), "j"), cbind(x, r))
+    expect_equal(sum(x_i == Vi(x + rep(c(0, 1, 1i), each = 4)), "j"),
+                 matrix(c(1, 0, 0), 4, 3, byrow = TRUE))
+    expect_equal(sum(x_i != Vi(x + rep(c(0, 1, 1i), each = 4)), "j"),
+                 matrix(c(0, 1, 1), 4, 3, byrow = TRUE))
+  })
+})
+
+test_that("reductions that add give complex matrices", {
+  with_options(list(precision = "float64"), {
+    K <- exp1j(Re(sum(x_i * y_j)))
+    dense <- exp(1i * Re(x %*% t(y)))
+    b <- some_complex(5, 2)
+    expect_equal(K %*% b, dense %*% b)
+    expect_equal(K %*% b[, 1], dense %*% b[, 1])
+    expect_equal(K %*% Vj(s), dense %*% s)
+    expect_equal(t(b) %*% t(K), t(b) %*% t(dense))
+    expect_equal(exp(-sqdist(x_i, y_j)) %*% b,
+                 sapply(1:2, function(k) sum(exp(-sqdist(x_i, y_j)) * Vj(b[, k, drop = FALSE]),
+                                             "j")))
+    weights <- Re(x %*% t(y))
+    expect_equal(sumsoftmaxweight(Re(sum(x_i * y_j)), "j", y_j),
+                 exp(weights) %*% y / rowSums(exp(weights)))
+    expect_equal(reduction.LazyTensor(x_i * y_j, "Sum", "i"), sum(x_i * y_j, "i"))
+  })
+})
+
+test_that("the same complex matrix is one variable, and is no real one", {
+  expect_identical((x_i + Vi(x))$args, "V0=Vi(6)")
+  expect_identical((Vi(r, is_complex = TRUE) + r_i)$args, c("V0=Vi(6)", "V1=Vi(3)"))
+})
+
+test_that("matrices without rows and data frames of complex numbers are taken", {
+  expect_identical(sum(Vi(x[0, ]) * y_j, "j"), matrix(0i, 0, 3))
+  expect_identical(sum(Vi(x[0, ]) * y_j, "i"), matrix(0i, 5, 3))
+  expect_identical(Vi(as.data.frame(x))$data, x_i$data)
+})
+
+test_that("complex LazyTensors survive saveRDS() and t()", {
+  file <- tempfile(fileext = ".rds")
+  on.exit(unlink(file))
+  saveRDS(x_i * y_j, file)
+  with_options(list(precision = "float64"), {
+    expect_equal(sum(readRDS(file), "j"), sum(x_i * y_j, "j"))
+    expect_equal(sum(t(x_i * y_j), "i"), sum(x_i * y_j, "j"))
+  })
+})
+
+test_that("plain numbers keep their plain functions", {
+  expect_identical(exp1j(0.5), exp(0.5i))
+  expect_identical(real2complex(2), 2 + 0i)
+  expect_identical(imag2complex(2), 2i)
+  expect_identical(Re(1 + 2i), 1)
+})
+
+test_that("what has no complex meaning is refused", {
+  refused <- function(code, pattern = "complex")
+    expect_error(code, pattern, class = "rkeops_error_argument")
+  for (f in list(log, sqrt, cos, round, relu, step, xlogx, rsqrt, max, argmin, exp1j,
+                 real2complex, imag2complex, function(z) !z, function(z) clamp(z, 0, 1),
+                 function(z) mod(z, 2), function(z) atan2(z, 1), function(z) one_hot(z[1], 3),
+                 function(z) ifelse(r_i, z, 0), function(z) weightedsqnorm(z, 2)))
+    refused(f(x_i))
+  for (operator in list(`<`, `>=`, `%%`, `%/%`, `&`, `|`)) {
+    refused(operator(x_i, y_j))
+    refused(operator(r_i, x_i))
+  }
+  for (power in list(0.5, 0, NA, r_i, 1i)) refused(x_i^power)
+  refused(2^x_i)
+  refused(Re(r_i), "real")
+  refused(Conj(r_i), "real")
+  refused(min(x_i, "j"))
+  refused(logsumexp(Re(sum(x_i)), "j", weight = y_j))
+  refused(Kmin(x_i, 2, "j"))
+  refused(LazyTensor(x, "i", is_complex = NA), "is_complex")
+  expect_error(x_i + some_complex(4, 2), class = "rkeops_error_argument")
+  expect_error(x_i + Vj(some_complex(5, 2)), "dimension 3.*dimension 2",
+               class = "rkeops_error_shape")
+  expect_error(Vi(matrix(0i, 1, 32768)), "32767", class = "rkeops_error_shape")
+})
+
+test_that("the string interface takes interleaved real columns", {
+  op <- keops_kernel("Sum_Reduction(ComplexMult(x,y), j)", c("x=Vi(6)", "y=Vj(6)"))
+  with_options(list(precision = "float64"),
+    expect_equal(complex_matrix(op(list(x_i$data[[1]], y_j$data[[1]]))), sum(x_i * y_j, "j")))
+  expect_error(op(list(x, y)), "interleaved|Re, Im", class = "rkeops_error_argument")
+})
