@@ -51,8 +51,8 @@ static void push(reverse *v, const rk_node *node, const rk_node *e) {
 static void leave(reverse *v, const rk_node *node, const rk_node *e, int scope) {
   if (node->reduction && !v->whole) {
     rk_fail(v->w->error, RK_ERROR_FORMULA,
-            "Grad of an expression of pairs through %s_Reduction: expected the gradient of the whole "
-            "reduction that the expression is in", rk_reduction_name(node->reduction));
+            "Grad of an expression of pairs through %s_Reduction: expected the gradient of the "
+            "whole reduction that the expression is in", rk_reduction_name(node->reduction));
     return;
   }
   if (v->selection) { /* 0 times an infinite derivative of what is not selected is no number */

@@ -1,5 +1,5 @@
-/* Sums that a logarithm of a sum of exponentials has normalised: with r = log sum exp(F), the sum of
- * exp(F - r) u is the mean of u with the weights exp(F), which one walk over the pairs computes
+/* Sums that a logarithm of a sum of exponentials has normalised: with r = log sum exp(F), the sum
+ * of exp(F - r) u is the mean of u with the weights exp(F), which one walk over the pairs computes
  * without r. The derivative of r by a variable of its own index is such a sum. See plan.h. */
 #include "plan/plan.h"
 #include "error.h"

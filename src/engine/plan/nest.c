@@ -1,4 +1,5 @@
-/* One nest of a pass: what it evaluates, where each value is, the order of its steps. See plan.h. */
+/* One nest of a pass: what it evaluates, where each value is, the order of its steps. See plan.h.
+ */
 #include "plan/plan.h"
 #include "formula/operations.h"
 
