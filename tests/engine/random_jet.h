@@ -297,6 +297,14 @@ static void note_slope(const jet *p, int L) {
     if (!isfinite(p->part[s].v) || isinf(p->part[s].e)) singular_at[pair_now] = 1;
 }
 
+/* A slope that is zero gives a zero that is not `nothing`: what depends on it still depends on the
+ * variable, as far as the engine knows. */
+static num slope_times(num slope, num tangent, int part) {
+  num out = times(slope, tangent);
+  if (part == 0 && is_nothing(slope) && !is_nothing(tangent) && is_nothing(out)) out.e = 1e-300;
+  return out;
+}
+
 /* f(a + d e) = f(a) + f'(a) d e, where a, d and e are of the level below. */
 static jet apply(const doing *o, const jet *x, int L) {
   jet out = {{{0, 0}}};
@@ -316,7 +324,7 @@ static jet apply(const doing *o, const jet *x, int L) {
     for (int s = 0; s < half; s++)
       for (int t = 0; t <= s; t++)
         if ((t & s) == t) {
-          num product = times(p.part[t], x[k].part[half + (s ^ t)]);
+          num product = slope_times(p.part[t], x[k].part[half + (s ^ t)], t);
           out.part[half + s] = plus(out.part[half + s], product);
         }
   }
