@@ -74,7 +74,8 @@ describe() {
 
 build() {
   within 120 sh tools/engine-build.sh "$work/engine" tests/cuda/test_gpu.c \
-    tests/cuda/test_device.c tests/engine/test_engine.c tests/engine/test_random.c || {
+    tests/cuda/test_device.c tests/engine/test_engine.c tests/engine/test_programs.c \
+    tests/engine/test_derive.c tests/engine/test_random.c || {
     fail "the engine and its tests do not compile"
     return 1
   }
@@ -117,6 +118,8 @@ part_tests() {
   run_test 150 test_gpu "$work/engine/test_gpu"
   export RKEOPS_TEST_DEVICE=0
   run_test 90 test_engine "$work/engine/test_engine"
+  run_test 60 test_programs "$work/engine/test_programs"
+  run_test 90 test_derive "$work/engine/test_derive"
   run_test 120 test_random "$work/engine/test_random" "$(date +%s)"
   unset RKEOPS_TEST_DEVICE
   [ -z "${RKEOPS_SANITIZE:-}" ] || sanitize
