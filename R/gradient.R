@@ -80,6 +80,9 @@ keops_value_and_grad <- function(op, vars) {
   k <- vapply(vars, function(var) variable_position(context, var, "vars"), 1L)
   for (name in context$args_info$var_name[k[duplicated(k)]])
     throw("argument", "`vars` has `", name, "` twice")
+  if (length(k) > 15L)
+    throw("argument", "`vars` names ", length(k), " variables: expected at most 15, since value ",
+          "and gradients are at most 16 results")
   output <- output_of(program_of(op))
   new <- with_variable(context, output$kind, output$dim)
   names <- context$args_info$var_name[k]
@@ -106,9 +109,13 @@ value_and_gradients <- function(program, context, names, output) {
 
 # ---- new operators -------------------------------------------------------------------------------
 
-# What op() says; an operator of one result.
+# What op() says; an operator of one result. An input that only the formula names has no place
+# among the declarations, where the next one would get it.
 context_of <- function(op) {
   program <- program_of(op)
+  for (extra in setdiff(program$variables$name, op()$args_info$var_name))
+    throw("argument", "`op` has the input ", extra, ", which is not declared: expected `args` of ",
+          "keops_kernel() to declare all variables (and Grad with a third argument)")
   if (length(program$results) != 1L)
     throw("argument", "`op` gives a value and gradients: expected an operator with one result, ",
           "such as the one that it was made from")

@@ -2,7 +2,8 @@
 # random.sh BUILD [FORMULAS [SEED]]: so many random formulas (300) from a seed on (20261), see
 # tests/engine/test_random.c, on the CPU and, beside that, as CUDA text on the stand-ins of
 # tests/cuda (two of them), without sanitizers. Writes "passed failed skipped" to the file
-# BUILD/random.counts. RKEOPS_STANDIN_CACHE may name a folder that keeps compiled kernels.
+# BUILD/random.counts. RKEOPS_STANDIN_CACHE may name a folder that keeps compiled kernels, and
+# RKEOPS_CC a compiler that takes less time (one that does not optimise: a fifth).
 set -u
 build=$1
 formulas=${2:-300}
@@ -37,6 +38,7 @@ on_standins() {
   RKEOPS_CUDA_PATH=$here/libcuda.so.1 RKEOPS_NVRTC_PATH=$here/libnvrtc.so \
   RKEOPS_STANDIN_CACHE=${RKEOPS_STANDIN_CACHE:-$scratch/kernels} RKEOPS_CACHE=$scratch/cache-gpu \
   RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_DEVICE=0,1 \
+  RKEOPS_STANDIN_CXX="${RKEOPS_STANDIN_CXX:-g++ -O0}" \
     "$dir/test_random" "$seed" "$formulas" > "$scratch/gpu.log" 2>&1
 }
 

@@ -23,8 +23,8 @@ static int wrong(double found, num want, long row, int column) {
   return 1;
 }
 
-/* Is the bound a small part of the value, or of 1? A result counts with its first rows, so that a few
- * large ones are not nearly everything. */
+/* Is the bound a small part of the value, or of 1? A result counts with its first rows, so that a
+ * few large ones are not nearly everything. */
 enum { MOST_COUNTED = 4 };
 static void count_number(num want, long row) {
   if (row >= MOST_COUNTED) return;
@@ -189,10 +189,10 @@ static int count_wrong(const formula *f, const final *r, const expected *e, cons
     bad += wrong(column[x->row], x->want, x->row, x->column);
     bad += wrong(column[rows - base + x->row], x->want, x->row, x->column);
   }
-  double whole = 0;
+  long double whole = 0;
   for (long k = 0; r->steps && k < rows * s.columns; k++)
-    whole += out->first[k] * whole_weight(k % rows % base, (int)(k / rows));
-  bad += r->steps && wrong(whole, e->whole, -1, -1);
+    whole += (long double)out->first[k] * whole_weight(k % rows % base, (int)(k / rows));
+  bad += r->steps && wrong((double)whole, e->whole, -1, -1);
   for (long row = 0; !r->steps && row < rows; row++) /* of repetitions the first and the last */
     bad += (row < base || row >= rows - base) &&
            wrong_row(f, r, &e->s, (int)(row % base), row, rows, out);

@@ -187,6 +187,10 @@ static num plus(num a, num b) {
 
 static jet constant(double v) { return (jet){{{v, 0}}}; }
 
+/* A zero that is no `nothing`: what depends on it depends on the variable, as far as the engine
+ * knows, which may well multiply it by NaN. */
+static const num counted_zero = {0, 1e-300};
+
 static jet jet_times(jet a, jet b, int L) {
   jet out = {{{0, 0}}};
   out.part[0] = apply_value(&(doing){.op = MULT}, (num[]){a.part[0], b.part[0]});
@@ -297,12 +301,9 @@ static void note_slope(const jet *p, int L) {
     if (!isfinite(p->part[s].v) || isinf(p->part[s].e)) singular_at[pair_now] = 1;
 }
 
-/* A slope that is zero gives a zero that is not `nothing`: what depends on it still depends on the
- * variable, as far as the engine knows. */
 static num slope_times(num slope, num tangent, int part) {
   num out = times(slope, tangent);
-  if (part == 0 && is_nothing(slope) && !is_nothing(tangent) && is_nothing(out)) out.e = 1e-300;
-  return out;
+  return part == 0 && !is_nothing(tangent) && is_nothing(out) ? counted_zero : out;
 }
 
 /* f(a + d e) = f(a) + f'(a) d e, where a, d and e are of the level below. */

@@ -32,15 +32,15 @@ static num leaf_part(const formula *f, const world *w, int v, long row, int d, i
 static num direction_part(const formula *f, const world *w, const direction *a, long row, int d,
                           int part, int pair) {
   int inside = part < 1 << a->level;
+  num found = nothing;
   switch (a->what) {
   case ONE_NUMBER: return (num){part == 0 && row == a->row && d == a->component, 0};
   case ONE_COMPONENT: return (num){part == 0 && d == a->component, 0};
   case ALL_NUMBERS: return (num){part == 0 ? whole_weight(row, d) : 0, 0};
-  case A_VARIABLE: return inside ? leaf_part(f, w, a->variable, row, d, part, pair) : nothing;
-  case AN_ARRAY:
-    return inside ? a->array[(((long)pair * a->dim + d) << a->level) + part] : nothing;
+  case A_VARIABLE: if (inside) found = leaf_part(f, w, a->variable, row, d, part, pair); break;
+  case AN_ARRAY: if (inside) found = a->array[(((long)pair * a->dim + d) << a->level) + part];
   }
-  return nothing;
+  return part == 0 && is_nothing(found) ? counted_zero : found;
 }
 
 static num leaf_part(const formula *f, const world *w, int v, long row, int d, int part, int pair) {
@@ -178,6 +178,13 @@ static jet one_hot(jet a, int k) {
   return out;
 }
 
+/* What is put where an operation fills up with zeros. */
+static jet filling(const at *p) {
+  jet out = constant(0);
+  for (int s = 1; s < 1 << p->L; s++) out.part[s] = counted_zero;
+  return out;
+}
+
 static jet piece_value(const at *p, int k) {
   const node *x = p->x;
   int da = dim_at(p, 0), n = x->n, m = x->m;
@@ -185,8 +192,8 @@ static jet piece_value(const at *p, int k) {
   switch (x->op) {
   case P_SUMT: return get(p, 0, 0);
   case P_ELEM: case P_EXTRACT: return get(p, 0, n + k);
-  case P_ELEMT: return k == x->m ? get(p, 0, 0) : constant(0);
-  case P_EXTRACTT: return k >= n && k < n + da ? get(p, 0, k - n) : constant(0);
+  case P_ELEMT: return k == x->m ? get(p, 0, 0) : filling(p);
+  case P_EXTRACTT: return k >= n && k < n + da ? get(p, 0, k - n) : filling(p);
   case P_CONCAT: return k < da ? get(p, 0, k) : get(p, 1, k - da);
   case P_EACH: return get(p, 0, k / n);
   case P_ALL: return get(p, 0, k % da);
@@ -282,8 +289,8 @@ static complex_jet complex_number(const at *p, int k) {
   int L = p->L, op = p->x->op;
   complex_jet a, b = {constant(0), constant(0)};
   if (op == C_MAKE) return (complex_jet){get(p, 0, k), get(p, 1, k)};
-  if (op == C_FROM_REAL) return (complex_jet){get(p, 0, k), constant(0)};
-  if (op == C_FROM_IMAG) return (complex_jet){constant(0), get(p, 0, k)};
+  if (op == C_FROM_REAL) return (complex_jet){get(p, 0, k), filling(p)};
+  if (op == C_FROM_IMAG) return (complex_jet){filling(p), get(p, 0, k)};
   if (op == C_EXP1J)
     return (complex_jet){J1(COS, get(p, 0, k), L), J1(SIN, get(p, 0, k), L)};
   if (op == C_SUM) return complex_sum(p);

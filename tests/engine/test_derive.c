@@ -271,6 +271,13 @@ static void check_refusals(void) {
   refuse("2*Sum_Reduction(Laplacian(x,x),j)", "formula of dimension 1, found 3", "Laplacian");
   refuse("Sum_Reduction(Divergence(x,p),j)", "dimension of the variable, 2, found 3",
          "Divergence");
+  refuse("Sum_Reduction(Divergence(Sum(x),x),j)", "dimension of the variable, 3, found 1",
+         "Divergence");
+  refuse("Sum_Reduction(Grad(x*y,(x,y)),j)", "expected one variable, found a list of 2", "Grad");
+  refuse("Sum_Reduction(GradMatrix(x*y,[x,y]),j)", "expected one variable", "GradMatrix");
+  refuse("Sum_Reduction(Kron(x,y,dims=[3],[3]),j)", "unknown keyword 'dims'", "dims");
+  refuse("Sum_Reduction(TensorDot(x,y,[3],[3],[],[],order=[1,0]),j)", "unknown keyword 'order'",
+         "order");
   refuse("Sum_Reduction(AdjointOperator(Sin(x),x,e),j)", "linear in the variable", "Adjoint");
   refuse("Sum_Reduction(TraceOperator(x*x,x),j)", "linear in the variable", "Trace");
   refuse("Sum_Reduction(Grad(x*y,p,Sum(x)),j)", "cotangent of dimension 3", "Grad");

@@ -143,7 +143,7 @@ enum { POINTS = 5 };
 
 static int evaluate(const char *expression, const double *abc, double *out) {
   static const char *const declarations[] = {"a=Vi(1)", "b=Vi(1)", "c=Vi(1)"};
-  char text[400];
+  char text[800];
   rk_error error;
   rk_options options = {.precision = RK_FLOAT64};
   rk_program *p;
@@ -159,7 +159,7 @@ static int evaluate(const char *expression, const double *abc, double *out) {
 
 static void test_derivative(const rk_operation *operation, int which) {
   double abc[3 * POINTS], moved[3 * POINTS], plus[POINTS], less[POINTS], exact[POINTS];
-  char call[100], derivative[200];
+  char call[100], derivative[600];
   const double h = 1e-5;
   for (int k = 0; k < 3 * POINTS; k++) abc[k] = 0.15 + 0.7 * uniform();
   int length = snprintf(call, sizeof call, "%s(a", operation->name);

@@ -224,6 +224,9 @@ test_that("linear operators and Jacobians are what the matrix says", {
     # what does not depend on the variable has derivatives 0
     "GradMatrix(u, x)" = rows(double(9)),
     "Divergence(u, x)" = rows(0),
+    "TraceOperator(u, x)" = rows(0),
+    "SumLinOperator(u, x)" = rows(0),
+    "AdjointOperator(u, x, w)" = rows(double(3)),
     "Laplacian(Sum(u), x)" = rows(0),
     "Laplacian(Sum(x), x)" = rows(0),
     "TraceOperator(0*x, x)" = rows(0),
@@ -247,6 +250,7 @@ test_that("singular points are as decided", {
   expect_identical(at("Asin(x)", c(-1, 1)), c(0, 0))
   expect_identical(at("Acos(x)", c(-1, 1)), c(0, 0))
   expect_identical(at("SinXDivX(x)", 0), 0)
+  expect_equal(at("Grad(SinXDivX(x),x,1)", 0), -1 / 3, tolerance = 1e-15)
   expect_identical(at("XLogX(x)", 0), -Inf)
   expect_identical(at("ReLU(x)", c(-1, 0, 1)), c(0, 1, 1))
   expect_identical(at("ClampInt(x,0,1)", c(-1, 0, 0.5, 1, 2)), c(0, 1, 1, 1, 0))
@@ -469,6 +473,14 @@ test_that("wrong operators, variables and cotangents are refused", {
     expect_error(keops_value_and_grad(op, wrong), "`vars`", class = "rkeops_error_argument")
   expect_error(keops_grad(keops_value_and_grad(op, "x"), "x"), "`op`.*one result",
                class = "rkeops_error_argument")
+  many <- sprintf("y%d", 1:16)
+  wide <- keops_kernel(sprintf("Sum_Reduction(%s, j)", paste(many, collapse = "+")),
+                       paste0(many, "=Vj(1)"))
+  expect_error(keops_value_and_grad(wide, many), "`vars`.*16 variables.*at most 15",
+               class = "rkeops_error_argument")
+  for (formula in c("Sum_Reduction(Exp(x)*Var(1,2,1), j)", "Sum_Reduction(Grad(Exp(x),x), j)"))
+    expect_error(keops_grad(keops_kernel(formula, "x=Vi(2)"), "x"), "Var\\(1,2,1\\).*declared",
+                 class = "rkeops_error_argument")
   dx <- keops_grad(op, "x")
   expect_error(dx(data), "5 \\(x, y, b, s, var1\\)", class = "rkeops_error_argument")
   expect_error(dx(c(data, list(e[, 1]))), "var1", class = "rkeops_error_shape")

@@ -67,7 +67,8 @@ static int check(rk_graph *graph, const rk_operation *operation, const rk_node *
   const char *third = !strncmp(operation->name, "Grad", 4)   ? "cotangent"
                       : !strncmp(operation->name, "Diff", 4) ? "direction"
                                                              : "vector";
-  if (s.square && F->dim != V->dim && F->dim != 1)
+  int may_be_scalar = !strcmp(operation->name, "TraceOperator");
+  if (s.square && F->dim != V->dim && !(F->dim == 1 && may_be_scalar))
     return rk_fail(error, RK_ERROR_FORMULA,
                    "%s: expected a formula of the dimension of the variable, %d, found %d",
                    operation->name, V->dim, F->dim), 0;

@@ -70,7 +70,7 @@ int rk_is_linear(rk_derivation *w, const rk_node *F, const rk_node *variable) {
     for (int k = variable->number + 1; k <= F->number; k++)
       if (depends[k]) linear[k] = (unsigned char)node_is_linear(rk_graph_node(w->graph, k),
                                                                depends, linear);
-    result = depends[F->number] ? linear[F->number] : is_zero(F);
+    result = !depends[F->number] || linear[F->number]; /* what does not depend gives 0 */
   } else if (!w->error->status) {
     rk_fail_memory(w->error, (size_t)rk_graph_size(w->graph));
   }

@@ -667,6 +667,9 @@ static const rk_node *derivative_call(parser *p, const rk_operation *operation,
   for (; take(p, ","); given++) {
     if (given == most) return refuse_count(p, p->at, operation, given + 1);
     if (given == 1 && !(count = take_tuple(p, variable))) return NULL;
+    if (count > 1 && strncmp(operation->name, "Diff", 4))
+      return fail_at(p, place, "%s: expected one variable, found a list of %d", operation->name,
+                     count);
     if (given == 2 && count > 1) {
       int other = take_tuple(p, along);
       if (!other) return NULL;
@@ -691,12 +694,23 @@ static const rk_node *derivative_call(parser *p, const rk_operation *operation,
   return sum;
 }
 
-/* list = ("[" | "(") [ integer { "," integer } ] ("]" | ")"), perhaps after a name and "=" */
-static int take_list(parser *p, rk_list *list) {
+/* A keyword before a list. Lists are taken in order, so another one than permute could mislead. */
+static int take_keyword(parser *p, int is_optional) {
   char name[MAX_NAME];
   skip_blanks(p);
   const char *place = p->at;
-  if (take_name(p, name) && !take(p, "=")) p->at = place;
+  if (!take_name(p, name)) return 1;
+  if (!take(p, "=")) p->at = place;
+  else if (!is_optional || strcmp(name, "permute")) {
+    fail_at(p, place, "unknown keyword '%s': expected lists in order, or permute= for the last",
+            name);
+    return 0;
+  }
+  return 1;
+}
+
+/* list = ("[" | "(") [ integer { "," integer } ] ("]" | ")") */
+static int take_list(parser *p, rk_list *list) {
   int round = next_is(p, "(");
   *list = (rk_list){0};
   if (!take(p, "[") && !take(p, "(")) {
@@ -728,7 +742,8 @@ static int take_argument(parser *p, const rk_operation *operation, arguments *al
     return (all->operand[all->operands++] = expression(p)) != NULL;
   if (all->integers < operation->integers)
     return integer_expression(p, &all->integer[all->integers++]);
-  return take_list(p, &all->list[all->lists++]);
+  int is_optional = operation->optional && all->lists == operation->lists - 1;
+  return take_keyword(p, is_optional) && take_list(p, &all->list[all->lists++]);
 }
 
 /* call = name "(" argument { "," argument } ")" */
