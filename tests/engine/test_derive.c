@@ -259,6 +259,26 @@ static void refuse(const char *text, const char *part, const char *mark) {
         error.message);
 }
 
+/* Over no pairs a gradient is 0, whichever reduction it is of. */
+static void check_nothing(void) {
+  static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "e=Vi(1)"};
+  static const char *const texts[] = {
+    "Grad(LogSumExp_Reduction(SqDist(x,y),j),x,e)", "Grad(Sum_Reduction(SqDist(x,y),j),x,e)",
+    "Grad(Min_Reduction(SqDist(x,y),j),x,e)", "Diff(LogSumExp_Reduction(SqDist(x,y),j),x,x)",
+    "Grad(LogSumExp_Reduction(SqDist(x,y),Exp(y),j),x,SumT(e,3))"};
+  const double x[M * 3] = {1}, e[M] = {1, 1, 1, 1, 1};
+  for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+    double out[M * 3];
+    rk_error error;
+    rk_program *program = program_of(texts[k], declarations, 3, RK_FLOAT32);
+    const rk_array inputs[] = {columns_of(x, M, 3), columns_of(x, 0, 3), columns_of(e, M, 1)};
+    int zeros = program && run_values(program, inputs, 3, out, &error) == RK_OK;
+    int size = program ? M * rk_program_info_of(program)->result->field[0].dim : 0;
+    for (int c = 0; c < size; c++) zeros &= out[c] == 0;
+    CHECK(zeros, texts[k]);
+  }
+}
+
 static void check_refusals(void) {
   refuse("Grad(Sum_Reduction(x-y,j),x+y,e)", "expected a variable as second argument", "Grad");
   refuse("Grad(Sum_Reduction(x-y,j),x,s)", "cotangent of dimension 3, found dimension 1", "Grad");
@@ -275,6 +295,8 @@ static void check_refusals(void) {
          "Divergence");
   refuse("Sum_Reduction(Grad(x*y,(x,y)),j)", "expected one variable, found a list of 2", "Grad");
   refuse("Sum_Reduction(GradMatrix(x*y,[x,y]),j)", "expected one variable", "GradMatrix");
+  refuse("Sum_Reduction(Zero(0),j)", "expected a dimension from 1 to 65535, found 0", "Zero");
+  refuse("Zero_Reduction(70000,j)", "expected a dimension from 1 to 65535, found 70000", "Zero");
   refuse("Sum_Reduction(Kron(x,y,dims=[3],[3]),j)", "unknown keyword 'dims'", "dims");
   refuse("Sum_Reduction(TensorDot(x,y,[3],[3],[],[],order=[1,0]),j)", "unknown keyword 'order'",
          "order");
@@ -290,6 +312,7 @@ int main(void) {
   check_configure();
   check_growth();
   check_refusals();
+  check_nothing();
   check_values();
   return check_end();
 }

@@ -46,7 +46,7 @@ test_that("what cannot be contracted is refused with what was expected", {
   refused("TensorDot(x,y,[4,6],[6,4],[1,0],[0])", "as many contracted axes of both tensors")
   refused("TensorDot(x,y,[4,6],[6,4],[1],[0],[0])", "a permutation of the 2 kept axes")
   refused("TensorDot(x,y,[4,6],[6,4],[1],[0],[1,1])", "destinations of the kept axes")
-  refused("TensorDot(x,y,[4,-6],[6,4],[1],[0])", "sizes of at least 1")
+  refused("TensorDot(x,y,[4,-6],[6,4],[1],[0])", "sizes from 1 to 65535")
   refused("TensorDot(x,y,[4,6],[6,4],[1])", "TensorDot: expected 6 to 7 arguments")
   refused("Kron(x,y,[4,6],[24])", "as many axes of both tensors")
   refused("MatVecMult(x,Extract(y,0,5))", "a row-major matrix and a vector of as many columns")

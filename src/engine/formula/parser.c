@@ -476,6 +476,13 @@ static const rk_node *apply2_at(parser *p, const char *place, const char *name, 
   return apply_at(p, place, name, operand, 2, NULL, 0);
 }
 
+static const rk_node *zeros(parser *p, const char *place, int dim) {
+  if (dim < 1 || dim > RK_MAX_DIM)
+    return fail_at(p, place, "expected a dimension from 1 to %d, found %d", RK_MAX_DIM, dim);
+  const rk_node *zero = in_graph(p, rk_number(p->graph, 0));
+  return zero ? apply_at(p, place, "SumT", &zero, 1, &dim, 1) : NULL;
+}
+
 /* IntCst(n), IntInv(n), RatCst(p, q), Zero(n) */
 static const rk_node *constant_call(parser *p, const char *name, const char *place) {
   int value[2] = {0, 1}, wanted = !strcmp(name, "RatCst") ? 2 : 1;
@@ -486,10 +493,7 @@ static const rk_node *constant_call(parser *p, const char *name, const char *pla
   }
   if (!expect(p, ")", "after a constant")) return NULL;
   if (!strcmp(name, "IntCst")) return number_node(p, value[0]);
-  if (!strcmp(name, "Zero")) {
-    const rk_node *zero = rk_number(p->graph, 0);
-    return apply_at(p, place, "SumT", &zero, 1, value, 1);
-  }
+  if (!strcmp(name, "Zero")) return zeros(p, place, value[0]);
   int over = wanted == 2 ? value[1] : value[0];
   if (over == 0) return fail_at(p, place, "%s: division by zero", name);
   return number_node(p, (wanted == 2 ? value[0] : 1) / (double)over);
@@ -544,21 +548,21 @@ static int weight_and_index(parser *p, const rk_node **weight, indices *of) {
 static const rk_node *zero_reduction(parser *p, const char *place) {
   int dim;
   indices of;
-  const rk_node *zero = in_graph(p, rk_number(p->graph, 0));
   if (!expect(p, "(", "after the name of a reduction") || !integer_expression(p, &dim) ||
       !expect(p, ",", "after the dimension") || !require_index(p, &of) ||
-      !expect(p, ")", "at the end of the reduction") || !zero)
+      !expect(p, ")", "at the end of the reduction"))
     return NULL;
-  zero = apply_at(p, place, "SumT", &zero, 1, &dim, 1);
-  return rk_reduce(p->graph, rk_plain_sum(), zero, NULL, 1, of.kept, RK_KIND_PARAMETER,
-                   p->error);
+  const rk_node *zero = zeros(p, place, dim);
+  return zero ? rk_reduce(p->graph, rk_plain_sum(), zero, NULL, 1, of.kept, RK_KIND_PARAMETER,
+                          p->error)
+              : NULL;
 }
 
 static const rk_node *reduction_call(parser *p, char *name, const char *place) {
   name[strlen(name) - strlen("_Reduction")] = 0;
   if (!strcmp(name, "Zero")) return zero_reduction(p, place);
   const rk_reduction *reduction = rk_reduction_find(name);
-  if (!reduction) {
+  if (!reduction || (islower((unsigned char)name[0]) && !p->integer)) {
     nearest n = {name, NULL, 6};
     const rk_reduction *entry;
     for (int k = 0; (entry = rk_reduction_at(k)); k++) consider(&n, rk_reduction_name(entry));

@@ -82,6 +82,8 @@ VALUE(log_of_sum, {
   return f->sum == 0 ? -INFINITY : ln2 * (f->head + log2(f->sum));
 })
 VALUE(quotient_of_sums, { (void)column; return f->sum / f->first; })
+/* As a sum, over nothing it is 0. */
+VALUE(mean_of_sums, { (void)column; return f->first == 0 ? 0 : f->sum / f->first; })
 VALUE(head_and_sum, {
   if (column >= 0) return f->sum;
   return f->head <= -DBL_MAX ? -INFINITY : ln2 * f->head;
@@ -130,7 +132,7 @@ static const rk_reduction table[] = {  /* the plain sum first */
    .documentation = "the K smallest values and their positions"},
   {.name = "LogSumExp", .weight = RK_WEIGHT_OPTIONAL, EXPONENTIAL,
    .fields = 1, .field = {{FIELD(log_of_sum)}}, .derivative = {"Exp(a-r)*b", "Exp(a-r)"},
-   .of_parts = "m + Log(s)", .mean = "SumSoftMaxWeight_Reduction(a,u,o)",
+   .of_parts = "m + Log(s)", .mean = "mean_Reduction(a,u,o)",
    .documentation = "log of the (weighted) sum of exp(F)"},
   {.name = "LogSumExpWeight", .weight = RK_WEIGHT_REQUIRED, EXPONENTIAL,
    .fields = 1, .field = {{FIELD(log_of_sum)}}, .derivative = {"Exp(a-r)*b", "Exp(a-r)"},
@@ -160,8 +162,16 @@ const rk_reduction *rk_reduction_at(int k) {
   return k - TABLE_SIZE < added_count ? added[k - TABLE_SIZE] : NULL;
 }
 
+/* Made by the engine only: no formula can name it, no list shows it. */
+static const rk_reduction mean = {
+  .name = "mean", .weight = RK_WEIGHT_REQUIRED, .unit = 1, EXPONENTIAL,
+  .fields = 1, .field = {{FIELD(mean_of_sums)}},
+  .of_parts = "s / IfElse(Equal(f,0),1,f)",
+  .documentation = "SumSoftMaxWeight, and 0 over nothing"};
+
 const rk_reduction *rk_reduction_find(const char *name) {
   const rk_reduction *entry;
+  if (!strcmp(name, mean.name)) return &mean;
   for (int k = 0; (entry = rk_reduction_at(k)); k++)
     if (!strcmp(entry->name, name)) return entry;
   return NULL;

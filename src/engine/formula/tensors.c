@@ -50,8 +50,8 @@ static int check_sizes(const char *name, const rk_list *list, const rk_node *a, 
     sizes->size[k] = list->value[k];
     if (list->value[k] < 1 || list->value[k] > RK_MAX_DIM) {
       rk_fail(error, RK_ERROR_FORMULA,
-              "%s: expected sizes of at least 1 for the %s tensor, found %d", name, which,
-              list->value[k]);
+              "%s: expected sizes from 1 to %d for the %s tensor, found %d", name, RK_MAX_DIM,
+              which, list->value[k]);
       return 0;
     }
   }
