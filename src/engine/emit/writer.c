@@ -119,13 +119,8 @@ static const char *remember(rk_writer *w, const rk_node *node, rk_index index, c
   return memo->name;
 }
 
-static rk_place place_of(const rk_writer *w, const rk_node *node) {
+rk_place rk_place_of(const rk_writer *w, const rk_node *node) {
   return (rk_place)w->nest->place[node->number];
-}
-
-static int is_variable(const rk_node *node) { return node->operation == &rk_operation_variable; }
-static int moves(const rk_node *node) {
-  return node->operation && node->operation->kind == RK_PIECES;
 }
 
 static int digit_value(const rk_digit *digit, int at) {
@@ -223,7 +218,7 @@ static const char *declare(rk_writer *w, const rk_node *node, rk_index index,
 /* A component that is read: a slot of a lower level, or an input while packing. */
 static const char *read_component(rk_writer *w, const rk_node *node, rk_index index) {
   char expression[RK_INDEX_TEXT + 160], at[RK_INDEX_TEXT];
-  if (is_variable(node) && place_of(w, node) != RK_ELSEWHERE) {
+  if (rk_is_variable(node) && rk_place_of(w, node) != RK_ELSEWHERE) {
     int variable = rk_variable_index(w->pass, node->variable);
     rk_index_text(index, at, sizeof at);
     snprintf(expression, sizeof expression, w->target->input, variable, at, variable);
@@ -273,25 +268,25 @@ static const char *component_at(rk_writer *w, const rk_node *node, rk_index inde
     number_text(node->value, name, sizeof name);
     return remember(w, node, index, name);
   }
-  rk_place place = place_of(w, node);
+  rk_place place = rk_place_of(w, node);
   if (place == RK_SCALAR) {
     snprintf(name, sizeof name, "n%d[v][u]", node->number);
     return remember(w, node, index, name);
   }
   if (place == RK_PANEL) return read_panel(w, node, index);
-  if (is_variable(node) || place == RK_ELSEWHERE) return read_component(w, node, index);
+  if (rk_is_variable(node) || place == RK_ELSEWHERE) return read_component(w, node, index);
   return computed(w, node, index);
 }
 
 /* Is a value that moves components read from memory? Otherwise its reader moves. */
-static int is_stored(const rk_writer *w, const rk_node *node) {
-  rk_place place = place_of(w, node);
+int rk_is_stored(const rk_writer *w, const rk_node *node) {
+  rk_place place = rk_place_of(w, node);
   return place == RK_PANEL || (place == RK_ELSEWHERE && rk_slot_offset(w->pass, node) >= 0);
 }
 
 /* Within a range all components come from the same piece: the first one (k = 0) tells which. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
-  while (moves(node) && !is_stored(w, node)) {
+  while (rk_moves(node) && !rk_is_stored(w, node)) {
     node = origin_of(node, &index);
     if (!node) return "rk_num(0)";
     if (node->dim == 1) index = constant(0);
@@ -300,124 +295,6 @@ const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
 }
 
 /* ---- ranges ---- */
-
-typedef struct {
-  const rk_writer *w;
-  const rk_node *const *root;
-  int roots;
-  rk_range *range;
-  int count, capacity, failed;
-  struct { int walk, scale, offset; } *seen;   /* by node number */
-  int walk;
-} cutting;
-
-/* Where a range must be cut in two, or into so many interleaved ones; nowhere if both are 0. */
-typedef struct { int at, every; } cut;
-
-static int greatest_divisor(int a, int b) { return b ? greatest_divisor(b, a % b) : abs(a); }
-
-/* First k from which on offset + scale * k is at least `least` (scale > 0). */
-static long first_at_least(long offset, long scale, long least) {
-  return offset >= least ? 0 : (least - offset + scale - 1) / scale;
-}
-
-static cut cut_of(cutting *c, const rk_node *node, int scale, int offset, int count);
-
-/* Components offset + scale * k of a node, k < count, against one of its pieces. */
-static cut cut_at_piece(cutting *c, const rk_node *node, const rk_piece *piece, int scale,
-                        int offset, int count) {
-  int step = piece->step, at = offset - piece->start;
-  if (count > 1 && scale % step)
-    return (cut){.every = step / greatest_divisor(scale, step)};
-  if (at % step) return (cut){0};
-  at /= step;
-  scale = count > 1 ? scale / step : 0;
-  long first = 0, end = count;
-  if (scale > 0) {
-    first = first_at_least(at, scale, 0);
-    end = first_at_least(at, scale, piece->length);
-  } else if (scale < 0) {
-    first = first_at_least(-(long)at, -scale, -(long)piece->length + 1);
-    end = first_at_least(-(long)at, -scale, 1);
-  } else if (at < 0 || at >= piece->length) {
-    return (cut){0};
-  }
-  if (first >= count || end <= first) return (cut){0};
-  if (first > 0) return (cut){.at = (int)first};
-  if (end < count) return (cut){.at = (int)end};
-  rk_digit digit[RK_MAX_DIGITS];
-  if (!rk_piece_digits(piece, digit) || !rk_piece_is_affine(piece)) return (cut){0};
-  return cut_of(c, node->operand[piece->operand], scale * digit[0].stride,
-                at * digit[0].stride + piece->offset, count);
-}
-
-/* The same against all that the components are made of. */
-static cut cut_of(cutting *c, const rk_node *node, int scale, int offset, int count) {
-  rk_place place = place_of(c->w, node);
-  cut found = {0};
-  if (node->dim == 1 || place == RK_SCALAR || is_variable(node)) return found;
-  if (c->seen[node->number].walk == c->walk && c->seen[node->number].scale == scale &&
-      c->seen[node->number].offset == offset)
-    return found;
-  c->seen[node->number].walk = c->walk;
-  c->seen[node->number].scale = scale;
-  c->seen[node->number].offset = offset;
-  if (!moves(node)) {
-    if (place == RK_INLINE && node->operation && node->operation->kind == RK_ELEMENTWISE)
-      for (int k = 0; k < node->operands && !found.at && !found.every; k++)
-        found = cut_of(c, node->operand[k], scale, offset, count);
-    return found;
-  }
-  if (is_stored(c->w, node)) return found;
-  rk_piece piece[RK_MAX_PIECES];
-  int pieces = rk_node_pieces(node, piece);
-  for (int p = 0; p < pieces && !found.at && !found.every; p++)
-    found = cut_at_piece(c, node, &piece[p], scale, offset, count);
-  return found;
-}
-
-static void add_range(cutting *c, rk_range range) {
-  if (c->count == c->capacity) {
-    int capacity = c->capacity ? 2 * c->capacity : 16;
-    rk_range *larger = realloc(c->range, (size_t)capacity * sizeof *larger);
-    if (!larger) {
-      c->failed = 1;
-      return;
-    }
-    c->range = larger;
-    c->capacity = capacity;
-  }
-  c->range[c->count++] = range;
-}
-
-static void add_ranges(cutting *c, rk_range range) {
-  cut found = {0};
-  while (range.count > 0) {
-    c->walk++;
-    for (int r = 0; r < c->roots && !found.at && !found.every; r++)
-      found = cut_of(c, c->root[r], range.step, range.first, range.count);
-    if (!found.at) break;
-    add_ranges(c, (rk_range){range.first, range.step, found.at});
-    range.first += found.at * range.step;
-    range.count -= found.at;
-    found = (cut){0};
-  }
-  if (!found.every) add_range(c, range);
-  for (int k = 0; k < found.every && k < range.count; k++)
-    add_ranges(c, (rk_range){range.first + k * range.step, range.step * found.every,
-                             (range.count - k + found.every - 1) / found.every});
-}
-
-int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
-              rk_range **ranges) {
-  cutting c = {.w = w, .root = root, .roots = roots};
-  c.seen = calloc((size_t)rk_graph_size(w->pass->graph), sizeof *c.seen);
-  if (c.seen) add_ranges(&c, (rk_range){0, 1, dim});
-  if (!c.seen || c.failed) w->out->failed = 1;
-  free(c.seen);
-  *ranges = c.range;
-  return c.count;
-}
 
 rk_index rk_range_index(rk_range range) {
   if (range.count == 1) return constant(range.first);
@@ -443,7 +320,7 @@ void rk_open_each(rk_writer *w, const char *k, int n) {
 int rk_repeated(int ranges) { return ranges < 8 ? 1 : ranges; }
 
 double rk_inline_cost(const rk_writer *w, const rk_node *node) {
-  return place_of(w, node) == RK_INLINE ? w->nest->each[node->number] : 0;
+  return rk_place_of(w, node) == RK_INLINE ? w->nest->each[node->number] : 0;
 }
 
 void rk_open_tile(rk_writer *w, double cost) {
@@ -488,12 +365,12 @@ static const char *fold_state(const rk_writer *w, const rk_node *node, rk_index 
 
 static void declare_kept(rk_writer *w, const rk_node *node) {
   int rows = w->tile->rows, columns = w->tile->columns;
-  if (place_of(w, node) == RK_PANEL && w->target->panels_in_registers) {
+  if (rk_place_of(w, node) == RK_PANEL && w->target->panels_in_registers) {
     rk_line(w, "vec n%d[%d][%d][%d]; /* %s */", node->number, node->dim, columns, rows,
             node->operation->name);
     return;
   }
-  if (place_of(w, node) == RK_PANEL) {
+  if (rk_place_of(w, node) == RK_PANEL) {
     rk_line(w, "vec (*const n%d)[%d][%d] = (vec (*)[%d][%d])panel + %d;", node->number, columns,
             rows, columns, rows, w->nest->at[node->number]);
     return;
@@ -542,7 +419,7 @@ static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   rk_index_text(index, at, sizeof at);
   w->nest->place[node->number] = RK_INLINE; /* its own value is computed here */
   char held[96];
-  if (moves(node)) snprintf(held, sizeof held, "%s", rk_component(w, node, index));
+  if (rk_moves(node)) snprintf(held, sizeof held, "%s", rk_component(w, node, index));
   else snprintf(held, sizeof held, "%s", component_at(w, node, index));
   w->nest->place[node->number] = RK_PANEL;
   rk_line(w, "n%d[%s][v][u] = %s;", node->number, at, held);
@@ -634,12 +511,12 @@ static void write_loop(rk_writer *w, const rk_step *step) {
 static void write_scalars(rk_writer *w, const rk_step *step) {
   const rk_node *const *node = w->nest->node + step->first;
   for (int k = 0; k < step->count; k++)
-    if (place_of(w, node[k]) == RK_SCALAR) declare_kept(w, node[k]);
+    if (rk_place_of(w, node[k]) == RK_SCALAR) declare_kept(w, node[k]);
   double cost = 0;
   for (int k = 0; k < step->count; k++) cost += w->nest->each[node[k]->number];
   rk_open_tile(w, cost);
   for (int k = 0; k < step->count; k++) {
-    rk_place place = place_of(w, node[k]);
+    rk_place place = rk_place_of(w, node[k]);
     w->nest->place[node[k]->number] = RK_LOCAL;
     char name[96];
     snprintf(name, sizeof name, "%s", rk_component(w, node[k], constant(0)));

@@ -64,8 +64,11 @@ void rk_close(rk_writer *w);
 
 const char *rk_index_text(rk_index index, char *text, size_t size);
 
-/* Components first + step * k, k = 0 .. count - 1. In a range every moved component has one origin.
- * Freed by the caller. */
+rk_place rk_place_of(const rk_writer *w, const rk_node *node);
+int rk_is_stored(const rk_writer *w, const rk_node *node); /* in a panel, or in a slot */
+
+/* ranges.c: components first + step * k, k = 0 .. count - 1. In a range every moved component has
+ * one origin. Freed by the caller. */
 typedef struct { int first, step, count; } rk_range;
 int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
               rk_range **ranges);

@@ -56,6 +56,16 @@ struct rk_operation {
 
 extern const rk_operation rk_operation_variable, rk_operation_number;
 
+static inline int rk_is_variable(const rk_node *node) {
+  return node->operation == &rk_operation_variable;
+}
+static inline int rk_moves(const rk_node *node) {
+  return node->operation && node->operation->kind == RK_PIECES;
+}
+static inline int rk_folds(const rk_node *node) {
+  return node->operation && node->operation->kind == RK_FOLD;
+}
+
 const rk_operation *rk_operation_at(int k);            /* NULL past the end */
 const rk_operation *rk_operation_find(const char *name); /* the first of that name, or NULL */
 

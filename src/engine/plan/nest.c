@@ -13,18 +13,11 @@ enum {
 
 
 static int is_number(const rk_node *node) { return node->operation == &rk_operation_number; }
-static int is_variable(const rk_node *node) { return node->operation == &rk_operation_variable; }
-static int moves(const rk_node *node) {
-  return node->operation && node->operation->kind == RK_PIECES;
-}
-static int folds(const rk_node *node) {
-  return node->operation && node->operation->kind == RK_FOLD;
-}
 
 /* Does it repeat or permute its operand? Its components are then found by division. */
 static int wraps(const rk_node *node) {
   rk_piece piece[RK_MAX_PIECES];
-  if (!moves(node)) return 0;
+  if (!rk_moves(node)) return 0;
   int count = rk_node_pieces(node, piece);
   for (int k = 0; k < count; k++)
     if (node->operand[piece[k].operand]->dim > 1 && !rk_piece_is_affine(&piece[k])) return 1;
@@ -68,7 +61,7 @@ typedef struct {
  * permuted one is, since that takes no more room, and one that its reader repeats or permutes. */
 static int stored_elsewhere(const nesting *n, const rk_node *node, const rk_node *reader) {
   if (is_number(node) || rk_level_of(n->pass, node) == n->nest->kind) return 0;
-  if (!moves(node)) return 1;
+  if (!rk_moves(node)) return 1;
   return node->dim > 1 && ((reader && wraps(reader)) ||
                            (wraps(node) && node->dim <= node->operand[0]->dim));
 }
@@ -96,7 +89,7 @@ static void collect(nesting *n) {
     const rk_node *node = rk_graph_node(n->pass->graph, k);
     if (n->inside[k] && is_slot(n, node)) n->inside[k] = 0;
     if (!n->inside[k]) continue;
-    if (is_variable(node) && !add_variable(n->pass, node->variable)) n->failed = 1;
+    if (rk_is_variable(node) && !add_variable(n->pass, node->variable)) n->failed = 1;
     for (int o = 0; o < node->operands; o++) {
       include(n, node->operand[o], node);
       n->uses[node->operand[o]->number]++;
@@ -127,14 +120,14 @@ int rk_is_library_call(const rk_node *node) {
 static int needs_panel(const nesting *n, const rk_node *node) {
   int shared = n->nest->kind != RK_NEST_PAIR && n->uses[node->number] > 1 &&
                n->nest->each[node->number] >= CHEAP;
-  return node->dim > 1 && !is_variable(node) && (shared || n->depth[node->number] >= DEEP);
+  return node->dim > 1 && !rk_is_variable(node) && (shared || n->depth[node->number] >= DEEP);
 }
 
 /* Operands of a repetition must be stored, or their components cannot be told apart by position. */
 static void store_repeated(nesting *n, const rk_node *node) {
   if (!wraps(node)) return;
   const rk_node *operand = node->operand[0];
-  if (n->inside[operand->number] && operand->dim > 1 && !is_variable(operand))
+  if (n->inside[operand->number] && operand->dim > 1 && !rk_is_variable(operand))
     n->nest->place[operand->number] = RK_PANEL;
 }
 
@@ -156,8 +149,8 @@ static void place_nodes(nesting *n) {
       if (n->ready[other] > n->ready[k]) n->ready[k] = n->ready[other];
     }
     unsigned char *place = &n->nest->place[k];
-    if (folds(node)) *place = node->operation->pieces ? RK_PANEL : RK_SCALAR;
-    else if (node->dim == 1 && !moves(node) && !is_variable(node)) *place = RK_LOCAL;
+    if (rk_folds(node)) *place = node->operation->pieces ? RK_PANEL : RK_SCALAR;
+    else if (node->dim == 1 && !rk_moves(node) && !rk_is_variable(node)) *place = RK_LOCAL;
     else if (needs_panel(n, node)) *place = RK_PANEL;
     else *place = RK_INLINE;
   }
@@ -175,7 +168,7 @@ static void time_nodes(nesting *n) {
       int other = node->operand[o]->number;
       if (n->inside[other] && n->ready[other] > n->ready[k]) n->ready[k] = n->ready[other];
     }
-    n->ready[k] += folds(node) || n->nest->place[k] == RK_PANEL;
+    n->ready[k] += rk_folds(node) || n->nest->place[k] == RK_PANEL;
   }
 }
 
@@ -184,7 +177,7 @@ static int is_step_node(const nesting *n, int k) {
 }
 
 static int loop_dim(const nesting *n, const rk_node *node) {
-  if (folds(node)) return node->operand[0]->dim;
+  if (rk_folds(node)) return node->operand[0]->dim;
   return n->nest->place[node->number] == RK_PANEL ? node->dim : 0;
 }
 
@@ -205,7 +198,7 @@ static long moved_loop(const nesting *n, const rk_node *node) {
 /* Interleaved operands, as real and imaginary parts, are loops of their own. */
 static int interleaves(const rk_node *node) {
   rk_piece piece[RK_MAX_PIECES];
-  return moves(node) && rk_node_pieces(node, piece) > 1 && piece[0].step > 1;
+  return rk_moves(node) && rk_node_pieces(node, piece) > 1 && piece[0].step > 1;
 }
 
 static void read_in(long *loop, long where) {
@@ -234,14 +227,15 @@ static int share_vectors(nesting *n, long *loop, int *seen) {
     const rk_node *node = rk_graph_node(n->pass->graph, k);
     if (!n->inside[k]) continue;
     int in_place = n->nest->place[k] == RK_INLINE;
-    if (in_place && loop[k] == SEVERAL && node->dim > 1 && !is_variable(node) && !moves(node) &&
+    if (in_place && loop[k] == SEVERAL && node->dim > 1 && !rk_is_variable(node) &&
+        !rk_moves(node) &&
         distinct_cost(n, node, seen, k + 1) >= CHEAP) {
       n->nest->place[k] = RK_PANEL;
       changed = 1;
       in_place = 0;
     }
     long where = !in_place ? loop_of(n, node)
-                 : loop[k] != SEVERAL && moves(node) ? moved_loop(n, node) : loop[k];
+                 : loop[k] != SEVERAL && rk_moves(node) ? moved_loop(n, node) : loop[k];
     int apart = where == moved_loop(n, node) && interleaves(node);
     for (int o = 0; o < node->operands; o++)
       read_in(&loop[node->operand[o]->number], apart ? where + o : where);
@@ -326,7 +320,7 @@ static void count_cost(nesting *n) {
   for (int k = 0; k < n->nest->nodes; k++) {
     const rk_node *node = n->nest->node[k];
     int dim = loop_dim(n, node);
-    double each = n->nest->each[node->number] + folds(node);
+    double each = n->nest->each[node->number] + rk_folds(node);
     n->nest->cost += each * (dim ? dim : 1);
   }
   for (int r = 0; r < n->nest->roots; r++) {
