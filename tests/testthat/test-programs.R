@@ -15,7 +15,8 @@ test_that("reductions separated by commas give a list, in the order of the text"
 })
 
 test_that("a result of two fields is a list within the list", {
-  set_rkeops_options(list(index_base = 1))
+  old <- set_rkeops_options(list(index_base = 1))
+  on.exit(set_rkeops_options(old))
   x <- matrix(c(0, 1, 5))
   y <- matrix(c(4, 1.5))
   got <- keops_kernel("Min_ArgMin_Reduction(SqDist(x,y), j), Sum_Reduction(x*y, j)",
