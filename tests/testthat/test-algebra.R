@@ -133,6 +133,7 @@ movement <- function(depth) {
 }
 
 test_that("random movements of components agree with the oracle", {
+  skip_on_cran() # takes a while
   set.seed(12)
   args <- c("x=Vi(6)", "y=Vj(6)", "p=Pm(4)", "u=Vi(8)", "v=Vj(8)", "s=Vj(1)")
   data <- data_of(c(5, 6), c(7, 6), c(1, 4), c(5, 8), c(7, 8), c(7, 1))

@@ -63,6 +63,7 @@ expect_all_derivatives <- function(formulas, make_data = data_for) {
 }
 
 test_that("every operation has the derivatives that difference quotients show", {
+  skip_on_cran() # takes a while
   table <- operation_table()
   table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
   table <- table[table$kind != "derivative" & table$name != "BSpline", ]
@@ -95,6 +96,7 @@ test_that("broadcast operands, tests and real variables of complex formulas have
 })
 
 test_that("every reduction has the derivatives that difference quotients show", {
+  skip_on_cran() # takes a while
   F <- "Exp(-s*SqDist(x,y))*b"
   scalar <- "SqDist(x,y)*s"
   args <- c("x=Vi(3)", "y=Vj(3)", "b=Vj(2)", "s=Pm(1)")
@@ -118,6 +120,7 @@ test_that("every reduction has the derivatives that difference quotients show", 
 })
 
 test_that("second derivatives are derivatives of the first", {
+  skip_on_cran() # takes a while
   args <- c("x=Vi(2)", "y=Vj(2)", "b=Vj(1)", "e=Vi(1)")
   sums <- c("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", "LogSumExp_Reduction(-SqDist(x,y)*b, j)",
             "Sum_Reduction(Norm2(x-y)*Sin(b), j)", "Min_Reduction(SqDist(x,y)*b, j)",

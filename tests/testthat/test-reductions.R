@@ -20,6 +20,7 @@ test_that("the oracle knows every reduction of the table", {
 
 for (precision in c("float32", "float64")) {
   test_that(paste("all reductions agree with the oracle over i and j in", precision), {
+    skip_on_cran() # takes a while
     all <- c(texts("Subtract(x,y)", "SqDist(x,y)", "y", "j"),
              texts("Subtract(x,y)", "SqDist(x,y)", "x", "i"))
     with_options(list(precision = precision), {
