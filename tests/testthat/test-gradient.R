@@ -69,8 +69,30 @@ test_that("every operation has the derivatives that difference quotients show", 
   table <- table[table$kind != "derivative" & table$name != "BSpline", ]
   formulas <- do.call(c, Map(formulas_of, table$name, table$operands, table$integers))
   one_way <- seq(1, length(formulas), by = 4) + rep_len(0:3, length(formulas) / 4) # for each shape
+  if (nzchar(Sys.getenv("RKEOPS_TEST_FULL"))) one_way <- seq_along(formulas)
   set.seed(3)
   expect_all_derivatives(formulas[one_way])
+})
+
+# The gradient of a formula by one of its variables, as a formula.
+gradient_formula <- function(formula, k) {
+  args <- formula[[2]]
+  output <- output_of(new_program(formula[[1]], args))
+  list(sprintf("Grad(%s, %s, ct1)", formula[[1]], sub("=.*", "", args[1 + k %% length(args)])),
+       c(args, sprintf("ct1=%s(%d)", output$kind, output$dim)))
+}
+
+test_that("every operation has the second derivatives that difference quotients show", {
+  skip_on_cran() # takes a while
+  table <- operation_table()
+  table <- table[grepl("^[A-Z]", table$name) & !duplicated(table$name), ]
+  table <- table[table$kind != "derivative", ]
+  formulas <- unname(Map(function(name, operands, integers, k) {
+    formulas <- formulas_of(name, operands, integers)
+    gradient_formula(formulas[[1 + k %% 4]], k)
+  }, table$name, table$operands, table$integers, seq_len(nrow(table))))
+  set.seed(21)
+  expect_all_derivatives(formulas)
 })
 
 test_that("B-splines have the derivatives that difference quotients show", {
