@@ -237,11 +237,7 @@ static const rk_node *replaced(stage *s, const rk_node *node) {
 /* A result that is not a reduction itself is computed by a map over its rows. */
 static const rk_node *as_reduction(stage *s, const rk_node *node, int level) {
   if (node->reduction && node->level == level) return node;
-  return rk_sum_over(&s->w, node,
-                     level == RK_LEVEL_I   ? RK_KIND_I
-                     : level == RK_LEVEL_J ? RK_KIND_J
-                                           : RK_KIND_PARAMETER,
-                     RK_KIND_PARAMETER);
+  return rk_sum_over(&s->w, node, rk_kind_of_level(level), RK_KIND_PARAMETER);
 }
 
 static void derive(stage *s, const rk_node **root, int roots, int reduce) {

@@ -79,10 +79,7 @@ static const rk_node *summed(rk_derivation *w, const rk_node *e, int scope, int 
   for (int index = RK_LEVEL_J; index && e; index >>= 1) {
     if (!(scope & ~level & index)) continue;
     scope &= ~index;
-    e = rk_sum_over(w, e, scope == RK_LEVEL_I   ? RK_KIND_I
-                          : scope == RK_LEVEL_J ? RK_KIND_J
-                                                : RK_KIND_PARAMETER,
-                    index == RK_LEVEL_J ? RK_KIND_J : RK_KIND_I);
+    e = rk_sum_over(w, e, rk_kind_of_level(scope), rk_kind_of_level(index));
   }
   return e;
 }
@@ -96,13 +93,10 @@ static const rk_node *total(reverse *v, const rk_node *node) {
   return sum;
 }
 
-static int level_of(rk_kind kind) {
-  return kind == RK_KIND_I ? RK_LEVEL_I : kind == RK_KIND_J ? RK_LEVEL_J : RK_LEVEL_PARAMETER;
-}
-
 /* Cotangent e of a reduction's result: to what it reduces. */
 static void enter_reduction(reverse *v, const rk_node *node, const rk_node *e) {
-  int scope = level_of(rk_kept_kind(node)) | level_of(rk_reduced_kind(node)), last = 0;
+  int scope = rk_level_of_kind(rk_kept_kind(node)) | rk_level_of_kind(rk_reduced_kind(node));
+  int last = 0;
   for (int k = 0; k < node->operands && !v->w->error->status; k++) {
     const rk_node *operand = node->operand[k];
     if (!v->depends[operand->number]) continue;

@@ -185,9 +185,7 @@ static const rk_node *new_cotangent(rk_reader *p, const char *place, const rk_no
                                     const rk_node *with_respect_to) {
   rk_variable_text v = {.dim = of->dim, .place = place};
   rk_kind kind = rk_graph_variable_at(p->graph, with_respect_to->variable)->kind;
-  if (of->is_result) v.kind = (rk_kind)(of->level == RK_LEVEL_I   ? RK_KIND_I
-                                        : of->level == RK_LEVEL_J ? RK_KIND_J
-                                                                  : RK_KIND_PARAMETER);
+  if (of->is_result) v.kind = rk_kind_of_level(of->level);
   else if (kind == RK_KIND_PARAMETER)
     return rk_fail_at(p, place, "Grad with respect to a parameter: expected a third argument");
   else v.kind = kind == RK_KIND_I ? RK_KIND_J : RK_KIND_I;

@@ -144,10 +144,9 @@ const rk_node *rk_graph_intern(rk_graph *graph, const rk_node *wanted) {
 }
 
 const rk_node *rk_variable_node(rk_graph *graph, int variable) {
-  static const int level[] = {RK_LEVEL_I, RK_LEVEL_J, RK_LEVEL_PARAMETER};
   const rk_graph_variable *v = &graph->variables[variable];
   rk_node node = {.operation = &rk_operation_variable, .variable = variable, .dim = v->dim,
-                  .level = level[v->kind]};
+                  .level = rk_level_of_kind(v->kind)};
   return rk_graph_intern(graph, &node);
 }
 

@@ -16,6 +16,13 @@ enum { RK_MAX_OPERANDS = 4, RK_MAX_INTEGERS = 4, RK_MAX_DIM = 65535 };
 /* On what a value depends: bits, so that an operation's level is the union of its operands'. */
 enum { RK_LEVEL_PARAMETER = 0, RK_LEVEL_I = 1, RK_LEVEL_J = 2, RK_LEVEL_PAIR = 3 };
 
+static inline int rk_level_of_kind(rk_kind kind) {
+  return kind == RK_KIND_I ? RK_LEVEL_I : kind == RK_KIND_J ? RK_LEVEL_J : RK_LEVEL_PARAMETER;
+}
+static inline rk_kind rk_kind_of_level(int level) { /* of one index at most */
+  return level == RK_LEVEL_I ? RK_KIND_I : level == RK_LEVEL_J ? RK_KIND_J : RK_KIND_PARAMETER;
+}
+
 typedef struct rk_operation rk_operation;
 typedef struct rk_reduction rk_reduction;
 typedef struct rk_graph rk_graph;

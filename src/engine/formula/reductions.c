@@ -200,7 +200,6 @@ static const rk_node *weight_operand(rk_graph *graph, const rk_reduction *reduct
 const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
                          const rk_node *weight, int K, rk_kind kept, rk_kind reduced,
                          rk_error *error) {
-  static const int level[] = {RK_LEVEL_I, RK_LEVEL_J, RK_LEVEL_PARAMETER};
   if (!formula) return NULL;
   if (!reduction->any_dim && formula->dim != 1) {
     rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: expected a formula of dimension 1, found %d",
@@ -217,7 +216,7 @@ const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const r
   node.integer[0] = K;
   node.integer[1] = kept;
   node.integer[2] = reduced;
-  node.level = level[kept];
+  node.level = rk_level_of_kind(kept);
   node.is_result = 1;
   rk_field field[2];
   rk_reduction_fields(&node, field);
