@@ -2,7 +2,10 @@
 # Re and Im of each component in turn; `dimres` counts complex components. The same methods serve
 # real and complex LazyTensors: mixed operands would fail with two.
 
-any_complex <- function(operands) any(vapply(operands, is_complex, NA))
+any_complex <- function(operands) {
+  for (x in operands) if (is_complex(x)) return(TRUE)
+  FALSE
+}
 
 is_complex <- function(x) if (is.LazyTensor(x)) part(x, "complex") else is.complex(x)
 

@@ -63,7 +63,10 @@ user_call <- function() {
 # has evaluated the arguments of sum, min, ... before it calls a method).
 readable_call <- function(call, frame) {
   generic <- get0(".Generic", frame, inherits = FALSE)
-  if (is.character(generic)) call[[1L]] <- as.name(generic)
+  if (is.character(generic)) {
+    call[[1L]] <- as.name(generic)
+    if (identical(call$na.rm, FALSE)) call$na.rm <- NULL # R has added it
+  }
   for (k in seq_along(call)[-1L])
     if (is.list(call[[k]]) || length(call[[k]]) > 1L && !is.language(call[[k]]))
       call[[k]] <- quote(x)
@@ -82,6 +85,7 @@ suggestion <- function(name, candidates) {
 describe <- function(x) {
   if (is.null(x)) return("NULL")
   if (is.LazyTensor(x)) return("a LazyTensor")
+  if (inherits(x, "LazyOperator")) return("an operator of LazyTensors")
   if (is_gpu(x)) return(if (length(dim(x))) "a matrix on a GPU" else "a vector on a GPU")
   if (is.data.frame(x)) return(paste("a data.frame with", ncol(x), "columns"))
   if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))

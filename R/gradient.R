@@ -163,7 +163,7 @@ derived <- function(op, context, new, text, input = NULL, result = NULL) {
   formula <- paste(c(parts[2L][nzchar(parts[2L])],
                      gsub("%s", trimws(parts[3L]), text, fixed = TRUE)), collapse = " ")
   info <- parse_aliases(new$args)
-  program <- new_program(formula, declarations_of(info), context$sum_scheme)
+  program <- new_program(formula, declarations_of(info), program_of(op)$options)
   program$shapes <- program_of(op)$shapes
   program$shapes[[new$name]] <- input
   program$result_shape <- result
@@ -212,69 +212,4 @@ with_cotangent <- function(input, program, output, rows_inside) {
   input <- c(input, list(rep(1, rows)))
   if (!is.null(names)) names(input) <- c(names, new)
   input
-}
-
-# ---- gradients of LazyTensors --------------------------------------------------------------------
-
-#' Gradient of a reduction of a LazyTensor
-#'
-#' Computes the gradient of `sum(gradin * reduction.LazyTensor(f, opstr, index))`, see
-#' [keops_grad()].
-#'
-#' @param f a LazyTensor.
-#' @param gradin a LazyTensor of the index that is left, of the dimension of the reduction's result
-#'   or of dimension 1: the same factor for all components.
-#' @param opstr name of the reduction, such as `"Sum"`.
-#' @param var the variable: one of those that `f` was made from (a LazyTensor), its name in
-#'   `f$args`, or its position there, counted from 0.
-#' @param index `"i"` or `"j"`: the index that is reduced.
-#' @return A matrix of the shape of the variable's, one row for a parameter; complex if the variable
-#'   is: then with the derivatives by real and imaginary parts as its parts.
-#' @examples
-#' x_i <- Vi(matrix(runif(30), ncol = 3))
-#' y_j <- Vj(matrix(runif(60), ncol = 3))
-#' eta_i <- Vi(matrix(1, 10, 1))
-#' grad(exp(-sqdist(x_i, y_j)), eta_i, "Sum", var = x_i, index = "j")
-#' @export
-grad <- function(f, gradin, opstr, var, index) {
-  check_lazy(f, "f")
-  check_lazy(gradin, "gradin")
-  if (!is_string(opstr))
-    throw("argument", "`opstr` is ", describe(opstr), ": expected a name such as \"Sum\"")
-  check_index(index)
-  is_complex_reduction(f, opstr, NULL)
-  k <- leaf_position(f, var)
-  text <- reduction_text(unclass(f), part(f, "root"), opstr, index)
-  op <- keops_kernel(text, declarations_of_leaves(unclass(f)), scheme_of(opstr))
-  e <- cotangent_values(gradin, index)
-  if (ncol(e) == 1L) e <- e[, rep(1L, output_of(program_of(op))$dim), drop = FALSE]
-  out <- keops_grad(op, k)(c(f$data, list(e)))
-  if (is.complex(part(f, "data")[[k + 1L]])) complex_matrix(out) else out
-}
-
-# The position of a variable of f, from 0.
-leaf_position <- function(f, var) {
-  n <- length(part(f, "data"))
-  if (is.LazyTensor(var)) {
-    place <- part(f, "leaves")[part(var, "root")]
-    if (is.na(place) && length(part(var, "data")) == 1L && !length(part(var, "table")))
-      place <- .Call(C_match_objects, part(var, "data"), part(var, "kind"), part(f, "data"),
-                     part(f, "kind"))
-    if (is.na(place) || place == 0L)
-      throw("argument", "`var` is no variable of `f`: expected one made by Vi(), Vj() or Pm()")
-    return(unname(place) - 1L)
-  }
-  if (is_string(var)) var <- match(var, paste0("V", seq_len(n) - 1L)) - 1L
-  check_count(var, "var", from = 0L, to = n - 1L)
-}
-
-# The values of a LazyTensor that depends on the index that is left.
-cotangent_values <- function(gradin, index) {
-  left <- if (index == "j") "Vi" else "Vj"
-  if (!all(part(gradin, "kind") %in% c(left, "Pm")) || !left %in% part(gradin, "kind"))
-    throw("argument", "`gradin` is expected to depend on ", substring(left, 2L), " and not on ",
-          index, ", the index that is reduced")
-  place <- part(gradin, "leaves")[part(gradin, "root")]
-  values <- if (is.na(place)) reduce(gradin, "Sum", index) else part(gradin, "data")[[place]]
-  interleaved(if (is_gpu(values)) gpu_values(values) else values)
 }

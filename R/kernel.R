@@ -1,7 +1,7 @@
 # Operators made from a formula text.
 #
-# An operator is a closure over a "program": a plain list with the text, the declarations, the
-# summation scheme and what the engine said about them. Handles of the engine are looked up by
+# An operator is a closure over a "program": a plain list with the text, the declarations,
+# options of its own and what the engine said about them. Handles of the engine are looked up by
 # text at each call, so an operator can be saved and sent to other processes.
 
 #' An operator from a formula
@@ -20,6 +20,8 @@
 #'   position: `"x=Vi(0,3)"`.
 #' @param sum_scheme how sums are added up: `"auto"`, `"direct_sum"`, `"block_sum"` or
 #'   `"kahan_scheme"`.
+#' @param ... `accumulator`, `precision`, `backend`, `device`: how this operator computes, as in
+#'   [reductions]; what is not given is an option of the session, read at each call.
 #'
 #' @return A function `op(input = NULL, inner_dim = "col")`.
 #'
@@ -46,13 +48,21 @@
 #' op(list(s = 0.5, b = rep(1, 20), x = x, y = y))
 #' @seealso [keops_grad()] for derivatives.
 #' @export
-keops_kernel <- function(formula, args, sum_scheme = "auto") {
+keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   if (!is_string(formula))
     throw("argument", "`formula` is ", describe(formula), ": expected one string")
   info <- parse_aliases(args)
   check_choice(sum_scheme, "sum_scheme", sum_schemes)
+  options <- kernel_options(sum_scheme, ...)
   context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
-  new_operator(new_program(formula, declarations_of(info), sum_scheme), context)
+  new_operator(new_program(formula, declarations_of(info), options), context)
+}
+
+kernel_options <- function(sum_scheme, ..., call) {
+  if (!missing(call))
+    throw("argument", "`call` is for reductions of LazyTensors: an operator computes when it is ",
+          "called")
+  call_options(sum_scheme = sum_scheme, ...)$options
 }
 
 new_operator <- function(program, context) {
@@ -122,22 +132,41 @@ declarations_of <- function(info) {
 # ---- programs ------------------------------------------------------------------------------------
 
 # Errors of the formula appear here: the engine parses it, but compiles nothing yet.
-new_program <- function(text, declarations, scheme = "auto") {
-  program <- list(text = enc2utf8(text), declarations = declarations, scheme = scheme)
-  c(program, checked(.Call(C_program_info, program, engine_options())))
+# `options`: those of the session that this program has its own of.
+new_program <- function(text, declarations, options = NULL) {
+  program <- list(text = enc2utf8(text), declarations = declarations, options = options)
+  c(program, program_info(program))
+}
+
+# Variables and results.
+program_info <- function(program) {
+  checked(.Call(C_program_info, program, engine_options(program$options)))
 }
 
 run_program <- function(program, input, inner_dim = "col") {
-  options <- engine_options()
   input <- arrange_input(input, program$variables$name)
   rows_inside <- is_row(inner_dim)
   if (length(program$shapes)) input <- flattened(input, program, rows_inside)
+  shaped(run_arranged(program, input, rows_inside), program$result_shape)
+}
+
+# `input` in the order of the variables.
+run_arranged <- function(program, input, rows_inside = FALSE) {
+  options <- engine_options(program$options)
   out <- .Call(C_run, program, input, rows_inside, options)
-  if (is.null(out))
-    out <- .Call(C_run, program, plain_input(input, program$variables), rows_inside, options)
+  if (is.null(out)) {
+    variables <- program_info(program)$variables
+    out <- .Call(C_run, program, plain_input(input, variables), rows_inside, options)
+  }
   out <- checked(out)
-  if (program$positions) explain_positions()
-  shaped(out, program$result_shape)
+  if (has_positions(out)) explain_positions()
+  out
+}
+
+# Positions are integers, values are not. Positions past 2^31 - 1 are doubles: of so many rows
+# somebody has computed before.
+has_positions <- function(out) {
+  is.integer(out) || is.list(out) && any(vapply(out, has_positions, NA))
 }
 
 is_row <- function(inner_dim) {
@@ -225,7 +254,8 @@ print.rkeops_source <- function(x, ...) {
 program_of <- function(op) {
   program <- if (is.function(op)) environment(op)$program
   if (!is.list(program) || is.null(program$declarations))
-    throw("argument", "`op` is ", describe(op), ": expected a function made by keops_kernel()")
+    throw("argument", "`op` is ", describe(op), ": expected a function made by keops_kernel()",
+          if (inherits(op, "LazyOperator")) "; gradient() and jvp() are for those of LazyTensors")
   program
 }
 

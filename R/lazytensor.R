@@ -77,10 +77,7 @@ parameter <- function(x, is_complex = FALSE) {
   if (length(dim(x)) == 2L)
     throw("argument", "`x` is ", describe(x), ": expected a number or a vector; ",
           "Vi() and Vj() take matrices")
-  x <- leaf_numbers(x, is_complex, is_matrix = FALSE)
-  if (length(x) == 1L && !is_gpu(x) && is_whole(x))
-    constant(x, paste0("IntCst(", number_text(x), ")"))
-  else leaf(x, "Pm")
+  leaf(leaf_numbers(x, is_complex, is_matrix = FALSE), "Pm")
 }
 
 # As given where that is possible, so that one R object is one variable.
@@ -96,6 +93,14 @@ leaf_numbers <- function(x, is_complex, is_matrix = TRUE) {
 }
 
 is_whole <- function(x) is.numeric(x) && is.finite(x) && x == round(x) && abs(x) < 2^31
+
+# One whole number: RKeOps had it in the text. Here it is a variable as others, so that nothing
+# depends on a value; `$` shows what RKeOps showed.
+is_whole_parameter <- function(x) {
+  data <- part(x, "data")
+  length(data) == 1L && !length(part(x, "table")) && part(x, "kind") == "Pm" &&
+    length(data[[1L]]) == 1L && !is_gpu(data[[1L]]) && is_whole(data[[1L]])
+}
 
 leaf <- function(x, kind) {
   dim <- if (kind == "Pm") length(x) else ncol(x)
@@ -129,13 +134,25 @@ number_text <- function(x) {
 # The value op(operands, literals). An operation without operands is its own text.
 define <- function(op, operands, literals = NULL, dimres, logical = FALSE, complex = FALSE) {
   x <- merge_all(operands)
-  ids <- vapply(operands, part, "", "root")
-  literals <- if (length(literals)) number_text(literals)
-  x$root <- .Call(C_hash, paste(c(op, ids, literals), collapse = ","))
-  if (is.null(x$table[[x$root]]))
-    x$table[[x$root]] <- list(op = op, operands = ids, literals = literals)
-  new_lazytensor(x$root, x$table, x$leaves, x$data, x$kind, as.integer(dimres), logical, complex)
+  node <- add_node(x$table, op, vapply(operands, root_of, ""),
+                   if (length(literals)) number_text(literals))
+  new_lazytensor(node$id, node$table, x$leaves, x$data, x$kind, as.integer(dimres), logical,
+                 complex)
 }
+
+# The table with one more definition, and its identifier. What is `inline` never gets a name in the
+# text: results do not, since reductions of two fields are no values that could have one.
+add_node <- function(table, op, operands, literals = NULL, inline = FALSE) {
+  id <- .Call(C_hash, c(op, operands, literals))
+  if (is.null(table[[id]])) {
+    node <- list(op = op, operands = operands, literals = literals)
+    if (inline) node$inline <- TRUE
+    table[[id]] <- node
+  }
+  list(table = table, id = id)
+}
+
+root_of <- function(x) .subset2(x, "root")
 
 # Table, leaves, data and kinds of all operands together.
 merge_all <- function(operands) {
@@ -161,14 +178,15 @@ merge_two <- function(x, y) {
   leaves <- y$leaves[known == 0L]
   leaves[] <- place[leaves]
   x$leaves <- c(x$leaves, leaves)
-  x$table <- c(x$table, y$table[!names(y$table) %in% names(x$table)])
+  if (length(y$table)) x$table <- c(x$table, y$table[!names(y$table) %in% names(x$table)])
   x
 }
 
 check_rows <- function(x, y, new) {
-  for (kind in intersect(x$kind, y$kind[new])) {
+  for (kind in c("Vi", "Vj")) {
+    if (!kind %in% x$kind || !kind %in% y$kind[new]) next
     rows <- c(row_count(x, kind), row_count(y, kind))
-    if (kind != "Pm" && rows[1L] != rows[2L])
+    if (rows[1L] != rows[2L])
       throw("shape", operands_with(rows, " rows for ", substring(kind, 2L)),
             ": expected equal numbers")
   }
@@ -192,51 +210,10 @@ operands_with <- function(...) {
 
 # ---- text ----------------------------------------------------------------------------------------
 
-# Values used once are written where they are used, others are defined once: the length of the
-# text is proportional to the number of operations. Functional form only, so no priorities.
-nesting_limit <- 30L
+# The text of values of a LazyTensor's parts: definitions, then the values, separated by commas.
+formula_text <- function(x, roots) .Call(C_formula_text, x$leaves, x$table, roots)
 
-formula_parts <- function(x, roots) {
-  table <- x$table
-  ids <- c(names(x$leaves), names(table))
-  operands <- lapply(table, `[[`, "operands")
-  operands <- split_as(match(unlist(operands), ids), lengths(operands))
-  roots <- match(roots, ids)
-  uses <- tabulate(c(unlist(operands), roots), length(ids))
-  text <- c(paste0("V", x$leaves - 1L), character(length(table)))
-  depth <- integer(length(ids))
-  definitions <- character()
-  for (k in seq_along(table)) {
-    at <- length(x$leaves) + k
-    text[at] <- node_text(table[[k]], text[operands[[k]]])
-    depth[at] <- 1L + max(0L, depth[operands[[k]]])
-    if (length(operands[[k]]) && (uses[at] > 1L || depth[at] > nesting_limit)) {
-      name <- paste0("d", length(definitions) + 1L)
-      definitions <- c(definitions, paste0(name, "=", text[at]))
-      text[at] <- name
-      depth[at] <- 0L
-    }
-  }
-  list(definitions = definitions, roots = text[roots])
-}
-
-node_text <- function(node, operands) {
-  arguments <- c(operands, node$literals)
-  if (!length(arguments)) return(node$op)
-  paste0(node$op, "(", paste(arguments, collapse = ","), ")")
-}
-
-split_as <- function(x, sizes) {
-  last <- cumsum(sizes)
-  lapply(seq_along(sizes), function(k) x[seq_len(sizes[k]) + last[k] - sizes[k]])
-}
-
-with_definitions <- function(definitions, text) paste(c(definitions, text), collapse = "; ")
-
-formula_of <- function(x) {
-  parts <- formula_parts(unclass(x), part(x, "root"))
-  with_definitions(parts$definitions, parts$roots)
-}
+formula_of <- function(x) formula_text(unclass(x), part(x, "root"))
 
 declarations_of_leaves <- function(x) {
   n <- seq_along(x$data)
@@ -253,6 +230,9 @@ ifelse_int <- function(test, yes, no) {
 
 #' @export
 `$.LazyTensor` <- function(x, name) {
+  if (name %in% c("formula", "args", "data") && is_whole_parameter(x))
+    return(switch(name, formula = paste0("IntCst(", number_text(part(x, "data")[[1L]]), ")"),
+                  args = character(), data = list()))
   switch(name, formula = formula_of(x), args = declarations_of_leaves(unclass(x)),
          data = lapply(part(x, "data"), interleaved), part(x, name))
 }
@@ -273,16 +253,21 @@ dim.LazyTensor <- function(x) c(row_count(x, "Vi"), row_count(x, "Vj"), part(x, 
 #' @export
 format.LazyTensor <- function(x, ...) {
   size <- dim(x)
-  formula <- formula_of(x)
-  if (nchar(formula) > 500L)
-    formula <- paste0(substr(formula, 1L, 480L), "... (", nchar(formula), " characters)")
-  data <- part(x, "data")
-  rows <- vapply(data, NROW, 1L)
-  rows <- ifelse_int(part(x, "kind") == "Pm", rep("", length(data)), paste(",", rows, "rows"))
   c(paste0("<", class(x)[1L], "> ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
            if (part(x, "logical")) ", logical"),
-    paste0("formula: ", formula),
-    if (length(data)) c("variables:", paste0("  ", declarations_of_leaves(unclass(x)), rows)))
+    paste0("formula: ", shortened(formula_of(x))), variable_lines(unclass(x)))
+}
+
+shortened <- function(formula) {
+  if (nchar(formula) <= 500L) return(formula)
+  paste0(substr(formula, 1L, 480L), "... (", nchar(formula), " characters)")
+}
+
+variable_lines <- function(x) {
+  if (!length(x$data)) return(NULL)
+  rows <- paste(",", vapply(x$data, NROW, 1L), "rows")
+  c("variables:", paste0("  ", declarations_of_leaves(x), ifelse_int(x$kind == "Pm",
+                                                                     rep("", length(rows)), rows)))
 }
 
 #' @export
@@ -295,8 +280,54 @@ print.LazyTensor <- function(x, ...) {
 #' @export
 str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
 
+#' Summary of a LazyTensor
+#'
+#' What a LazyTensor is made of, and how large the dense array would be that it stands for. Nothing
+#' is computed.
+#'
+#' @param object a LazyTensor.
+#' @param ... not used.
+#' @return A list of class `summary.LazyTensor` that prints: `dim`, c(M, N, D); `type`, `"real"`,
+#'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name, kind,
+#'   rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of the
+#'   values.
+#' @examples
+#' x <- matrix(runif(30), ncol = 3)
+#' summary(exp(-sum((Vi(x) - Vj(x))^2)))
 #' @export
-summary.LazyTensor <- function(object, ...) print(object)
+summary.LazyTensor <- function(object, ...) {
+  data <- part(object, "data")
+  kind <- part(object, "kind")
+  is_matrix <- kind != "Pm"
+  bytes <- vapply(data, function(v) if (is_gpu(v)) 8 * length(v) else
+    as.double(utils::object.size(v)), 1)
+  variables <- data.frame(
+    name = sprintf("V%d", seq_along(data) - 1L), kind = kind,
+    rows = ifelse_int(is_matrix, vapply(data, NROW, 1L), rep(1L, length(data))),
+    dimension = ifelse_int(is_matrix, vapply(data, NCOL, 1L), lengths(data)),
+    bytes = bytes)
+  type <- if (part(object, "complex")) "complex" else if (part(object, "logical")) "logical"
+          else "real"
+  structure(class = "summary.LazyTensor",
+            list(dim = dim(object), type = type, operations = length(part(object, "table")),
+                 variables = variables, bytes = sum(bytes),
+                 dense_bytes = dense_bytes(object, dim(object))))
+}
+
+#' @export
+print.summary.LazyTensor <- function(x, ...) {
+  size <- x$dim
+  cat("LazyTensor, ", x$type, ": ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
+      ", ", x$operations, if (x$operations == 1L) " operation" else " operations", "\n", sep = "")
+  shown <- x$variables
+  shown$bytes <- vapply(shown$bytes, size_text, "")
+  names(shown)[5L] <- "memory"
+  if (nrow(shown)) print(utils::head(shown, 12L), row.names = FALSE)
+  if (nrow(shown) > 12L) cat("and", nrow(shown) - 12L, "more\n")
+  cat("memory: ", size_text(x$bytes), " for the variables; all values would take ",
+      size_text(x$dense_bytes), "\n", sep = "")
+  invisible(x)
+}
 
 #' Kinds of LazyTensors
 #'
@@ -349,60 +380,149 @@ check_lazy <- function(x, name) {
 #' dim(t(Vi(matrix(0, 3, 2))))
 #' @export
 t.LazyTensor <- function(x) {
+  of_variables(x, "t", c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[part(x, "kind")], part(x, "data"))
+}
+
+# The same formula of other variables. Its identifiers are new ones, made from the old ones and
+# `tag`: they would mean two things otherwise.
+of_variables <- function(x, tag, kind, data) {
   x <- unclass(x)
   new <- character() # identifiers, named by the old ones
-  new[names(x$leaves)] <- vapply(paste0("t,", names(x$leaves)), function(id) .Call(C_hash, id), "")
+  new[names(x$leaves)] <- vapply(paste0(tag, ",", names(x$leaves)),
+                                 function(id) .Call(C_hash, id), "")
   names(x$leaves) <- new[names(x$leaves)]
-  x$kind <- c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[x$kind]
   for (k in seq_along(x$table)) {
     node <- x$table[[k]]
     node$operands <- unname(new[node$operands])
-    new[names(x$table)[k]] <- .Call(C_hash, paste(unlist(node), collapse = ","))
+    new[names(x$table)[k]] <- .Call(C_hash, c(node$op, node$operands, node$literals))
     x$table[[k]] <- node
   }
   names(x$table) <- new[names(x$table)]
-  new_lazytensor(new[[x$root]], x$table, x$leaves, x$data, unname(x$kind), x$dimres, x$logical,
+  new_lazytensor(new[[x$root]], x$table, x$leaves, data, unname(kind), x$dimres, x$logical,
                  x$complex)
 }
 
 # ---- base functions that would misread a LazyTensor ----------------------------------------------
 
-refuse_base <- function(name, advice = "it has no meaning for a LazyTensor") {
+refuse_base <- function(name, advice) {
   force(name)
   force(advice)
   function(...) throw("argument", "`", name, "` of a LazyTensor: ", advice)
 }
 
-use_reduction <- "use sum(x, index = ), min(x, index = ), max(x, index = )"
+use_reduction <- "use rowMeans(x), sum(x, index = ), min(x, index = ), max(x, index = )"
+use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
+use_matrix <- "use it on as.matrix(x), the dense matrix"
+use_block <- "use x[k] for components, x[i, j] for values"
+use_comparison <- "use x != x where NaN is to be found"
+is_fixed <- "it cannot be changed; see where() and concat()"
 
 #' @export
 mean.LazyTensor <- refuse_base("mean", use_reduction)
-#' @export
-c.LazyTensor <- refuse_base("c", "use list() for a list of them, concat() to join components")
-#' @export
-cbind.LazyTensor <- refuse_base("cbind", "use concat()")
-#' @export
-rbind.LazyTensor <- refuse_base("rbind", "use concat()")
-#' @export
-is.na.LazyTensor <- refuse_base("is.na", "use x != x")
-#' @export
-rev.LazyTensor <- refuse_base("rev", "use x[k] to choose components")
-#' @export
-rep.LazyTensor <- refuse_base(
-  "rep", "if this is ifelse(), its test must be a LazyTensor; see also where()")
-#' @importFrom utils head
-#' @export
-head.LazyTensor <- refuse_base("head", "use x[k] to choose components")
-#' @importFrom utils tail
-#' @export
-tail.LazyTensor <- refuse_base("tail", "use x[k] to choose components")
 #' @importFrom stats median
 #' @export
 median.LazyTensor <- refuse_base("median", use_reduction)
+#' @importFrom stats quantile
 #' @export
-as.double.LazyTensor <- refuse_base("as.numeric", "reduce it first, for instance by sum(x, \"j\")")
+quantile.LazyTensor <- refuse_base("quantile", use_reduction)
+#' @importFrom stats weighted.mean
+#' @exportS3Method
+weighted.mean.LazyTensor <- refuse_base("weighted.mean", use_reduction)
 #' @export
-as.matrix.LazyTensor <- refuse_base("as.matrix", "reduce it first, for instance by sum(x, \"j\")")
+sort.LazyTensor <- refuse_base("sort", use_kmin)
 #' @export
-`[<-.LazyTensor` <- function(x, ..., value)
-  throw("argument", "components of a LazyTensor cannot be changed; see where() and concat()")
+xtfrm.LazyTensor <- refuse_base("xtfrm", use_kmin)
+#' @export
+solve.LazyTensor <- refuse_base("solve", use_matrix)
+#' @export
+determinant.LazyTensor <- refuse_base("determinant", use_matrix)
+#' @export
+chol.LazyTensor <- refuse_base("chol", use_matrix)
+#' @export
+qr.LazyTensor <- refuse_base("qr", use_matrix)
+#' @export
+isSymmetric.LazyTensor <- refuse_base("isSymmetric", use_matrix)
+#' @export
+diff.LazyTensor <- refuse_base("diff", use_matrix)
+#' @export
+rowsum.LazyTensor <- refuse_base("rowsum", use_matrix)
+#' @export
+unique.LazyTensor <- refuse_base("unique", use_matrix)
+#' @export
+duplicated.LazyTensor <- refuse_base("duplicated", use_matrix)
+#' @export
+anyDuplicated.LazyTensor <- refuse_base("anyDuplicated", use_matrix)
+#' @export
+cut.LazyTensor <- refuse_base("cut", use_matrix)
+#' @export
+split.LazyTensor <- refuse_base("split", use_matrix)
+#' @export
+merge.LazyTensor <- refuse_base("merge", use_matrix)
+#' @export
+subset.LazyTensor <- refuse_base("subset", use_matrix)
+#' @export
+transform.LazyTensor <- refuse_base("transform", use_matrix)
+#' @export
+by.LazyTensor <- refuse_base("by", use_matrix)
+#' @importFrom stats aggregate
+#' @export
+aggregate.LazyTensor <- refuse_base("aggregate", use_matrix)
+#' @importFrom stats as.ts
+#' @exportS3Method
+as.ts.LazyTensor <- refuse_base("as.ts", use_matrix)
+#' @importFrom stats window
+#' @export
+window.LazyTensor <- refuse_base("window", use_matrix)
+#' @importFrom stats lag
+#' @export
+lag.LazyTensor <- refuse_base("lag", use_matrix)
+#' @export
+rev.LazyTensor <- refuse_base("rev", use_block)
+#' @importFrom utils head
+#' @export
+head.LazyTensor <- refuse_base("head", use_block)
+#' @importFrom utils tail
+#' @export
+tail.LazyTensor <- refuse_base("tail", use_block)
+#' @export
+seq.LazyTensor <- refuse_base("seq", use_block)
+#' @exportS3Method
+is.na.LazyTensor <- refuse_base("is.na", use_comparison)
+#' @export
+anyNA.LazyTensor <- refuse_base("anyNA", use_comparison)
+#' @exportS3Method
+is.nan.LazyTensor <- refuse_base("is.nan", use_comparison)
+#' @exportS3Method
+is.finite.LazyTensor <- refuse_base("is.finite", use_comparison)
+#' @exportS3Method
+is.infinite.LazyTensor <- refuse_base("is.infinite", use_comparison)
+#' @export
+`[<-.LazyTensor` <- refuse_base("[<-", is_fixed)
+#' @export
+`[[<-.LazyTensor` <- refuse_base("[[<-", is_fixed)
+#' @export
+`$<-.LazyTensor` <- refuse_base("$<-", is_fixed)
+#' @export
+`names<-.LazyTensor` <- refuse_base("names<-", is_fixed)
+#' @export
+`dim<-.LazyTensor` <- refuse_base("dim<-", is_fixed)
+#' @export
+`dimnames<-.LazyTensor` <- refuse_base("dimnames<-", is_fixed)
+#' @export
+`levels<-.LazyTensor` <- refuse_base("levels<-", is_fixed)
+#' @rawNamespace S3method("is.na<-", LazyTensor)
+`is.na<-.LazyTensor` <- refuse_base("is.na<-", is_fixed)
+#' @export
+c.LazyTensor <- refuse_base("c", "use list() for a list of them, concat() to join components")
+#' @export
+cbind.LazyTensor <- refuse_base("cbind", "use concat() to join components")
+#' @export
+rbind.LazyTensor <- refuse_base("rbind", "use concat() to join components")
+#' @export
+as.list.LazyTensor <- refuse_base(
+  "as.list", "use list(x) for a list of it, apply() or as.matrix(x) for loops over values")
+#' @rawNamespace S3method(unlist, LazyTensor)
+unlist.LazyTensor <- refuse_base("unlist", "it is no list; as.vector(x) has its values")
+#' @export
+rep.LazyTensor <- refuse_base(
+  "rep", "if this is ifelse(), its test must be a LazyTensor; see also where()")

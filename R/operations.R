@@ -14,11 +14,15 @@ check_real <- function(operands) {
 }
 
 common_dim <- function(operands) {
-  if (length(operands) == 1L) return(part(operands[[1L]], "dimres"))
-  dims <- vapply(operands, part, 1L, "dimres")
-  dim <- max(dims)
-  if (all(dims == dim | dims == 1L)) return(dim)
-  throw("shape", operands_with("dimension ", dims), ": expected equal dimensions, or dimension 1")
+  dim <- 1L
+  for (x in operands) {
+    size <- part(x, "dimres")
+    if (dim == 1L) dim <- size
+    else if (size != dim && size != 1L)
+      throw("shape", operands_with("dimension ", vapply(operands, part, 1L, "dimres")),
+            ": expected equal dimensions, or dimension 1")
+  }
+  dim
 }
 
 # A plain number or vector that meets `other` is a constant or a parameter.
@@ -42,8 +46,10 @@ as_operand <- function(x, other) {
 # All arguments as LazyTensors; one of them is.
 as_operands <- function(...) {
   operands <- list(...)
-  first <- operands[[match(TRUE, vapply(operands, is.LazyTensor, NA))]]
-  lapply(operands, as_operand, first)
+  lazy <- vapply(operands, inherits, NA, "LazyTensor")
+  first <- operands[[which(lazy)[1L]]]
+  for (k in which(!lazy)) operands[[k]] <- as_operand(operands[[k]], first)
+  operands
 }
 
 any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
@@ -292,7 +298,7 @@ NULL
 #' @rdname generics
 #' @export
 atan2 <- function(y, x) {
-  if (is.LazyTensor(x)) atan2.LazyTensor(y, x) else UseMethod("atan2")
+  if (!is.LazyTensor(y) && is.LazyTensor(x)) atan2.LazyTensor(y, x) else UseMethod("atan2")
 }
 
 #' @export
@@ -434,25 +440,39 @@ matrix_times_vector <- function(op, operands, place) {
   define(op, operands, dimres = dims[1L] / dims[2L])
 }
 
-#' Components of vectors
+#' Components and blocks
 #'
-#' `x[k]` chooses components as usual in R, counted from 1. The functions below count from 0, as
-#' KeOps does.
+#' `x[k]` chooses components as usual in R, counted from 1: a LazyTensor. `x[i, j]` and `x[i, j, k]`
+#' compute the values at rows i and j (and of components k) as R numbers; either may be left out.
+#' The functions below count from 0, as KeOps does.
+#'
+#' Indices of rows are those of base R: positions, negative ones for all others, logical values, or
+#' row names. A position that does not exist stops. `x[cbind(i, j)]` are the values at pairs.
+#' Blocks are refused past 2^30 bytes, see [as.matrix()][values] and its `max_size`.
 #'
 #' @param x,y LazyTensors (or numbers). `elemT()` and `one_hot()` take dimension 1.
 #' @param m position of a component, from 0.
 #' @param n,d number of components. In `extractT()`, of the result.
 #' @param D number of components.
-#' @return A LazyTensor. `elem`: component m. `elemT`: n components, x at position m, 0 elsewhere.
+#' @param i alone: components, or a matrix of two columns, the rows of pairs. With j: rows of i.
+#' @param j,k rows of j; components.
+#' @param drop whether dimensions of size 1 are dropped.
+#' @param ... LazyTensors, numbers or vectors; for `[`, not used.
+#' @return `x[i, j]`: a matrix, or an array of three dimensions if x has dimension above 1 or k is
+#'   given, without the dimensions of size 1 unless `drop` is `FALSE`. Of the others a LazyTensor.
+#'   `elem`: component m. `elemT`: n components, x at position m, 0 elsewhere.
 #'   `extract`: d components from position m on. `extractT`: d components, those of x from position
-#'   m on, 0 elsewhere. `concat`: components of x, then those of y. `one_hot`: D components, 1 at
+#'   m on, 0 elsewhere. `concat`: the components of all its arguments. `one_hot`: D components, 1 at
 #'   the position nearest to x, 0 elsewhere.
 #' @examples
 #' x <- Vi(matrix(1:6, 2))
 #' elem(x, 0)
 #' x[1]
 #' x[2:3]
-#' concat(x, x[1])
+#' concat(x, x[1], 5)
+#' K <- sum((x - Vj(matrix(0, 4, 3)))^2)
+#' K[1, 2:3]
+#' K[, 1, drop = FALSE]
 #' @name components
 NULL
 
@@ -501,12 +521,19 @@ extractT <- function(x, m, d) {
 
 #' @rdname components
 #' @export
-concat <- function(x, y) {
-  operands <- list(as_lazy(x), as_lazy(y))
+concat <- function(...) {
+  if (!...length()) throw("argument", "`concat` has no argument: expected LazyTensors")
+  Reduce(concat_two, lapply(list(...), as_lazy))
+}
+
+concat_two <- function(x, y) {
+  operands <- list(x, y)
   complex <- any_complex(operands)
   if (complex) operands <- lapply(operands, as_complex_lazy)
-  define("Concat", operands, dimres = sum(vapply(operands, part, 1L, "dimres")),
-         complex = complex)
+  dim <- sum(vapply(operands, part, 1L, "dimres"))
+  if (dim > max_dim)
+    throw("shape", "the result has dimension ", dim, " or more: expected at most ", max_dim)
+  define("Concat", operands, dimres = dim, complex = complex)
 }
 
 #' @rdname components
@@ -523,20 +550,62 @@ as_scalar <- function(x) {
   throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1")
 }
 
+#' @rdname components
 #' @export
-`[.LazyTensor` <- function(x, ...) {
-  if (...length() != 1L)
-    throw("argument", "`[` of a LazyTensor takes one argument, the components: x[k]")
-  k <- chosen_components(..1, part(x, "dimres"))
-  if (length(k) > 1L && all(diff(k) == 1L))
-    return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
-  Reduce(concat, lapply(k - 1L, elem, x = x))
+`[.LazyTensor` <- function(x, i, j, k, ..., drop = TRUE) {
+  check_flag(drop, "drop")
+  given <- nargs() - 1L - !missing(drop) # x[i, ] has two, one of them empty
+  if (given > 3L)
+    throw("argument", "`[` of a LazyTensor has ", given, " indices: expected x[k], x[i, j] or ",
+          "x[i, j, k]")
+  if (given <= 1L && missing(i)) return(x)
+  if (given == 1L) return(if (is.matrix(i)) values_at_rows(x, i) else components_at(x, i))
+  size <- dim(x)
+  names <- dimnames(x)
+  i <- chosen(if (!missing(i)) i, size[1L], "i", names[[1L]])
+  j <- chosen(if (!missing(j)) j, size[2L], "j", names[[2L]])
+  k <- chosen(if (given == 3L && !missing(k)) k, size[3L], "k")
+  out <- values_of_block(x, i, j, k)
+  if (drop) return(drop(out))
+  if (given == 2L && size[3L] == 1L) array(out, dim(out)[1:2], dimnames(out)[1:2]) else out
 }
 
-chosen_components <- function(k, dim) {
-  chosen <- if (is.numeric(k) || is.logical(k)) seq_len(dim)[k] else integer()
-  if (!length(chosen) || anyNA(chosen))
-    throw("shape", "`[` of a LazyTensor of dimension ", dim, " with ", describe(k),
-          ": expected components from 1 to ", dim)
-  chosen
+components_at <- function(x, k) {
+  k <- chosen(k, part(x, "dimres"), "k")
+  if (!length(k)) throw("shape", "`[` chooses no component: expected one or more")
+  if (all(diff(k) == 1L)) return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
+  do.call(concat, lapply(k - 1L, elem, x = x))
+}
+
+# The positions of 1, 2, ..., size that an index means; all for NULL.
+chosen <- function(index, size, name, names = NULL) {
+  all <- seq_len(size)
+  if (is.null(index)) return(all)
+  plain <- is.numeric(index) || is.logical(index) || is.character(index) && !is.null(names)
+  found <- if (plain && !is.object(index) && length(dim(index)) < 2L)
+    if (is.character(index)) match(index, names) else
+      tryCatch(all[index], error = function(e) NA) # signs are mixed
+  else NA
+  if (!anyNA(found) && !(is.logical(index) && length(index) > size)) return(found)
+  throw("shape", "index `", name, "` is ", describe(index), wrong_one(index, found),
+        ": expected positions from 1 to ", size, if (!is.null(names)) " or row names")
+}
+
+# The first element of an index that is not there.
+wrong_one <- function(index, found) {
+  if (length(index) < 2L || length(found) != length(index)) return("")
+  paste0(" with ", describe(index[is.na(found)][1L]))
+}
+
+# The values at the pairs that are the rows of a matrix of two columns.
+values_at_rows <- function(x, pairs) {
+  if (ncol(pairs) != 2L || !is.numeric(pairs))
+    throw("shape", "`[` of a LazyTensor has ", describe(pairs), ": expected two columns, positions ",
+          "i and j")
+  size <- dim(x)
+  i <- chosen(pairs[, 1L], size[1L], "i")
+  j <- chosen(pairs[, 2L], size[2L], "j")
+  check_size(x, c(length(i), 1L, size[3L]), 2^30)
+  values <- values_of_pairs(x, length(i), function(at) list(i = i[at], j = j[at]))
+  if (size[3L] == 1L) values else matrix(values, length(i))
 }

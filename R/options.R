@@ -76,12 +76,14 @@ get_options <- function() {
   options
 }
 
-# What C code is given: as get_options(), after the engine was told about any change. The usual
-# case costs one comparison of pointers.
-engine_options <- function() {
+# What C code is given: as get_options(), after the engine was told about any change, with the
+# options `own` of an operator in their place. The usual case costs one comparison of pointers.
+engine_options <- function(own = NULL) {
   options <- getOption("rkeops")
   if (!identical(options, session$applied)) apply_options()
-  session$engine
+  engine <- session$engine
+  for (name in names(own)) engine[[name]] <- own[[name]]
+  engine
 }
 
 apply_options <- function() {
@@ -100,6 +102,33 @@ configure <- function(settings) {
   checked(.Call(C_configure, system.file("include", "rkeops", package = "rkeops"), tempdir(),
                 paste0(R.home("etc"), Sys.getenv("R_ARCH"), "/Makeconf"), settings))
   session$settings <- settings
+}
+
+# Options that one call may set, with their names in the table above.
+call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
+                       precision = "precision", backend = "backend", device = "device_id")
+
+# The arguments `...` of a reduction: `call`, and a list of options.
+call_options <- function(..., call = TRUE) {
+  check_flag(call, "call")
+  given <- list(...)
+  if (length(given) && (is.null(names(given)) || !all(nzchar(names(given)))))
+    throw("argument", "an argument without a name is ",
+          describe(given[[which(!nzchar(c(names(given), ""[is.null(names(given))])))[1L]]]),
+          ": expected one of ", paste0("`", c("call", names(call_option_names)), "`",
+                                       collapse = ", "))
+  options <- lapply(names(given), function(name) call_option(name, given[[name]]))
+  names(options) <- call_option_names[names(given)]
+  list(call = call, options = if (length(options)) options)
+}
+
+call_option <- function(name, value) {
+  known <- c("call", names(call_option_names))
+  if (!name %in% known)
+    throw("argument", "`", name, "` is no argument of a reduction", suggestion(name, known),
+          ": expected one of ", paste0("`", known, "`", collapse = ", "))
+  if (name == "device") check_devices(value, "device")
+  else option_table[[name]][[2L]](value)
 }
 
 check_option_names <- function(names) {

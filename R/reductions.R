@@ -1,38 +1,23 @@
 # Reductions of LazyTensors: over the components (no index: a formula again), or over i or j: the
 # engine computes.
 
-# Reductions that add up, and so have a summation scheme.
-sum_like <- c("Sum", "LogSumExp", "SumSoftMaxWeight", "LogSumExpWeight", "Max_SumShiftExp",
-              "Max_SumShiftExpWeight")
+# `...`: what call_options() takes.
+reduce <- function(x, op, index, ..., k = NULL, weight = NULL) {
+  if (!...length()) return(compute(reduction_state(x, op, index, k, weight)))
+  options <- call_options(...)
+  state <- reduction_state(x, op, index, k, weight, options$options)
+  if (options$call) compute(state) else new_lazy_operator(state)
+}
 
-reduce <- function(x, op, index, k = NULL, weight = NULL) {
+# A reduction as an operator's state.
+reduction_state <- function(x, op, index, k = NULL, weight = NULL, options = NULL) {
   check_lazy(x, "x")
   check_index(index)
-  complex <- is_complex_reduction(x, op, weight)
-  merged <- merge_all(c(list(x), if (!is.null(weight)) list(weight)))
-  if (!length(merged$data))
-    throw("argument", "`x` has no variable, only numbers: expected one made by Vi(), Vj() or Pm()")
-  roots <- c(part(x, "root"), if (!is.null(weight)) part(weight, "root"))
-  out <- run_formula(reduction_text(merged, roots, op, index, k), merged, op)
-  if (complex) complex_matrix(out) else out
+  if (!is_string(op))
+    throw("argument", "`opstr` is ", describe(op), ": expected a name such as \"Sum\"")
+  operator_state(paste0(op, "_Reduction"), if (is.null(weight)) list(x) else list(x, weight),
+                 c(k, index), is_complex_reduction(x, op, weight), options)
 }
-
-reduction_text <- function(x, roots, op, index, k = NULL) {
-  parts <- formula_parts(x, roots)
-  arguments <- paste(c(parts$roots, k, index), collapse = ", ")
-  with_definitions(parts$definitions, paste0(op, "_Reduction(", arguments, ")"))
-}
-
-run_formula <- function(text, x, op) {
-  options <- get_options()
-  declarations <- declarations_of_leaves(x)
-  if (options$formula_only)
-    throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", text, " with ",
-          paste(declarations, collapse = ", "))
-  run_program(new_program(text, declarations, scheme_of(op)), lapply(x$data, interleaved))
-}
-
-scheme_of <- function(op) if (op %in% sum_like) get_options()$sum_scheme else "auto"
 
 check_index <- function(index) {
   if (is_string(index) && index %in% c("i", "j")) return(index)
@@ -41,8 +26,10 @@ check_index <- function(index) {
 }
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
-inner_or_over <- function(x, op, index) {
-  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index))
+inner_or_over <- function(x, op, index, ...) {
+  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index, ...))
+  if (...length())
+    throw("argument", "options of a call are for reductions over an index: expected `index`")
   x <- as_lazy(x)
   if (op == "Sum" && part(x, "complex"))
     return(define("ComplexSum", list(x), dimres = 1L, complex = TRUE))
@@ -73,7 +60,11 @@ explain_positions <- function() {
 #' @param na.rm only `FALSE`.
 #' @param opstr name of a reduction of the formula language, such as `"Sum"`.
 #' @param opt_arg for some reductions: K, or a LazyTensor of weights.
-#' @param ... not used.
+#' @param ... with an index, for this call only: `call = FALSE` for an operator, a function that
+#'   computes the reduction when it is called and that [gradient()] differentiates; `sum_scheme`,
+#'   `accumulator`, `precision`, `backend` and `device`, which take the values of the options
+#'   `sum_scheme`, `accumulator`, `precision`, `backend` and `device_id` of
+#'   [set_rkeops_options()], which are their defaults.
 #'
 #' @return With n the number of rows kept: a matrix n x D. For `min_argmin` and `max_argmax` a list
 #'   of two (values and positions), for `Kmin` and `argKmin` an array n x K x D (a matrix n x K
@@ -89,6 +80,9 @@ explain_positions <- function() {
 #' min_argmin(D_ij, "j")
 #' argKmin(D_ij, 3, "j")
 #' logsumexp(-D_ij, "i")
+#' sum(exp(-D_ij), "j", precision = "float64", sum_scheme = "kahan_scheme")
+#' op <- sum(exp(-D_ij), "j", call = FALSE)
+#' op()
 #' @name reductions
 NULL
 
@@ -100,24 +94,24 @@ Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
           "NaN, sums do not")
   if (!.Generic %in% c("sum", "min", "max"))
     throw("argument", "`", .Generic, "` is not available for LazyTensors: ", use_reduction)
-  if (...length() || is.LazyTensor(index))
+  if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
-  inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index)
+  inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index, ...)
 }
 
 #' @rdname reductions
 #' @export
-argmin <- function(x, index = NA) inner_or_over(x, "ArgMin", index)
+argmin <- function(x, index = NA, ...) inner_or_over(x, "ArgMin", index, ...)
 
 #' @rdname reductions
 #' @export
-argmax <- function(x, index = NA) inner_or_over(x, "ArgMax", index)
+argmax <- function(x, index = NA, ...) inner_or_over(x, "ArgMax", index, ...)
 
 # A reduction with an index only.
 reduction_over <- function(op) {
   force(op)
-  function(x, index) reduce(x, op, index)
+  function(x, index, ...) reduce(x, op, index, ...)
 }
 
 #' @rdname reductions
@@ -159,7 +153,7 @@ max_argmax_reduction <- max_argmax
 # A reduction that keeps the K smallest.
 reduction_of_k <- function(op) {
   force(op)
-  function(x, K, index) reduce(x, op, index, k = check_count(K, "K", from = 1L))
+  function(x, K, index, ...) reduce(x, op, index, ..., k = check_count(K, "K", from = 1L))
 }
 
 #' @rdname reductions
@@ -188,9 +182,9 @@ Kmin_argKmin_reduction <- Kmin_argKmin
 
 #' @rdname reductions
 #' @export
-logsumexp <- function(x, index, weight = NULL) {
+logsumexp <- function(x, index, weight = NULL, ...) {
   check_exponent(x)
-  reduce(x, "LogSumExp", index, weight = if (!is.null(weight)) as_weight(weight, x))
+  reduce(x, "LogSumExp", index, ..., weight = if (!is.null(weight)) as_weight(weight, x))
 }
 
 #' @rdname reductions
@@ -199,9 +193,9 @@ logsumexp_reduction <- logsumexp
 
 #' @rdname reductions
 #' @export
-sumsoftmaxweight <- function(x, index, weight) {
+sumsoftmaxweight <- function(x, index, weight, ...) {
   check_exponent(x)
-  reduce(x, "SumSoftMaxWeight", index, weight = as_weight(weight, x))
+  reduce(x, "SumSoftMaxWeight", index, ..., weight = as_weight(weight, x))
 }
 
 #' @rdname reductions
@@ -223,54 +217,8 @@ as_weight <- function(weight, x) {
 
 #' @rdname reductions
 #' @export
-reduction.LazyTensor <- function(x, opstr, index, opt_arg = NULL) {
-  check_lazy(x, "x")
-  if (!is_string(opstr))
-    throw("argument", "`opstr` is ", describe(opstr), ": expected a name such as \"Sum\"")
-  if (is.null(opt_arg)) return(reduce(x, opstr, index))
-  if (is.LazyTensor(opt_arg)) return(reduce(x, opstr, index, weight = opt_arg))
-  reduce(x, opstr, index, k = check_count(opt_arg, "opt_arg", from = 1L))
-}
-
-# ---- matrix product ------------------------------------------------------------------------------
-
-#' Matrix product with a LazyTensor
-#'
-#' `K %*% b` is the sum over j of `K * b`: the product of the M x N matrix that the LazyTensor K of
-#' dimension 1 stands for with an R vector or matrix of N rows (also one of [to_gpu()]), or with a
-#' LazyTensor such as `Vj(b)`. `b %*% K` is the product from the left. It is computed at once.
-#'
-#' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
-#'   multiplied as usual.
-#' @return A matrix: M x P for `K %*% b` with P columns of b, P x N for `b %*% K`.
-#' @examples
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
-#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
-#' K_ij %*% runif(20)
-#' @name matrix-product
-#' @aliases %*%
-#' @usage x \%*\% y
-#' @rawNamespace if (getRversion() < "4.3.0") export("%*%")
-#' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
-#' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LazyTensor)
-NULL
-
-`%*%` <- function(x, y) {
-  if (is.LazyTensor(x) || is.LazyTensor(y)) matrix_product(x, y) else base::`%*%`(x, y)
-}
-
-matrixOps.LazyTensor <- function(x, y) matrix_product(x, y)
-
-matrix_product <- function(x, y) {
-  if (!is.LazyTensor(x)) return(t(reduce(y * leaf(t(as_factor(x, "x", 1L)), "Vi"), "Sum", "i")))
-  if (!is.LazyTensor(y)) y <- leaf(as_factor(y, "y", 2L), "Vj")
-  reduce(x * y, "Sum", "j")
-}
-
-# A plain factor as a matrix; a vector is a row on the left and a column on the right.
-as_factor <- function(x, name, side) {
-  x <- plain_numbers(x, name, complex_too = TRUE)
-  if (is_gpu(x) && (side == 1L || length(dim(x)) != 2L)) x <- gpu_values(x)
-  if (length(dim(x)) == 2L) x else if (side == 1L) matrix(x, nrow = 1L) else matrix(x, ncol = 1L)
+reduction.LazyTensor <- function(x, opstr, index, opt_arg = NULL, ...) {
+  weight <- if (is.LazyTensor(opt_arg)) opt_arg
+  k <- if (!is.null(opt_arg) && is.null(weight)) check_count(opt_arg, "opt_arg", from = 1L)
+  reduce(x, opstr, index, ..., k = k, weight = weight)
 }

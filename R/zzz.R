@@ -6,6 +6,13 @@ session$engine <- NULL         # that option and what is derived from it, as han
 session$settings <- NULL       # what of it the engine was told
 session$informed <- character()
 
+# Base functions stay where they are: a `+` of ours on the search path, though it is base R's, would
+# stop R's compiler from inlining arithmetic in the functions of the user.
+.onAttach <- function(libname, pkgname) {
+  attached <- as.environment(paste0("package:", pkgname))
+  rm(list = intersect(base_exports, names(attached)), envir = attached)
+}
+
 # Matrices on a GPU are freed by C code, which stays as long as there are any.
 .onUnload <- function(libpath) {
   gc()

@@ -9,11 +9,12 @@ static const R_CallMethodDef entries[] = {
     ENTRY(configure, 4),       ENTRY(threads, 0),       ENTRY(program_info, 2),
     ENTRY(run, 4),             ENTRY(source, 3),        ENTRY(build_many, 2),
     ENTRY(expression, 2),      ENTRY(fresh_id, 1),      ENTRY(hash, 1),
-    ENTRY(match_objects, 4),   ENTRY(cache_usage, 0),   ENTRY(cache_clear, 0),
-    ENTRY(forget, 0),          ENTRY(counters, 0),      ENTRY(report, 0),
-    ENTRY(use_devices, 1),     ENTRY(device_info, 0),   ENTRY(gpu_new, 3),
-    ENTRY(gpu_read, 2),        ENTRY(gpu_device, 1),    ENTRY(gpu_alive, 0),
-    ENTRY(operation_table, 0), ENTRY(reduction_table, 0), {NULL, NULL, 0}};
+    ENTRY(match_objects, 4),   ENTRY(formula_text, 3),  ENTRY(cache_usage, 0),
+    ENTRY(cache_clear, 0),     ENTRY(forget, 0),        ENTRY(counters, 0),
+    ENTRY(report, 0),          ENTRY(use_devices, 1),   ENTRY(device_info, 0),
+    ENTRY(gpu_new, 3),         ENTRY(gpu_read, 2),      ENTRY(gpu_device, 1),
+    ENTRY(gpu_alive, 0),       ENTRY(operation_table, 0), ENTRY(reduction_table, 0),
+    {NULL, NULL, 0}};
 
 #undef ENTRY
 

@@ -38,7 +38,7 @@ void poll_end(poll_state *state);
 SEXP list_element(SEXP list, const char *name);
 const char *option_string(SEXP options, const char *name, const char *otherwise);
 double option_number(SEXP options, const char *name, double otherwise);
-rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_error *error);
+rk_status engine_options(SEXP options, rk_options *out, rk_error *error);
 
 /* ---- r_program.c ----------------------------------------------------------------------------- */
 
@@ -84,6 +84,7 @@ SEXP rkeops_expression(SEXP text, SEXP declarations);
 SEXP rkeops_fresh_id(SEXP pid);
 SEXP rkeops_hash(SEXP text);
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
+SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots);
 SEXP rkeops_cache_usage(void);
 SEXP rkeops_cache_clear(void);
 SEXP rkeops_forget(void);

@@ -1,4 +1,4 @@
-/* Identifiers of values of LazyTensors.
+/* LazyTensors: identifiers of values, leaves that are one object, and the text for the engine.
  *
  * A value made from others is named by a hash of how it is made, so equal sub-expressions of two
  * LazyTensors are one. A leaf is named by 128 random bits of the session and a counter: unlike an
@@ -68,10 +68,13 @@ SEXP rkeops_fresh_id(SEXP pid) {
   return Rf_mkString(id);
 }
 
+/* Of strings, as a sequence. */
 SEXP rkeops_hash(SEXP text) {
-  const char *bytes = CHAR(STRING_ELT(text, 0));
-  bits128 start = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x6c62272e07bb0142)};
-  bits128 h = hash_bytes(bytes, strlen(bytes), start);
+  bits128 h = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x6c62272e07bb0142)};
+  for (int k = 0; k < Rf_length(text); k++) {
+    const char *bytes = CHAR(STRING_ELT(text, k));
+    h = hash_bytes(bytes, strlen(bytes), h);
+  }
   char id[40];
   snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, h.a, h.b);
   return Rf_mkString(id);
@@ -87,19 +90,165 @@ static int same_object(SEXP x, SEXP y) {
 
 /* For each element of the list `objects`, the position in the list `table` of the same object of
  * the same kind, 0 if there is none. Both lists keep theirs alive meanwhile, so an address means
- * one object. */
+ * one object. Parameters are never matched: the byte-code compiler of R makes one object of equal
+ * constants of a function, and two parameters with equal values would become one variable. */
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds) {
   int n = Rf_length(objects);
   SEXP out = PROTECT(Rf_allocVector(INTSXP, n));
   for (int k = 0; k < n; k++) {
     INTEGER(out)[k] = 0;
+    if (!strcmp(CHAR(STRING_ELT(kinds, k)), "Pm")) continue;
     for (int t = 0; t < Rf_length(table); t++)
-      if (same_object(VECTOR_ELT(objects, k), VECTOR_ELT(table, t)) &&
-          STRING_ELT(kinds, k) == STRING_ELT(table_kinds, t)) {
+      if (STRING_ELT(kinds, k) == STRING_ELT(table_kinds, t) &&
+          same_object(VECTOR_ELT(objects, k), VECTOR_ELT(table, t))) {
         INTEGER(out)[k] = t + 1;
         break;
       }
   }
   UNPROTECT(1);
   return out;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+/* Values used once are written where they are used, others are defined once: the length of the text
+ * is proportional to the number of operations. Functional form only, so no priorities. */
+enum { NESTING_LIMIT = 30 };
+
+typedef struct {
+  const char *text;
+  int uses;
+  int depth; /* of the parentheses in `text` */
+} value_text;
+
+/* Places of strings: strings of R that are equal are one object, so their addresses are hashed. */
+typedef struct {
+  SEXP *key;
+  int *place;
+  size_t mask;
+} string_map;
+
+static size_t slot_of(const string_map *map, SEXP key) {
+  size_t slot = (size_t)scramble((uint64_t)(uintptr_t)key) & map->mask;
+  while (map->key[slot] && map->key[slot] != key) slot = (slot + 1) & map->mask;
+  return slot;
+}
+
+static string_map map_new(int n) {
+  size_t size = 4;
+  while (size < 2 * (size_t)n) size *= 2;
+  string_map map = {(SEXP *)R_alloc(size, sizeof(SEXP)), (int *)R_alloc(size, sizeof(int)),
+                    size - 1};
+  memset(map.key, 0, size * sizeof(SEXP));
+  return map;
+}
+
+static void map_names(string_map *map, SEXP object, int from) {
+  SEXP names = Rf_getAttrib(object, R_NamesSymbol);
+  for (int k = 0; k < Rf_length(names); k++) {
+    size_t slot = slot_of(map, STRING_ELT(names, k));
+    map->key[slot] = STRING_ELT(names, k);
+    map->place[slot] = from + k;
+  }
+}
+
+static int place_of(const string_map *map, SEXP id) {
+  size_t slot = slot_of(map, id);
+  if (!map->key[slot]) Rf_error("a LazyTensor has lost the definition of one of its values");
+  return map->place[slot];
+}
+
+/* a, b and c, one behind the other. */
+static const char *joined(const char *a, const char *b, const char *c) {
+  size_t size[3] = {strlen(a), strlen(b), strlen(c)};
+  char *out = R_alloc(size[0] + size[1] + size[2] + 1, 1);
+  memcpy(out, a, size[0]);
+  memcpy(out + size[0], b, size[1]);
+  memcpy(out + size[0] + size[1], c, size[2] + 1);
+  return out;
+}
+
+/* "op(operands,literals)", or "op" if it has none. */
+static value_text node_text(SEXP node, const value_text *value, const string_map *map) {
+  SEXP operands = list_element(node, "operands"), literals = list_element(node, "literals");
+  const char *op = CHAR(STRING_ELT(list_element(node, "op"), 0));
+  int n = Rf_length(operands), all = n + Rf_length(literals);
+  if (!all) return (value_text){op, 0, 0};
+  const char **part = (const char **)R_alloc((size_t)all, sizeof *part);
+  size_t size = strlen(op) + (size_t)all + 2;
+  int depth = 0;
+  for (int k = 0; k < all; k++) {
+    if (k < n) {
+      const value_text *operand = &value[place_of(map, STRING_ELT(operands, k))];
+      part[k] = operand->text;
+      if (operand->depth > depth) depth = operand->depth;
+    } else {
+      part[k] = CHAR(STRING_ELT(literals, k - n));
+    }
+    size += strlen(part[k]);
+  }
+  char *text = R_alloc(size, 1), *end = text;
+  end += sprintf(end, "%s", op);
+  for (int k = 0; k < all; k++) end += sprintf(end, "%c%s", k ? ',' : '(', part[k]);
+  sprintf(end, ")");
+  return (value_text){text, 0, depth + 1};
+}
+
+static void count_uses(SEXP ids, value_text *value, const string_map *map) {
+  for (int k = 0; k < Rf_length(ids); k++) value[place_of(map, STRING_ELT(ids, k))].uses++;
+}
+
+/* The texts of all values, in order; `defined` gets the definitions, NULL behind the last. */
+static value_text *value_texts(SEXP leaves, SEXP table, SEXP roots, const string_map *map,
+                               const char **defined) {
+  int n_leaves = Rf_length(leaves), n_table = Rf_length(table), definitions = 0;
+  value_text *value =
+      (value_text *)R_alloc((size_t)n_leaves + (size_t)n_table + 1, sizeof *value);
+  memset(value, 0, ((size_t)n_leaves + (size_t)n_table + 1) * sizeof *value);
+  for (int k = 0; k < n_table; k++)
+    count_uses(list_element(VECTOR_ELT(table, k), "operands"), value, map);
+  count_uses(roots, value, map);
+
+  char name[32];
+  for (int k = 0; k < n_leaves; k++) {
+    snprintf(name, sizeof name, "V%d", INTEGER(leaves)[k] - 1);
+    value[k].text = joined(name, "", "");
+  }
+  for (int k = 0; k < n_table; k++) {
+    SEXP node = VECTOR_ELT(table, k);
+    value_text *here = &value[n_leaves + k];
+    int uses = here->uses;
+    *here = node_text(node, value, map);
+    if ((uses > 1 || here->depth > NESTING_LIMIT) && Rf_length(list_element(node, "operands")) &&
+        list_element(node, "inline") == R_NilValue) {
+      snprintf(name, sizeof name, "d%d", definitions + 1);
+      defined[definitions++] = joined(name, "=", here->text);
+      *here = (value_text){joined(name, "", ""), 0, 0};
+    }
+  }
+  defined[definitions] = NULL;
+  return value;
+}
+
+/* The text of the values `roots` of a LazyTensor: "definitions; root, root, ...". */
+SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots) {
+  int n_leaves = Rf_length(leaves), n_table = Rf_length(table), n_roots = Rf_length(roots);
+  string_map map = map_new(n_leaves + n_table);
+  map_names(&map, leaves, 0);
+  map_names(&map, table, n_leaves);
+  const char **defined = (const char **)R_alloc((size_t)n_table + 1, sizeof *defined);
+  const value_text *value = value_texts(leaves, table, roots, &map, defined);
+
+  const char **part = (const char **)R_alloc((size_t)n_roots + 1, sizeof *part);
+  size_t size = 1;
+  for (int k = 0; defined[k]; k++) size += strlen(defined[k]) + 2;
+  for (int k = 0; k < n_roots; k++) {
+    part[k] = value[place_of(&map, STRING_ELT(roots, k))].text;
+    size += strlen(part[k]) + 2;
+  }
+  char *text = R_alloc(size, 1), *end = text;
+  *end = 0;
+  for (int k = 0; defined[k]; k++) end += sprintf(end, "%s; ", defined[k]);
+  for (int k = 0; k < n_roots; k++) end += sprintf(end, "%s%s", k ? ", " : "", part[k]);
+  return Rf_mkString(text);
 }

@@ -32,7 +32,7 @@ static int choice(const char *what, const char *word, const char *const *words, 
   return -1;
 }
 
-rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_error *error) {
+rk_status engine_options(SEXP options, rk_options *out, rk_error *error) {
   /* in the order of the enumerations of engine.h */
   static const char *const precisions[] = {"float32", "float64", "float16", NULL};
   static const char *const schemes[] = {"auto", "direct_sum", "block_sum", "kahan_scheme", NULL};
@@ -40,7 +40,7 @@ rk_status engine_options(SEXP options, const char *scheme, rk_options *out, rk_e
 
   int precision = choice("the option `precision`", option_string(options, "precision", "float32"),
                          precisions, error);
-  int sum = choice("`sum_scheme`", scheme, schemes, error);
+  int sum = choice("`sum_scheme`", option_string(options, "sum_scheme", "auto"), schemes, error);
   int accumulator = choice("the option `accumulator`",
                            option_string(options, "accumulator", "auto"), accumulators, error);
   if (precision < 0 || sum < 0 || accumulator < 0) return error->status;

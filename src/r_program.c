@@ -14,8 +14,7 @@ static const char **strings_utf8(SEXP x) {
 
 rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error *error) {
   rk_options request;
-  const char *scheme = option_string(program, "scheme", "auto");
-  if (engine_options(options, scheme, &request, error) != RK_OK) return error->status;
+  if (engine_options(options, &request, error) != RK_OK) return error->status;
   SEXP declarations = list_element(program, "declarations");
   return rk_program_get(option_string(program, "text", ""), strings_utf8(declarations),
                         Rf_length(declarations), &request, found, error);
@@ -41,13 +40,6 @@ static SEXP variables_of(const rk_program_info *info) {
   }
   UNPROTECT(1);
   return out;
-}
-
-static int has_positions(const rk_program_info *info) {
-  for (int r = 0; r < info->results; r++)
-    for (int k = 0; k < info->result[r].fields; k++)
-      if (info->result[r].field[k].is_position) return 1;
-  return 0;
 }
 
 /* The kind of variables with the same rows, the reduction, and vectors by field. */
@@ -80,11 +72,10 @@ SEXP rkeops_program_info(SEXP program, SEXP options) {
   rk_program *found;
   if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
   const rk_program_info *info = rk_program_info_of(found);
-  const char *names[] = {"variables", "results", "positions", ""};
+  const char *names[] = {"variables", "results", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, variables_of(info));
   SET_VECTOR_ELT(out, 1, results_of(info));
-  SET_VECTOR_ELT(out, 2, Rf_ScalarLogical(has_positions(info)));
   UNPROTECT(1);
   return out;
 }

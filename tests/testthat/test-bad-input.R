@@ -185,7 +185,6 @@ test_that("wrong arguments of reductions are refused", {
   expect_refused(reduction.LazyTensor(D, 3, "i"), "argument", "`opstr`")
   expect_refused(reduction.LazyTensor(D, "Summ", "i"), "formula", "Sum")
   expect_refused(reduction.LazyTensor(D, "KMin", "i", 2.5), "argument", "`opt_arg`")
-  expect_refused(sum(LazyTensor(3), "i"), "argument", "`x`")
 })
 
 test_that("NA, NaN and Inf are computed with", {

@@ -189,7 +189,7 @@ test_that("%*% sums over j, or from the left over i", {
 
 test_that("formula_only shows the formula instead of computing", {
   with_options(list(formula_only = TRUE),
-    expect_error(sum(Vi(matrix(1)) * 2, "j"), "Sum_Reduction(Mult(V0,2), j)", fixed = TRUE,
+    expect_error(sum(Vi(matrix(1)) * 2, "j"), "Sum_Reduction(Mult(V0,2),j)", fixed = TRUE,
                  class = "rkeops_error_formula"))
 })
 

@@ -1,0 +1,362 @@
+# What a user of matrices expects of a LazyTensor: products, sums of rows and columns, and its values.
+#
+# crossprod(), tcrossprod() (before R 4.4), rowSums(), colSums(), rowMeans(), colMeans() and diag()
+# do not dispatch on S3 classes. They get S4 methods for ours, on the generics that the package
+# methods has ready for them: package Matrix uses the same ones, in whatever order both are
+# attached.
+
+#' @importFrom methods setOldClass setMethod
+NULL
+
+# Classes and methods need a namespace; roxygen2 reads these files without one.
+in_namespace <- isNamespace(topenv())
+
+if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
+
+# ---- products ------------------------------------------------------------------------------------
+
+#' Matrix product with a LazyTensor
+#'
+#' A LazyTensor K of dimension 1 stands for an M x N matrix, which is never stored. `K %*% b` is its
+#' product with an R vector or matrix of N rows: the sums over j of `K * b`. `b %*% K` is the product
+#' from the left. `crossprod(K, a)` is `t(K) %*% a` and `tcrossprod(K, a)` is `K %*% t(a)`, from the
+#' left likewise. All are computed at once.
+#'
+#' A matrix of [to_gpu()], of package Matrix or a data.frame of numbers is taken as a plain matrix.
+#' A plain vector is a column, or a row, as it fits. When K has dimension D > 1, its components are
+#' multiplied by the columns of b as `*` does.
+#'
+#' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the same
+#' as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that over j,
+#' where one of both does not depend on the index that is kept: otherwise the result is a dense
+#' matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
+#' `crossprod(K)` and a vector.
+#'
+#' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
+#'   multiplied as usual.
+#' @param ... not used.
+#' @return A matrix: M x P for `K %*% b` with P columns of b, P x N for `b %*% K`, N x P for
+#'   `crossprod(K, a)`. Row names of the matrices that K was made of, and names of b, are kept as in
+#'   base R. Errors: of class `rkeops_error_shape` where numbers of rows do not fit or the result is
+#'   a dense matrix of all pairs.
+#' @examples
+#' x <- matrix(runif(30), ncol = 3)
+#' y <- matrix(runif(60), ncol = 3)
+#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
+#' K_ij %*% runif(20)
+#' runif(10) %*% K_ij
+#' crossprod(K_ij, matrix(runif(20), ncol = 2))
+#' @name matrix-product
+#' @aliases %*% crossprod tcrossprod
+#' @aliases crossprod,LazyTensor,ANY-method crossprod,ANY,LazyTensor-method
+#' @aliases crossprod,LazyTensor,LazyTensor-method tcrossprod,LazyTensor,ANY-method
+#' @aliases tcrossprod,ANY,LazyTensor-method tcrossprod,LazyTensor,LazyTensor-method
+#' @usage x \%*\% y
+#' @rawNamespace if (getRversion() < "4.3.0") export("%*%") else exportMethods("%*%")
+#' @rawNamespace exportMethods(crossprod, tcrossprod)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LazyTensor)
+#' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor)
+NULL
+
+# Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.
+if (getRversion() < "4.3.0") `%*%` <- function(x, y) {
+  if (is.LazyTensor(x) || is.LazyTensor(y)) matrix_operation("%*%", x, y) else base::`%*%`(x, y)
+}
+
+# The group has crossprod() and tcrossprod() from R 4.4 on, with one argument or two.
+matrixOps.LazyTensor <- function(x, y = NULL) matrix_operation(.Generic, x, y)
+
+set_product_methods <- function(name, method) {
+  for (classes in list(c("LazyTensor", "ANY"), c("ANY", "LazyTensor"),
+                       c("LazyTensor", "LazyTensor")))
+    setMethod(name, classes, method, where = topenv())
+}
+
+# From R 4.3 and 4.4 on these are for products with S4 objects, which R tries before S3 methods.
+if (in_namespace) {
+  if (getRversion() >= "4.3.0")
+    set_product_methods("%*%", function(x, y) matrix_operation("%*%", x, y))
+  set_product_methods("crossprod", function(x, y = NULL, ...) matrix_operation("crossprod", x, y))
+  set_product_methods("tcrossprod", function(x, y = NULL, ...) matrix_operation("tcrossprod", x, y))
+}
+
+# Either LazyTensor or both.
+matrix_operation <- function(name, x, y) {
+  if (is.null(y) && name != "%*%") refuse_dense_product(name, x, x)
+  left <- !is.LazyTensor(x)
+  index <- switch(name, crossprod = "i", tcrossprod = "j", if (left) "i" else "j")
+  if (is.LazyTensor(x) && is.LazyTensor(y)) return(product_of_lazy(name, x, y, index))
+  # a plain matrix has its rows along the index that is summed over, or its columns
+  by_columns <- name == "tcrossprod" || name == "%*%" && left
+  if (left) t(product_with(y, x, "x", index, by_columns, left))
+  else product_with(x, y, "y", index, by_columns, left)
+}
+
+product_with <- function(x, b, name, index, by_columns, left) {
+  shape <- dim(b)
+  names <- if (length(shape) == 2L) dimnames(b)[[if (by_columns) 1L else 2L]]
+  b <- as_factor(b, name, by_columns)
+  kind <- paste0("V", index)
+  if (kind %in% part(x, "kind") && nrow(b) != row_count(x, kind))
+    refuse_factor(x, nrow(b), if (length(shape) == 2L) c("rows", "columns")[1L + by_columns], kind,
+                  left)
+  b <- leaf(b, kind)
+  out <- reduce(if (left) b * x else x * b, "Sum", index)
+  with_names(out, row_names(x, if (index == "j") "Vi" else "Vj"), names)
+}
+
+refuse_factor <- function(x, found, unit, kind, left) {
+  facts <- c(paste("dimensions", paste(dim(x)[1:2], collapse = " x "), "(i x j)"),
+             if (is.null(unit)) paste("length", found) else paste(found, unit))
+  throw("shape", operands_with(if (left) rev(facts) else facts), ": expected ",
+        if (is.null(unit)) "length ", row_count(x, kind), if (!is.null(unit)) " ", unit)
+}
+
+# A plain factor as a matrix with one row for each position of the index that is summed over.
+as_factor <- function(x, name, by_columns) {
+  is_vector <- length(dim(x)) != 2L
+  x <- plain_numbers(x, name, complex_too = TRUE)
+  if (is_gpu(x) && (by_columns || is_vector)) x <- gpu_values(x)
+  if (is_vector) matrix(x, ncol = 1L) else if (by_columns) t(x) else x
+}
+
+product_of_lazy <- function(name, x, y, index) {
+  if (name == "%*%") return(reduce(x * y, "Sum", index))
+  kept <- if (index == "i") "Vj" else "Vi"
+  if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index))
+  if (kept %in% part(x, "kind")) refuse_dense_product(name, x, y)
+  t(reduce(x * y, "Sum", index))
+}
+
+refuse_dense_product <- function(name, x, y) {
+  index <- if (name == "crossprod") "j" else "i"
+  size <- c(row_count(x, paste0("V", index)), row_count(y, paste0("V", index)))
+  throw("shape", "the result is a dense ", size[1L], " x ", size[2L], " matrix: expected a factor ",
+        "that does not depend on ", index, "; products with a matrix v are computed from ",
+        if (name == "crossprod") "the right: crossprod(x, y %*% v)" else "the right: ",
+        if (name == "tcrossprod") "x %*% crossprod(y, v)")
+}
+
+# ---- sums of rows and columns --------------------------------------------------------------------
+
+#' Sums and means of rows and columns
+#'
+#' Of a LazyTensor of dimension 1, seen as an M x N matrix: sums over j (rows) or i (columns). They
+#' are reductions: nothing of that size is stored.
+#'
+#' @param x a LazyTensor; other objects as in base R.
+#' @param na.rm only `FALSE`.
+#' @param dims only 1.
+#' @param ... options of the reduction: `sum_scheme`, `accumulator`, `precision`, `backend`,
+#'   `device`, see [reductions].
+#' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
+#'   made of. If x has dimension D > 1, a matrix with one column for each component.
+#' @examples
+#' x <- matrix(runif(30), ncol = 3)
+#' y <- matrix(runif(60), ncol = 3)
+#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
+#' rowSums(K_ij)
+#' colMeans(K_ij)
+#' @name row-sums
+#' @aliases rowSums colSums rowMeans colMeans rowSums,LazyTensor-method colSums,LazyTensor-method
+#' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method
+#' @rawNamespace exportMethods(rowSums, colSums, rowMeans, colMeans)
+NULL
+
+sums_over <- function(index, mean = FALSE) {
+  force(index)
+  force(mean)
+  function(x, na.rm = FALSE, dims = 1L, ...) {
+    check_sums(na.rm, dims, ...)
+    out <- reduce(x, "Sum", index, ...)
+    if (mean) out <- out / row_count(x, paste0("V", index))
+    out <- with_names(out, row_names(x, if (index == "j") "Vi" else "Vj"))
+    if (part(x, "dimres") == 1L) out[, 1L] else out
+  }
+}
+
+check_sums <- function(na.rm, dims, ..., call = TRUE) {
+  if (!identical(na.rm, FALSE))
+    throw("argument", "`na.rm` is ", describe(na.rm), ": expected FALSE; sums do not skip NaN")
+  if (!is_number(dims) || !dims %in% 1)
+    throw("argument", "`dims` is ", describe(dims), ": expected 1 for a LazyTensor")
+  if (!isTRUE(call))
+    throw("argument", "`call` is ", describe(call), ": expected TRUE; sum(x, index = , call = ",
+          "FALSE) makes an operator")
+}
+
+if (in_namespace) {
+  setMethod("rowSums", "LazyTensor", sums_over("j"))
+  setMethod("colSums", "LazyTensor", sums_over("i"))
+  setMethod("rowMeans", "LazyTensor", sums_over("j", mean = TRUE))
+  setMethod("colMeans", "LazyTensor", sums_over("i", mean = TRUE))
+}
+
+# ---- values --------------------------------------------------------------------------------------
+
+#' Values of a LazyTensor
+#'
+#' `as.matrix()` and `as.array()` compute all values of a LazyTensor, at all pairs (i, j), and store
+#' them: they are for small ones, and for looking at them. `x[i, j]` computes a block of them, see
+#' [components]. `diag()` computes those at the pairs (i, i), which takes no more memory than the
+#' result.
+#'
+#' @param x a LazyTensor; for `as.matrix()` of dimension 1.
+#' @param max_size the most bytes that the result may have.
+#' @param nrow,ncol,names as in base R, for other objects; `names` for a LazyTensor too.
+#' @param mode as in base R.
+#' @param ... not used.
+#' @return Numbers, complex numbers, or logical values of comparisons. `as.matrix()`: an M x N
+#'   matrix; `as.array()`: an array M x N x D; `as.vector()`, `as.numeric()`: its elements. M or N is
+#'   1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns. They
+#'   have the row names of the matrices that x was made of. Errors: of class `rkeops_error_memory`
+#'   if the result takes more than `max_size`.
+#' @examples
+#' x <- matrix(runif(6), ncol = 2)
+#' y <- matrix(runif(8), ncol = 2)
+#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
+#' as.matrix(K_ij)
+#' dim(as.array(Vi(x) - Vj(y)))
+#' diag(exp(-sum((Vi(x) - Vj(x))^2)))
+#' @name values
+#' @aliases diag diag,LazyTensor-method
+#' @rawNamespace exportMethods(diag)
+NULL
+
+#' @rdname values
+#' @method as.matrix LazyTensor
+#' @export
+as.matrix.LazyTensor <- function(x, ..., max_size = 2^30) {
+  if (part(x, "dimres") != 1L)
+    throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as x[1]; ",
+          "as.array(x) has all components")
+  out <- as.array(x, max_size = max_size)
+  names <- dimnames(out)[1:2]
+  array(out, dim(out)[1:2], names)
+}
+
+#' @rdname values
+#' @method as.array LazyTensor
+#' @export
+as.array.LazyTensor <- function(x, ..., max_size = 2^30) {
+  size <- dim(x)
+  values_of_block(x, seq_len(size[1L]), seq_len(size[2L]), seq_len(size[3L]), max_size)
+}
+
+#' @rdname values
+#' @method as.vector LazyTensor
+#' @export
+as.vector.LazyTensor <- function(x, mode = "any") as.vector(as.array(x), mode)
+
+#' @rdname values
+#' @method as.double LazyTensor
+#' @export
+as.double.LazyTensor <- function(x, ...) as.double(as.array(x, ...))
+
+#' @export
+as.integer.LazyTensor <- function(x, ...) as.integer(as.array(x, ...))
+
+#' @export
+as.logical.LazyTensor <- function(x, ...) as.logical(as.array(x, ...))
+
+#' @export
+as.complex.LazyTensor <- function(x, ...) as.complex(as.array(x, ...))
+
+#' @export
+as.data.frame.LazyTensor <- function(x, ...) as.data.frame(as.matrix(x), ...)
+
+diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
+  if (!missing(nrow) || !missing(ncol))
+    throw("argument", "`nrow` or `ncol` is given: expected none of them, for a LazyTensor")
+  n <- min(dim(x)[1:2])
+  values <- values_of_pairs(x, n, function(at) list(i = at, j = at))
+  labels <- list(row_names(x, "Vi")[seq_len(n)], row_names(x, "Vj")[seq_len(n)])
+  labels <- if (names && identical(labels[[1L]], labels[[2L]])) labels[[1L]]
+  if (part(x, "dimres") > 1L) matrix(values, n, dimnames = if (length(labels)) list(labels, NULL))
+  else if (length(labels)) structure(values, names = labels)
+  else values
+}
+
+if (in_namespace) setMethod("diag", "LazyTensor", diagonal)
+
+# An array of the values at rows i, j and components k.
+values_of_block <- function(x, i, j, k = seq_len(part(x, "dimres")), max_size = 2^30) {
+  m <- length(i)
+  check_size(x, c(m, length(j), length(k)), max_size)
+  values <- values_of_pairs(x, as.double(m) * length(j), function(at)
+    list(i = i[(at - 1) %% m + 1], j = j[(at - 1) %/% m + 1]), k)
+  names <- list(row_names(x, "Vi")[i], row_names(x, "Vj")[j], NULL)
+  array(values, c(m, length(j), length(k)), if (length(unlist(names))) names)
+}
+
+check_size <- function(x, size, max_size) {
+  check_positive(max_size, "max_size")
+  bytes <- dense_bytes(x, size)
+  if (bytes <= max_size) return(invisible())
+  throw("memory", "the values are ", paste(size, collapse = " x "), " (i x j x dimension), ",
+        size_text(bytes), ", and `max_size` is ", size_text(max_size), ": expected fewer rows, ",
+        "x[i, j]; reductions and products need no dense values")
+}
+
+# Bytes of an R array of values of x.
+dense_bytes <- function(x, size) {
+  prod(size) * if (part(x, "complex")) 16 else if (part(x, "logical")) 4 else 8
+}
+
+# The values at n pairs, components k one after the other. pairs(at) are the rows of the pairs
+# `at`; so many are taken at a time that copies of rows take about 32 MB.
+values_of_pairs <- function(x, n, pairs, k = seq_len(part(x, "dimres"))) {
+  out <- vector(if (part(x, "complex")) "complex" else if (part(x, "logical")) "logical"
+                else "double", n * length(k))
+  if (!length(out)) return(out)
+  x <- on_host(x)
+  width <- sum(vapply(part(x, "data"), NCOL, 1L)) + part(x, "dimres")
+  chunk <- max(1, 2^22 %/% width)
+  for (first in seq(1, n, by = chunk)) {
+    at <- seq(first, min(n, first + chunk - 1))
+    rows <- pairs(at)
+    values <- values_at(x, rows$i, rows$j)
+    for (p in seq_along(k)) out[at + (p - 1) * n] <- values[, k[p]]
+  }
+  out
+}
+
+# The values at the pairs of rows (i[1], j[1]), (i[2], j[2]), ...: a matrix with one column for each
+# component. All variables become variables of i, with rows repeated, and nothing is left to sum.
+values_at <- function(x, i, j) {
+  data <- part(x, "data")
+  kind <- part(x, "kind")
+  for (k in which(kind == "Vi")) data[[k]] <- data[[k]][i, , drop = FALSE]
+  for (k in which(kind == "Vj")) data[[k]] <- data[[k]][j, , drop = FALSE]
+  pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data)
+  out <- reduce(pairs, "Sum", "j")
+  if (all(kind == "Pm")) out <- out[rep(1L, length(i)), , drop = FALSE]
+  if (part(x, "logical")) out != 0 else out
+}
+
+# With matrices that lie on a GPU copied back.
+on_host <- function(x) {
+  data <- part(x, "data")
+  if (!any(vapply(data, is_gpu, NA))) return(x)
+  of_variables(x, "", part(x, "kind"), lapply(data, function(v) if (is_gpu(v)) gpu_values(v) else v))
+}
+
+# ---- names ---------------------------------------------------------------------------------------
+
+#' @export
+dimnames.LazyTensor <- function(x) {
+  names <- list(row_names(x, "Vi"), row_names(x, "Vj"), NULL)
+  if (length(unlist(names))) names
+}
+
+# Those of the first matrix of that kind that has row names.
+row_names <- function(x, kind) {
+  for (v in part(x, "data")[part(x, "kind") == kind])
+    if (!is.null(names <- dimnames(v)[[1L]])) return(names)
+}
+
+with_names <- function(x, rows, columns = NULL) {
+  if (!is.null(rows) || !is.null(columns)) dimnames(x) <- list(rows, columns)
+  x
+}

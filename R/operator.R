@@ -1,0 +1,347 @@
+# Operators of LazyTensors: reductions that are asked for, computed now or later, and what is made
+# of them.
+#
+# A reduction is one more definition of the table of a LazyTensor, and so is a derivative of it:
+# text for the engine, which does the rest. An operator is a function around a "state", plain data:
+#   table, leaves, data, kind   as in a LazyTensor
+#   roots     identifiers of its results
+#   complex   for each result, whether its columns are parts of complex numbers
+#   shapes    for each result, its shape if it is an array; see output_of()
+#   options   what the call said about how to compute
+
+# The value op(operands, literals) as a result.
+operator_state <- function(op, operands, literals = NULL, complex = FALSE, options = NULL) {
+  state <- merge_all(operands)
+  node <- add_node(state$table, op, vapply(operands, root_of, ""), literals, inline = TRUE)
+  list(table = node$table, leaves = state$leaves, data = state$data, kind = state$kind,
+       roots = node$id, complex = complex, options = options)
+}
+
+operator_text <- function(state) formula_text(state, state$roots)
+
+# Kind, dimension and shape of the result, see output_of().
+output_of_state <- function(state) {
+  output <- output_of(new_program(operator_text(state), declarations_of_leaves(state),
+                                  state$options))
+  if (length(state$shapes)) output$shape <- state$shapes[[1L]]
+  output
+}
+
+compute <- function(state) {
+  program <- list(text = operator_text(state), declarations = declarations_of_leaves(state),
+                  options = state$options)
+  if (get_options()$formula_only)
+    throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
+          " with ", paste(program$declarations, collapse = ", "))
+  out <- run_arranged(program, lapply(state$data, interleaved))
+  if (length(state$roots) == 1L) return(as_result(out, state$complex, state$shapes[[1L]]))
+  lapply(seq_along(out), function(k) as_result(out[[k]], state$complex[k], state$shapes[[k]]))
+}
+
+as_result <- function(out, complex, shape) if (complex) complex_matrix(out) else shaped(out, shape)
+
+new_lazy_operator <- function(state) {
+  force(state)
+  structure(function() compute(state), class = "LazyOperator")
+}
+
+# The state of an operator that has one result, so that it can be differentiated.
+differentiable_state <- function(op) {
+  state <- if (inherits(op, "LazyOperator")) environment(op)$state
+  if (is.null(state))
+    throw("argument", "`op` is ", describe(op), ": expected a reduction with call = FALSE, such as ",
+          "sum(x, \"j\", call = FALSE)", if (is.function(op)) "; operators of keops_kernel() have ",
+          if (is.function(op)) "keops_grad() and keops_jvp()")
+  if (length(state$roots) != 1L)
+    throw("argument", "`op` has ", length(state$roots), " results: expected an operator with one")
+  state
+}
+
+#' @export
+format.LazyOperator <- function(x, ...) {
+  state <- environment(x)$state
+  c("<LazyOperator> compute it by calling it: op()",
+    paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
+    if (length(state$options))
+      paste0("options: ", paste(names(state$options), vapply(state$options, option_text, ""),
+                                sep = " = ", collapse = ", ")))
+}
+
+#' @export
+print.LazyOperator <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+# ---- derivatives ---------------------------------------------------------------------------------
+
+#' Derivatives of reductions of LazyTensors
+#'
+#' A reduction with `call = FALSE` is an operator: a function without arguments that computes it.
+#' These functions compute its derivatives, exactly and without storing anything of the size of all
+#' pairs, with respect to any of the variables that it was made from. With `call = FALSE` they give
+#' operators again, for derivatives of higher order.
+#'
+#' @param op an operator: a reduction such as `sum(x, "j", call = FALSE)`, or what one of
+#'   these functions gives with `call = FALSE` (`value_and_gradient()`: excluded).
+#' @param wrt the variable: a LazyTensor made by [Vi()], [Vj()], [Pm()] or [LazyTensor()] that the
+#'   operator was made from, or a list of several.
+#' @param cotangent a matrix or a LazyTensor of the shape of the operator's result (or of one
+#'   column, or a number: the same for all columns or everywhere): the gradient is that of
+#'   `sum(cotangent * op())`. `NULL` stands for 1 when the result has one column. Of K-minima with
+#'   several components, an array n x K x D is taken too. A LazyTensor may itself depend on
+#'   variables; further derivatives see that.
+#' @param direction a matrix or a LazyTensor of the shape of the variable; a list of as many as
+#'   there are variables, along all of which together the derivative is taken.
+#' @param call `FALSE` for an operator.
+#'
+#' @return `gradient()`: a matrix of the shape of the variable, one row for a parameter; for a list
+#'   `wrt` a list of them, with its names. For a complex variable a complex matrix: the derivatives
+#'   by real and imaginary parts. `jvp()`: the derivative of the result along `direction`, of the
+#'   shape of the result (of its values, for pairs of values and positions).
+#'   `value_and_gradient()`: a list of `value`, as `op()` gives it, and `gradient`, as `gradient()`
+#'   gives it; computed together, the kernel once.
+#' @seealso [keops_grad()] for operators from formulas, [reductions].
+#' @examples
+#' x <- Vi(matrix(runif(30), ncol = 3))
+#' y <- Vj(matrix(runif(60), ncol = 3))
+#' s <- Pm(2)
+#' op <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
+#' op()
+#' gradient(op, wrt = x)
+#' gradient(op, wrt = list(y = y, s = s), cotangent = matrix(1:10))
+#' jvp(op, wrt = s, direction = 1)
+#' # a second derivative
+#' op |> gradient(wrt = x, call = FALSE) |> gradient(wrt = s, cotangent = x)
+#' @export
+gradient <- function(op, wrt, cotangent = NULL, call = TRUE) {
+  check_flag(call, "call")
+  state <- differentiable_state(op)
+  new <- with_gradients(state, wrt, cotangent)
+  if (call) name_gradients(compute(new), wrt) else new_lazy_operator(new)
+}
+
+#' @rdname gradient
+#' @export
+value_and_gradient <- function(op, wrt, cotangent = NULL) {
+  state <- differentiable_state(op)
+  new <- with_gradients(state, wrt, cotangent, values = TRUE)
+  out <- compute(new)
+  list(value = out[[1L]], gradient = name_gradients(if (is.LazyTensor(wrt)) out[[2L]] else out[-1L],
+                                                    wrt))
+}
+
+#' @rdname gradient
+#' @export
+jvp <- function(op, wrt, direction, call = TRUE) {
+  check_flag(call, "call")
+  state <- differentiable_state(op)
+  ids <- variables_of(wrt, state)
+  if (is.LazyTensor(wrt)) direction <- list(direction)
+  else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(ids))
+    throw("argument", "`direction` is ", describe(direction), ": expected a list of ", length(ids),
+          ", one for each variable of `wrt`")
+  shapes <- list(output_of_state(state)$shape)
+  root <- state$roots
+  for (k in seq_along(ids)) {
+    u <- direction_along(direction[[k]], state, ids[k])
+    state <- merged_state(state, u)
+    state <- with_node(state, "Diff", c(root, ids[k], root_of(u)))
+    if (k > 1L) state <- with_node(state, "Add", c(sum, state$roots))
+    sum <- state$roots
+  }
+  state$shapes <- shapes
+  if (call) compute(state) else new_lazy_operator(state)
+}
+
+# `state` with the gradients by `wrt` as results, behind its own one if `values`.
+with_gradients <- function(state, wrt, cotangent, values = FALSE) {
+  ids <- variables_of(wrt, state)
+  if (length(ids) > 15L)
+    throw("argument", "`wrt` is a list of ", length(ids), ": expected at most 15 variables")
+  output <- output_of_state(state)
+  root <- state$roots
+  e <- cotangent_of(cotangent, output, state)
+  complex <- state$complex
+  state <- merged_state(state, e)
+  roots <- vapply(ids, function(id) {
+    state <<- with_node(state, "Grad", c(root, id, root_of(e)))
+    state$roots
+  }, "")
+  state$roots <- c(if (values) root, unname(roots))
+  state$complex <- c(if (values) complex, is_complex_leaf(state, ids))
+  state$shapes <- c(if (values) list(output$shape), vector("list", length(ids)))
+  state
+}
+
+# The state with the definitions of a LazyTensor added.
+merged_state <- function(state, x) {
+  merged <- merge_two(state, unclass(x))
+  state[c("table", "leaves", "data", "kind")] <- merged[c("table", "leaves", "data", "kind")]
+  state
+}
+
+with_node <- function(state, op, ids) {
+  node <- add_node(state$table, op, ids, inline = TRUE)
+  state$table <- node$table
+  state$roots <- node$id
+  state
+}
+
+is_complex_leaf <- function(state, ids)
+  vapply(state$data[state$leaves[ids]], is.complex, NA, USE.NAMES = FALSE)
+
+name_gradients <- function(out, wrt) {
+  if (is.LazyTensor(wrt)) return(out)
+  if (length(wrt) == 1L) out <- list(out)
+  names(out) <- names(wrt)
+  out
+}
+
+# Identifiers of the variables `wrt` among the leaves.
+variables_of <- function(wrt, state, name = "wrt") {
+  if (is.LazyTensor(wrt)) return(variable_of(wrt, state, name))
+  if (!is.list(wrt) || !length(wrt) || !all(vapply(wrt, is.LazyTensor, NA)))
+    throw("argument", "`", name, "` is ", describe(wrt), ": expected a LazyTensor made by Vi(), ",
+          "Vj() or Pm(), or a list of them")
+  ids <- vapply(wrt, variable_of, "", state, name)
+  if (anyDuplicated(state$leaves[ids])) throw("argument", "`", name, "` has a variable twice")
+  unname(ids)
+}
+
+variable_of <- function(x, state, name) {
+  if (length(part(x, "table")) || length(part(x, "data")) != 1L)
+    throw("argument", "`", name, "` was computed from other LazyTensors: expected a variable, as ",
+          "Vi(), Vj() or Pm() make it")
+  id <- root_of(x)
+  if (id %in% names(state$leaves)) return(id)
+  place <- .Call(C_match_objects, part(x, "data"), part(x, "kind"), state$data, state$kind)
+  if (place > 0L) return(names(state$leaves)[match(place, state$leaves)])
+  throw("argument", "`", name, "` is no variable of the reduction: expected one of the LazyTensors ",
+        "that it was made from")
+}
+
+# ---- cotangents and directions -------------------------------------------------------------------
+
+# The cotangent as a LazyTensor of the kind and the dimension of the result.
+cotangent_of <- function(e, output, state) {
+  kept <- output$kind
+  rows <- if (kept == "Pm") 1L else row_count(state, kept)
+  dim <- output$dim / (1L + state$complex)
+  if (is.null(e)) {
+    if (dim != 1L)
+      throw("argument", "`cotangent` is missing: expected one with ", dim, " columns; it may be ",
+            "missing where the result has one column")
+    e <- 1
+  }
+  if (!is.LazyTensor(e)) e <- as_variable(e, "cotangent", kept, rows, dim, output$shape)
+  check_fits(e, "cotangent", kept, rows, c(dim, 1L), state$complex)
+  if (state$complex) e <- as_complex_lazy(e)
+  if (part(e, "dimres") == dim) e
+  else define("RepeatAll", list(e), dim, dimres = dim, complex = state$complex)
+}
+
+direction_along <- function(u, state, id) {
+  place <- state$leaves[[id]]
+  x <- state$data[[place]]
+  kind <- state$kind[place]
+  dim <- if (kind == "Pm") length(x) else ncol(x)
+  if (!is.LazyTensor(u))
+    u <- as_variable(u, "direction", kind, if (kind == "Pm") 1L else nrow(x), dim)
+  check_fits(u, "direction", kind, if (kind == "Pm") 1L else nrow(x), dim, is.complex(x))
+  if (is.complex(x)) as_complex_lazy(u) else u
+}
+
+# Plain numbers as a variable: rows x dim, or one number for everything. `shape`: see output_of().
+as_variable <- function(x, name, kind, rows, dim, shape = NULL) {
+  if (!is_gpu(x)) {
+    if (length(shape) && length(dim(x)) == 3L && identical(dim(x), c(as.integer(rows), shape)))
+      x <- matrix(aperm(x, c(1L, 3L, 2L)), ncol = prod(shape))
+    x <- plain_numbers(x, name, complex_too = TRUE)
+    if (length(x) == 1L) x <- matrix(x, rows, dim)
+    else if (is.null(dim(x))) x <- matrix(x, if (kind == "Pm") 1L else length(x))
+  }
+  if (length(dim(x)) != 2L || nrow(x) != rows || !ncol(x) %in% c(dim, 1L))
+    throw("shape", "`", name, "` is ", describe(x), ": expected a matrix of ", rows, " x ", dim)
+  leaf(if (kind == "Pm") as.vector(x) else x, kind)
+}
+
+check_fits <- function(x, name, kind, rows, dims, complex) {
+  kinds <- setdiff(part(x, "kind"), "Pm")
+  if (length(setdiff(kinds, kind)))
+    throw("shape", "`", name, "` depends on ", paste(substring(kinds, 2L), collapse = " and "),
+          ": expected a LazyTensor ",
+          if (kind == "Pm") "of parameters" else paste("of index", substring(kind, 2L)))
+  if (length(kinds) && row_count(x, kind) != rows)
+    throw("shape", "`", name, "` has ", row_count(x, kind), " rows: expected ", rows)
+  if (!part(x, "dimres") %in% dims)
+    throw("shape", "`", name, "` has dimension ", part(x, "dimres"), ": expected ", dims[1L])
+  if (part(x, "complex") && !complex)
+    throw("argument", "`", name, "` is complex: expected real numbers")
+}
+
+# ---- RKeOps' gradient ----------------------------------------------------------------------------
+
+#' Gradient of a reduction of a LazyTensor
+#'
+#' The function of RKeOps: the gradient of `sum(gradin * reduction.LazyTensor(f, opstr, index))`.
+#' [gradient()] says the same of any reduction.
+#'
+#' @param f a LazyTensor.
+#' @param gradin a LazyTensor of the index that is left, of the dimension of the reduction's result
+#'   or of dimension 1: the same factor for all components.
+#' @param opstr name of the reduction, such as `"Sum"`.
+#' @param var the variable: one of those that `f` was made from (a LazyTensor), its name in
+#'   `f$args`, or its position there, counted from 0.
+#' @param index `"i"` or `"j"`: the index that is reduced.
+#' @param ... how to compute: see [reductions].
+#' @return A matrix of the shape of the variable's, one row for a parameter; complex if the variable
+#'   is: then with the derivatives by real and imaginary parts as its parts.
+#' @examples
+#' x_i <- Vi(matrix(runif(30), ncol = 3))
+#' y_j <- Vj(matrix(runif(60), ncol = 3))
+#' eta_i <- Vi(matrix(1, 10, 1))
+#' grad(exp(-sqdist(x_i, y_j)), eta_i, "Sum", var = x_i, index = "j")
+#' @export
+grad <- function(f, gradin, opstr, var, index, ...) {
+  check_lazy(f, "f")
+  check_lazy(gradin, "gradin")
+  check_index(index)
+  left <- if (index == "j") "Vi" else "Vj"
+  if (!all(part(gradin, "kind") %in% c(left, "Pm")) || !left %in% part(gradin, "kind"))
+    throw("argument", "`gradin` is expected to depend on ", substring(left, 2L), " and not on ",
+          index, ", the index that is reduced")
+  options <- call_options(...)
+  state <- reduction_state(f, opstr, index, options = options$options)
+  new <- with_gradients(state, leaf_named(var, f), gradin)
+  if (options$call) compute(new) else new_lazy_operator(new)
+}
+
+# A variable of f from its name or its position from 0.
+leaf_named <- function(var, f) {
+  if (is.LazyTensor(var)) {
+    variable_of(var, unclass(f), "var")
+    return(var)
+  }
+  n <- length(part(f, "data"))
+  if (is_string(var)) {
+    names <- paste0("V", seq_len(n) - 1L)
+    if (!var %in% names)
+      throw("argument", "`var` is \"", var, "\", which is no variable of `f`",
+            suggestion(var, names))
+    var <- match(var, names) - 1L
+  }
+  place <- check_count(var, "var", from = 0L, to = n - 1L) + 1L
+  leaf_at(f, place)
+}
+
+# The variable of which the data are element `place`.
+leaf_at <- function(f, place) {
+  id <- names(part(f, "leaves"))[match(place, part(f, "leaves"))]
+  x <- part(f, "data")[[place]]
+  kind <- part(f, "kind")[place]
+  leaves <- 1L
+  names(leaves) <- id
+  new_lazytensor(id, list(), leaves, list(x), kind, if (kind == "Pm") length(x) else ncol(x),
+                 complex = is.complex(x))
+}

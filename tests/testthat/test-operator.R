@@ -1,0 +1,185 @@
+# Operators of LazyTensors: reductions with call = FALSE, options of one call, derivatives.
+
+old <- rkeops_use_float64()
+set.seed(5)
+X <- matrix(rnorm(15), 5)
+Y <- matrix(rnorm(21), 7)
+B <- matrix(rnorm(7))
+E <- matrix(rnorm(5))
+x <- Vi(X)
+y <- Vj(Y)
+b <- Vj(B)
+s <- Pm(2)
+op <- sum(exp(-s * sqdist(x, y)) * b, "j", call = FALSE)
+
+squared <- function(X, Y) outer(rowSums(X^2), rowSums(Y^2), "+") - 2 * X %*% t(Y)
+plain <- function(X, Y, B, s) exp(-s * squared(X, Y)) %*% B
+
+# Central differences in double: errors of h^2 times third derivatives of order 10, and of
+# 2^-52 / h times values of order 10.
+step_size <- 2^-17
+near <- function(got, expected) expect_lt(max(abs(got - expected)), 1e-7)
+numeric_gradient <- function(f, at) {
+  at[] <- vapply(seq_along(at), function(k) {
+    e <- replace(0 * at, k, step_size)
+    (f(at + e) - f(at - e)) / (2 * step_size)
+  }, 0)
+  as.matrix(at)
+}
+
+test_that("call = FALSE gives an operator that computes when it is called", {
+  expect_s3_class(op, "LazyOperator")
+  expect_true(is.function(op))
+  near(op(), plain(X, Y, B, 2))
+  expect_identical(op(), sum(exp(-s * sqdist(x, y)) * b, "j"))
+  expect_output(print(op), "Sum_Reduction.*V1=Vi\\(3\\), 5 rows")
+  expect_output(print(sum(x, "j", call = FALSE, precision = "float32")), "precision = float32")
+})
+
+test_that("each reduction gives an operator with the result of its direct call", {
+  D <- (x[1] - y[1])^2
+  calls <- list(
+    function(...) sum(D, "j", ...), function(...) min(D, "i", ...), function(...) max(D, "j", ...),
+    function(...) argmin(D, "j", ...), function(...) argmax(D, "j", ...),
+    function(...) sum_reduction(D, "i", ...), function(...) min_argmin(D, "j", ...),
+    function(...) max_argmax_reduction(D, "j", ...), function(...) Kmin(D, 2, "j", ...),
+    function(...) argKmin(D, 2, "j", ...), function(...) Kmin_argKmin(D, 2, "j", ...),
+    function(...) logsumexp(D, "j", ...), function(...) logsumexp(D, "j", y, ...),
+    function(...) sumsoftmaxweight(D, "j", y, ...),
+    function(...) reduction.LazyTensor(D, "Sum", "j", ...))
+  for (f in calls) expect_identical(f(call = FALSE)(), f())
+})
+
+test_that("options of one call hold for it only", {
+  before <- get_rkeops_options()
+  K <- exp(-s * sqdist(x, y))
+  exact <- matrix(rowSums(exp(-2 * squared(X, Y))))
+  single <- sum(K, "j", precision = "float32")
+  expect_gt(max(abs(single - exact)), 0)
+  expect_lt(max(abs(single / exact - 1)), 64 * 2^-24) # exponents up to 30 are rounded to float32
+  expect_lt(max(abs(sum(K, "j", precision = "float64") / exact - 1)), 2^-44)
+  tenth <- 13421773 * 2^-27 # as float32
+  terms <- Vj(matrix(tenth, 1e5))
+  error_of <- function(...) abs(sum(terms, "j", precision = "float32", ...)[1L] - 1e5 * tenth)
+  rough <- error_of(accumulator = "float32", sum_scheme = "direct_sum")
+  expect_lt(error_of(accumulator = "float32", sum_scheme = "kahan_scheme"), rough / 100)
+  expect_lt(error_of(accumulator = "float64", sum_scheme = "direct_sum"), rough / 100)
+  expect_error(sum(K, "j", backend = "GPU", device = 99), class = "rkeops_error_device")
+  expect_identical(sum(K, "j", backend = "CPU"), sum(K, "j"))
+  expect_identical(get_rkeops_options(), before)
+  args <- c("x=Vi(3)", "y=Vj(3)")
+  text <- "Sum_Reduction(Exp(-2*SqDist(x,y)), j)"
+  expect_identical(keops_kernel(text, args, precision = "float32")(list(X, Y)),
+                   with_options(list(precision = "float32"), keops_kernel(text, args)(list(X, Y))))
+})
+
+test_that("an operator keeps its options for its derivatives", {
+  single <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE, precision = "float32")
+  double <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
+  expect_identical(gradient(single, x), with_options(list(precision = "float32"),
+                                                      gradient(double, x)))
+  expect_false(identical(gradient(single, x), gradient(double, x)))
+})
+
+test_that("gradients by every kind of variable are those of differences", {
+  got <- gradient(op, list(x = x, y, b = b, s = s), E)
+  expect_named(got, c("x", "", "b", "s"))
+  near(got$x, numeric_gradient(function(X) sum(E * plain(X, Y, B, 2)), X))
+  near(got[[2L]], numeric_gradient(function(Y) sum(E * plain(X, Y, B, 2)), Y))
+  near(got$b, numeric_gradient(function(B) sum(E * plain(X, Y, B, 2)), B))
+  near(got$s, numeric_gradient(function(s) sum(E * plain(X, Y, B, s)), 2))
+  expect_identical(gradient(op, s, E), got$s)
+  expect_identical(gradient(op, x, Vi(E)), got$x)
+  expect_identical(gradient(op, Vi(X), E), got$x) # the same matrix is the same variable
+  expect_equal(gradient(op, x), gradient(op, x, rep(1, 5)))
+  expect_equal(gradient(op, x, 2), 2 * gradient(op, x))
+})
+
+test_that("values and gradients come together", {
+  both <- value_and_gradient(op, list(x = x, s = s), E)
+  expect_equal(both$value, op(), tolerance = 1e-14)
+  expect_equal(both$gradient, gradient(op, list(x = x, s = s), E), tolerance = 1e-13)
+  expect_equal(value_and_gradient(op, s)$gradient, gradient(op, s), tolerance = 1e-13)
+  nearest <- value_and_gradient(min_argmin(sqdist(x, y), "j", call = FALSE), x)
+  expect_identical(nearest$value, min_argmin(sqdist(x, y), "j"))
+  near(nearest$gradient, 2 * (X - Y[nearest$value[[2L]], ]))
+})
+
+test_that("jvp is the derivative along a direction, or several", {
+  h <- step_size
+  near(jvp(op, s, 1), (plain(X, Y, B, 2 + h) - plain(X, Y, B, 2 - h)) / (2 * h))
+  near(jvp(op, list(s, x, b), list(0.5, x, 0)),
+       (plain(X * (1 + h), Y, B, 2 + h / 2) - plain(X * (1 - h), Y, B, 2 - h / 2)) / (2 * h))
+  expect_equal(sum(E * jvp(op, y, Y)), sum(Y * gradient(op, y, E)), tolerance = 1e-12)
+})
+
+test_that("derivatives can be differentiated, also through a cotangent", {
+  first <- function(s) gradient(sum(exp(-Pm(s) * sqdist(x, y)) * b, "j", call = FALSE), x, E)
+  near(op |> gradient(x, E, call = FALSE) |> gradient(s, cotangent = X),
+       numeric_gradient(function(s) sum(X * first(s)), 2))
+  near(op |> gradient(x, s * Vi(E), call = FALSE) |> gradient(s, cotangent = x),
+       numeric_gradient(function(s) sum(X * s * first(s)), 2))
+  near(op |> gradient(s, E, call = FALSE) |> jvp(s, 1),
+       numeric_gradient(function(s) sum(E * (-squared(X, Y) * exp(-s * squared(X, Y))) %*% B), 2))
+})
+
+test_that("gradients of a function called twice keep their variables apart", {
+  # The byte-code compiler makes one object of equal constants.
+  f <- compiler::cmpfun(function() {
+    p <- Pm(0.5)
+    q <- Pm(0.5)
+    gradient(sum(p * x + q * y, "j", call = FALSE), p, matrix(1, 5, 3))
+  })
+  expect_equal(f(), matrix(7 * sum(X)))
+})
+
+test_that("K-minima with several components take and give arrays", {
+  k <- Kmin((x - y)^2, 2, "j", call = FALSE)
+  e <- array(rnorm(30), c(5, 2, 3))
+  at <- function(Y) sum(e * Kmin((x - Vj(Y))^2, 2, "j"))
+  near(gradient(k, y, e), numeric_gradient(at, Y))
+  expect_identical(dim(jvp(k, y, Y)), c(5L, 2L, 3L))
+  near(sum(e * jvp(k, y, Y)), sum(Y * gradient(k, y, e)))
+})
+
+test_that("complex variables have complex gradients", {
+  Z <- matrix(complex(real = rnorm(5), imaginary = rnorm(5)))
+  z <- Vi(Z)
+  f <- sum(exp(z) * y[1], "j", call = FALSE)
+  # real part of the sum: its derivatives by real and imaginary parts
+  got <- gradient(f, z)
+  near(Re(got), Re(exp(Z)) * sum(Y[, 1]))
+  near(Im(got), -Im(exp(Z)) * sum(Y[, 1]))
+  near(gradient(f, y, 1i)[, 1], rep(sum(Im(exp(Z))), 7))
+  near(jvp(f, z, 1i), 1i * exp(Z) * sum(Y[, 1]))
+})
+
+test_that("what cannot be differentiated, or does not fit, is refused", {
+  refused <- function(code, kind, text)
+    expect_error(code, text, fixed = TRUE, class = paste0("rkeops_error_", kind))
+  refused(gradient(sum, x), "argument", "`op`")
+  refused(gradient(value_and_gradient, x), "argument", "call = FALSE")
+  refused(gradient(op, x + 1), "argument", "`wrt`")
+  refused(gradient(op, Vi(X + 0)), "argument", "`wrt`")
+  refused(gradient(op, list()), "argument", "`wrt`")
+  refused(gradient(op, list(x, x)), "argument", "twice")
+  refused(gradient(op, x, 1:3), "shape", "5 x 1")
+  refused(gradient(op, x, b), "shape", "depends on j")
+  refused(gradient(op, x, Vi(X[1:4, 1, drop = FALSE])), "shape", "expected 5")
+  refused(gradient(op, x, 1i), "argument", "complex")
+  refused(gradient(op, x, "a"), "argument", "`cotangent`")
+  refused(gradient(sum(x * s, "j", call = FALSE), x), "argument", "3 columns")
+  refused(gradient(gradient(op, list(x, y), call = FALSE), x), "argument", "2 results")
+  refused(gradient(op, x, call = NA), "argument", "`call`")
+  refused(jvp(op, x, 1:2), "shape", "5 x 3")
+  refused(jvp(op, list(x, y), X), "argument", "`direction`")
+  refused(keops_grad(op, 0), "argument", "gradient()")
+  refused(sum(x, "j", presision = "float64"), "argument", "did you mean `precision`?")
+  refused(sum(x, "j", precision = "half"), "argument", "`precision`")
+  refused(sum(x, call = FALSE), "argument", "`index`")
+  refused(sum(x, "j", TRUE), "argument", "`sum`")
+  refused(argmin(x, "j", TRUE), "argument", "without a name")
+  refused(keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)", call = FALSE), "argument", "`call`")
+})
+
+set_rkeops_options(old)
