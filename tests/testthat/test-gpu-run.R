@@ -255,3 +255,25 @@ test_that("a GPU newer than NVRTC works, one that is too old for it is an error"
   older <- got(capability = 50, archs = "75,80,90")
   expect_match(paste(unlist(older), collapse = " "), "NVRTC|compute capability")
 })
+
+test_that("one call of a LazyTensor can be computed on a GPU, and differentiated there", {
+  got <- on_gpu({
+    K <- exp(-sqdist(Vi(x), Vj(y))) * Vj(b)
+    there <- sum(K, "j", backend = "GPU", device = 0)
+    op <- sum(K, "j", call = FALSE, backend = "GPU")
+    before <- get_rkeops_options()
+    rkeops_use_gpu()
+    x_there <- Vi(to_gpu(x))
+    set_rkeops_options(before)
+    resident <- sum(exp(-sqdist(x_there, Vj(y))) * Vj(b), "j", call = FALSE, backend = "GPU")
+    list(there = there, here = sum(K, "j"), backend = get_rkeops_option("backend"),
+         gradient = gradient(op, Vi(x)), on_cpu = gradient(sum(K, "j", call = FALSE), Vi(x)),
+         resident = gradient(resident, x_there))
+  }, gauss_values())
+  # sums of 150 terms up to 1, with a few float32 roundings of each
+  near <- function(a, b) expect_lt(max(abs(a - b)), 150 * 16 * 2^-24)
+  near(got$there, got$here)
+  expect_identical(got$backend, if (on_gpu_machine()) "GPU" else "CPU")
+  near(got$gradient, got$on_cpu)
+  expect_identical(got$resident, got$gradient)
+})
