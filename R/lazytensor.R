@@ -31,14 +31,20 @@ part <- function(x, name) .subset2(x, name)
 #' LazyTensors makes a formula, nothing more; a reduction such as `sum(x, index = "j")` or
 #' `x %*% b` computes.
 #'
+#' A matrix that is given twice for the same index is one variable; parameters are one variable only
+#' where they are the same LazyTensor. [gradient()] differentiates with respect to variables.
+#'
 #' @param x a numeric or complex matrix with one row for each i (`Vi()`, index `"i"`) or each j
 #'   (`Vj()`, index `"j"`), or a number or vector: a parameter, the same for all pairs. A data.frame
-#'   of numbers is converted. [to_gpu()] of real ones is taken too.
+#'   of numbers and matrices of packages Matrix and float are converted, factors and texts refused.
+#'   [to_gpu()] of real numbers is taken too. Row names are kept for results that look like
+#'   matrices, see [values].
 #' @param index `"i"`, `"j"`, or `NA` for a parameter.
 #' @param is_complex `TRUE` to take real numbers as complex ones; see [complex-numbers].
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
 #'   depend on the index) and dimension. It has the elements `formula`, `args`, `data` and
 #'   `dimres`.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
 #' y <- matrix(runif(60), ncol = 3)
@@ -48,7 +54,8 @@ part <- function(x, name) .subset2(x, name)
 #' @export
 LazyTensor <- function(x, index = NA, is_complex = FALSE) {
   if (length(index) != 1L || !(is.na(index) || index %in% c("i", "j")))
-    throw("argument", "`index` is ", describe(index), ": expected \"i\", \"j\" or NA")
+    throw("argument", "`index` is ", describe(index),
+          if (is_string(index)) suggestion(index, c("i", "j")), ": expected \"i\", \"j\" or NA")
   if (is.na(index)) parameter(x, is_complex)
   else indexed(x, if (index == "i") "Vi" else "Vj", is_complex)
 }
@@ -88,7 +95,11 @@ leaf_numbers <- function(x, is_complex, is_matrix = TRUE) {
     return(check_not_lost(x))
   }
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
-  if (!plain || !is_matrix) x <- plain_numbers(x, "x", is_matrix, complex_too = TRUE)
+  if (!plain || !is_matrix) {
+    names <- if (is_matrix) names_of(x)[[1L]]
+    x <- plain_numbers(x, "x", is_matrix, complex_too = TRUE)
+    if (length(dim(x)) == 2L) rownames(x) <- names
+  }
   if (is_complex && !is.complex(x)) x + 0i else x
 }
 
@@ -163,10 +174,12 @@ merge_all <- function(operands) {
   merged
 }
 
-# Leaves with the same identifier, and those that are the same R object, become one.
-merge_two <- function(x, y) {
+# Leaves with the same identifier, and those that are the same R object unless `distinct`, become
+# one.
+merge_two <- function(x, y, distinct = FALSE) {
   known <- match(names(y$leaves), names(x$leaves), 0L)
-  place <- .Call(C_match_objects, y$data, y$kind, x$data, x$kind)
+  place <- if (distinct) integer(length(y$data))
+           else .Call(C_match_objects, y$data, y$kind, x$data, x$kind)
   place[y$leaves[known > 0L]] <- x$leaves[known]
   new <- place == 0L
   if (any(new)) {
@@ -234,7 +247,14 @@ ifelse_int <- function(test, yes, no) {
     return(switch(name, formula = paste0("IntCst(", number_text(part(x, "data")[[1L]]), ")"),
                   args = character(), data = list()))
   switch(name, formula = formula_of(x), args = declarations_of_leaves(unclass(x)),
-         data = lapply(part(x, "data"), interleaved), part(x, name))
+         data = lapply(part(x, "data"), interleaved), check_element(part(x, name), name, x))
+}
+
+check_element <- function(value, name, x) {
+  if (is.null(value))
+    throw("argument", "a LazyTensor has no element `", name, "`", suggestion(name, names(x)),
+          ": expected one of ", paste0("`", names(x), "`", collapse = ", "))
+  value
 }
 
 #' @export
@@ -288,9 +308,10 @@ str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
 #' @param object a LazyTensor.
 #' @param ... not used.
 #' @return A list of class `summary.LazyTensor` that prints: `dim`, c(M, N, D); `type`, `"real"`,
-#'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name, kind,
-#'   rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of the
-#'   values.
+#'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name,
+#'   kind, rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of
+#'   the values.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
 #' summary(exp(-sum((Vi(x) - Vj(x))^2)))
@@ -337,6 +358,7 @@ print.summary.LazyTensor <- function(x, ...) {
 #'   `is.LazyVector()`: whether one of its variables is a parameter; `is.LazyMatrix()`: whether one
 #'   of its variables is indexed by i or j; `is.ComplexLazyParameter()`: whether it is one complex
 #'   number. `is.int()`: whether x is one whole number.
+#' @family functions of LazyTensors
 #' @examples
 #' is.LazyTensor(Pm(0.5))
 #' is.LazyParameter(Pm(0.5))
@@ -376,6 +398,7 @@ check_lazy <- function(x, name) {
 #'
 #' @param x a LazyTensor.
 #' @return The LazyTensor with i and j exchanged in each of its variables.
+#' @family functions of LazyTensors
 #' @examples
 #' dim(t(Vi(matrix(0, 3, 2))))
 #' @export
@@ -509,9 +532,13 @@ is.infinite.LazyTensor <- refuse_base("is.infinite", use_comparison)
 #' @export
 `dimnames<-.LazyTensor` <- refuse_base("dimnames<-", is_fixed)
 #' @export
+`length<-.LazyTensor` <- refuse_base("length<-", is_fixed)
+#' @export
 `levels<-.LazyTensor` <- refuse_base("levels<-", is_fixed)
 #' @rawNamespace S3method("is.na<-", LazyTensor)
 `is.na<-.LazyTensor` <- refuse_base("is.na<-", is_fixed)
+#' @export
+plot.LazyTensor <- refuse_base("plot", "use image(as.matrix(x)), a picture of the dense matrix")
 #' @export
 c.LazyTensor <- refuse_base("c", "use list() for a list of them, concat() to join components")
 #' @export

@@ -1,4 +1,4 @@
-# What a user of matrices expects of a LazyTensor: products, sums of rows and columns, and its values.
+# What a user of matrices expects of a LazyTensor: products, sums of rows and columns, values.
 #
 # crossprod(), tcrossprod() (before R 4.4), rowSums(), colSums(), rowMeans(), colMeans() and diag()
 # do not dispatch on S3 classes. They get S4 methods for ours, on the generics that the package
@@ -18,17 +18,17 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #' Matrix product with a LazyTensor
 #'
 #' A LazyTensor K of dimension 1 stands for an M x N matrix, which is never stored. `K %*% b` is its
-#' product with an R vector or matrix of N rows: the sums over j of `K * b`. `b %*% K` is the product
-#' from the left. `crossprod(K, a)` is `t(K) %*% a` and `tcrossprod(K, a)` is `K %*% t(a)`, from the
-#' left likewise. All are computed at once.
+#' product with an R vector or matrix of N rows: the sums over j of `K * b`. `b %*% K` is the
+#' product from the left. `crossprod(K, a)` is `t(K) %*% a` and `tcrossprod(K, a)` is `K %*% t(a)`,
+#' from the left likewise. All are computed at once.
 #'
 #' A matrix of [to_gpu()], of package Matrix or a data.frame of numbers is taken as a plain matrix.
 #' A plain vector is a column, or a row, as it fits. When K has dimension D > 1, its components are
 #' multiplied by the columns of b as `*` does.
 #'
-#' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the same
-#' as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that over j,
-#' where one of both does not depend on the index that is kept: otherwise the result is a dense
+#' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the
+#' same as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that over
+#' j, where one of both does not depend on the index that is kept: otherwise the result is a dense
 #' matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
 #' `crossprod(K)` and a vector.
 #'
@@ -39,6 +39,7 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #'   `crossprod(K, a)`. Row names of the matrices that K was made of, and names of b, are kept as in
 #'   base R. Errors: of class `rkeops_error_shape` where numbers of rows do not fit or the result is
 #'   a dense matrix of all pairs.
+#' @family reductions of LazyTensors
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
 #' y <- matrix(runif(60), ncol = 3)
@@ -133,9 +134,8 @@ refuse_dense_product <- function(name, x, y) {
   index <- if (name == "crossprod") "j" else "i"
   size <- c(row_count(x, paste0("V", index)), row_count(y, paste0("V", index)))
   throw("shape", "the result is a dense ", size[1L], " x ", size[2L], " matrix: expected a factor ",
-        "that does not depend on ", index, "; products with a matrix v are computed from ",
-        if (name == "crossprod") "the right: crossprod(x, y %*% v)" else "the right: ",
-        if (name == "tcrossprod") "x %*% crossprod(y, v)")
+        "that does not depend on ", index, "; its product with v is ",
+        if (name == "crossprod") "crossprod(x, y %*% v)" else "x %*% crossprod(y, v)")
 }
 
 # ---- sums of rows and columns --------------------------------------------------------------------
@@ -152,6 +152,7 @@ refuse_dense_product <- function(name, x, y) {
 #'   `device`, see [reductions].
 #' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
 #'   made of. If x has dimension D > 1, a matrix with one column for each component.
+#' @family reductions of LazyTensors
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
 #' y <- matrix(runif(60), ncol = 3)
@@ -208,10 +209,11 @@ if (in_namespace) {
 #' @param mode as in base R.
 #' @param ... not used.
 #' @return Numbers, complex numbers, or logical values of comparisons. `as.matrix()`: an M x N
-#'   matrix; `as.array()`: an array M x N x D; `as.vector()`, `as.numeric()`: its elements. M or N is
-#'   1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns. They
+#'   matrix; `as.array()`: an array M x N x D; `as.vector()`, `as.numeric()`: its elements. M or N
+#'   is 1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns. They
 #'   have the row names of the matrices that x was made of. Errors: of class `rkeops_error_memory`
 #'   if the result takes more than `max_size`.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(runif(6), ncol = 2)
 #' y <- matrix(runif(8), ncol = 2)
@@ -229,8 +231,8 @@ NULL
 #' @export
 as.matrix.LazyTensor <- function(x, ..., max_size = 2^30) {
   if (part(x, "dimres") != 1L)
-    throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as x[1]; ",
-          "as.array(x) has all components")
+    throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as ",
+          "x[1]; as.array(x) has all components")
   out <- as.array(x, max_size = max_size)
   names <- dimnames(out)[1:2]
   array(out, dim(out)[1:2], names)
@@ -339,7 +341,8 @@ values_at <- function(x, i, j) {
 on_host <- function(x) {
   data <- part(x, "data")
   if (!any(vapply(data, is_gpu, NA))) return(x)
-  of_variables(x, "", part(x, "kind"), lapply(data, function(v) if (is_gpu(v)) gpu_values(v) else v))
+  of_variables(x, "host", part(x, "kind"),
+               lapply(data, function(v) if (is_gpu(v)) gpu_values(v) else v))
 }
 
 # ---- names ---------------------------------------------------------------------------------------

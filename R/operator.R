@@ -90,7 +90,7 @@ print.LazyOperator <- function(x, ...) {
 #'   column, or a number: the same for all columns or everywhere): the gradient is that of
 #'   `sum(cotangent * op())`. `NULL` stands for 1 when the result has one column. Of K-minima with
 #'   several components, an array n x K x D is taken too. A LazyTensor may itself depend on
-#'   variables; further derivatives see that.
+#'   variables, and further derivatives see that; plain numbers are constants.
 #' @param direction a matrix or a LazyTensor of the shape of the variable; a list of as many as
 #'   there are variables, along all of which together the derivative is taken.
 #' @param call `FALSE` for an operator.
@@ -102,6 +102,7 @@ print.LazyOperator <- function(x, ...) {
 #'   `value_and_gradient()`: a list of `value`, as `op()` gives it, and `gradient`, as `gradient()`
 #'   gives it; computed together, the kernel once.
 #' @seealso [keops_grad()] for operators from formulas, [reductions].
+#' @family derivatives
 #' @examples
 #' x <- Vi(matrix(runif(30), ncol = 3))
 #' y <- Vj(matrix(runif(60), ncol = 3))
@@ -145,7 +146,7 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   root <- state$roots
   for (k in seq_along(ids)) {
     u <- direction_along(direction[[k]], state, ids[k])
-    state <- merged_state(state, u)
+    state <- merged_state(state, u, distinct = !is.LazyTensor(direction[[k]]))
     state <- with_node(state, "Diff", c(root, ids[k], root_of(u)))
     if (k > 1L) state <- with_node(state, "Add", c(sum, state$roots))
     sum <- state$roots
@@ -163,7 +164,7 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE) {
   root <- state$roots
   e <- cotangent_of(cotangent, output, state)
   complex <- state$complex
-  state <- merged_state(state, e)
+  state <- merged_state(state, e, distinct = !is.LazyTensor(cotangent))
   roots <- vapply(ids, function(id) {
     state <<- with_node(state, "Grad", c(root, id, root_of(e)))
     state$roots
@@ -174,9 +175,10 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE) {
   state
 }
 
-# The state with the definitions of a LazyTensor added.
-merged_state <- function(state, x) {
-  merged <- merge_two(state, unclass(x))
+# The state with the definitions of a LazyTensor added. Plain numbers are `distinct`: constants for
+# further derivatives, even when they are the same object as a variable.
+merged_state <- function(state, x, distinct) {
+  merged <- merge_two(state, unclass(x), distinct)
   state[c("table", "leaves", "data", "kind")] <- merged[c("table", "leaves", "data", "kind")]
   state
 }
@@ -297,6 +299,7 @@ check_fits <- function(x, name, kind, rows, dims, complex) {
 #' @param ... how to compute: see [reductions].
 #' @return A matrix of the shape of the variable's, one row for a parameter; complex if the variable
 #'   is: then with the derivatives by real and imaginary parts as its parts.
+#' @family derivatives
 #' @examples
 #' x_i <- Vi(matrix(runif(30), ncol = 3))
 #' y_j <- Vj(matrix(runif(60), ncol = 3))

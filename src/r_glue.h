@@ -57,6 +57,7 @@ arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, i
 /* The result of a program, or a list of its results; `outputs` is told where they are. */
 SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
                     rk_output *outputs);
+void arrays_plain_nan(const rk_program_info *info, const int64_t *rows, const rk_output *outputs);
 
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 

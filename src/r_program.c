@@ -121,7 +121,8 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
     status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
   }
   poll_end(&state);
-  if (status != RK_OK) result = status_failure(status, &error, found);
+  if (status == RK_OK) arrays_plain_nan(info, rows, outputs);
+  else result = status_failure(status, &error, found);
   UNPROTECT(2);
   return result;
 }

@@ -123,6 +123,18 @@ test_that("derivatives can be differentiated, also through a cotangent", {
        numeric_gradient(function(s) sum(E * (-squared(X, Y) * exp(-s * squared(X, Y))) %*% B), 2))
 })
 
+test_that("plain numbers are constants, also where they are the data of a variable", {
+  e <- Vi(E)
+  f <- sum(exp(-s * sqdist(x, y)) * e, "j", call = FALSE)
+  second <- function(cotangent)
+    f |> gradient(x, cotangent, call = FALSE) |> gradient(e, cotangent = X)
+  expect_equal(second(E), second(E + 0), tolerance = 1e-14)
+  expect_gt(max(abs(second(E) - second(e))), 1e-3)
+  along <- function(direction) f |> jvp(e, direction, call = FALSE) |> gradient(e)
+  expect_equal(along(E), matrix(0, 5, 1))
+  expect_equal(along(e), matrix(rowSums(exp(-2 * squared(X, Y)))), tolerance = 1e-12)
+})
+
 test_that("gradients of a function called twice keep their variables apart", {
   # The byte-code compiler makes one object of equal constants.
   f <- compiler::cmpfun(function() {
