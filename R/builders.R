@@ -22,6 +22,7 @@
 #' @param dim_res the dimension that is expected of the result, or `NA`. Another one is an error.
 #' @return A LazyTensor.
 #' @seealso [LazyTensor-operators], [elementwise], [norms] and [components] for the usual way.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))

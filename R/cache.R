@@ -14,6 +14,7 @@
 #' @return `get_rkeops_cache_dir()`: a path. `set_rkeops_cache_dir()`: the previous options,
 #'   invisibly. `stat_rkeops_cache_dir()`: the size of the kernels as a text such as `"1.2 MB"`,
 #'   `"0"` when there are none. `clean_rkeops()`: nothing.
+#' @family settings
 #' @examples
 #' get_rkeops_cache_dir()
 #' stat_rkeops_cache_dir(verbose = FALSE)

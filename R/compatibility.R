@@ -11,8 +11,8 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' Base functions that RKeOps exported
 #'
 #' Operators, mathematical functions, `sum`, `min`, `max` and the functions of complex numbers
-#' dispatch on LazyTensors in base R. `rkeops::sum` and `importFrom(rkeops, sum)` still work and give
-#' the functions of base R; `library(rkeops)` leaves them alone.
+#' dispatch on LazyTensors in base R. `rkeops::sum` and `importFrom(rkeops, sum)` still work and
+#' give the functions of base R; `library(rkeops)` leaves them alone.
 #'
 #' @seealso [LazyTensor-operators], [LazyTensor-math], [reductions], [complex-numbers] for what they
 #'   do with LazyTensors, [generics] for those that rkeops has to replace.

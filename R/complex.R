@@ -55,6 +55,7 @@ is_complex_reduction <- function(x, op, weight) {
 #' @return `Re`, `Im`, `Mod`, `Arg`: a real LazyTensor; the others: a complex one. `exp1j`:
 #'   exp(i x). `real2complex`: x + 0i. `imag2complex`: i x. The last three give complex numbers for
 #'   plain numbers.
+#' @family functions of LazyTensors
 #' @examples
 #' z <- Vi(matrix(complex(modulus = 1, argument = 1:6), 3))
 #' k <- Vj(matrix(c(0.5, 1, 2, 3), 2))

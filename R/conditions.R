@@ -73,12 +73,15 @@ readable_call <- function(call, frame) {
   call
 }
 
-# The name in `candidates` that is most like `name`, as " (did you mean `...`?)", or "".
+# The name in `candidates` that is most like `name`, as " (did you mean `...`?)", or "". A name of
+# which every letter would change is not like another; one that begins another is.
 suggestion <- function(name, candidates) {
   if (!length(candidates) || is.na(name)) return("")
   distance <- utils::adist(name, candidates, ignore.case = TRUE)
+  distance[nchar(name) > 2L & startsWith(tolower(candidates), tolower(name))] <- 1
   nearest <- candidates[which.min(distance)]
-  if (min(distance) <= 1 + nchar(name) / 3) paste0(" (did you mean `", nearest, "`?)") else ""
+  is_like <- min(distance) <= 1 + nchar(name) / 3 && min(distance) < nchar(name)
+  if (is_like) paste0(" (did you mean `", nearest, "`?)") else ""
 }
 
 # How an R object is named in a message: "a 3 x 2 character matrix", "NULL", "a factor".
@@ -113,8 +116,14 @@ check_flag <- function(x, name) {
   x
 }
 
+# Stops when an argument of the user's is missing.
+check_given <- function(x, name, expected) {
+  if (missing(x)) throw("argument", "`", name, "` is missing: expected ", expected)
+}
+
 # A whole number from `from` to `to`, as an integer.
 check_count <- function(x, name, from = 1L, to = .Machine$integer.max) {
+  check_given(x, name, "a whole number")
   if (is_number(x) && is.finite(x) && x == round(x) && x >= from && x <= to)
     return(as.integer(x))
   bounds <- if (to < .Machine$integer.max) paste("from", from, "to", to) else
@@ -124,6 +133,6 @@ check_count <- function(x, name, from = 1L, to = .Machine$integer.max) {
 
 check_choice <- function(x, name, choices) {
   if (is_string(x) && x %in% choices) return(x)
-  throw("argument", "`", name, "` is ", describe(x), ": expected ",
-        paste0("\"", choices, "\"", collapse = " or "))
+  throw("argument", "`", name, "` is ", describe(x), if (is_string(x)) suggestion(x, choices),
+        ": expected ", paste0("\"", choices, "\"", collapse = " or "))
 }

@@ -36,6 +36,7 @@ is_gpu <- function(x) inherits(x, "rkeops_gpu")
 #'   compute capability, number of multiprocessors, and bytes of memory: in all, free, held by
 #'   rkeops for matrices of [to_gpu()], and kept by rkeops for later calls.
 #' @seealso [to_gpu()], [rkeops_sitrep()]
+#' @family settings
 #' @examples
 #' # stops where there is no GPU
 #' try(rkeops_use_gpu())
@@ -93,6 +94,7 @@ check_devices <- function(x, name) {
 #' @param ... not used.
 #' @return An object of class `rkeops_gpu`. It has the `dim()` and the `dimnames()` of `x`;
 #'   `as.matrix()` (and `as.numeric()`) of it copies the values back, as doubles.
+#' @family settings
 #' @examples
 #' \dontrun{
 #' rkeops_use_gpu()

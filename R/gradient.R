@@ -38,6 +38,8 @@
 #' the element that was chosen). `?rkeops_formulas` tells the derivative of each operation, also
 #' at points where it has none.
 #'
+#' @family derivatives
+#' @family operators from formulas
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
 #' y <- matrix(runif(60), ncol = 3)
@@ -124,6 +126,7 @@ context_of <- function(op) {
 
 # The index of `var` among the declarations, from 1.
 variable_position <- function(context, var, name = "var") {
+  check_given(var, name, "the name of a variable")
   names <- context$args_info$var_name
   if (is_string(var)) {
     if (var %in% names) return(match(var, names))

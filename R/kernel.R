@@ -39,6 +39,7 @@
 #'
 #'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
 #'   `sum_scheme`.
+#' @family operators from formulas
 #' @examples
 #' op <- keops_kernel("Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)",
 #'                    c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"))
@@ -49,6 +50,8 @@
 #' @seealso [keops_grad()] for derivatives.
 #' @export
 keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
+  check_given(formula, "formula", "one string")
+  check_given(args, "args", "strings such as \"x=Vi(3)\"")
   if (!is_string(formula))
     throw("argument", "`formula` is ", describe(formula), ": expected one string")
   info <- parse_aliases(args)
@@ -68,10 +71,31 @@ kernel_options <- function(sum_scheme, ..., call) {
 new_operator <- function(program, context) {
   force(program)
   force(context)
-  function(input = NULL, inner_dim = "col") {
+  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col") {
     if (is.null(input)) return(context)
     run_program(program, input, inner_dim)
-  }
+  })
+}
+
+#' @export
+format.rkeops_operator <- function(x, ...) {
+  program <- program_of(x)
+  c("<rkeops operator> compute it by op(list(...)), see its parts by op()",
+    paste0("formula: ", shortened(program$text)),
+    "variables:", paste0("  ", program$declarations), option_lines(program$options))
+}
+
+#' @export
+print.rkeops_operator <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+option_lines <- function(options) {
+  options <- options[!vapply(options, identical, NA, "auto")]
+  if (length(options))
+    paste0("options: ", paste(names(options), vapply(options, option_text, ""), sep = " = ",
+                              collapse = ", "))
 }
 
 # ---- declarations --------------------------------------------------------------------------------
@@ -200,9 +224,12 @@ plain_input <- function(input, variables) {
 # A plain numeric (or logical) matrix or vector with the values of x; on a GPU it stays there.
 plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   if (is_gpu(x)) return(x)
-  if (is.LazyTensor(x) || is.factor(x) || is.null(x)) refuse_numbers(x, name)
-  if (is.data.frame(x)) {
-    fits <- function(column) is_plain_number(column) || complex_too && is.complex(column)
+  fits <- function(x) is_plain_number(x) || complex_too && is.complex(x)
+  if (is.LazyTensor(x) || is.null(x) || is.object(x) && is.atomic(x) && !is_plain_number(x))
+    refuse_numbers(x, name)
+  if (inherits(x, "float32")) {
+    x <- doubles_of(x)
+  } else if (is.data.frame(x)) {
     if (!all(vapply(x, fits, NA))) refuse_numbers(x, name, "numeric columns")
     x <- as.matrix(x)
   } else if (is.object(x)) {
@@ -211,13 +238,24 @@ plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   if (is.complex(x) && !complex_too)
     throw("argument", "`", name, "` is complex: expected real numbers; a formula takes complex ",
           "ones as columns Re, Im, Re, Im, ..., a LazyTensor takes them as they are")
-  if (!is.numeric(x) && !is.logical(x) && !is.complex(x)) refuse_numbers(x, name)
+  if (!fits(x)) refuse_numbers(x, name)
   if (is_matrix && length(dim(x)) > 2L) refuse_numbers(x, name)
   attributes(x) <- list(dim = dim(x))
   x
 }
 
-is_plain_number <- function(x) (is.numeric(x) || is.logical(x)) && !is.factor(x)
+# Dates and the like are no numbers for R either; the bits of integer64 are those of other ones.
+is_plain_number <- function(x) {
+  (is.numeric(x) || is.logical(x)) && !is.factor(x) && !inherits(x, "integer64")
+}
+
+# Of a matrix or vector of package float: bits of float32 numbers, kept as integers.
+doubles_of <- function(x) {
+  bits <- x@Data
+  values <- readBin(writeBin(as.vector(bits), raw()), "double", length(bits), size = 4L)
+  dim(values) <- dim(bits)
+  values
+}
 
 refuse_numbers <- function(x, name, expected = "a numeric matrix or vector") {
   throw("argument", "`", name, "` is ", describe(x), ": expected ", expected)
@@ -233,6 +271,7 @@ refuse_numbers <- function(x, name, expected = "a numeric matrix or vector") {
 #' @param target `"c"` for the text that a CPU runs, `"cuda"` for the text that a GPU runs (of the
 #'   newest kind that rkeops knows when no GPU is in use). The default is that of the backend.
 #' @return A string of class `rkeops_source`, printed as text.
+#' @family operators from formulas
 #' @examples
 #' op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
 #' keops_source(op)

@@ -51,6 +51,7 @@ part <- function(x, name) .subset2(x, name)
 #' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
 #' K_ij
 #' sum(K_ij, index = "j")
+#' @aliases LazyTensor-class ComplexLazyTensor-class
 #' @export
 LazyTensor <- function(x, index = NA, is_complex = FALSE) {
   if (length(index) != 1L || !(is.na(index) || index %in% c("i", "j")))
@@ -73,6 +74,7 @@ Vj <- function(x, is_complex = FALSE) indexed(x, "Vj", is_complex)
 Pm <- function(x, is_complex = FALSE) parameter(x, is_complex)
 
 indexed <- function(x, kind, is_complex = FALSE) {
+  check_given(x, "x", "a matrix")
   x <- leaf_numbers(x, is_complex)
   if (length(dim(x)) != 2L)
     throw("argument", "`x` is ", describe(x), ": expected a matrix, one row for each ",
@@ -81,6 +83,7 @@ indexed <- function(x, kind, is_complex = FALSE) {
 }
 
 parameter <- function(x, is_complex = FALSE) {
+  check_given(x, "x", "a number or a vector")
   if (length(dim(x)) == 2L)
     throw("argument", "`x` is ", describe(x), ": expected a number or a vector; ",
           "Vi() and Vj() take matrices")
@@ -211,10 +214,10 @@ row_count <- function(x, kind) {
   if (is.na(first)) 1L else nrow(part(x, "data")[[first]])
 }
 
-# "`Vi(x)` has dimension 3, `b` has dimension 2": operands as the user wrote them.
+# "`Vi(x)` has dimension 3, `b` has dimension 2": operands as the user wrote them. Strings are none.
 operands_with <- function(...) {
   facts <- paste0(...)
-  call <- as.list(user_call())[-1L]
+  call <- Filter(Negate(is.character), as.list(user_call())[-1L])
   call <- call[seq_len(min(length(call), length(facts)))]
   labels <- vapply(call, function(arg) deparse(arg, width.cutoff = 60L)[1L], "")
   labels <- c(labels, rep("operand", length(facts) - length(labels)))
@@ -283,11 +286,14 @@ shortened <- function(formula) {
   paste0(substr(formula, 1L, 480L), "... (", nchar(formula), " characters)")
 }
 
+# At most 12 of them: a screen.
 variable_lines <- function(x) {
   if (!length(x$data)) return(NULL)
   rows <- paste(",", vapply(x$data, NROW, 1L), "rows")
-  c("variables:", paste0("  ", declarations_of_leaves(x), ifelse_int(x$kind == "Pm",
-                                                                     rep("", length(rows)), rows)))
+  lines <- paste0("  ", declarations_of_leaves(x),
+                  ifelse_int(x$kind == "Pm", rep("", length(rows)), rows))
+  c("variables:", lines[seq_len(min(length(lines), 12L))],
+    if (length(lines) > 12L) paste("  and", length(lines) - 12L, "more"))
 }
 
 #' @export
@@ -388,6 +394,7 @@ is.LazyMatrix <- function(x) any(part(check_lazy(x, "x"), "kind") != "Pm")
 is.int <- function(x) is_number(x) && !is.na(x) && x == round(x)
 
 check_lazy <- function(x, name) {
+  check_given(x, name, "a LazyTensor")
   if (is.LazyTensor(x)) return(x)
   throw("argument", "`", name, "` is ", describe(x), ": expected a LazyTensor")
 }

@@ -27,8 +27,8 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #' multiplied by the columns of b as `*` does.
 #'
 #' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the
-#' same as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that over
-#' j, where one of both does not depend on the index that is kept: otherwise the result is a dense
+#' same as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that
+#' over j, where one of both does not depend on the index that is kept: otherwise the result is a dense
 #' matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
 #' `crossprod(K)` and a vector.
 #'
@@ -53,6 +53,10 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #' @aliases crossprod,LazyTensor,LazyTensor-method tcrossprod,LazyTensor,ANY-method
 #' @aliases tcrossprod,ANY,LazyTensor-method tcrossprod,LazyTensor,LazyTensor-method
 #' @usage x \%*\% y
+#'
+#' \S4method{crossprod}{LazyTensor,ANY}(x, y = NULL, ...)
+#'
+#' \S4method{tcrossprod}{LazyTensor,ANY}(x, y = NULL, ...)
 #' @rawNamespace if (getRversion() < "4.3.0") export("%*%") else exportMethods("%*%")
 #' @rawNamespace exportMethods(crossprod, tcrossprod)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
@@ -160,6 +164,14 @@ refuse_dense_product <- function(name, x, y) {
 #' rowSums(K_ij)
 #' colMeans(K_ij)
 #' @name row-sums
+#' @usage
+#' \S4method{rowSums}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
+#'
+#' \S4method{colSums}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
+#'
+#' \S4method{rowMeans}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
+#'
+#' \S4method{colMeans}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
 #' @aliases rowSums colSums rowMeans colMeans rowSums,LazyTensor-method colSums,LazyTensor-method
 #' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method
 #' @rawNamespace exportMethods(rowSums, colSums, rowMeans, colMeans)
@@ -205,7 +217,8 @@ if (in_namespace) {
 #'
 #' @param x a LazyTensor; for `as.matrix()` of dimension 1.
 #' @param max_size the most bytes that the result may have.
-#' @param nrow,ncol,names as in base R, for other objects; `names` for a LazyTensor too.
+#' @param nrow,ncol for other objects, as in base R.
+#' @param names whether `diag()` keeps row names that i and j have in common.
 #' @param mode as in base R.
 #' @param ... not used.
 #' @return Numbers, complex numbers, or logical values of comparisons. `as.matrix()`: an M x N
@@ -223,6 +236,7 @@ if (in_namespace) {
 #' diag(exp(-sum((Vi(x) - Vj(x))^2)))
 #' @name values
 #' @aliases diag diag,LazyTensor-method
+#' @usage \S4method{diag}{LazyTensor}(x = 1, nrow, ncol, names = TRUE)
 #' @rawNamespace exportMethods(diag)
 NULL
 

@@ -63,12 +63,14 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' [Vi()] and [Vj()] first.
 #'
 #' Comparisons, and `!`, `&` and `|` of them, are of logical kind: a condition for [where()] and
-#' [ifelse()], 0 or 1 in arithmetic. Between other LazyTensors `x | y` is the scalar product.
+#' [ifelse()], 0 or 1 in arithmetic. NaN fulfils no comparison but `!=`. Between other LazyTensors
+#' `x | y` is the scalar product. `x %% y` is x - y * floor(x / y), so NaN for an infinite y.
 #' `x^2` is a square, `x^0.5` a square root, `x^-0.5` its inverse (0 at 0), other whole powers are
 #' exact for negative bases. For complex operands see [complex-numbers].
 #'
 #' @param e1,e2 LazyTensors, numbers or vectors.
 #' @return A LazyTensor.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))
@@ -114,10 +116,12 @@ unary_operator <- function(operator, x) {
 }
 
 connective <- function(operator, operands) {
-  if (all(vapply(operands, part, NA, "logical")))
+  logical <- vapply(operands, part, NA, "logical")
+  if (all(logical))
     return(broadcast(if (operator == "|") "Or" else "And", operands, logical = TRUE))
-  if (operator == "|") return(scalar_product(operands))
-  throw("argument", "`&` takes comparisons, such as x < 1: expected LazyTensors of logical kind")
+  if (operator == "|" && !any(logical)) return(scalar_product(operands))
+  throw("argument", "`", operator, "` takes comparisons, such as x < 1: expected LazyTensors of ",
+        "logical kind", if (operator == "|") ", or of none for a scalar product")
 }
 
 scalar_product <- function(operands) {
@@ -158,6 +162,7 @@ math_operations <- c(
 #' @param x a LazyTensor.
 #' @param ... `base` of `log`, a number; `digits` of `round`.
 #' @return A LazyTensor of the same dimension.
+#' @family functions of LazyTensors
 #' @examples
 #' log(abs(Vi(matrix(1:6, 3))), base = 2)
 #' @name LazyTensor-math
@@ -213,6 +218,7 @@ elementwise <- function(op, plain, is_arithmetic = FALSE) {
 #'   `inv`: 1/x. `relu`: x where x >= 0, else 0. `xlogx`: x log(x), and 0 at 0. `sinxdivx`:
 #'   sin(x)/x, and 1 at 0. `clamp` and `clampint`: x kept between two bounds. `mod`:
 #'   x - a * floor((x - b)/a).
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(c(-1, 0, 2, 3), 2))
 #' square(x)
@@ -235,7 +241,7 @@ inv <- elementwise("Inv", function(x) 1 / x, is_arithmetic = TRUE)
 
 #' @rdname elementwise
 #' @export
-relu <- elementwise("ReLU", function(x) x * (x >= 0))
+relu <- elementwise("ReLU", function(x) pmax(x, 0))
 
 #' @rdname elementwise
 #' @export
@@ -287,6 +293,7 @@ mod <- function(x, a, b = 0) {
 #' @param object a LazyTensor, or what [stats::step()] takes.
 #' @param ... arguments of [stats::step()].
 #' @return A LazyTensor, or what the original function returns.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(c(-1, 2), 2))
 #' ifelse(x < 0, 0, x)
@@ -347,6 +354,7 @@ where <- function(test, yes, no) {
 #' @return A LazyTensor of dimension 1 (`normalize()`: that of `x`). `sqnorm2`: sum of squares,
 #'   `norm2`: its root, `normalize`: x / norm2(x), `sqdist`: sqnorm2(x - y), `weightedsqnorm` and
 #'   `weightedsqdist`: weighted sum of squares, or quadratic form.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))
@@ -386,9 +394,10 @@ weightedsqnorm <- function(x, s) {
   s <- as_lazy(s)
   check_real(list(x, s))
   size <- part(x, "dimres")
-  if (!part(s, "dimres") %in% c(1, size, as.double(size)^2))
+  sizes <- unique(c(1, size, as.double(size)^2))
+  if (!part(s, "dimres") %in% sizes)
     throw("shape", "`s` has dimension ", part(s, "dimres"), " and `x` has dimension ", size,
-          ": expected weights of dimension 1, ", size, " or ", size^2)
+          ": expected weights of dimension ", paste(sizes, collapse = " or "))
   define("WeightedSqNorm", list(s, x), dimres = 1L)
 }
 
@@ -405,6 +414,7 @@ weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y), s)
 #' @return A LazyTensor. `matvecmult`: the product of m and v, where m has as many columns as v has
 #'   components. `vecmatmult`: the product of v and m, where m has as many rows. `tensorprod`: all
 #'   products of a component of x and one of y, those of the first component of x first.
+#' @family functions of LazyTensors
 #' @examples
 #' v <- Vi(matrix(1:6, 2))
 #' m <- c(1, 0, 0, 0, 1, 1) # 2 x 3
@@ -450,7 +460,7 @@ matrix_times_vector <- function(op, operands, place) {
 #' row names. A position that does not exist stops. `x[cbind(i, j)]` are the values at pairs.
 #' Blocks are refused past 2^30 bytes, see [as.matrix()][values] and its `max_size`.
 #'
-#' @param x,y LazyTensors (or numbers). `elemT()` and `one_hot()` take dimension 1.
+#' @param x a LazyTensor (or numbers). `elemT()` and `one_hot()` take dimension 1.
 #' @param m position of a component, from 0.
 #' @param n,d number of components. In `extractT()`, of the result.
 #' @param D number of components.
@@ -464,6 +474,7 @@ matrix_times_vector <- function(op, operands, place) {
 #'   `extract`: d components from position m on. `extractT`: d components, those of x from position
 #'   m on, 0 elsewhere. `concat`: the components of all its arguments. `one_hot`: D components, 1 at
 #'   the position nearest to x, 0 elsewhere.
+#' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 2))
 #' elem(x, 0)
@@ -562,9 +573,9 @@ as_scalar <- function(x) {
   if (given == 1L) return(if (is.matrix(i)) values_at_rows(x, i) else components_at(x, i))
   size <- dim(x)
   names <- dimnames(x)
-  i <- chosen(if (!missing(i)) i, size[1L], "i", names[[1L]])
-  j <- chosen(if (!missing(j)) j, size[2L], "j", names[[2L]])
-  k <- chosen(if (given == 3L && !missing(k)) k, size[3L], "k")
+  i <- if (missing(i)) seq_len(size[1L]) else chosen(i, size[1L], "i", names[[1L]])
+  j <- if (missing(j)) seq_len(size[2L]) else chosen(j, size[2L], "j", names[[2L]])
+  k <- if (missing(k)) seq_len(size[3L]) else chosen(k, size[3L], "k")
   out <- values_of_block(x, i, j, k)
   if (drop) return(drop(out))
   if (given == 2L && size[3L] == 1L) array(out, dim(out)[1:2], dimnames(out)[1:2]) else out
@@ -573,14 +584,15 @@ as_scalar <- function(x) {
 components_at <- function(x, k) {
   k <- chosen(k, part(x, "dimres"), "k")
   if (!length(k)) throw("shape", "`[` chooses no component: expected one or more")
-  if (all(diff(k) == 1L)) return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
+  if (length(k) > 1L && all(diff(k) == 1L))
+    return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
   do.call(concat, lapply(k - 1L, elem, x = x))
 }
 
-# The positions of 1, 2, ..., size that an index means; all for NULL.
+# The positions among 1, 2, ..., size that an index means.
 chosen <- function(index, size, name, names = NULL) {
+  if (is.null(index)) return(integer())
   all <- seq_len(size)
-  if (is.null(index)) return(all)
   plain <- is.numeric(index) || is.logical(index) || is.character(index) && !is.null(names)
   found <- if (plain && !is.object(index) && length(dim(index)) < 2L)
     if (is.character(index)) match(index, names) else
@@ -588,7 +600,8 @@ chosen <- function(index, size, name, names = NULL) {
   else NA
   if (!anyNA(found) && !(is.logical(index) && length(index) > size)) return(found)
   throw("shape", "index `", name, "` is ", describe(index), wrong_one(index, found),
-        ": expected positions from 1 to ", size, if (!is.null(names)) " or row names")
+        ": expected positions from 1 to ", size, if (!is.null(names)) " or row names",
+        if (name == "k") ", those of components; x[i, j] is for values")
 }
 
 # The first element of an index that is not there.
@@ -600,8 +613,8 @@ wrong_one <- function(index, found) {
 # The values at the pairs that are the rows of a matrix of two columns.
 values_at_rows <- function(x, pairs) {
   if (ncol(pairs) != 2L || !is.numeric(pairs))
-    throw("shape", "`[` of a LazyTensor has ", describe(pairs), ": expected two columns, positions ",
-          "i and j")
+    throw("shape", "`[` of a LazyTensor has ", describe(pairs), ": expected two columns, ",
+          "positions i and j")
   size <- dim(x)
   i <- chosen(pairs[, 1L], size[1L], "i")
   j <- chosen(pairs[, 2L], size[2L], "j")

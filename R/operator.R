@@ -47,6 +47,7 @@ new_lazy_operator <- function(state) {
 
 # The state of an operator that has one result, so that it can be differentiated.
 differentiable_state <- function(op) {
+  check_given(op, "op", "a reduction with call = FALSE")
   state <- if (inherits(op, "LazyOperator")) environment(op)$state
   if (is.null(state))
     throw("argument", "`op` is ", describe(op), ": expected a reduction with call = FALSE, such as ",
@@ -60,11 +61,9 @@ differentiable_state <- function(op) {
 #' @export
 format.LazyOperator <- function(x, ...) {
   state <- environment(x)$state
-  c("<LazyOperator> compute it by calling it: op()",
+  c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
-    if (length(state$options))
-      paste0("options: ", paste(names(state$options), vapply(state$options, option_text, ""),
-                                sep = " = ", collapse = ", ")))
+    option_lines(state$options))
 }
 
 #' @export
@@ -138,6 +137,7 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   check_flag(call, "call")
   state <- differentiable_state(op)
   ids <- variables_of(wrt, state)
+  check_given(direction, "direction", "a matrix or a LazyTensor of the shape of the variable")
   if (is.LazyTensor(wrt)) direction <- list(direction)
   else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(ids))
     throw("argument", "`direction` is ", describe(direction), ": expected a list of ", length(ids),
@@ -202,6 +202,7 @@ name_gradients <- function(out, wrt) {
 
 # Identifiers of the variables `wrt` among the leaves.
 variables_of <- function(wrt, state, name = "wrt") {
+  check_given(wrt, name, "a LazyTensor made by Vi(), Vj() or Pm()")
   if (is.LazyTensor(wrt)) return(variable_of(wrt, state, name))
   if (!is.list(wrt) || !length(wrt) || !all(vapply(wrt, is.LazyTensor, NA)))
     throw("argument", "`", name, "` is ", describe(wrt), ": expected a LazyTensor made by Vi(), ",

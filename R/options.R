@@ -125,8 +125,9 @@ call_options <- function(..., call = TRUE) {
 call_option <- function(name, value) {
   known <- c("call", names(call_option_names))
   if (!name %in% known)
-    throw("argument", "`", name, "` is no argument of a reduction", suggestion(name, known),
-          ": expected one of ", paste0("`", known, "`", collapse = ", "))
+    throw("argument", "`", name, "` is no argument of a reduction",
+          suggestion(name, c(known, "index", "weight")), ": expected one of ",
+          paste0("`", known, "`", collapse = ", "))
   if (name == "device") check_devices(value, "device")
   else option_table[[name]][[2L]](value)
 }
@@ -174,6 +175,7 @@ check_option_names <- function(names) {
 #'
 #' @return `get_rkeops_options()`: a list of class `rkeops_options`, a list for several names, the
 #'   value for one name. `set_rkeops_options()`: the previous options, invisibly.
+#' @family settings
 #' @examples
 #' get_rkeops_options("precision")
 #' old <- set_rkeops_options(list(index_base = 0))
@@ -241,6 +243,7 @@ option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", "
 #'   environment variables `OMP_NUM_THREADS` and `OMP_THREAD_LIMIT` say. Results do not depend on
 #'   it.
 #' @return The previous options, invisibly.
+#' @family settings
 #' @examples
 #' old <- rkeops_use_float64()
 #' rkeops_use_cpu(ncore = 2)
@@ -281,6 +284,7 @@ compile4float64 <- function() rkeops_use_float64()
 #' shows a progress bar for calls longer than 2 s when the session is interactive.
 #'
 #' @return The previous options, invisibly.
+#' @family settings
 #' @examples
 #' old <- rkeops_disable_verbosity()
 #' rkeops_enable_verbosity()

@@ -20,16 +20,20 @@ reduction_state <- function(x, op, index, k = NULL, weight = NULL, options = NUL
 }
 
 check_index <- function(index) {
+  check_given(index, "index", "\"i\" or \"j\", the index to reduce")
   if (is_string(index) && index %in% c("i", "j")) return(index)
   throw("argument", "`index` is ", describe(index),
+        if (is_string(index)) suggestion(index, c("i", "j")),
         ": expected \"i\" or \"j\", the index to reduce")
 }
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
 inner_or_over <- function(x, op, index, ...) {
   if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index, ...))
-  if (...length())
+  if (...length()) {
+    call_options(...) # an error about a name that it does not know says more
     throw("argument", "options of a call are for reductions over an index: expected `index`")
+  }
   x <- as_lazy(x)
   if (op == "Sum" && part(x, "complex"))
     return(define("ComplexSum", list(x), dimres = 1L, complex = TRUE))
@@ -72,6 +76,7 @@ explain_positions <- function() {
 #'   for each component of the weight), for `sumsoftmaxweight` one with the dimension of the weight.
 #'   Positions count from 1, see option `index_base` of [set_rkeops_options()];
 #'   positions of components (no `index`) are formula values and count from 0.
+#' @family reductions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(runif(10), ncol = 1))
 #' y <- Vj(matrix(runif(20), ncol = 1))
@@ -209,6 +214,7 @@ check_exponent <- function(x) {
 }
 
 as_weight <- function(weight, x) {
+  check_given(weight, "weight", "a LazyTensor")
   if (is.LazyTensor(weight)) return(weight)
   if (!(is.numeric(weight) || is.complex(weight) || is_gpu(weight)) || length(dim(weight)))
     throw("argument", "`weight` is ", describe(weight), ": expected a LazyTensor")

@@ -1,10 +1,72 @@
 #' rkeops: reductions of formulas over pairs of rows, without storing the pairs
 #'
 #' Computes kernel products, nearest neighbours, log-sum-exps and other reductions of a formula
-#' F(x_i, y_j) over all pairs of rows of R matrices. The formula is written as a text
-#' ([keops_kernel()]) or made by computing with [LazyTensor()]s; it is compiled for the processor
-#' once, kept in a cache, and nothing of the size of all pairs is ever stored.
+#' F(x_i, y_j) over all pairs of rows of R matrices. The formula is made by computing with
+#' LazyTensors ([Vi()], [Vj()]) or written as a text ([keops_kernel()]); it is compiled for the
+#' processor once, kept in a cache, and nothing of the size of all pairs is ever stored.
 #'
-#' @keywords internal
+#' @details
+#' The first of the examples below computes \eqn{\sum_j \exp(-|x_i - y_j|^2) b_j}{sum_j
+#' exp(-|x_i - y_j|^2) b_j} for all i. `Vi()` and `Vj()` say which index the rows of a matrix
+#' belong to; what is computed with them is a formula until it is reduced over an index.
+#' `vignette("introduction", "rkeops")` goes through such an example step by step.
+#'
+#' @section LazyTensors:
+#' \describe{
+#'   \item{variables}{[Vi()], [Vj()], [Pm()] and [LazyTensor()] make them of matrices, vectors and
+#'     numbers; [to_gpu()] keeps a matrix on a GPU. [is.LazyTensor()] and others tell kinds apart.}
+#'   \item{formulas}{[operators][LazyTensor-operators] and [mathematical functions][LazyTensor-math]
+#'     of R, [ifelse(), where(), atan2() and step()][generics], [more functions of
+#'     components][elementwise], [norms and distances][norms], [choice of components][components],
+#'     [products of small matrices][matrices], [complex numbers][complex-numbers].}
+#'   \item{reductions}{[sum(), min(), argmin(), Kmin(), logsumexp() and others][reductions];
+#'     [products with matrices][matrix-product]; [sums and means of rows and columns][row-sums].}
+#'   \item{as matrices}{[dense values][values], [t()][t.LazyTensor],
+#'     [summary()][summary.LazyTensor].}
+#' }
+#'
+#' @section Derivatives:
+#' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and
+#' others of operators from formulas, [grad()] of RKeOps.
+#'
+#' @section Formulas as texts:
+#' [keops_kernel()] makes a function of a formula, [rkeops_formulas] lists all operations and
+#' reductions, [unaryop.LazyTensor()] and others apply any of them to LazyTensors, [keops_source()]
+#' shows what is compiled.
+#'
+#' @section Settings:
+#' \describe{
+#'   \item{where and how}{[rkeops_use_gpu()], [rkeops_use_cpu()], [rkeops_use_float64()] and other
+#'     precisions; every reduction takes `precision`, `backend`, ... for one call.}
+#'   \item{options}{[get_rkeops_options()] has all of them; [rkeops_disable_verbosity()] turns
+#'     messages off.}
+#'   \item{compiled kernels}{[get_rkeops_cache_dir()], [clean_rkeops()].}
+#'   \item{when something is wrong}{[check_rkeops()], [rkeops_sitrep()].}
+#' }
+#'
+#' @section Users of RKeOps:
+#' Scripts run as they are, with few exceptions: `vignette("migration", "rkeops")` has them.
+#' Positions in results count from 1. [Base functions][base-functions] that dispatch stay as they
+#' are, those that do not are [made generic][generics]. [install_rkeops()] has nothing to do.
+#'
+#' @section Articles:
+#' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
+#' "gradients", "interpolation", "neighbours", "transport", "gpu", "migration" and
+#' "package-authors".
+#'
+#' @examples
+#' x <- matrix(runif(300), ncol = 3)
+#' y <- matrix(runif(600), ncol = 3)
+#' b <- runif(200)
+#'
+#' # a kernel product, with LazyTensors and as a formula
+#' K_ij <- exp(-sqdist(Vi(x), Vj(y)))
+#' a <- K_ij %*% b
+#' op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)) * b, j)",
+#'                    c("x = Vi(3)", "y = Vj(3)", "b = Vj(1)"))
+#' all.equal(a, op(list(x, y, b)))
+#'
+#' # positions of the 5 nearest neighbours
+#' head(argKmin(sqdist(Vi(x), Vj(y)), 5, "j"))
 #' @useDynLib rkeops, .registration = TRUE
 "_PACKAGE"

@@ -6,6 +6,7 @@
 #' pasted into a bug report.
 #'
 #' @return A character vector of lines "key: value" of class `rkeops_sitrep`, which prints itself.
+#' @family settings
 #' @examples
 #' rkeops_sitrep()
 #' @export
@@ -34,6 +35,7 @@ print.rkeops_sitrep <- function(x, ...) {
 #'
 #' @param verbose whether to say what is wrong.
 #' @return `TRUE` or `FALSE`.
+#' @family settings
 #' @examples
 #' check_rkeops()
 #' @export

@@ -315,3 +315,29 @@ test_that("without a compiler on the PATH there is one readable error", {
                  sprintf("cat(%s)", failing), "Sys.setenv(PATH = path)"))
   expect_identical(out$output, "rkeops_error_compile")
 })
+
+test_that("missing arguments are named", {
+  D <- sqdist(Vi(matrix(1)), Vj(matrix(2)))
+  op <- keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)")
+  expect_refused(argKmin(D, 3), "argument", "`index` is missing")
+  expect_refused(argKmin(D, index = "j"), "argument", "`K` is missing")
+  expect_refused(logsumexp(D), "argument", "`index` is missing")
+  expect_refused(min_argmin(D), "argument", "`index` is missing")
+  expect_refused(sumsoftmaxweight(D, "j"), "argument", "`weight` is missing")
+  expect_refused(reduction.LazyTensor(D), "argument", "`index` is missing")
+  expect_refused(keops_kernel("Sum_Reduction(x, j)"), "argument", "`args` is missing")
+  expect_refused(keops_grad(op), "argument", "`var` is missing")
+  expect_refused(gradient(sum(D, "j", call = FALSE)), "argument", "`wrt` is missing")
+})
+
+test_that("a reduction that is almost spelt right is suggested", {
+  for (name in c("Sum_reduction", "SumReduction", "sum_reduktion"))
+    expect_refused(keops_kernel(paste0(name, "(x, j)"), "x=Vi(1)"), "formula",
+                   "did you mean 'Sum_Reduction'")
+})
+
+test_that("operands are named as the user wrote them", {
+  D <- sqdist(Vi(matrix(1)), Vj(matrix(1:2)))
+  expect_refused(sumsoftmaxweight(-D, "j", weight = Vj(matrix(1:3))), "shape",
+                 "matrix.1:3..` has 3 rows")
+})

@@ -147,22 +147,8 @@ test_that("a forked child computes", {
   expect_identical(child, mine)
 })
 
-test_that("base functions that would misread a LazyTensor stop", {
-  K <- gauss(Vi(x), Vj(y))
-  for (f in list(mean, median, is.na, rev, head, tail, as.matrix, as.numeric, prod, range, any,
-                 all, cumsum, gamma, function(k) c(k, k), function(k) cbind(k, 1),
-                 function(k) ifelse(TRUE, k, 0)))
-    expect_error(f(K), class = "rkeops_error")
-  expect_length(list(K, K), 2)
-})
-
 test_that("numbers are printed with as few digits as tell them apart", {
   shown <- format(Pm(c(1, 2)) * 0.1 + (0.1 + 0.2))
   expect_true(any(grepl("0.1)", shown, fixed = TRUE)))
   expect_true(any(grepl("0.30000000000000004", shown, fixed = TRUE)))
-})
-
-test_that("a summary is what print shows, and nothing is computed", {
-  x <- matrix(1, 3, 2)
-  expect_output(summary(Vi(x)), "LazyTensor")
 })

@@ -157,7 +157,6 @@ test_that("components are chosen as usual in R", {
       expect_equal(sum(x_i[k], "j"), x[, k, drop = FALSE]))
   for (k in list(0, 4, "a", NA, integer(), -(1:3)))
     expect_error(x_i[k], class = "rkeops_error_shape")
-  expect_error(x_i[1, 2], class = "rkeops_error_argument")
   expect_error(x_i[1] <- 2, class = "rkeops_error")
 })
 

@@ -166,27 +166,6 @@ test_that("positions count from index_base, and that is said once", {
   session$informed <- union(session$informed, "positions")
 })
 
-test_that("%*% sums over j, or from the left over i", {
-  x <- uniform(6, 3)
-  y <- uniform(9, 3)
-  b <- uniform(9, 2)
-  a <- uniform(6, 2)
-  K <- exp(-sum((Vi(x) - Vj(y))^2))
-  pairs <- oracle_variables(args, list(x, y))$values
-  dense <- exp(-oracle_operations(6, 9)$SqDist(pairs$x, pairs$y))[, , 1]
-  near <- function(found, truth) expect_equal(found, truth, tolerance = 1e-6)
-  near(K %*% Vj(b), dense %*% b)
-  near(K %*% b, dense %*% b)
-  near(K %*% b[, 1], dense %*% b[, 1])
-  near(K %*% as.data.frame(b), dense %*% b)
-  near(t(a) %*% K, t(a) %*% dense)
-  near(a[, 1] %*% K, a[, 1] %*% dense)
-  near(t(K) %*% a, t(dense) %*% a)
-  near(K %*% K, matrix(rowSums(dense^2)))
-  expect_error(K %*% a, class = "rkeops_error_shape")
-  expect_error(K %*% "a", class = "rkeops_error_argument")
-})
-
 test_that("formula_only shows the formula instead of computing", {
   with_options(list(formula_only = TRUE),
     expect_error(sum(Vi(matrix(1)) * 2, "j"), "Sum_Reduction(Mult(V0,2),j)", fixed = TRUE,

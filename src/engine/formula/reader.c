@@ -3,6 +3,7 @@
 #include "error.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,7 +197,25 @@ static const char *nearest_name(rk_reader *p, const char *name, int is_called) {
   return n.best;
 }
 
+/* The reduction that "Sum_reduction" or "SumReduction" is meant to be, or NULL. */
+static const char *nearest_reduction(const char *name) {
+  static const char ending[] = "reduction";
+  size_t rest = strlen(name), n = sizeof ending - 1;
+  if (rest <= n || rest > RK_MAX_NAME || distance(name + rest - n, ending) > 1) return NULL;
+  char wanted[RK_MAX_NAME + 1];
+  rest -= n;
+  snprintf(wanted, sizeof wanted, "%.*s", (int)(rest - (name[rest - 1] == '_')), name);
+  const rk_reduction *entry;
+  for (int k = 0; (entry = rk_reduction_at(k)); k++)
+    if (!distance(wanted, rk_reduction_name(entry))) return rk_reduction_name(entry);
+  return NULL;
+}
+
 const rk_node *rk_fail_unknown(rk_reader *p, const char *place, const char *name, int is_called) {
+  const char *reduction = is_called ? nearest_reduction(name) : NULL;
+  if (reduction)
+    return rk_fail_at(p, place, "unknown operation '%s'; did you mean '%s_Reduction'?", name,
+                      reduction);
   const char *like = nearest_name(p, name, is_called);
   return rk_fail_at(p, place, "unknown %s '%s'%s%s%s", is_called ? "operation" : "name", name,
                     like ? "; did you mean '" : is_called ? "" : ": neither declared nor defined",
