@@ -29,7 +29,8 @@
 #'   when they are given), or in any order with the names of the variables. A variable of
 #'   dimension D is a matrix with D columns and one row for each i or j (a plain vector is one
 #'   column); a parameter is a vector of length D. With `inner_dim = "row"` matrices have one column
-#'   for each i or j instead. [to_gpu()] makes inputs that lie on a GPU.
+#'   for each i or j instead (the numbers 1 and 0 of RKeOps 1.x are read as `"col"` and `"row"`).
+#'   [to_gpu()] makes inputs that lie on a GPU.
 #'
 #'   The result is a matrix with one row for each i (or j): of D columns for most reductions, for
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
@@ -65,7 +66,7 @@ kernel_options <- function(sum_scheme, ..., call) {
   if (!missing(call))
     throw("argument", "`call` is for reductions of LazyTensors: an operator computes when it is ",
           "called")
-  call_options(sum_scheme = sum_scheme, ...)$options
+  call_options(list(sum_scheme = sum_scheme, ...))$options
 }
 
 new_operator <- function(program, context) {
@@ -194,7 +195,16 @@ has_positions <- function(out) {
 }
 
 is_row <- function(inner_dim) {
+  if (is_number(inner_dim) && inner_dim %in% 0:1) return(is_row_of_1x(inner_dim))
   identical(inner_dim, "row") || check_choice(inner_dim, "inner_dim", c("col", "row")) == "row"
+}
+
+# RKeOps 1.x said 0 and 1, and gave results of the orientation of the inputs.
+is_row_of_1x <- function(inner_dim) {
+  if (inner_dim == 0)
+    inform_once("inner_dim", "`inner_dim = 0` is read as \"row\". Results have one row for each i ",
+                "(or j) in any case: t() makes of them what RKeOps 1.x gave.")
+  inner_dim == 0
 }
 
 # `input` in the order of the variables.

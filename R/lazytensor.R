@@ -248,9 +248,14 @@ ifelse_int <- function(test, yes, no) {
 `$.LazyTensor` <- function(x, name) {
   if (name %in% c("formula", "args", "data") && is_whole_parameter(x))
     return(switch(name, formula = paste0("IntCst(", number_text(part(x, "data")[[1L]]), ")"),
-                  args = character(), data = list()))
+                  args = NULL, data = NULL))
   switch(name, formula = formula_of(x), args = declarations_of_leaves(unclass(x)),
-         data = lapply(part(x, "data"), interleaved), check_element(part(x, name), name, x))
+         data = lapply(part(x, "data"), shown_data), check_element(part(x, name), name, x))
+}
+
+# As RKeOps showed it: complex numbers as columns Re, Im, ..., those of a parameter in one row.
+shown_data <- function(x) {
+  if (is.complex(x) && is.null(dim(x))) matrix(interleaved(x), 1L) else interleaved(x)
 }
 
 check_element <- function(value, name, x) {
@@ -404,7 +409,8 @@ check_lazy <- function(x, name) {
 #' Exchange of i and j
 #'
 #' @param x a LazyTensor.
-#' @return The LazyTensor with i and j exchanged in each of its variables.
+#' @return The LazyTensor with i and j exchanged in each of its variables: the transposed matrix, so
+#'   that `t(K) %*% v` is `crossprod(K, v)`.
 #' @family functions of LazyTensors
 #' @examples
 #' dim(t(Vi(matrix(0, 3, 2))))
@@ -413,14 +419,15 @@ t.LazyTensor <- function(x) {
   of_variables(x, "t", c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[part(x, "kind")], part(x, "data"))
 }
 
-# The same formula of other variables. Its identifiers are new ones, made from the old ones and
-# `tag`: they would mean two things otherwise.
+# The same formula of other variables. Their identifiers are new ones, made from the old ones and
+# `tag`: they would mean two things otherwise. Parameters stay what they are.
 of_variables <- function(x, tag, kind, data) {
   x <- unclass(x)
-  new <- character() # identifiers, named by the old ones
-  new[names(x$leaves)] <- vapply(paste0(tag, ",", names(x$leaves)),
-                                 function(id) .Call(C_hash, id), "")
-  names(x$leaves) <- new[names(x$leaves)]
+  new <- names(x$leaves) # identifiers, named by the old ones
+  names(new) <- new
+  others <- x$kind[x$leaves] != "Pm"
+  new[others] <- vapply(paste0(tag, ",", new[others]), function(id) .Call(C_hash, id), "")
+  names(x$leaves) <- unname(new)
   for (k in seq_along(x$table)) {
     node <- x$table[[k]]
     node$operands <- unname(new[node$operands])
@@ -440,12 +447,17 @@ refuse_base <- function(name, advice) {
   function(...) throw("argument", "`", name, "` of a LazyTensor: ", advice)
 }
 
+refuse_change <- function(name) {
+  force(name)
+  function(x, ..., value) throw("argument", "`", name, "` of a LazyTensor: it cannot be changed; ",
+                                "see where() and concat()")
+}
+
 use_reduction <- "use rowMeans(x), sum(x, index = ), min(x, index = ), max(x, index = )"
 use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
 use_matrix <- "use it on as.matrix(x), the dense matrix"
 use_block <- "use x[k] for components, x[i, j] for values"
 use_comparison <- "use x != x where NaN is to be found"
-is_fixed <- "it cannot be changed; see where() and concat()"
 
 #' @export
 mean.LazyTensor <- refuse_base("mean", use_reduction)
@@ -527,23 +539,23 @@ is.finite.LazyTensor <- refuse_base("is.finite", use_comparison)
 #' @exportS3Method
 is.infinite.LazyTensor <- refuse_base("is.infinite", use_comparison)
 #' @export
-`[<-.LazyTensor` <- refuse_base("[<-", is_fixed)
+`[<-.LazyTensor` <- refuse_change("[<-")
 #' @export
-`[[<-.LazyTensor` <- refuse_base("[[<-", is_fixed)
+`[[<-.LazyTensor` <- refuse_change("[[<-")
 #' @export
-`$<-.LazyTensor` <- refuse_base("$<-", is_fixed)
+`$<-.LazyTensor` <- refuse_change("$<-")
 #' @export
-`names<-.LazyTensor` <- refuse_base("names<-", is_fixed)
+`names<-.LazyTensor` <- refuse_change("names<-")
 #' @export
-`dim<-.LazyTensor` <- refuse_base("dim<-", is_fixed)
+`dim<-.LazyTensor` <- refuse_change("dim<-")
 #' @export
-`dimnames<-.LazyTensor` <- refuse_base("dimnames<-", is_fixed)
+`dimnames<-.LazyTensor` <- refuse_change("dimnames<-")
 #' @export
-`length<-.LazyTensor` <- refuse_base("length<-", is_fixed)
+`length<-.LazyTensor` <- refuse_change("length<-")
 #' @export
-`levels<-.LazyTensor` <- refuse_base("levels<-", is_fixed)
+`levels<-.LazyTensor` <- refuse_change("levels<-")
 #' @rawNamespace S3method("is.na<-", LazyTensor)
-`is.na<-.LazyTensor` <- refuse_base("is.na<-", is_fixed)
+`is.na<-.LazyTensor` <- refuse_change("is.na<-")
 #' @export
 plot.LazyTensor <- refuse_base("plot", "use image(as.matrix(x)), a picture of the dense matrix")
 #' @export

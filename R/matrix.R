@@ -11,7 +11,12 @@ NULL
 # Classes and methods need a namespace; roxygen2 reads these files without one.
 in_namespace <- isNamespace(topenv())
 
-if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
+if (in_namespace) {
+  setOldClass(c("ComplexLazyTensor", "LazyTensor"))
+  # of S4 objects, such as sparse matrices, which are refused as operands like plain matrices
+  setMethod("Ops", c("LazyTensor", "ANY"), function(e1, e2) as_operands(e1, e2))
+  setMethod("Ops", c("ANY", "LazyTensor"), function(e1, e2) as_operands(e1, e2))
+}
 
 # ---- products ------------------------------------------------------------------------------------
 
@@ -28,8 +33,8 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #'
 #' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the
 #' same as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that
-#' over j, where one of both does not depend on the index that is kept: otherwise the result is a dense
-#' matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
+#' over j, where one of both does not depend on the index that is kept: otherwise the result is a
+#' dense matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
 #' `crossprod(K)` and a vector.
 #'
 #' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
@@ -57,7 +62,8 @@ if (in_namespace) setOldClass(c("ComplexLazyTensor", "LazyTensor"))
 #' \S4method{crossprod}{LazyTensor,ANY}(x, y = NULL, ...)
 #'
 #' \S4method{tcrossprod}{LazyTensor,ANY}(x, y = NULL, ...)
-#' @rawNamespace if (getRversion() < "4.3.0") export("%*%") else exportMethods("%*%")
+#' @rawNamespace export("%*%")
+#' @rawNamespace if (getRversion() >= "4.3.0") exportMethods("%*%")
 #' @rawNamespace exportMethods(crossprod, tcrossprod)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LazyTensor)
@@ -100,10 +106,10 @@ matrix_operation <- function(name, x, y) {
 
 product_with <- function(x, b, name, index, by_columns, left) {
   shape <- dim(b)
-  names <- if (length(shape) == 2L) dimnames(b)[[if (by_columns) 1L else 2L]]
+  names <- names_of(b)[[if (by_columns) 1L else 2L]]
   b <- as_factor(b, name, by_columns)
   kind <- paste0("V", index)
-  if (kind %in% part(x, "kind") && nrow(b) != row_count(x, kind))
+  if (nrow(b) != row_count(x, kind))
     refuse_factor(x, nrow(b), if (length(shape) == 2L) c("rows", "columns")[1L + by_columns], kind,
                   left)
   b <- leaf(b, kind)
@@ -182,7 +188,7 @@ sums_over <- function(index, mean = FALSE) {
   force(mean)
   function(x, na.rm = FALSE, dims = 1L, ...) {
     check_sums(na.rm, dims, ...)
-    out <- reduce(x, "Sum", index, ...)
+    out <- reduce(x, "Sum", index, list(...))
     if (mean) out <- out / row_count(x, paste0("V", index))
     out <- with_names(out, row_names(x, if (index == "j") "Vi" else "Vj"))
     if (part(x, "dimres") == 1L) out[, 1L] else out

@@ -127,8 +127,8 @@ value_and_gradient <- function(op, wrt, cotangent = NULL) {
   state <- differentiable_state(op)
   new <- with_gradients(state, wrt, cotangent, values = TRUE)
   out <- compute(new)
-  list(value = out[[1L]], gradient = name_gradients(if (is.LazyTensor(wrt)) out[[2L]] else out[-1L],
-                                                    wrt))
+  gradients <- if (length(out) == 2L) out[[2L]] else out[-1L]
+  list(value = out[[1L]], gradient = name_gradients(gradients, wrt))
 }
 
 #' @rdname gradient
@@ -315,7 +315,7 @@ grad <- function(f, gradin, opstr, var, index, ...) {
   if (!all(part(gradin, "kind") %in% c(left, "Pm")) || !left %in% part(gradin, "kind"))
     throw("argument", "`gradin` is expected to depend on ", substring(left, 2L), " and not on ",
           index, ", the index that is reduced")
-  options <- call_options(...)
+  options <- call_options(list(...))
   state <- reduction_state(f, opstr, index, options = options$options)
   new <- with_gradients(state, leaf_named(var, f), gradin)
   if (options$call) compute(new) else new_lazy_operator(new)

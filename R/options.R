@@ -108,10 +108,10 @@ configure <- function(settings) {
 call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
                        precision = "precision", backend = "backend", device = "device_id")
 
-# The arguments `...` of a reduction: `call`, and a list of options.
-call_options <- function(..., call = TRUE) {
-  check_flag(call, "call")
-  given <- list(...)
+# `given`: the arguments `...` of a reduction. `call` of them, and a list of the options.
+call_options <- function(given) {
+  call <- if ("call" %in% names(given)) check_flag(given[["call"]], "call") else TRUE
+  given[["call"]] <- NULL
   if (length(given) && (is.null(names(given)) || !all(nzchar(names(given)))))
     throw("argument", "an argument without a name is ",
           describe(given[[which(!nzchar(c(names(given), ""[is.null(names(given))])))[1L]]]),
@@ -171,10 +171,15 @@ check_option_names <- function(names) {
 #' A GPU that `backend` and `device_id` name is looked for at the next call; [rkeops_use_gpu()] sets
 #' both and looks at once.
 #'
-#' `get_rkeops_option()` and `set_rkeops_option()` are the names of RKeOps 1.x.
+#' `get_rkeops_option()`, `set_rkeops_option()` and `rkeops_option_names()` are the names of RKeOps
+#' 1.x. The first two know its options too: `precision` may be set to `"float"` or `"double"`,
+#' `tagCpuGpu` is the backend (0: CPU), `build_dir` the folder of compiled kernels. What was only
+#' about compiling (`use_cuda_if_possible`, `tag1D2D`, `tagHostDevice`, `col_major`, `rkeops_dir`,
+#' `src_dir`) has no effect.
 #'
 #' @return `get_rkeops_options()`: a list of class `rkeops_options`, a list for several names, the
 #'   value for one name. `set_rkeops_options()`: the previous options, invisibly.
+#'   `rkeops_option_names()`: the names of the table.
 #' @family settings
 #' @examples
 #' get_rkeops_options("precision")
@@ -208,20 +213,38 @@ set_rkeops_options <- function(input = NULL) {
 
 #' @rdname get_rkeops_options
 #' @export
-get_rkeops_option <- function(option) get_rkeops_options(option)
+get_rkeops_option <- function(option) {
+  if (identical(option, "tagCpuGpu"))
+    return(match(get_rkeops_options("backend"), c("CPU", "GPU")) - 1L)
+  get_rkeops_options(if (identical(option, "build_dir")) "cache_dir" else option)
+}
 
 #' @rdname get_rkeops_options
 #' @export
 set_rkeops_option <- function(option, value) {
   if (!is_string(option))
     throw("argument", "`option` is ", describe(option), ": expected the name of an option")
-  if (option == "tagCpuGpu") { # 0 or 1 in RKeOps 1.x
-    option <- "backend"
-    value <- c("CPU", "GPU")[check_count(value, "value", from = 0L, to = 1L) + 1L]
-  }
-  if (option == "build_dir") option <- "cache_dir"
-  set_rkeops_options(stats::setNames(list(value), option))
+  if (option %in% options_without_effect) return(invisible(get_options()))
+  new <- list(value_of_1x(option, value))
+  names(new) <- switch(option, tagCpuGpu = "backend", build_dir = "cache_dir", option)
+  set_rkeops_options(new)
 }
+
+# Of RKeOps 1.x.
+options_without_effect <- c("use_cuda_if_possible", "tag1D2D", "tagHostDevice", "col_major",
+                            "rkeops_dir", "src_dir")
+
+value_of_1x <- function(option, value) {
+  if (option == "tagCpuGpu") # 2: a GPU, for inputs that are there
+    return(c("CPU", "GPU", "GPU")[check_count(value, "value", from = 0L, to = 2L) + 1L])
+  if (option == "precision" && is_string(value))
+    return(switch(value, float = "float32", double = "float64", value))
+  value
+}
+
+#' @rdname get_rkeops_options
+#' @export
+rkeops_option_names <- function() names(option_table)
 
 #' @export
 print.rkeops_options <- function(x, ...) {
@@ -237,7 +260,9 @@ option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", "
 #' `rkeops_use_float32()` (the default), `rkeops_use_float64()` and `rkeops_use_float16()` the
 #' precision. Results are R numbers in any case. float16 is for GPUs: inputs are stored with 11
 #' significant bits and up to 65504, arithmetic is that of float32; a call on a CPU is an error.
-#' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x.
+#' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x;
+#' `compile4cpu()` and `compile4gpu()` have no effect, since a formula is compiled for where it is
+#' computed.
 #'
 #' @param ncore number of threads. `NULL` or 0: half of the processors, and never more than the
 #'   environment variables `OMP_NUM_THREADS` and `OMP_THREAD_LIMIT` say. Results do not depend on
@@ -277,6 +302,14 @@ compile4float32 <- function() rkeops_use_float32()
 #' @rdname rkeops_use_cpu
 #' @export
 compile4float64 <- function() rkeops_use_float64()
+
+#' @rdname rkeops_use_cpu
+#' @export
+compile4cpu <- function() invisible(get_options())
+
+#' @rdname rkeops_use_cpu
+#' @export
+compile4gpu <- compile4cpu
 
 #' Messages and progress bar
 #'

@@ -1,10 +1,10 @@
 # Reductions of LazyTensors: over the components (no index: a formula again), or over i or j: the
 # engine computes.
 
-# `...`: what call_options() takes.
-reduce <- function(x, op, index, ..., k = NULL, weight = NULL) {
-  if (!...length()) return(compute(reduction_state(x, op, index, k, weight)))
-  options <- call_options(...)
+# `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
+reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
+  if (!length(given)) return(compute(reduction_state(x, op, index, k, weight)))
+  options <- call_options(given)
   state <- reduction_state(x, op, index, k, weight, options$options)
   if (options$call) compute(state) else new_lazy_operator(state)
 }
@@ -28,10 +28,10 @@ check_index <- function(index) {
 }
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
-inner_or_over <- function(x, op, index, ...) {
-  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index, ...))
-  if (...length()) {
-    call_options(...) # an error about a name that it does not know says more
+inner_or_over <- function(x, op, index, given) {
+  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index, given))
+  if (length(given)) {
+    call_options(given) # an error about a name that it does not know says more
     throw("argument", "options of a call are for reductions over an index: expected `index`")
   }
   x <- as_lazy(x)
@@ -102,21 +102,21 @@ Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
   if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
-  inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index, ...)
+  inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index, list(...))
 }
 
 #' @rdname reductions
 #' @export
-argmin <- function(x, index = NA, ...) inner_or_over(x, "ArgMin", index, ...)
+argmin <- function(x, index = NA, ...) inner_or_over(x, "ArgMin", index, list(...))
 
 #' @rdname reductions
 #' @export
-argmax <- function(x, index = NA, ...) inner_or_over(x, "ArgMax", index, ...)
+argmax <- function(x, index = NA, ...) inner_or_over(x, "ArgMax", index, list(...))
 
 # A reduction with an index only.
 reduction_over <- function(op) {
   force(op)
-  function(x, index, ...) reduce(x, op, index, ...)
+  function(x, index, ...) reduce(x, op, index, list(...))
 }
 
 #' @rdname reductions
@@ -158,7 +158,8 @@ max_argmax_reduction <- max_argmax
 # A reduction that keeps the K smallest.
 reduction_of_k <- function(op) {
   force(op)
-  function(x, K, index, ...) reduce(x, op, index, ..., k = check_count(K, "K", from = 1L))
+  function(x, K, index, ...)
+    reduce(x, op, index, list(...), k = check_count(K, "K", from = 1L))
 }
 
 #' @rdname reductions
@@ -189,7 +190,7 @@ Kmin_argKmin_reduction <- Kmin_argKmin
 #' @export
 logsumexp <- function(x, index, weight = NULL, ...) {
   check_exponent(x)
-  reduce(x, "LogSumExp", index, ..., weight = if (!is.null(weight)) as_weight(weight, x))
+  reduce(x, "LogSumExp", index, list(...), weight = if (!is.null(weight)) as_weight(weight, x))
 }
 
 #' @rdname reductions
@@ -200,7 +201,7 @@ logsumexp_reduction <- logsumexp
 #' @export
 sumsoftmaxweight <- function(x, index, weight, ...) {
   check_exponent(x)
-  reduce(x, "SumSoftMaxWeight", index, ..., weight = as_weight(weight, x))
+  reduce(x, "SumSoftMaxWeight", index, list(...), weight = as_weight(weight, x))
 }
 
 #' @rdname reductions
@@ -226,5 +227,5 @@ as_weight <- function(weight, x) {
 reduction.LazyTensor <- function(x, opstr, index, opt_arg = NULL, ...) {
   weight <- if (is.LazyTensor(opt_arg)) opt_arg
   k <- if (!is.null(opt_arg) && is.null(weight)) check_count(opt_arg, "opt_arg", from = 1L)
-  reduce(x, opstr, index, ..., k = k, weight = weight)
+  reduce(x, opstr, index, list(...), k = k, weight = weight)
 }

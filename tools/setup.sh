@@ -4,8 +4,8 @@
 # password); otherwise says what to install and stops.
 set -eu
 
-r_packages="testthat knitr rmarkdown"
-debian_packages="r-base-core r-base-dev r-cran-testthat r-cran-knitr r-cran-rmarkdown pandoc
+r_packages="testthat knitr rmarkdown Matrix"
+debian_packages="r-base-core r-base-dev r-cran-testthat r-cran-knitr r-cran-rmarkdown r-cran-matrix pandoc
   fonts-dejavu-core"
 
 # Prints one line for each thing that is missing.

@@ -100,6 +100,7 @@ test_that("values and gradients come together", {
   expect_equal(both$value, op(), tolerance = 1e-14)
   expect_equal(both$gradient, gradient(op, list(x = x, s = s), E), tolerance = 1e-13)
   expect_equal(value_and_gradient(op, s)$gradient, gradient(op, s), tolerance = 1e-13)
+  expect_identical(value_and_gradient(op, list(s = s))$gradient, list(s = gradient(op, s)))
   nearest <- value_and_gradient(min_argmin(sqdist(x, y), "j", call = FALSE), x)
   expect_identical(nearest$value, min_argmin(sqdist(x, y), "j"))
   near(nearest$gradient, 2 * (X - Y[nearest$value[[2L]], ]))
@@ -143,6 +144,23 @@ test_that("gradients of a function called twice keep their variables apart", {
     gradient(sum(p * x + q * y, "j", call = FALSE), p, matrix(1, 5, 3))
   })
   expect_equal(f(), matrix(7 * sum(X)))
+})
+
+test_that("a parameter is one variable also where i and j are exchanged", {
+  p <- Pm(2)
+  K <- p * exp(-sqdist(x, Vj(X)))
+  op <- sum(p * K + t(K), "i", call = FALSE)
+  near(gradient(op, p), (2 * 2 + 1) * sum(exp(-as.matrix(dist(X))^2)))
+  near(gradient(sum(t(K), "i", call = FALSE), p), sum(exp(-as.matrix(dist(X))^2)))
+})
+
+test_that("arguments of a reduction that it does not have are refused, whatever their names", {
+  refused <- function(code, name)
+    expect_error(code, paste0("`", name, "` is no argument"), class = "rkeops_error_argument")
+  refused(logsumexp(b, "j", k = 3), "k")
+  refused(sum(b, "j", weight = b), "weight")
+  refused(argmin(b, "j", op = "Max"), "op")
+  refused(rowSums(b, index = "i"), "index")
 })
 
 test_that("K-minima with several components take and give arrays", {

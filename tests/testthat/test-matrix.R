@@ -1,0 +1,260 @@
+# LazyTensors as matrices, against plain R arrays. In float64: results of at most 9 terms differ by
+# a few units of 2^-52.
+x <- uniform(5, 3)
+y <- uniform(7, 3)
+squares <- outer(rowSums(x^2), rowSums(y^2), `+`) - 2 * x %*% t(y)
+differences <- array(x[rep(1:5, 7), ] - y[rep(1:7, each = 5), ], c(5, 7, 3))
+K <- exp(-sum((Vi(x) - Vj(y))^2))
+dense <- exp(-squares)
+L <- Vi(x) - Vj(y)
+
+near <- function(found, truth) expect_equal(found, truth, tolerance = 1e-13)
+options_before <- set_rkeops_options(list(precision = "float64"))
+
+test_that("values are those of a plain array", {
+  near(as.matrix(K), dense)
+  near(as.array(K), array(dense, c(5, 7, 1)))
+  near(as.array(L), differences)
+  near(as.vector(L), as.vector(differences))
+  near(as.numeric(K), as.vector(dense))
+  expect_identical(as.matrix(K < 0.5), dense < 0.5)
+  expect_type(as.array(K < 0.5), "logical")
+  expect_identical(as.integer(K < 0.5), as.integer(dense < 0.5))
+  expect_identical(as.logical(K < 0.5), as.vector(dense < 0.5))
+  near(as.data.frame(K), as.data.frame(dense))
+  z <- complex(real = x, imaginary = 1)
+  Z <- Vi(matrix(z, 5)) * Vj(y)
+  near(as.array(Z), array(matrix(z, 5)[rep(1:5, 7), ] * y[rep(1:7, each = 5), ], c(5, 7, 3)))
+  near(as.complex(Z[1]), as.vector(outer(z[1:5], y[, 1])))
+  expect_error(as.matrix(L), "dimension 3", class = "rkeops_error_shape")
+})
+
+test_that("values are there where an index is absent", {
+  of_i <- Vi(x) * 2
+  of_j <- Vj(y) * 2
+  near(as.array(of_i), array(2 * x, c(5, 1, 3)))
+  near(as.array(of_j), array(2 * y, c(1, 7, 3)))
+  near(of_i[c(2, 2), ], 2 * x[c(2, 2), ])
+  near(of_i[3, c(1, 1), 2], 2 * c(x[3, 2], x[3, 2]))
+  near(of_j[, 2:3, 1], 2 * y[2:3, 1])
+  of_none <- Pm(c(0.5, 1)) * 2
+  near(as.array(of_none), array(c(1, 2), c(1, 1, 2)))
+  near(of_none[c(1, 1, 1), 1, 2], c(2, 2, 2))
+  near(diag(of_none), matrix(c(1, 2), 1))
+  near(as.matrix(Pm(0.5)), matrix(0.5))
+})
+
+test_that("x[i, j] takes the indices of base R", {
+  near(K[2, 3], dense[2, 3])
+  near(K[2, ], dense[2, ])
+  near(K[, 3], dense[, 3])
+  near(K[, ], dense)
+  near(K[-1, c(3, 3, 1)], dense[-1, c(3, 3, 1)])
+  near(K[-c(1, 9), 1], dense[-c(1, 9), 1])
+  near(K[c(TRUE, FALSE), 0:2], dense[c(TRUE, FALSE), 0:2])
+  near(K[1.9, 1], dense[1.9, 1])
+  near(K[2, 3, drop = FALSE], dense[2, 3, drop = FALSE])
+  near(K[2, 3, 1, drop = FALSE], array(dense[2, 3], c(1, 1, 1)))
+  near(K[integer(), 1:2], dense[integer(), 1:2])
+  near(K[NULL, 1:2], dense[NULL, 1:2])
+  near(K[integer(), 1:2, drop = FALSE], dense[integer(), 1:2, drop = FALSE])
+  near(L[1:2, 3], differences[1:2, 3, ])
+  near(L[2, 3, ], differences[2, 3, ])
+  near(L[, , c(3, 1)], differences[, , c(3, 1)])
+  near(L[1, , 2, drop = FALSE], differences[1, , 2, drop = FALSE])
+  near(K[cbind(1:3, c(2, 2, 7))], dense[cbind(1:3, c(2, 2, 7))])
+  near(L[cbind(4, 5)], matrix(differences[4, 5, ], 1))
+  expect_identical((K < 0.5)[1:2, 1:3], dense[1:2, 1:3] < 0.5)
+})
+
+test_that("positions that are not there stop, with the index and what was expected", {
+  wrong <- list(quote(K[6, 1]), quote(K[1, 8]), quote(K[NA, 1]), quote(K[c(1, NA), 1]),
+                quote(K[c(1, -1), 1]), quote(K["a", 1]), quote(K[factor(1), 1]), quote(L[1, 1, 4]),
+                quote(K[rep(TRUE, 6), 1]), quote(K[list(1), 1]), quote(K[matrix(1:4, 2), 1]),
+                quote(K[cbind(6, 1)]), quote(K[cbind(1, 2, 3)]), quote(L[4]), quote(L[0]))
+  for (call in wrong) expect_error(eval(call), class = "rkeops_error_shape", info = deparse(call))
+  expect_error(K[c(2, 6), 1], "index `i` is a numeric vector of length 2 with 6: expected",
+               fixed = TRUE)
+  expect_error(K[1, 2, 1, 1], "4 indices", class = "rkeops_error_argument")
+  expect_error(K[1, 2, drop = 3], "drop", class = "rkeops_error_argument")
+})
+
+test_that("x[k] chooses components, and x[] all", {
+  near(as.array(L[c(3, 1)]), differences[, , c(3, 1)])
+  near(as.array(L[-1]), differences[, , -1])
+  expect_identical(L[]$formula, L$formula)
+})
+
+test_that("values of many pairs are computed in parts", {
+  n <- 1000 # 1000 x 1100 pairs of 8 numbers are three parts
+  many <- matrix(seq_len(3 * n) / 1024, n)
+  found <- as.matrix(sqdist(Vi(many), Vj(rbind(many, many[1:100, ]))))
+  expect_identical(dim(found), c(1000L, 1100L))
+  at <- cbind(c(1, 500, 1000, 777), c(1, 1100, 1000, 512))
+  near(found[at], rowSums((many[at[, 1], ] - rbind(many, many[1:100, ])[at[, 2], ])^2))
+})
+
+test_that("dense values past a size are refused before anything is computed", {
+  big <- sqdist(Vi(matrix(0, 1e5, 3)), Vj(matrix(0, 1e5, 3)))
+  for (f in list(as.matrix, as.array, as.numeric, function(x) x[, ]))
+    expect_error(f(big), "100000 x 100000 x 1 .*80 GB.*`max_size` is 1.1 GB",
+                 class = "rkeops_error_memory")
+  expect_error(as.matrix(K, max_size = 279), class = "rkeops_error_memory")
+  near(as.matrix(K, max_size = 280), dense)
+  expect_error(as.array(K, max_size = "a"), "max_size", class = "rkeops_error_argument")
+})
+
+test_that("diag() is the values at (i, i)", {
+  near(diag(K), diag(dense))
+  near(diag(L), sapply(1:3, function(k) diag(differences[, , k])))
+  near(diag(Vi(x)[1]), x[1, 1])
+  expect_error(diag(K, 2), class = "rkeops_error_argument")
+})
+
+test_that("diag() of many rows needs no square", {
+  n <- 1e6
+  v <- matrix(seq_len(n) %% 100)
+  expect_identical(diag(Vi(v) + Vj(v)), as.vector(2 * v))
+})
+
+test_that("sums and means of rows and columns", {
+  near(rowSums(K), rowSums(dense))
+  near(colSums(K), colSums(dense))
+  near(rowMeans(K), rowMeans(dense))
+  near(colMeans(K), colMeans(dense))
+  near(rowSums(L), apply(differences, c(1, 3), sum))
+  near(colMeans(L), apply(differences, c(2, 3), mean))
+  near(rowSums(K < 0.5), rowSums(dense < 0.5))
+  near(rowMeans(Vi(x)[1]), x[, 1])
+  near(rowSums(K, sum_scheme = "kahan_scheme"), rowSums(dense))
+  expect_error(rowSums(K, na.rm = TRUE), "na.rm", class = "rkeops_error_argument")
+  expect_error(colSums(K, dims = 2), "dims", class = "rkeops_error_argument")
+  expect_error(colSums(K, call = FALSE), "call", class = "rkeops_error_argument")
+})
+
+test_that("products have the shapes of base R", {
+  a <- uniform(5, 2)
+  b <- uniform(7, 2)
+  near(K %*% b, dense %*% b)
+  near(K %*% b[, 1], dense %*% b[, 1])
+  near(K %*% as.data.frame(b), dense %*% as.matrix(as.data.frame(b)))
+  near(K %*% (b > 0.5), dense %*% (b > 0.5))
+  near(K %*% Vj(b), dense %*% b)
+  near(K %*% K, matrix(rowSums(dense^2)))
+  near(K %*% (b + 1i), dense %*% (b + 1i))
+  near(t(a) %*% K, t(a) %*% dense)
+  near(a[, 1] %*% K, a[, 1] %*% dense)
+  near(crossprod(K, a), crossprod(dense, a))
+  near(crossprod(K, a[, 1]), crossprod(dense, a[, 1]))
+  near(crossprod(a, K), crossprod(a, dense))
+  near(tcrossprod(K, t(b)), dense %*% b)
+  near(tcrossprod(t(b), K), t(b) %*% t(dense))
+  near(tcrossprod(K, as.data.frame(t(b))), dense %*% b)
+  near(tcrossprod(b[, 1], K), t(b[, 1]) %*% t(dense))
+  expect_identical(t(K) %*% a, crossprod(K, a))
+  near(crossprod(K, Vi(a)), crossprod(dense, a))
+  near(crossprod(Vi(a), K), crossprod(a, dense))
+  near(tcrossprod(K, Vj(b)), dense %*% b)
+  near(matrix_operation("crossprod", K, a), crossprod(dense, a)) # as R >= 4.4 calls it
+})
+
+test_that("products that do not fit stop", {
+  fits_not <- list(quote(K %*% 1:5), quote(1:7 %*% K), quote(crossprod(K, 1:7)),
+                   quote(crossprod(1:7, K)), quote(tcrossprod(K, matrix(0, 7, 2))),
+                   quote(tcrossprod(matrix(0, 7, 2), K)), quote(crossprod(K)), quote(tcrossprod(K)),
+                   quote(crossprod(K, K)), quote(tcrossprod(K, K)))
+  for (call in fits_not)
+    expect_error(eval(call), class = "rkeops_error_shape", info = deparse(call))
+  b <- matrix(0, 5, 2)
+  expect_error(K %*% b, "`K` has dimensions 5 x 7 (i x j), `b` has 5 rows: expected 7 rows",
+               fixed = TRUE)
+  expect_error(1:7 %*% K, "`1:7` has length 7, `K` has dimensions 5 x 7 (i x j): expected length 5",
+               fixed = TRUE)
+  expect_error(crossprod(K), "dense 7 x 7 matrix", class = "rkeops_error_shape")
+  for (wrong in list("a", factor(1:7), list(1), Sys.Date() + 1:7, NULL)) {
+    expect_error(K %*% wrong, class = "rkeops_error_argument")
+    expect_error(wrong %*% K, class = "rkeops_error_argument")
+  }
+})
+
+test_that("row names of the data are those of the matrix", {
+  named <- `rownames<-`(x, letters[1:5])
+  also <- `rownames<-`(y, LETTERS[1:7])
+  N <- exp(-sum((Vi(named) - Vj(also))^2))
+  truth <- `dimnames<-`(dense, list(letters[1:5], LETTERS[1:7]))
+  expect_identical(dimnames(N), list(letters[1:5], LETTERS[1:7], NULL))
+  expect_identical(colnames(t(N)), letters[1:5])
+  near(as.matrix(N), truth)
+  near(N["b", c("A", "C")], truth["b", c("A", "C")])
+  near(N[2:3, 1], truth[2:3, 1])
+  near(rowSums(N), rowSums(truth))
+  near(colMeans(N), colMeans(truth))
+  b <- `colnames<-`(uniform(7, 2), c("u", "v"))
+  near(N %*% b, truth %*% b)
+  near(crossprod(N, N %*% b), crossprod(truth, truth %*% b))
+  near(tcrossprod(t(b), N), tcrossprod(t(b), truth))
+  square <- sqdist(Vi(named), Vj(named))
+  expect_identical(names(diag(square)), letters[1:5])
+  expect_null(names(diag(N)))
+  expect_null(dimnames(sum(N, "j"))) # a reduction, not a product
+  expect_error(N["z", 1], "row names", class = "rkeops_error_shape")
+})
+
+test_that("no rows and one row", {
+  none <- matrix(0, 0, 3)
+  expect_identical(as.matrix(exp(-sum((Vi(none) - Vj(y))^2))), matrix(0, 0, 7))
+  expect_identical(as.array(Vi(none) - Vj(none)), array(0, c(0, 0, 3)))
+  expect_identical(diag(exp(-sum((Vi(none) - Vj(y))^2))), double())
+  expect_identical(rowSums(exp(-sum((Vi(x) - Vj(none))^2))), double(5))
+  expect_identical(rowMeans(exp(-sum((Vi(x) - Vj(none))^2))), rep(NaN, 5))
+  near(as.matrix(exp(-sum((Vi(x[1, , drop = FALSE]) - Vj(y))^2))), dense[1, , drop = FALSE])
+})
+
+test_that("concat() takes any number of operands", {
+  near(as.array(concat(L, 2, Vi(x)[3]))[2, 3, ], c(differences[2, 3, ], 2, x[2, 3]))
+  expect_identical(dim(concat(L)), dim(L))
+  expect_true(is.ComplexLazyTensor(concat(L, 1i, 2)))
+  expect_error(concat(), class = "rkeops_error_argument")
+  wide <- Pm(rep(0.5, 40000))
+  expect_error(concat(wide, wide), "dimension 80000", class = "rkeops_error_shape")
+})
+
+test_that("what is printed fits a screen", {
+  z <- K
+  for (k in 1:30) z <- z * Vj(y + k)
+  expect_lte(length(format(z)), 16)
+  expect_match(format(z), "and 20 more", all = FALSE)
+  expect_output(print(summary(z)), "and 20 more")
+})
+
+test_that("a summary says what a LazyTensor is made of, and computes nothing", {
+  before <- counters()[["programs"]]
+  s <- summary(K * 0.5)
+  expect_s3_class(s, "summary.LazyTensor")
+  expect_identical(s$dim, c(5L, 7L, 1L))
+  expect_identical(s$variables$kind, c("Vi", "Vj"))
+  expect_identical(s$variables$rows, c(5L, 7L))
+  expect_identical(s$dense_bytes, 280)
+  expect_output(print(s), "5 x 7 \\(i x j\\), dimension 1.*V1 +Vj +7 +3.*would take 280 B")
+  expect_identical(summary(Pm(c(0.5, 1)))$variables$dimension, 2L)
+  expect_identical(summary(K < 1)$type, "logical")
+  expect_identical(counters()[["programs"]], before)
+})
+
+test_that("matrices on a GPU are matrices", {
+  found <- on_gpu({
+    rkeops_use_gpu()
+    X <- to_gpu(x)
+    K <- exp(-sum((Vi(X) - Vj(to_gpu(y)))^2))
+    a <- to_gpu(matrix(1:10, 5))
+    list(as.matrix(K), K[2, 3:4], diag(K), rowSums(K), crossprod(K, a), crossprod(a, K),
+         K %*% to_gpu(1:7), dimnames(K))
+  }, list(x = `rownames<-`(x, letters[1:5]), y = y))
+  truth <- `rownames<-`(dense, letters[1:5])
+  a <- matrix(1:10, 5)
+  expected <- list(truth, truth[2, 3:4], diag(dense), rowSums(truth), crossprod(dense, a),
+                   crossprod(a, dense), truth %*% 1:7, list(letters[1:5], NULL, NULL))
+  expect_equal(found, expected, tolerance = 1e-5) # computed there in float32
+})
+
+set_rkeops_options(options_before)

@@ -1,0 +1,661 @@
+# The interface of RKeOps 2.2, function by function, against plain R; what was wrong there and is
+# mended here is marked [!].
+
+x <- uniform(5, 3)
+y <- uniform(4, 3)
+s <- uniform(5, 1)
+p <- c(0.75, 2, 1.25)
+x_i <- Vi(x)
+y_j <- Vj(y)
+s_i <- Vi(s)
+size <- c(nrow(x), nrow(y))
+
+# For each f(x, y, s, p) of `lazy`, and of `plain` where that is another one: dimres, and the sums
+# over j. All are joined, about 15 components to a kernel.
+expect_rows <- function(lazy, plain = list(), data = list(x = x, y = y, s = s, p = p)) {
+  plain <- utils::modifyList(lazy, plain)
+  variables <- list(Vi(data$x), Vj(data$y), Vi(data$s), Pm(data$p))
+  values <- lapply(lazy, function(f) do.call(f, variables))
+  truth <- lapply(plain, function(f) sums_over_j(f, data))
+  for (name in names(lazy)) {
+    expect_s3_class(values[[name]], "LazyTensor")
+    expect_identical(values[[name]]$dimres, ncol(truth[[name]]), label = paste("dimres of", name))
+    expect_identical(is.ComplexLazyTensor(values[[name]]), is.complex(truth[[name]]), label = name)
+  }
+  skip_on_cran() # the values take a while
+  widths <- vapply(values, part, 1L, "dimres")
+  for (group in split(names(lazy), (cumsum(widths) - 1L) %/% 15L)) {
+    found <- with_options(list(precision = "float64"),
+                          sum(concat_all(values[group], variables[[2]]), "j"))
+    last <- cumsum(widths[group])
+    for (name in group)
+      expect_equal(found[, last[[name]] - widths[[name]] + seq_len(widths[[name]]), drop = FALSE],
+                   truth[[name]] + if (is.complex(found)) 0i else 0, tolerance = 1e-13,
+                   label = name)
+  }
+}
+
+# One vector of all; `y` makes it depend on j.
+concat_all <- function(values, y) do.call(concat, c(unname(values), list(y)))
+
+sums_over_j <- function(f, data) {
+  of_row <- function(i) Reduce(`+`, lapply(seq_len(nrow(data$y)), function(j)
+    as.vector(f(data$x[i, ], data$y[j, ], data$s[i, ], data$p) + 0)))
+  do.call(rbind, lapply(seq_len(nrow(data$x)), of_row))
+}
+
+# The same functions of LazyTensors and of plain numbers.
+of_both <- function(...) {
+  bodies <- as.list(substitute(list(...)))[-1L]
+  functions <- lapply(bodies, function(b) eval(call("function", as.pairlist(
+    alist(x = , y = , s = , p = )), b), globalenv()))
+  names(functions) <- vapply(bodies, function(b) paste(deparse(b), collapse = ""), "")
+  lapply(functions, `environment<-`, parent.frame())
+}
+
+refused <- function(code, ...) expect_error(code, ..., class = "rkeops_error")
+
+# ---- data and operators from formulas (sections 1 and 2) -----------------------------------------
+
+test_that("[!] numbers of rows and columns are checked", {
+  op <- keops_kernel("Sum_Reduction(SqDist(x,y)*b, 0)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
+  refused(op(list(x[, 1:2], y, 1:4)), "`x`")
+  refused(op(list(x, y, 1:3)), "4.*3|3.*4")
+})
+
+test_that("[!] 0 sums over j, as the documentation of RKeOps says", {
+  op <- keops_kernel("Sum_Reduction(x+y, 0)", c("x=Vi(3)", "y=Vj(3)"))
+  expect_equal(op(list(x, y)), sums_over_j(function(x, y, s, p) x + y, list(x = x, y = y, s = s)),
+               tolerance = 1e-6)
+})
+
+test_that("[!] a plain vector is a Vi(1) variable with inner_dim = \"row\" too", {
+  op <- keops_kernel("Sum_Reduction(x*y, 0)", c("x=Vi(1)", "y=Vj(1)"))
+  expect_identical(op(list(1:3, 2), inner_dim = "row"), matrix(c(2, 4, 6)))
+  expect_identical(op(list(matrix(1:3, 1), matrix(2)), inner_dim = "row"), matrix(c(2, 4, 6)))
+})
+
+test_that("named inputs come in any order; [!] partly or wrongly named ones are refused", {
+  op <- keops_kernel("Sum_Reduction(x-y, 0)", c("x=Vi(3)", "y=Vj(3)"))
+  expect_identical(op(list(y = y, x = x)), op(list(x, y)))
+  refused(op(list(x = x, y)), "some of its elements")
+  refused(op(list(x = x, z = y)), "`z`")
+  refused(op(list(X = x, y = y)), "`X`.*did you mean `x`")
+  refused(op(list(x, y, x)))
+  refused(op(c(x, y)))
+  refused(op(x, y))
+})
+
+test_that("[!] with positions, a named list is put where it belongs", {
+  op <- keops_kernel("Sum_Reduction(x-y, 0)", c("y=Vj(1,3)", "x=Vi(0,3)"))
+  expect_identical(op(list(x, y)), op(list(y = y, x = x)))
+})
+
+test_that("[!] LogSumExpWeight is finalised, and LogSumExp takes a weight", {
+  args <- c("x=Vi(1)", "y=Vj(1)")
+  data <- list(x[, 1], y[, 1])
+  truth <- log(outer(x[, 1], y[, 1], function(a, b) exp(a * b)) %*% y[, 1])
+  for (name in c("LogSumExpWeight", "LogSumExp"))
+    expect_equal(keops_kernel(paste0(name, "_Reduction(x*y, y, 0)"), args)(data), truth,
+                 tolerance = 1e-6)
+})
+
+test_that("[!] wrong names and a missing index are refused when they are given", {
+  for (wrong in list(c("Sum_Reduction(x, 0)", "1x-=Vi(3)"), c("Sum_Reduction(x,0) x", "x=Vi(3)"),
+                     c("Sum_Reduction(x,0.5)", "x=Vi(3)"), c("Sum_Reduction(x)", "x=Vi(3)")))
+    refused(keops_kernel(wrong[1], wrong[2]))
+  refused(keops_kernel("Sum_Reduction(x+y,0)", c("x=Vi(3)", "x=Vj(3)")), "twice")
+})
+
+test_that("[!] text behind the reduction is not ignored", {
+  op <- keops_kernel("Sum_Reduction(x, 0)*2", "x=Vi(3)")
+  expect_equal(op(list(x)), 2 * x)
+})
+
+gauss <- function(x, y) exp(-outer(rowSums(x^2), rowSums(y^2), `+`) + 2 * x %*% t(y))
+
+test_that("[!] Grad is the gradient of the reduction, for each kind of variable", {
+  e <- uniform(5, 1)
+  op <- keops_kernel("Sum_Reduction(Exp(-p*SqDist(x,y)), 0)", c("x=Vi(3)", "y=Vj(3)", "p=Pm(1)"))
+  K <- gauss(x, y) # p = 1
+  D <- -log(K)
+  W <- K * e[, 1] # each pair's factor
+  with_options(list(precision = "float64"), {
+    found <- lapply(c("x", "y", "p"), function(v) keops_grad(op, v)(list(x, y, 1, e)))
+    expect_equal(found[[1]], -2 * (rowSums(W) * x - W %*% y))
+    expect_equal(found[[2]], -2 * (colSums(W) * y - t(W) %*% x))
+    expect_equal(found[[3]], matrix(-sum(W * D)))
+    expect_identical(found[[1]], keops_grad(op, 0)(list(x, y, 1, e))) # positions count from 0
+    least <- keops_kernel("Grad(Min_Reduction(SqDist(x,y), 0), x, e)",
+                          c("x=Vi(3)", "y=Vj(3)", "e=Vi(1)"))
+    expect_equal(least(list(x, y, e)), 2 * e[, 1] * (x - y[max.col(-D), ]))
+  })
+})
+
+test_that("[!] gradients of gradients, and of results with several columns", {
+  with_options(list(precision = "float64"), {
+    op <- keops_kernel("Sum_Reduction(x*y*y, 0)", c("x=Vi(3)", "y=Vj(3)"))
+    first <- keops_grad(op, "y")
+    expect_identical(first()$args[3], paste0(first()$args_info$var_name[3], "=Vi(3)"))
+    e <- uniform(5, 3)
+    u <- uniform(4, 3)
+    expect_equal(first(list(x, y, e)), 2 * y * rep(colSums(x * e), each = 4))
+    second <- keops_grad(first, "y")
+    expect_equal(second(list(x, y, e, u)), 2 * u * rep(colSums(x * e), each = 4))
+    nested <- keops_kernel("Grad(Grad(Sum_Reduction(x*y*y, 0), y, e), y, u)",
+                           c("x=Vi(3)", "y=Vj(3)", "e=Vi(3)", "u=Vj(3)"))
+    expect_equal(nested(list(x, y, e, u)), second(list(x, y, e, u)))
+  })
+})
+
+# ---- LazyTensor objects (section 3) --------------------------------------------------------------
+
+test_that("constructors make variables with the fields of RKeOps", {
+  for (v in list(LazyTensor(x, "i"), LazyTensor(x, index = "i"), x_i)) {
+    expect_identical(names(v), c("formula", "args", "data", "dimres"))
+    expect_match(v$args, "^[A-Za-z]+[A-Za-z0-9]*=Vi\\(3\\)$")
+    expect_identical(v$data, list(x))
+    expect_identical(v$dimres, 3L)
+  }
+  expect_match(LazyTensor(p)$args, "=Pm\\(3\\)$")
+  expect_match(Pm(0.5)$args, "=Pm\\(1\\)$")
+  expect_match(LazyTensor(TRUE)$args, "=Pm\\(1\\)$|^$")
+  for (n in list(3, 3L, -2)) expect_identical(LazyTensor(n)$formula, paste0("IntCst(", n, ")"))
+  expect_identical(c(LazyTensor(3)$args, LazyTensor(3)$data), list())
+  z <- LazyTensor(x * 1i, "i")
+  expect_identical(class(z), c("ComplexLazyTensor", "LazyTensor"))
+  expect_match(z$args, "=Vi\\(6\\)$")
+  expect_identical(z$dimres, 3L)
+  expect_identical(z$data[[1]], cbind(0, x[, 1], 0, x[, 2], 0, x[, 3]))
+  expect_identical(LazyTensor(x, "i", is_complex = TRUE)$data[[1]],
+                   cbind(x[, 1], 0, x[, 2], 0, x[, 3], 0))
+  expect_identical(Pm(c(1 + 2i, 3))$dimres, 2L)
+  for (wrong in list(x_i, "a")) refused(LazyTensor(wrong))
+  refused(LazyTensor(x))
+  refused(LazyTensor(p, "i"))
+  for (f in list(Vi, Vj)) refused(f(p))
+  for (wrong in list(x, "a", x_i)) refused(Pm(wrong))
+})
+
+test_that("[!] an index is i or j, and nothing else", {
+  for (wrong in list("k", "I", 1, TRUE, c("i", "j"), character())) refused(LazyTensor(x, wrong))
+})
+
+test_that("[!] a 1 x 1 matrix of a whole number keeps its index", {
+  one <- LazyTensor(matrix(3), "i")
+  expect_match(one$args, "=Vi\\(1\\)$")
+  expect_true(is.LazyMatrix(one))
+})
+
+test_that("[!] NaN, infinite and large numbers are numbers like others; NULL is refused", {
+  with_options(list(precision = "float64"),
+    for (n in list(NaN, Inf, -Inf, 1e15, 2^31, 1e5, -1e5))
+      expect_identical(sum(s_i * 0 + LazyTensor(n), "j"), s * 0 + n, label = paste(n)))
+  refused(LazyTensor(NULL))
+})
+
+test_that("data frames are matrices", {
+  expect_identical(LazyTensor(as.data.frame(x), "i")$data[[1]], x)
+})
+
+test_that("[!] an object is stored once for each index, complex ones too", {
+  expect_length((Vi(x) + Vi(x))$args, 1)
+  expect_length((Vi(x) + Vj(x))$args, 2)
+  z <- x + 1i
+  expect_length((Vi(z) + Vi(z))$args, 1)
+  many <- Reduce(`+`, lapply(1:4, function(k) { # matrices that nobody else holds
+    gc(FALSE)
+    Vi(matrix(k * 1i, 1, 1))
+  }))
+  expect_length(many$args, 4)
+  expect_equal(sum(many, "j"), matrix(10i))
+})
+
+test_that("predicates, [!] also of what only contains a whole number", {
+  z_i <- Vi(x + 1i)
+  expect_true(all(is.LazyTensor(x_i), is.LazyTensor(z_i), is.ComplexLazyTensor(z_i)))
+  expect_false(any(is.LazyTensor(x), is.LazyTensor("a"), is.ComplexLazyTensor(x_i)))
+  expect_true(all(is.LazyParameter(Pm(0.5)), is.LazyParameter(LazyTensor(3)),
+                  is.LazyParameter(exp(Pm(0.5)))))
+  for (no in list(x_i + 3, x_i * 2, Pm(p), Pm(1i))) expect_false(is.LazyParameter(no))
+  expect_true(is.ComplexLazyParameter(Pm(2i)))
+  for (no in list(z_i, z_i + 2, Pm(0.5))) expect_false(is.ComplexLazyParameter(no))
+  expect_true(is.LazyVector(x_i + Pm(p)))
+  expect_false(is.LazyVector(x_i))
+  expect_true(is.LazyMatrix(x_i + Pm(p)))
+  expect_false(is.LazyMatrix(Pm(p)))
+  for (f in list(is.LazyParameter, is.ComplexLazyParameter, is.LazyVector, is.LazyMatrix))
+    refused(f(1))
+  expect_true(is.int(3) && is.int(3L) && is.int(-2) && is.int(matrix(4)))
+  expect_false(is.int(2.5) || is.int(1:2) || is.int("a"))
+  expect_identical(is.int(NA_real_), FALSE) # [!] was NA
+})
+
+test_that("builders take any operation of the language by name", {
+  expect_rows(list(
+    unary = function(x, y, s, p) unaryop.LazyTensor(x, "Exp"),
+    one_argument = function(x, y, s, p) unaryop.LazyTensor(x, "Pow", 3),
+    two_arguments = function(x, y, s, p) unaryop.LazyTensor(x, "Extract", 1, 2, dim_res = 2),
+    smaller = function(x, y, s, p) unaryop.LazyTensor(x, "Sum", dim_res = 1),
+    dimension_asked = function(x, y, s, p) unaryop.LazyTensor(x, "SqNorm2"),
+    number = function(x, y, s, p) binaryop.LazyTensor(2, x, "Subtract"),
+    binary = function(x, y, s, p) binaryop.LazyTensor(x, y, "Mult"),
+    operator = function(x, y, s, p) binaryop.LazyTensor(x, y, "-", is_operator = TRUE),
+    one_and_three = function(x, y, s, p) binaryop.LazyTensor(s, x, "Divide"),
+    plain_vector = function(x, y, s, p) binaryop.LazyTensor(x, c(1, 2, 3), "Add"),
+    same = function(x, y, s, p) binaryop.LazyTensor(x, y, "Scalprod", dim_check_type = "same"),
+    no_check = function(x, y, s, p) binaryop.LazyTensor(x, y[1:2], "Concat", dim_check_type = NA),
+    ternary = function(x, y, s, p) ternaryop.LazyTensor(x, s, y, "IfElse"),
+    middle = function(x, y, s, p) binaryop.LazyTensor(x, y, "Clamp", opt_arg = p),
+    inner = function(x, y, s, p) unaryop.LazyTensor(x, "Mult", y)
+  ), list(
+    unary = function(x, y, s, p) exp(x),
+    one_argument = function(x, y, s, p) x^3,
+    two_arguments = function(x, y, s, p) x[2:3],
+    smaller = function(x, y, s, p) sum(x),
+    dimension_asked = function(x, y, s, p) sum(x^2),
+    number = function(x, y, s, p) 2 - x,
+    binary = function(x, y, s, p) x * y,
+    operator = function(x, y, s, p) x - y,
+    one_and_three = function(x, y, s, p) s / x,
+    plain_vector = function(x, y, s, p) x + 1:3,
+    same = function(x, y, s, p) sum(x * y),
+    no_check = function(x, y, s, p) c(x, y[1:2]),
+    ternary = function(x, y, s, p) rep(s, 3),
+    middle = function(x, y, s, p) base::ifelse(x < p, p, base::ifelse(x > y, y, x)),
+    inner = function(x, y, s, p) x * y))
+})
+
+test_that("[!] builders: a LazyTensor as opt_arg brings its variables", {
+  out <- binaryop.LazyTensor(x_i, y_j, "Clamp", opt_arg = Pm(c(0.1, 0.2, 0.3)))
+  expect_length(out$args, 3)
+  expect_length(out$data, 3)
+})
+
+test_that("[!] builders: the class of the result follows all operands, or what is asked for", {
+  z_i <- Vi(x + 1i)
+  expect_true(is.ComplexLazyTensor(ternaryop.LazyTensor(s_i < 0.5, z_i, z_i, "Where",
+                                                        dim_check_type = NA)))
+  expect_true(is.ComplexLazyTensor(binaryop.LazyTensor(x_i, z_i, "*", is_operator = TRUE)))
+  expect_identical(unaryop.LazyTensor(z_i, "ComplexAbs")$dimres, 3L)
+  expect_false(is.ComplexLazyTensor(unaryop.LazyTensor(z_i, "ComplexAbs")))
+  expect_identical(unaryop.LazyTensor(z_i, "ComplexExp")$dimres, 3L)
+  expect_identical(unaryop.LazyTensor(x_i, "Real2Complex")$dimres, 3L)
+  expect_true(is.ComplexLazyTensor(unaryop.LazyTensor(x_i, "Real2Complex")))
+  flat <- unaryop.LazyTensor(z_i, "Minus", res_type = "LazyTensor")
+  expect_identical(class(flat), "LazyTensor")
+  expect_identical(flat$dimres, 6L)
+  expect_identical(unaryop.LazyTensor(flat, "Minus", res_type = "ComplexLazyTensor")$dimres, 3L)
+  refused(unaryop.LazyTensor(x_i, "Minus", res_type = "ComplexLazyTensor"), "even")
+})
+
+test_that("builders refuse what has no meaning, and name it", {
+  refused(unaryop.LazyTensor(x, "Exp"), "`x`|Vi")
+  refused(unaryop.LazyTensor(x_i, "Expp"), "did you mean 'Exp'")
+  refused(unaryop.LazyTensor(x_i, "Exp(V0)+1"), "`opstr`")
+  refused(unaryop.LazyTensor(x_i, "Exp", dim_res = 2), "`dim_res`.*dimension 3")
+  refused(unaryop.LazyTensor(x_i, "Exp", dim_res = 2.5), "`dim_res`")
+  refused(unaryop.LazyTensor(x_i, "Exp", res_type = "LazyTensr"), "did you mean")
+  refused(unaryop.LazyTensor(x_i, "Pow", "a"), "`opt_arg`")
+  refused(binaryop.LazyTensor(x_i, y_j[1:2], "Add"), "Add.*dimension 3.*dimension 2")
+  refused(binaryop.LazyTensor(x_i, s_i, "Add", dim_check_type = "same"), "dimension 3")
+  refused(binaryop.LazyTensor(x_i, y_j, "Add", dim_check_type = "sameor2"), "dim_check_type")
+  refused(binaryop.LazyTensor(x_i, y_j, "Add", is_operator = TRUE), "operator")
+  refused(ternaryop.LazyTensor(x_i, y_j, Pm(1:2), "Clamp"), "dimension 2")
+})
+
+test_that("reduction.LazyTensor() takes any reduction by name", {
+  K <- gauss(x, y)
+  K_ij <- exp(-sqdist(x_i, y_j))
+  with_options(list(precision = "float64"), {
+    expect_equal(reduction.LazyTensor(K_ij, "Sum", "j"), matrix(rowSums(K)))
+    expect_equal(reduction.LazyTensor(K_ij, "Max", "i"), matrix(apply(K, 2, max)))
+    expect_equal(reduction.LazyTensor(K_ij, "KMin", "j", 2), t(apply(K, 1, sort))[, 1:2])
+    expect_equal(reduction.LazyTensor(K_ij, "SumSoftMaxWeight", "j", y_j),
+                 exp(K) %*% y / rowSums(exp(K)))
+  })
+  refused(reduction.LazyTensor(x, "Sum", "j"), "`x`")
+  refused(reduction.LazyTensor(K_ij, 1, "j"), "`opstr`")
+  refused(reduction.LazyTensor(K_ij, "sum", "j"), "did you mean 'Sum'")
+  for (index in list("k", NA, NULL, 1, c("i", "j")))
+    refused(reduction.LazyTensor(K_ij, "Sum", index))
+})
+
+test_that("[!] opt_arg of reduction.LazyTensor() is a whole number or a LazyTensor", {
+  for (wrong in list(2.5, "a", -1, TRUE, x))
+    refused(reduction.LazyTensor(x_i, "KMin", "j", wrong), "`opt_arg`")
+})
+
+test_that("[!] a plain number is a weight", {
+  expect_equal(sumsoftmaxweight(sqdist(x_i, y_j), "j", 2), matrix(2, 5, 1), tolerance = 1e-6)
+})
+
+# ---- arithmetic and elementary functions (section 4) ---------------------------------------------
+
+test_that("operators and functions of components are those of R", {
+  expect_rows(of_both(
+    x + y, x + 2, 1.5 + x, x + p, x - y, -x, +x, x * y, x * s, x / y, 2 / x, x / p, x^2, x^3, x^-1,
+    x^0.5, x^-0.5, x^1.7, x^p, x^y, 2^x, square(x), sqrt(x), rsqrt(x), inv(x), exp(x), log(x),
+    cos(x), sin(x), acos(x), asin(x), atan(x), atan2(x, y), abs(x - y), sign(x - y),
+    xlogx(x), sinxdivx(x), relu(x - y), mod(x, y), mod(x, 0.3), mod(x, y, 0.5), x %% y, x %/% 0.3))
+})
+
+test_that("[!] x^TRUE, log with a base, %/%, comparisons and & of R have their meaning", {
+  expect_rows(of_both(
+    x^TRUE, log(x, base = 2), log(x, 10), log2(x), log10(x), x == y, x != x, x < y, x <= s, x > p,
+    x >= 0.5, !(x < y), (x < y) & (x < s), (x < y) | (x < s), log1p(x), expm1(x), cosh(x), sinh(x),
+    tanh(x), tan(x), floor(3 * x), ceiling(3 * x), trunc(-3 * x)))
+})
+
+test_that("[!] atan2() takes an operand of dimension 1", {
+  expect_rows(of_both(atan2(x, s), atan2(s, x), atan2(1, x), atan2(x, 2)))
+})
+
+test_that("functions that R does not have, or means something else by", {
+  half_away <- function(x, digits) sign(x) * floor(abs(x) * 10^digits + 0.5) / 10^digits
+  norm_of <- function(x) sqrt(sum(x^2))
+  expect_rows(of_both(
+    x | y, round(8 * x - 4), round(x, 1), round(100 * x, -1), step(x - y), clamp(x, 0.4, 0.6),
+    clamp(3 * x, 1, 2), clamp(x, s, y), clampint(3 * x, 1, 2), ifelse(x - y, x, y),
+    ifelse(x - y, 1, 2), ifelse(x < y, x, 0), where(x < y, x, y), sqnorm2(x), norm2(x),
+    normalize(x), sqdist(x, y), sqdist(x, 0.5), weightedsqnorm(x, s), weightedsqnorm(x, p),
+    weightedsqdist(x, y, p)), list(
+    `x | y` = function(x, y, s, p) sum(x * y),
+    `round(8 * x - 4)` = function(x, y, s, p) half_away(8 * x - 4, 0),
+    `round(x, 1)` = function(x, y, s, p) half_away(x, 1),
+    `round(100 * x, -1)` = function(x, y, s, p) half_away(100 * x, -1),
+    `step(x - y)` = function(x, y, s, p) x >= y,
+    `clamp(x, s, y)` = function(x, y, s, p) base::ifelse(x < s, s, base::ifelse(x > y, y, x)),
+    `ifelse(x - y, x, y)` = function(x, y, s, p) pmax(x, y),
+    `ifelse(x - y, 1, 2)` = function(x, y, s, p) base::ifelse(x >= y, 1, 2),
+    `where(x < y, x, y)` = function(x, y, s, p) pmin(x, y),
+    `sqnorm2(x)` = function(x, y, s, p) sum(x^2), `norm2(x)` = function(x, y, s, p) norm_of(x),
+    `normalize(x)` = function(x, y, s, p) x / norm_of(x),
+    `sqdist(x, y)` = function(x, y, s, p) sum((x - y)^2),
+    `sqdist(x, 0.5)` = function(x, y, s, p) sum((x - 0.5)^2),
+    `weightedsqnorm(x, s)` = function(x, y, s, p) s * sum(x^2),
+    `weightedsqnorm(x, p)` = function(x, y, s, p) sum(p * x^2),
+    `weightedsqdist(x, y, p)` = function(x, y, s, p) sum(p * (x - y)^2)))
+})
+
+test_that("components and products, with positions from 0 and RKeOps' order of arguments", {
+  at <- function(x, m, n) replace(numeric(n), m + seq_along(x), x)
+  expect_rows(of_both(
+    elem(x, 0), elem(x, 2), elemT(s, 1, 4), extract(x, 1, 2), extract(x, 0, 1), extractT(x, 1, 5),
+    concat(x, y), concat(x, s), concat(sum(x), sum(y)), one_hot(3 * s, 4), x[2], x[2:3], x[-1],
+    tensorprod(x, y), matvecmult(x, y), matvecmult(x, s), vecmatmult(x, y), vecmatmult(s, x),
+    matvecmult(tensorprod(x, y), p), vecmatmult(p, tensorprod(x, y)),
+    matvecmult(Pm(c(1, 2, 3, 4, 5, 6)), y)), list(
+    `elem(x, 0)` = function(x, y, s, p) x[1], `elem(x, 2)` = function(x, y, s, p) x[3],
+    `elemT(s, 1, 4)` = function(x, y, s, p) at(s, 1, 4),
+    `extract(x, 1, 2)` = function(x, y, s, p) x[2:3],
+    `extract(x, 0, 1)` = function(x, y, s, p) x[1],
+    `extractT(x, 1, 5)` = function(x, y, s, p) at(x, 1, 5),
+    `concat(x, y)` = function(x, y, s, p) c(x, y), `concat(x, s)` = function(x, y, s, p) c(x, s),
+    `concat(sum(x), sum(y))` = function(x, y, s, p) c(sum(x), sum(y)), # [!] dimres was 6
+    `one_hot(3 * s, 4)` = function(x, y, s, p) floor(3 * s + 0.5) == 0:3, # [!] Vi(1) was refused
+    `tensorprod(x, y)` = function(x, y, s, p) outer(y, x),
+    `matvecmult(x, y)` = function(x, y, s, p) sum(x * y),
+    `matvecmult(x, s)` = function(x, y, s, p) s * x,
+    `vecmatmult(x, y)` = function(x, y, s, p) sum(x * y),
+    `vecmatmult(s, x)` = function(x, y, s, p) s * x,
+    # [!] matrices that are no vectors
+    `matvecmult(tensorprod(x, y), p)` = function(x, y, s, p) x * sum(y * p),
+    `vecmatmult(p, tensorprod(x, y))` = function(x, y, s, p) y * sum(x * p),
+    `matvecmult(Pm(c(1, 2, 3, 4, 5, 6)), y)` =
+      function(x, y, s, p) matrix(1:6, 2, byrow = TRUE) %*% y))
+})
+
+test_that("[!] extractT() takes all positions that fit and no other", {
+  expect_identical(extractT(x_i, 2, 5)$dimres, 5L)
+  refused(extractT(x_i, 3, 5), "`m`")
+  refused(extractT(x_i, 0, 2), "`d`")
+  expect_identical(elemT(s_i, 3, 4)$dimres, 4L) # [!] dimres was 1
+  refused(elemT(s_i, 4, 4), "`m`")
+  refused(extract(x_i, 1, 3), "`d`")
+  refused(elem(x_i, 3), "`m`")
+})
+
+test_that("plain R objects get the functions of R, [!] mod() and elem() too", {
+  expect_identical(mod(c(5, -5), 3), c(2, 1))
+  expect_identical(mod(5, 3, 1), 2)
+  expect_equal(sum(elem(c(5, 6), 1) + s_i * 0, "j"), matrix(6, 5, 1))
+  expect_identical(list(square(3), relu(-1), rsqrt(4), inv(2)), list(9, 0, 0.5, 0.5))
+  expect_identical(relu(c(-Inf, -1, NaN, 2)), c(0, 0, NaN, 2))
+  expect_identical(xlogx(c(0, 1, 2)), c(0, 0, 2 * log(2)))
+  expect_identical(sinxdivx(c(0, pi)), c(1, sin(pi) / pi))
+  expect_identical(list(round(2.5), log(8, 2), TRUE | FALSE, 2^3, +1), list(2, 3, TRUE, 8, 1))
+})
+
+test_that("[!] ifelse() with a plain test and LazyTensors stops", {
+  refused(ifelse(c(TRUE, FALSE), x_i, y_j), "where")
+})
+
+test_that("R matrices in arithmetic are refused with the advice Vi(), Vj()", {
+  for (operator in list(`+`, `-`, `*`, `/`, `^`, `|`)) {
+    refused(operator(x_i, x), "Vi")
+    refused(operator(x, x_i), "Vi")
+  }
+  refused(round(x_i, "a"), "digits")
+  refused(clampint(x_i, 0.5, 2), "`y`")
+})
+
+test_that("x %*% y sums over j, for dimensions that are equal or 1", {
+  with_options(list(precision = "float64"), {
+    expect_equal(exp(-sqdist(x_i, y_j)) %*% y_j, gauss(x, y) %*% y)
+    expect_equal(x_i %*% y_j, x * rep(colSums(y), each = 5))
+  })
+})
+
+# ---- complex LazyTensors (section 5) -------------------------------------------------------------
+
+complex_data <- list(x = x + 1i * x[, 3:1], y = y[, 3:1] - 1i * y, s = s, p = p + 0.5i)
+
+test_that("complex arithmetic is that of R, [!] also where real and complex operands meet", {
+  expect_no_warning(expect_rows(of_both(
+    x + y, x - y, x * y, x / y, x + s, s - x, x * s, s / x, x * 2, 2 * x, x + 1.5, x - 3L, x * p,
+    p / x, x * (1 - 2i), Re(x) + 2i, Re(x) * 2i, 1i - Im(x), Re(y) * 3 * x, (Re(x) + 3) * y, -x, +x,
+    x + p[2], y * x[1]),
+    data = complex_data))
+})
+
+test_that("functions of complex numbers are those of R, [!] real where the value is", {
+  expect_rows(of_both(Re(x), Im(x), Mod(x * y), Arg(x), abs(x), Re(x * Conj(y)), x == x, x != y,
+                      Re(sum(x)), norm2(x), sqnorm2(x), sqdist(x, y)),
+              list(`norm2(x)` = function(x, y, s, p) sqrt(sum(Mod(x)^2)),
+                   `sqnorm2(x)` = function(x, y, s, p) sum(Mod(x)^2),
+                   `sqdist(x, y)` = function(x, y, s, p) sum(Mod(x - y)^2)), complex_data)
+  expect_rows(of_both(Conj(x), exp(x), exp1j(Re(x)), real2complex(Re(x)), imag2complex(Im(x)),
+                      sum(x), x^2, x^3, x^-1, square(x), inv(x), x[2:3],
+                      concat(x, y), concat(x, s)),
+              list(`concat(x, y)` = function(x, y, s, p) c(x, y),
+                   `concat(x, s)` = function(x, y, s, p) c(x, s)), complex_data)
+})
+
+test_that("[!] results of complex reductions are R complex matrices", {
+  expect_type(sum(Vi(complex_data$x), "j"), "complex")
+  expect_identical(dim(sum(Vi(complex_data$x), "i")), c(1L, 3L))
+})
+
+test_that("[!] functions without a complex meaning stop, and so do complex ones of real numbers", {
+  z_i <- Vi(complex_data$x)
+  for (f in list(log, sqrt, cos, min, max, round, relu, step, function(z) clamp(z, 0, 1), exp1j,
+                 function(z) ifelse(z, 1, 2), function(z) ifelse(x_i, 1, z), real2complex,
+                 imag2complex, function(z) z^0.5, function(z) z^x_i, function(z) one_hot(z[1], 3)))
+    refused(f(z_i), "complex")
+  for (f in list(Re, Im, Mod, Arg, Conj)) refused(f(x_i), "real")
+})
+
+# ---- reductions (section 6) ----------------------------------------------------------------------
+
+test_that("inner reductions have dimension 1, [!] minima and their positions too", {
+  expect_rows(of_both(sum(x), min(x), max(x - y), argmin(x), argmax(x * y), exp(-sum((x - y)^2))),
+              list(`argmin(x)` = function(x, y, s, p) which.min(x) - 1, # values count from 0
+                   `argmax(x * y)` = function(x, y, s, p) which.max(x * y) - 1))
+})
+
+# test-reductions.R has all of them over both indices, and all their names.
+test_that("reductions over an index give one row for each of the other", {
+  pairs <- outer(seq_len(5), seq_len(4), Vectorize(function(i, j) sum((x[i, ] - y[j, ])^2)))
+  D <- sqdist(x_i, y_j)
+  rows <- function(f) matrix(apply(pairs, 1, f))
+  with_options(list(precision = "float64"), {
+    expect_equal(sum_reduction(D, "i"), matrix(colSums(pairs)))
+    expect_equal(min(D, index = "i"), matrix(apply(pairs, 2, min)))
+    expect_equal(min_argmin(D, "j"), list(rows(min), rows(which.min))) # from 1, see decisions
+    expect_equal(Kmin_argKmin(D, K = 2, index = "j"),
+                 list(t(apply(pairs, 1, sort))[, 1:2], t(apply(pairs, 1, order))[, 1:2]))
+    expect_equal(sumsoftmaxweight(D, "j", y_j), exp(pairs) %*% y / rowSums(exp(pairs)))
+    # [!] weights of logsumexp() were refused
+    expect_equal(logsumexp(D, "j", weight = y_j), log(exp(pairs) %*% y))
+  })
+  expect_identical(dim(Kmin(x_i - y_j, 2, "j")), c(5L, 2L, 3L))
+})
+
+test_that("reductions refuse other indices, K and operands", {
+  for (f in list(sum_reduction, min_reduction, argmin_reduction, min_argmin, max_argmax, logsumexp,
+                 function(x, index) Kmin(x, 2, index), function(x, index) sum(x, index))) {
+    refused(f(s_i, "k"), "`index`")
+    refused(f(s_i, 1), "`index`")
+  }
+  refused(sum_reduction(x, "j"), "`x`")
+  refused(Kmin(s_i, 2.5, "j"), "`K`")
+  refused(logsumexp(x_i, "j"), "dimension 3")
+  refused(sumsoftmaxweight(s_i, "j", y), "`weight`")
+  refused(sum(x_i, "j", na.rm = TRUE), "na.rm")
+  expect_identical(list(sum(1, NA, na.rm = TRUE), min(3, 1), max(1:4)), list(1, 1, 4L))
+})
+
+# ---- grad (section 7) ----------------------------------------------------------------------------
+
+test_that("grad() is with respect to the variable that is given, [!] a LazyTensor too", {
+  e <- uniform(5, 1)
+  K_ij <- exp(-sqdist(x_i, y_j))
+  W <- gauss(x, y) * e[, 1]
+  by_x <- -2 * (rowSums(W) * x - W %*% y)
+  by_y <- -2 * (colSums(W) * y - t(W) %*% x)
+  with_options(list(precision = "float64"), {
+    for (var in list(0, "V0", x_i)) expect_equal(grad(K_ij, Vi(e), "Sum", var, "j"), by_x)
+    for (var in list(1, "V1", y_j)) expect_equal(grad(K_ij, Vi(e), "Sum", var, "j"), by_y)
+    expect_equal(grad(f = K_ij, gradin = Vj(y[, 1, drop = FALSE]), opstr = "Sum", var = y_j,
+                      index = "i"),
+                 -2 * y[, 1] * (colSums(gauss(x, y)) * y - t(gauss(x, y)) %*% x))
+    expect_equal(grad(K_ij, Vi(e), "Min", x_i, "j"),
+                 local({
+                   nearest <- apply(gauss(x, y), 1, which.min)
+                   k <- gauss(x, y)[cbind(1:5, nearest)]
+                   -2 * e[, 1] * k * (x - y[nearest, ])
+                 }))
+  })
+  refused(grad(x, Vi(e), "Sum", 0, "j"), "`f`")
+  refused(grad(K_ij, e, "Sum", 0, "j"), "`gradin`")
+  refused(grad(K_ij, Vi(e), 1, 0, "j"), "`opstr`")
+  refused(grad(K_ij, Vi(e), "Sum", 2, "j"), "`var`")
+  refused(grad(K_ij, Vi(e), "Sum", "V2", "j"), "`var`")
+  refused(grad(K_ij, Vi(e), "Sum", 0, "i"), "`gradin`")
+  refused(grad(K_ij, Vi(e[1:4, , drop = FALSE]), "Sum", 0, "j"))
+})
+
+# ---- options (section 8) -------------------------------------------------------------------------
+
+test_that("options of RKeOps have their defaults and their checks", {
+  old <- set_rkeops_options()
+  on.exit(set_rkeops_options(old))
+  expect_identical(unclass(get_rkeops_options(c("backend", "device_id", "precision", "verbosity",
+                                                "debug", "formula_only"))),
+                   list(backend = "CPU", device_id = -1L, precision = "float32", verbosity = 1L,
+                        debug = 0L, formula_only = FALSE))
+  expect_s3_class(get_rkeops_options(), "rkeops_options")
+  expect_identical(get_rkeops_options("cache_dir"), get_rkeops_cache_dir())
+  for (wrong in list(list(backend = "cpu"), list(device_id = 0.5), list(device_id = -2),
+                     list(precision = "double"), list(verbosity = 2), list(debug = "yes"),
+                     list(cache_dir = tempfile()), list(formula_only = NA), list(nope = 1)))
+    refused(set_rkeops_options(wrong))
+  refused(get_rkeops_options("nope"), "nope")
+})
+
+test_that("[!] all options can be set at once", {
+  old <- get_rkeops_options()
+  on.exit(set_rkeops_options(old))
+  all <- unclass(get_rkeops_options())
+  attr(all, "chosen") <- NULL
+  all$precision <- "float64"
+  expect_identical(set_rkeops_options(all), old)
+  expect_identical(get_rkeops_options("precision"), "float64")
+})
+
+test_that("functions that set options return the previous ones", {
+  old <- get_rkeops_options()
+  on.exit(set_rkeops_options(old))
+  expect_identical(rkeops_use_cpu(2), old)
+  expect_identical(get_rkeops_options("backend"), "CPU")
+  refused(rkeops_use_cpu(ncore = 1.5), "ncore")
+  expect_identical(rkeops_use_float64()$precision, old$precision)
+  expect_identical(rkeops_use_float32()$precision, "float64")
+  rkeops_disable_verbosity()
+  expect_identical(get_rkeops_options("verbosity"), 0L)
+  rkeops_enable_verbosity()
+  expect_identical(get_rkeops_options("verbosity"), 1L)
+  for (wrong in list(-2, 0.5, NA, "a")) refused(rkeops_use_gpu(wrong), "device")
+})
+
+test_that("formula_only shows formula and arguments and stops", {
+  with_options(list(formula_only = TRUE),
+    refused(sum(exp(x_i - y_j), "j"), "Sum_Reduction\\(Exp\\(.*Vi\\(3\\).*Vj\\(3\\)"))
+})
+
+# ---- cache and health (section 9) ----------------------------------------------------------------
+
+test_that("functions of the cache take the arguments of RKeOps", {
+  old <- get_rkeops_options()
+  folder <- tempfile("cache")
+  dir.create(folder, mode = "0700")
+  on.exit({
+    set_rkeops_options(old)
+    unlink(folder, recursive = TRUE)
+  })
+  expect_silent(set_rkeops_cache_dir(folder, verbose = FALSE))
+  expect_identical(get_rkeops_cache_dir(), normalizePath(folder))
+  expect_identical(stat_rkeops_cache_dir(verbose = FALSE), "0")
+  expect_message(stat_rkeops_cache_dir(verbose = TRUE, startup = TRUE), "clean_rkeops")
+  sum(square(s_i) * 1.75 + s_i, "i")
+  expect_match(stat_rkeops_cache_dir(verbose = FALSE), "[0-9.]+ k?B")
+  expect_null(clean_rkeops(verbose = FALSE, all = FALSE))
+  expect_null(clean_rkeops(verbose = FALSE, all = TRUE, remove_cache_dir = TRUE))
+  expect_false(dir.exists(folder))
+  for (wrong in list("yes", NA, 1)) refused(clean_rkeops(all = wrong), "`all`")
+  refused(set_rkeops_cache_dir(tempfile()), "no such folder")
+})
+
+test_that("[!] check_rkeops() computes something and tells", {
+  expect_true(check_rkeops())
+  expect_true(check_rkeops(verbose = FALSE))
+  refused(check_rkeops(verbose = "yes"), "`verbose`")
+})
+
+# ---- misspelt names ------------------------------------------------------------------------------
+
+test_that("an error about a misspelt name says the nearest one", {
+  suggests <- function(code, name)
+    refused(code, paste0("did you mean [`']", name, "[`']\\?"))
+  suggests(set_rkeops_options(list(precison = "float64")), "precision")
+  suggests(get_rkeops_options("backnd"), "backend")
+  suggests(set_rkeops_options(list(precision = "flaot64")), "float64")
+  suggests(set_rkeops_options(list(backend = "cpu")), "CPU")
+  suggests(sum(x_i, "j", precison = "float64"), "precision")
+  suggests(sum(x_i, "j", precision = "Float64"), "float64")
+  suggests(sum(x_i, indx = "j"), "index")
+  suggests(sum(x_i, "j", sum_scheme = "kahan"), "kahan_scheme")
+  suggests(keops_kernel("Sum_Reduction(x, 0)", "x=Vi(3)", sum_scheme = "block"), "block_sum")
+  suggests(keops_kernel("sum_Reduction(x, 0)", "x=Vi(3)"), "Sum")
+  suggests(keops_kernel("Sum_Reduction(Epx(x), 0)", "x=Vi(3)"), "Exp")
+  suggests(keops_kernel("Sum_Reduction(x, 0)", "x=Vi(3)")(list(x), inner_dim = "rows"), "row")
+  suggests(LazyTensor(x, "I"), "i")
+  suggests(sum(x_i, "J"), "j")
+  suggests(reduction.LazyTensor(x_i, "sum", "j"), "Sum")
+  suggests(unaryop.LazyTensor(x_i, "Sqaure"), "Square")
+  suggests(x_i$dimress, "dimres")
+  suggests(x_i[["formla"]], "formula")
+  suggests(keops_grad(keops_kernel("Sum_Reduction(xi, 0)", "xi=Vi(3)"), "xj"), "xi")
+  expect_false(grepl("did you mean", conditionMessage(refused(sum(x_i, "k")))))
+})
