@@ -1,27 +1,14 @@
-# What a call costs beside the computation: building and evaluating
+# What a call of LazyTensors costs beside the computation: building and evaluating
 #     sum(exp(-sum((x_i - y_j)^2)), index = "j")
-# for 100 x 100 points in R^3, warm, by part; and a gradient and an operator of keops_kernel().
+# for 100 x 100 points in R^3, warm, by part, on one thread; dense R beside it.
 #
 #     Rscript bench/overhead.R [repetitions]
-#
-# Goal: the first line under 300 microseconds, of which the engine takes under 100.
-library(rkeops, warn.conflicts = FALSE)
 
-arguments <- commandArgs(trailingOnly = TRUE)
-repetitions <- if (length(arguments)) as.integer(arguments[1]) else 3000L
+source("bench/common.R")
+
+arguments <- as.integer(commandArgs(trailingOnly = TRUE))
+repetitions <- if (length(arguments)) arguments[1] else 3000L
 rkeops_use_cpu(ncore = 1)
-
-# Microseconds of processor time, the least of several rounds: other work on the machine adds only.
-microseconds <- function(f, rounds = 7) {
-  for (k in seq_len(repetitions %/% 10)) f()
-  one <- function() {
-    start <- proc.time()
-    for (k in seq_len(repetitions)) f()
-    spent <- proc.time() - start
-    (spent[["user.self"]] + spent[["sys.self"]]) / repetitions * 1e6
-  }
-  min(vapply(seq_len(rounds), function(k) one(), 0))
-}
 
 set.seed(1)
 x <- matrix(runif(300), 100)
@@ -29,27 +16,53 @@ y <- matrix(runif(300), 100)
 x_i <- Vi(x)
 y_j <- Vj(y)
 K_ij <- exp(-sum((x_i - y_j)^2))
-state <- rkeops:::reduction_state(K_ij, "Sum", "j")
-text <- rkeops:::operator_text(state)
-program <- list(text = text, declarations = rkeops:::declarations_of_leaves(state))
-options <- rkeops:::engine_options()
-op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
 lazy <- sum(K_ij, "j", call = FALSE)
+op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
 inputs <- list(x, y)
-outer_sum <- function() {
-  d <- outer(rowSums(x^2), rowSums(y^2), "+") - 2 * tcrossprod(x, y)
-  rowSums(exp(-d))
+dense <- function() {
+  rowSums(exp(2 * tcrossprod(x, y) - outer(rowSums(x^2), rowSums(y^2), "+")))
 }
-stopifnot(max(abs(op(inputs) - outer_sum())) < 1e-4)
+if (max(abs(op(inputs) - dense())) > 1e-4) stop("results differ from dense R")
 
-times <- c(
-  "LazyTensor: build and evaluate" =
-    microseconds(function() sum(exp(-sum((x_i - y_j)^2)), index = "j")),
-  "  build the expression" = microseconds(function() exp(-sum((x_i - y_j)^2))),
-  "  evaluate it" = microseconds(function() sum(K_ij, index = "j")),
-  "  engine alone" = microseconds(function()
-    .Call(rkeops:::C_run, program, state$data, FALSE, options)),
-  "operator of keops_kernel()" = microseconds(function() op(inputs)),
-  "gradient of a LazyTensor operator" = microseconds(function() gradient(lazy, x_i)),
-  "the same sum in plain R, dense" = microseconds(outer_sum))
-cat(sprintf("%-36s %7.1f us\n", names(times), times), sep = "")
+# The engine alone: the native routine behind a reduction, with all that it is given made before.
+engine <- local({
+  state <- rkeops:::reduction_state(K_ij, "Sum", "j")
+  program <- list(text = rkeops:::operator_text(state),
+                  declarations = rkeops:::declarations_of_leaves(state))
+  options <- rkeops:::engine_options()
+  routine <- rkeops:::C_run
+  function() .Call(routine, program, state$data, FALSE, options)
+})
+
+whole <- "build and evaluate"
+functions <- list(
+  function() sum(exp(-sum((x_i - y_j)^2)), index = "j"),
+  function() exp(-sum((x_i - y_j)^2)),
+  function() sum(K_ij, index = "j"),
+  engine,
+  function() op(inputs),
+  function() gradient(lazy, x_i),
+  dense)
+names(functions) <- c(whole, "build only", "evaluate only", "engine alone",
+                      "operator of keops_kernel()", "gradient of an operator", "dense R")
+
+# Microseconds of processor time per call.
+per_call <- function(f) {
+  force(f)
+  function() {
+    start <- proc.time()
+    for (k in seq_len(repetitions)) f()
+    spent <- proc.time() - start
+    (spent[["user.self"]] + spent[["sys.self"]]) / repetitions * 1e6
+  }
+}
+times <- best_and_median(alternate(lapply(functions, per_call), 7))
+
+keep("overhead", data.frame(
+  what = colnames(times),
+  best = sprintf("%.0f us", times["best", ]),
+  median = sprintf("%.0f us", times["median", ]),
+  "of the whole" = sprintf("%.2f", times["best", ] / times["best", whole]),
+  aim = c("300 us", "", "", "100 us", "", "", ""), check.names = FALSE),
+  sprintf("M = N = 100, D = 3, float32, one thread, %d calls, 7 times in turn; processor time.",
+          repetitions))
