@@ -50,9 +50,9 @@ differentiable_state <- function(op) {
   check_given(op, "op", "a reduction with call = FALSE")
   state <- if (inherits(op, "LazyOperator")) environment(op)$state
   if (is.null(state))
-    throw("argument", "`op` is ", describe(op), ": expected a reduction with call = FALSE, such as ",
-          "sum(x, \"j\", call = FALSE)", if (is.function(op)) "; operators of keops_kernel() have ",
-          if (is.function(op)) "keops_grad() and keops_jvp()")
+    throw("argument", "`op` is ", describe(op), ": expected a reduction with call = FALSE, such ",
+          "as sum(x, \"j\", call = FALSE)",
+          if (is.function(op)) "; operators of keops_kernel() have keops_grad() and keops_jvp()")
   if (length(state$roots) != 1L)
     throw("argument", "`op` has ", length(state$roots), " results: expected an operator with one")
   state
@@ -220,8 +220,8 @@ variable_of <- function(x, state, name) {
   if (id %in% names(state$leaves)) return(id)
   place <- .Call(C_match_objects, part(x, "data"), part(x, "kind"), state$data, state$kind)
   if (place > 0L) return(names(state$leaves)[match(place, state$leaves)])
-  throw("argument", "`", name, "` is no variable of the reduction: expected one of the LazyTensors ",
-        "that it was made from")
+  throw("argument", "`", name, "` is no variable of the reduction: expected one of the ",
+        "LazyTensors that it was made from")
 }
 
 # ---- cotangents and directions -------------------------------------------------------------------
