@@ -120,8 +120,11 @@ product_with <- function(x, b, name, index, by_columns, left) {
 refuse_factor <- function(x, found, unit, kind, left) {
   facts <- c(paste("dimensions", paste(dim(x)[1:2], collapse = " x "), "(i x j)"),
              if (is.null(unit)) paste("length", found) else paste(found, unit))
-  throw("shape", operands_with(if (left) rev(facts) else facts), ": expected ",
-        if (is.null(unit)) "length ", row_count(x, kind), if (!is.null(unit)) " ", unit)
+  expected <- if (!kind %in% part(x, "kind"))
+                paste("a LazyTensor that depends on", substring(kind, 2L))
+              else if (is.null(unit)) paste("length", row_count(x, kind))
+              else paste(row_count(x, kind), unit)
+  throw("shape", operands_with(if (left) rev(facts) else facts), ": expected ", expected)
 }
 
 # A plain factor as a matrix with one row for each position of the index that is summed over.

@@ -96,7 +96,7 @@ test_that("dimensions count complex components, declarations and data real ones"
   emits(x_i, "V0", 3)
   expect_identical(x_i$args, "V0=Vi(6)")
   expect_identical(x_i$data[[1]], cbind(Re(x), Im(x))[, c(1, 4, 2, 5, 3, 6)])
-  expect_identical(Pm(1 + 2i)$data[[1]], c(1, 2))
+  expect_identical(Pm(1 + 2i)$data[[1]], matrix(c(1, 2), 1))
   expect_identical(dim(x_i - y_j), c(4L, 5L, 3L))
   emits(x_i + y_j, "ComplexAdd(V0,V1)", 3)
   emits(x_i[1] - y_j, "ComplexSubtract(Extract(V0,0,2),V1)", 3)

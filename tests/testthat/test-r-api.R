@@ -161,7 +161,7 @@ test_that("constructors make variables with the fields of RKeOps", {
   expect_match(Pm(0.5)$args, "=Pm\\(1\\)$")
   expect_match(LazyTensor(TRUE)$args, "=Pm\\(1\\)$|^$")
   for (n in list(3, 3L, -2)) expect_identical(LazyTensor(n)$formula, paste0("IntCst(", n, ")"))
-  expect_identical(c(LazyTensor(3)$args, LazyTensor(3)$data), list())
+  expect_null(c(LazyTensor(3)$args, LazyTensor(3)$data))
   z <- LazyTensor(x * 1i, "i")
   expect_identical(class(z), c("ComplexLazyTensor", "LazyTensor"))
   expect_match(z$args, "=Vi\\(6\\)$")
