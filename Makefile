@@ -2,9 +2,12 @@
 #
 #   make demo        map of a kernel regression (demo.png), then a 1e5 x 1e5 Gaussian product
 #   make test        engine tests under sanitizers, then the R tests
-#   make test-full   the same with larger grids (minutes to hours)
+#   make test-full   the same with larger grids, under sanitizers and gctorture (minutes to hours)
 #   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
 #   make check       R CMD build, R CMD check
+#   make check-nosuggests   the same where no suggested package is found
+#   make sanitized   the package under gcc's sanitizers: R tests of reductions and LazyTensors
+#   make gctorture   what C does while R collects garbage all the time
 #   make bench       the scripts of bench/: figures in bench/results/
 #   make docs        NAMESPACE and man/ by roxygen2
 #   make setup       R, a C compiler and the R packages that the commands above use
@@ -22,10 +25,11 @@ SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE .Rbuildignore) \
 
 export R_LIBS := $(LIBRARY)
 
-.PHONY: help setup install demo test test-full random check bench docs clean
+.PHONY: help setup install demo test test-full random check check-nosuggests sanitized gctorture \
+  bench docs clean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,16s/^# \{0,1\}//p' Makefile
 
 setup:
 	@sh tools/setup.sh
@@ -50,6 +54,15 @@ random:
 
 check: setup
 	@sh tools/check.sh $(BUILD)/check
+
+check-nosuggests: setup
+	@sh tools/check.sh $(BUILD)/check-nosuggests nosuggests
+
+sanitized: setup
+	@sh tools/sanitized-r.sh $(BUILD)
+
+gctorture: install
+	@Rscript tools/gctorture.R $(BUILD)/gctorture.counts
 
 bench: install
 	@sh tools/bench.sh

@@ -420,13 +420,13 @@ t.LazyTensor <- function(x) {
 }
 
 # The same formula of other variables. Their identifiers are new ones, made from the old ones and
-# `tag`: they would mean two things otherwise. Parameters stay what they are.
+# `tag`: they would mean two things otherwise. t(t(x)) has those of x. Parameters stay what they are.
 of_variables <- function(x, tag, kind, data) {
   x <- unclass(x)
   new <- names(x$leaves) # identifiers, named by the old ones
   names(new) <- new
   others <- x$kind[x$leaves] != "Pm"
-  new[others] <- vapply(paste0(tag, ",", new[others]), function(id) .Call(C_hash, id), "")
+  new[others] <- sub("^t,t,", "", paste0(tag, ",", new[others]))
   names(x$leaves) <- unname(new)
   for (k in seq_along(x$table)) {
     node <- x$table[[k]]

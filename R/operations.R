@@ -534,7 +534,11 @@ extractT <- function(x, m, d) {
 #' @export
 concat <- function(...) {
   if (!...length()) throw("argument", "`concat` has no argument: expected LazyTensors")
-  Reduce(concat_two, lapply(list(...), as_lazy))
+  parts <- lapply(list(...), as_lazy)
+  while (length(parts) > 1L) # in pairs: each component is copied as often as there are rounds
+    parts <- lapply(seq(1L, length(parts), by = 2L), function(k)
+      if (k == length(parts)) parts[[k]] else concat_two(parts[[k]], parts[[k + 1L]]))
+  parts[[1L]]
 }
 
 concat_two <- function(x, y) {
@@ -584,9 +588,10 @@ as_scalar <- function(x) {
 components_at <- function(x, k) {
   k <- chosen(k, part(x, "dimres"), "k")
   if (!length(k)) throw("shape", "`[` chooses no component: expected one or more")
-  if (length(k) > 1L && all(diff(k) == 1L))
-    return(move("Extract", x, k[1L] - 1L, length(k), length(k)))
-  do.call(concat, lapply(k - 1L, elem, x = x))
+  runs <- unname(split(k, cumsum(c(TRUE, diff(k) != 1L)))) # of positions that follow each other
+  do.call(concat, lapply(runs, function(run)
+    if (length(run) == 1L) elem(x, run - 1L)
+    else move("Extract", x, run[1L] - 1L, length(run), length(run))))
 }
 
 # The positions among 1, 2, ..., size that an index means.

@@ -1,4 +1,6 @@
-library(testthat)
-library(rkeops)
-
-test_check("rkeops")
+# What needs no other package is tested in base.R.
+if (requireNamespace("testthat", quietly = TRUE)) {
+  library(testthat)
+  library(rkeops)
+  test_check("rkeops")
+}

@@ -83,11 +83,13 @@ test_threads() {
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
 }
 
-# What the host does after errors, and derivatives: with kernels as they are, for speed.
+# What the host does after errors, and derivatives: without sanitizers in kernels, for speed; those
+# of derivatives are many and run for a moment, so they are not optimised either.
 test_faults() {
   use address ""
   RKEOPS_CACHE=$scratch/cache-faults
   [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
+  RKEOPS_STANDIN_CXX="g++ -O0 $uninitialised"
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in shuffled 1 test_derive
 }

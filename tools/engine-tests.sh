@@ -41,13 +41,18 @@ test_with() {
   fi
   for source in tests/engine/test_*.c; do
     program=$dir/$(basename "$source" .c)
-    [ -x "$program" ] && run_test "$program"
+    [ -x "$program" ] || continue
+    case $program in
+      */test_derive | */test_rules) RKEOPS_CC=$quick run_test "$program" ;;
+      *) run_test "$program" ;;
+    esac
   done
   for width in $math_widths; do
     [ -x "$dir/test_math-$width" ] && run_test "$dir/test_math-$width"
   done
 }
 
+quick=$(quick_compiler)
 math_widths=
 [ -f tests/engine/test_math.c ] && math_widths=$(widths)
 compilers=

@@ -1,6 +1,9 @@
-# Rscript tools/r-tests.R COUNTS: runs tests/testthat on the installed package and writes
-# "passed failed skipped" (expectations) to the file COUNTS.
-counts_file <- commandArgs(trailingOnly = TRUE)[1]
+# Rscript tools/r-tests.R COUNTS [FILTER]: runs tests/testthat (or the files test-NAME.R whose NAME
+# the expression FILTER matches) on the installed package and writes "passed failed skipped"
+# (expectations) to the file COUNTS.
+arguments <- commandArgs(trailingOnly = TRUE)
+counts_file <- arguments[1]
+filter <- if (length(arguments) > 1L) arguments[2]
 cache <- tempfile("rkeops-cache-")
 dir.create(cache, mode = "0700")
 Sys.setenv(R_USER_CACHE_DIR = cache)         # tests start from an empty kernel cache
@@ -11,7 +14,7 @@ suppressPackageStartupMessages({
   library(rkeops)
 })
 results <- test_dir("tests/testthat", package = "rkeops", load_package = "installed",
-                    reporter = "summary", stop_on_failure = FALSE)
+                    filter = filter, reporter = "summary", stop_on_failure = FALSE)
 table <- as.data.frame(results)
 counts <- c(passed = sum(table$passed), failed = sum(table$failed) + sum(table$error),
             skipped = sum(table$skipped))

@@ -2,8 +2,9 @@
 # random.sh BUILD [FORMULAS [SEED]]: so many random formulas (300) from a seed on (20261), see
 # tests/engine/test_random.c, on the CPU and, beside that, as CUDA text on the stand-ins of
 # tests/cuda (two of them), without sanitizers. Writes "passed failed skipped" to the file
-# BUILD/random.counts. RKEOPS_STANDIN_CACHE may name a folder that keeps compiled kernels, and
-# RKEOPS_CC a compiler that takes less time (one that does not optimise: a fifth).
+# BUILD/random.counts. Kernels are not optimised, save in a full run (RKEOPS_TEST_FULL=1);
+# tests/engine/test_random.c runs with the true flags, too. RKEOPS_STANDIN_CACHE may name a folder
+# that keeps compiled kernels.
 set -u
 build=$1
 formulas=${2:-300}
@@ -30,7 +31,7 @@ build() {
 }
 
 on_cpu() {
-  "$dir/test_random" "$seed" "$formulas" > "$scratch/cpu.log" 2>&1
+  RKEOPS_CC=$(quick_compiler) "$dir/test_random" "$seed" "$formulas" > "$scratch/cpu.log" 2>&1
 }
 
 on_standins() {

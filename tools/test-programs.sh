@@ -25,6 +25,15 @@ accepts() {
   "$@" "$scratch/probe.c" -o "$scratch/probe" >/dev/null 2>&1
 }
 
+# A compiler for kernels that does not optimise (a third of the time), for tests of what formulas
+# are; empty, which is the true one with the true flags, in a full run.
+quick_compiler() {
+  [ -n "${RKEOPS_TEST_FULL:-}" ] && return
+  printf '#!/bin/sh\nexec %s "$@" -O0\n' "${RKEOPS_CC:-cc}" > "$scratch/quick-cc"
+  chmod 700 "$scratch/quick-cc"
+  echo "$scratch/quick-cc"
+}
+
 # run_test PROGRAM [LABEL]
 run_test() {
   log=$scratch/$(basename "$1")${lane:-}.log

@@ -1,29 +1,53 @@
 #!/bin/sh
-# Engine tests, CUDA tests without a GPU, random formulas, R tests; closes with "N passed, N failed"
-# (", N skipped" may follow), the sum of all, and keeps the three numbers in .build/counts.
+# Engine tests, CUDA tests without a GPU, random formulas and R tests, beside each other; in a full
+# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, too. Closes with "N passed,
+# N failed" (", N skipped" may follow), the sum of all, and keeps the three numbers in
+# .build/counts. `test.sh PART` runs one of them and says what it said at its end.
 set -u
 build=.build
 mkdir -p $build
-rm -f $build/counts $build/*.counts
 
-sh tools/engine-tests.sh $build
-sh tools/cuda-tests.sh $build
-sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000}
+# The R tests of GPUs run on the stand-ins of the CUDA tests, without sanitizers.
+r_tests() {
+  if command -v g++ >/dev/null 2>&1 && [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] &&
+     MAKEFLAGS= make --no-print-directory -f tools/engine.mk CC=gcc DIR=$build/standins \
+       FLAGS=-O1 standins
+  then
+    RKEOPS_STANDIN_DIR=$(pwd)/$build/standins
+    export RKEOPS_STANDIN_DIR
+  fi
+  Rscript tools/r-tests.R $build/r.counts
+}
 
-# The R tests of GPUs run on the same stand-ins, without sanitizers.
-if command -v g++ >/dev/null 2>&1 && [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] &&
-   MAKEFLAGS= make --no-print-directory -f tools/engine.mk CC=gcc DIR=$build/standins FLAGS=-O1 \
-     standins
-then
-  RKEOPS_STANDIN_DIR=$(pwd)/$build/standins
-  export RKEOPS_STANDIN_DIR
+run_part() {
+  case $1 in
+    engine) sh tools/engine-tests.sh $build ;;
+    cuda) sh tools/cuda-tests.sh $build ;;
+    random) sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000} ;;
+    r) r_tests ;;
+    sanitized) sh tools/sanitized-r.sh $build ;;
+    gctorture) Rscript tools/gctorture.R $build/gctorture.counts ;;
+  esac
+}
+
+if [ $# -gt 0 ]; then
+  started=$(date +%s)
+  run_part "$1" > "$build/$1.log" 2>&1
+  cat "$build/$1.log"
+  echo "The $1 tests took $(($(date +%s) - started)) s"
+  exit 0
 fi
-Rscript tools/r-tests.R $build/r.counts
+
+parts="cuda engine r random${RKEOPS_TEST_FULL:+ sanitized gctorture}"
+rm -f $build/counts $build/*.counts
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+unset MAKEFLAGS MFLAGS MAKELEVEL
+printf '%s\n' $parts | xargs -P "$jobs" -I PART sh tools/test.sh PART
 
 passed=0
 failed=0
 skipped=0
-for part in engine cuda random r; do
+for part in $parts; do
   if [ -s $build/$part.counts ]; then
     read -r p f s < $build/$part.counts
     passed=$((passed + p))

@@ -59,3 +59,22 @@ data_for <- function(args) {
   dim <- as.integer(sub(".*\\((\\d+)\\)", "\\1", args))
   lapply(seq_along(args), function(k) uniform(c(Vi = 5, Vj = 7, Pm = 1)[[kind[k]]], dim[k]))
 }
+
+# Compiles without optimisation, in a sixth of the time: for tests of what derivatives are. What
+# the compiler makes of kernels is tested by the others, and by these in a full run.
+compiled_quickly <- function(code) {
+  full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
+  if (full || .Platform$OS.type != "unix") return(code)
+  with_options(list(compiler = quick_compiler()), code)
+}
+
+quick_compiler <- function() {
+  script <- file.path(tempdir(), "quick-cc")
+  if (file.exists(script)) return(script)
+  compiler <- Sys.getenv("RKEOPS_CC")
+  if (!nzchar(compiler))
+    compiler <- system2(file.path(R.home("bin"), "R"), c("CMD", "config", "CC"), stdout = TRUE)
+  writeLines(c("#!/bin/sh", paste("exec", compiler, '"$@" -O0')), script)
+  Sys.chmod(script, "0700")
+  script
+}

@@ -1,7 +1,7 @@
 # Runs R code in another process that finds the same packages; `prefix` is a command that runs
 # a command, such as setpriv.
-run_r <- function(code, env = character(), prefix = character()) {
-  script <- r_script(code)
+run_r <- function(code, env = character(), prefix = character(), attach = TRUE) {
+  script <- r_script(code, attach)
   on.exit(unlink(script))
   command <- c(prefix, file.path(R.home("bin"), "Rscript"), "--vanilla", script)
   output <- suppressWarnings(
@@ -10,11 +10,28 @@ run_r <- function(code, env = character(), prefix = character()) {
   list(output = as.vector(output), status = if (is.null(status)) 0L else as.integer(status))
 }
 
-r_script <- function(code) {
+r_script <- function(code, attach = TRUE) {
   script <- tempfile(fileext = ".R")
   writeLines(c(paste0(".libPaths(", paste(deparse(.libPaths()), collapse = ""), ")"),
-               "suppressPackageStartupMessages(library(rkeops))", code), script)
+               if (attach) "suppressPackageStartupMessages(library(rkeops))", code), script)
   script
+}
+
+# Installs a package of the given files (contents by path) into a new library: its path.
+install_package <- function(name, files) {
+  root <- tempfile("package-")
+  library <- file.path(root, "library")
+  dir.create(file.path(root, name, "R"), recursive = TRUE)
+  dir.create(library)
+  for (path in names(files)) writeLines(files[[path]], file.path(root, name, path))
+  libraries <- paste(.libPaths(), collapse = .Platform$path.sep)
+  said <- suppressWarnings(system2(
+    file.path(R.home("bin"), "R"),
+    c("CMD", "INSTALL", "--no-test-load", shQuote(paste0("--library=", library)),
+      shQuote(file.path(root, name))),
+    stdout = TRUE, stderr = TRUE, env = paste0("R_LIBS=", shQuote(libraries))))
+  if (!is.null(attr(said, "status"))) stop(paste(said, collapse = "\n"))
+  library
 }
 
 as_root <- function() .Platform$OS.type == "unix" && system("id -u", intern = TRUE) == "0"

@@ -139,7 +139,7 @@ test_that("random movements of components agree with the oracle", {
   data <- data_of(c(5, 6), c(7, 6), c(1, 4), c(5, 8), c(7, 8), c(7, 1))
   texts <- unique(replicate(80, movement(sample(2:5, 1))[[1]]))
   formulas <- lapply(sprintf("Sum_Reduction(%s, j)", texts), list, args)
-  with_options(list(precision = "float64"), {
+  with_options(list(precision = "float64"), compiled_quickly({
     ops <- build_formulas(formulas)
     for (k in seq_along(ops)) {
       expected <- oracle(formulas[[k]][[1]], args, data)
@@ -147,5 +147,5 @@ test_that("random movements of components agree with the oracle", {
       bound <- 5 * 400 * machine_eps[["float64"]] * (1 + expected$scale)
       expect_true(all(abs(ops[[k]](data) - expected$value) <= bound), label = texts[k])
     }
-  })
+  }))
 })

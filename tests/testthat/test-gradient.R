@@ -53,13 +53,13 @@ expect_derivatives <- function(op, derivatives, data, label) {
 # All of them: a list of list(text, args), with few compiles.
 expect_all_derivatives <- function(formulas, make_data = data_for) {
   data <- lapply(formulas, function(f) make_data(f[[2]]))
-  in_float64({
+  in_float64(compiled_quickly({
     ops <- build_formulas(formulas)
     derivatives <- build_formulas(lapply(formulas, function(f) derivative_program(f[[1]], f[[2]])))
     for (k in seq_along(formulas))
       expect_derivatives(ops[[k]], derivatives[[k]], data[[k]],
                          paste(c(formulas[[k]][[1]], formulas[[k]][[2]]), collapse = " "))
-  })
+  }))
 }
 
 test_that("every operation has the derivatives that difference quotients show", {

@@ -156,6 +156,9 @@ test_that("products have the shapes of base R", {
   near(crossprod(Vi(a), K), crossprod(a, dense))
   near(tcrossprod(K, Vj(b)), dense %*% b)
   near(matrix_operation("crossprod", K, a), crossprod(dense, a)) # as R >= 4.4 calls it
+  # not all columns of x_i times the sums of those of a matrix, which is no product of matrices
+  expect_error(Vi(x) %*% diag(3), "depends on j", class = "rkeops_error_shape")
+  expect_error(1:4 %*% Vj(y)[1], "depends on i", class = "rkeops_error_shape")
 })
 
 test_that("products that do not fit stop", {

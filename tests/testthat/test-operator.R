@@ -152,6 +152,7 @@ test_that("a parameter is one variable also where i and j are exchanged", {
   op <- sum(p * K + t(K), "i", call = FALSE)
   near(gradient(op, p), (2 * 2 + 1) * sum(exp(-as.matrix(dist(X))^2)))
   near(gradient(sum(t(K), "i", call = FALSE), p), sum(exp(-as.matrix(dist(X))^2)))
+  expect_identical(t(t(K)), K)
 })
 
 test_that("arguments of a reduction that it does not have are refused, whatever their names", {

@@ -1,130 +1,128 @@
-# LazyTensors and operators outlive their session: files, workers, forks, and packages that import
-# rkeops.
+# LazyTensors and operators in files, in other processes, in forks, and in packages.
 
-skip_on_cran() # starts R and installs a package
+set.seed(14)
+x <- uniform(5, 3)
+y <- uniform(7, 3)
+b <- uniform(7, 2)
+args <- c("x=Vi(3)", "y=Vj(3)", "b=Vj(2)")
+formula <- "Sum_Reduction(Exp(-SqDist(x,y))*b, j)"
+kernel <- keops_kernel(formula, args)
+K <- exp(-sqdist(Vi(x), Vj(y)))
+z <- Vi(matrix(complex(real = x[, 1], imaginary = x[, 2]))) * Vj(b[, 1, drop = FALSE])
+b_j <- Vj(b)
+lazy <- sum(K * b_j, "j", call = FALSE, precision = "float64")
+e <- uniform(5, 2)
 
-set.seed(8)
-X <- matrix(rnorm(15), 5)
-Y <- matrix(rnorm(21), 7)
-x <- Vi(X)
-y <- Vj(Y)
-s <- Pm(0.5)
-K <- exp(-s * sqdist(x, y))
-z <- K * Vj(matrix(complex(argument = 1:7)))
-lazy <- sum(K, "j", call = FALSE, precision = "float64")
-op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
-objects <- list(K = K, z = z, x = x, s = s, lazy = lazy, op = op, grad = keops_grad(op, "x"),
-                gradient = gradient(lazy, x, call = FALSE))
-input <- list(X, Y)
+squares <- function(x, y) outer(seq_len(nrow(x)), seq_len(nrow(y)), Vectorize(function(i, j)
+  sum((x[i, ] - y[j, ])^2)))
 
-# What a process finds; `o` are the objects, as they came to it. Every result but the last two is
-# also one of objects of two origins.
-results_of <- quote(list(
-  sum(o$K, "j"), sum(o$z, "i"), o$lazy(), o$op(input), o$grad(c(input, list(rep(1, 5)))),
-  o$gradient(), gradient(o$lazy, o$x), gradient(o$lazy, o$s), sum(o$K * o$x, "i"),
-  sum(o$K + Vi(o$x$data[[1L]]) + Pm(0.5), "j"), o$K[2:3, c(TRUE, FALSE)], dim(o$K)))
-find_results <- function(o) eval(results_of, list(o = o, input = input), globalenv())
+# Everything that can be saved, and what it computes.
+saved <- list(K = K, z = z, b_j = b_j, kernel = kernel, slope = keops_grad(kernel, "y"),
+              twice = keops_grad(keops_grad(kernel, "x"), "b"), lazy = lazy,
+              lazy_slope = gradient(lazy, Vi(x), e, call = FALSE))
+computed <- function(objects) with(objects, list(
+  product = K %*% b, rows = rowSums(K), complex = sum(z, "j"), kernel = kernel(list(x, y, b)),
+  slope = slope(list(x, y, b, e)), twice = twice(list(x, y, b, e, x)), lazy = lazy(),
+  lazy_slope = lazy_slope(), new = gradient(lazy, b_j, e), dims = lapply(list(K, z), dim),
+  printed = utils::capture.output(print(K), print(z), print(lazy))))
 
-test_that("what was saved gives the same in a new R --vanilla", {
-  expected <- find_results(objects)
+test_that("LazyTensors and operators are read in another process and compute the same", {
+  here <- computed(saved)
+  there <- in_session(quote(computed(saved)), list(saved = saved, computed = computed, x = x, y = y,
+                                                   b = b, e = e))
+  expect_identical(there, here)
+})
+
+test_that("a file written by one process is read by another, without rkeops attached", {
   file <- tempfile(fileext = ".rds")
-  made <- tempfile(fileext = ".rds")
-  on.exit(unlink(c(file, made)))
-  saveRDS(list(o = objects, input = input), file)
-  out <- run_r(c(using_cache(get_rkeops_cache_dir()),
-                 sprintf("list2env(readRDS(%s), environment())", deparse(file)),
-                 "x <- matrix(0, 5, 3); other <- Vi(x)", # identifiers made here are other ones
-                 "stopifnot(identical(dim(other + o$x), c(5L, 1L, 3L)))",
-                 paste("results <-", paste(deparse(results_of), collapse = "\n")),
-                 sprintf("saveRDS(results, %s)", deparse(made))))
-  expect_identical(out$status, 0L, info = paste(out$output, collapse = "\n"))
-  expect_identical(readRDS(made), expected)
-  # and back again, beside what is here
-  back <- readRDS(file)$o
-  expect_identical(find_results(back), expected)
-  expect_equal(sum(back$K - K, "j"), matrix(0, 5, 1))
-  expect_identical(gradient(back$lazy, x), gradient(lazy, x)) # the same variable
+  on.exit(unlink(file))
+  saveRDS(saved[c("K", "kernel", "lazy")], file)
+  out <- run_r(c(sprintf("saved <- readRDS(%s)", deparse(file)),
+                 sprintf("rkeops::set_rkeops_options(list(cache_dir = %s))", deparse(test_cache)),
+                 "invisible(saved$lazy())", # loads the package if reading did not
+                 "cat(format(saved$lazy()[1], digits = 17), dim(saved$K), class(saved$K)[1])"),
+               attach = FALSE)
+  expect_identical(out$output, paste(format(lazy()[1], digits = 17), "5 7 1 LazyTensor"))
 })
 
-test_that("workers of a PSOCK cluster compute with them", {
-  cluster <- parallel::makePSOCKcluster(2L)
-  on.exit(parallel::stopCluster(cluster))
-  parallel::clusterCall(cluster, function(paths, cache) {
-    .libPaths(paths)
-    library(rkeops)
-    rkeops::set_rkeops_options(list(cache_dir = cache, ncore = 1))
-    NULL
-  }, .libPaths(), get_rkeops_cache_dir())
-  parallel::clusterExport(cluster, c("input", "results_of"), environment())
-  found <- parallel::clusterCall(cluster, function(o) eval(results_of, list(o = o, input = input)),
-                                 objects)
-  for (worker in found) expect_identical(worker, find_results(objects))
-  # variables that workers made meet here, each with its own identifier
-  made <- parallel::clusterCall(cluster, function() Vi(matrix(1:5)))
-  expect_identical(sum(made[[1L]] * made[[2L]], "j"), matrix((1:5)^2))
-  product <- made[[1L]] * made[[2L]]
-  expect_length(product$args, 2L)
+test_that("two processes make variables that never are confused", {
+  other <- in_session(quote(exp(-sqdist(Vi(x), Vj(y + 1)))), list(x = x, y = y))
+  # M x N values of float32, each rounded a few times
+  expect_equal(sum(K + other, "j"), sum(K, "j") + sum(other, "j"), tolerance = 16 * 2^-24)
+  expect_equal(c(sum(K - other, "j")), rowSums(exp(-squares(x, y)) - exp(-squares(x, y + 1))),
+               tolerance = 64 * 2^-24)
 })
 
-test_that("forks compute with them", {
+test_that("workers of a cluster compute with what they are sent", {
+  skip_if_not_installed("parallel")
+  workers <- parallel::makeCluster(2L, rscript_args = "--vanilla")
+  on.exit(parallel::stopCluster(workers))
+  parallel::clusterCall(workers, .libPaths, .libPaths())
+  use_cache <- as.call(list(quote(rkeops::set_rkeops_options), list(cache_dir = test_cache)))
+  parallel::clusterCall(workers, eval, use_cache)
+  # b comes last, so that each worker has columns of its own
+  product <- quote(function(k, K, kernel, x, y, b)
+    list(sum(K * rkeops::Vj(b[, k, drop = FALSE]), "j"), kernel(list(x, y, b)), Sys.getpid()))
+  out <- parallel::clusterApply(workers, 1:2, eval(product, baseenv()), K, kernel, x, y, b)
+  for (k in 1:2) {
+    expect_identical(out[[k]][[1]], sum(K * Vj(b[, k, drop = FALSE]), "j"))
+    expect_identical(out[[k]][[2]], kernel(list(x, y, b)))
+  }
+  expect_length(unique(c(out[[1]][[3]], out[[2]][[3]], Sys.getpid())), 3L)
+  # and what they make comes back
+  made <- parallel::clusterCall(workers, eval(quote(function(x) rkeops::Vi(x) * 2), baseenv()), x)
+  expect_identical(sum(made[[1]] + made[[2]], "j"), sum(Vi(x) * 2 + Vi(x) * 2, "j"))
+})
+
+test_that("forks compute as their parent does, before it has computed and after", {
   skip_on_os("windows")
-  expected <- find_results(objects)
-  found <- parallel::mclapply(1:2, function(k) find_results(objects), mc.cores = 2L)
-  expect_identical(found, list(expected, expected))
+  skip_on_gpu_machine()
+  skip_if_not_installed("parallel")
+  long <- matrix(rep(x, 2000), ncol = 3, byrow = TRUE) # enough rows for several threads
+  new <- function(s) sum(sqrt(1 + s * sqdist(Vi(long), Vj(y))) * Vj(b), "j")
+  forked <- parallel::mclapply(1:2, new, mc.cores = 2L) # compiles in the children
+  here <- lapply(1:2, new)
+  expect_identical(forked, here)
+  expect_identical(parallel::mclapply(1:2, new, mc.cores = 2L), here)
+  expect_identical(parallel::mclapply(list(lazy, kernel), function(op) if (inherits(
+    op, "LazyOperator")) op() else op(list(x, y, b)), mc.cores = 2L),
+    list(lazy(), kernel(list(x, y, b))))
 })
 
-# ---- a package that imports rkeops ---------------------------------------------------------------
-
-package_files <- list(
-  DESCRIPTION = c("Package: usesrkeops", "Version: 0.1", "Title: Uses Rkeops",
-                  "Description: A test.", "License: MIT", "Author: A", "Maintainer: A <a@b.org>",
-                  "Imports: rkeops"),
-  NAMESPACE = c("export(smooth, degrees, kernel_sum)",
-                "importFrom(rkeops, Vi, Vj, keops_kernel, rowSums, colMeans, sqdist)",
-                "if (getRversion() < \"4.3.0\") importFrom(rkeops, \"%*%\")"),
-  "R/code.R" = c(
-    "gaussian <- function(x, y) exp(-sqdist(Vi(x), Vj(y)))",
-    "smooth <- function(x, y, b) gaussian(x, y) %*% b / rowSums(gaussian(x, y))",
-    "degrees <- function(x, y) list(rowSums(gaussian(x, y)), colMeans(gaussian(x, y)))",
-    "kernel_sum <- keops_kernel(\"Sum_Reduction(Exp(-SqDist(x,y)), j)\",",
-    "                           c(\"x=Vi(3)\", \"y=Vj(3)\"))",
-    "plain <- function(m) rowSums(m) + m %*% rep(1, ncol(m))"))
-
-test_that("a package that imports rkeops works, also with an operator made when it was built", {
-  folder <- file.path(tempfile("package-"), "usesrkeops")
-  library <- tempfile("library-")
-  dir.create(file.path(folder, "R"), recursive = TRUE)
-  dir.create(library)
-  on.exit(unlink(c(dirname(folder), library), recursive = TRUE))
-  for (file in names(package_files))
-    writeLines(package_files[[file]], file.path(folder, file))
-  paths <- c(library, .libPaths())
-  log <- suppressWarnings(
-    system2(file.path(R.home("bin"), "R"),
-            c("CMD", "INSTALL", "--no-docs", paste0("--library=", shQuote(library)),
-              shQuote(folder)), stdout = TRUE, stderr = TRUE,
-            env = paste0("R_LIBS=", shQuote(paste(paths, collapse = .Platform$path.sep)))))
-  expect_null(attr(log, "status"), info = paste(log, collapse = "\n"))
-
+test_that("a package imports rkeops, and keeps operators from when it was built", {
+  skip_on_cran() # installs a package
+  library <- install_package("gausspairs", list(
+    DESCRIPTION = c("Package: gausspairs", "Version: 1.0", "Title: Pairs", "Imports: rkeops",
+                    "License: MIT", "Description: Pairs.", "Author: A", "Maintainer: A <a@b.org>"),
+    NAMESPACE = c("importFrom(rkeops, Vi, Vj, sqdist, rowSums, keops_kernel)",
+                  "if (getRversion() < \"4.3.0\") importFrom(rkeops, \"%*%\")",
+                  "exportPattern(\"^[a-z]\")"),
+    "R/pairs.R" = c(
+      "gauss <- function(x, y) exp(-sqdist(Vi(x), Vj(y)))",
+      "product <- function(x, y, b) gauss(x, y) %*% b",
+      "sums <- function(x, y) sum(gauss(x, y), 'j')",
+      "rows <- function(x, y) rowSums(gauss(x, y))",
+      "plain <- function(A, b) list(A %*% b, rowSums(A))",
+      paste("built <-", paste(deparse(call("keops_kernel", formula, args)), collapse = " ")),
+      "built_lazy <- sum(gauss(matrix(1:6 / 8, 2), matrix(9:1 / 8, 3)), 'j', call = FALSE)")))
+  code <- quote({
+    rkeops::set_rkeops_options(list(cache_dir = test_cache))
+    library(gausspairs, lib.loc = library)
+    attached <- "package:rkeops" %in% search()
+    list(product(x, y, b), sums(x, y), rows(x, y), plain(x, t(x)), built(list(x, y, b)),
+         built_lazy(), attached)
+  })
   given <- tempfile(fileext = ".rds")
   made <- tempfile(fileext = ".rds")
-  on.exit(unlink(c(given, made)), add = TRUE)
-  saveRDS(list(X = X, Y = Y), given)
-  out <- run_r(c("detach(\"package:rkeops\")", # imported only
-                 sprintf(".libPaths(%s)", paste(deparse(paths), collapse = "")),
-                 "library(usesrkeops)",
-                 paste0("rkeops::", using_cache(get_rkeops_cache_dir())),
-                 sprintf("list2env(readRDS(%s), environment())", deparse(given)),
-                 "found <- list(smooth(X, Y, Y), degrees(X, Y), kernel_sum(list(X, Y)),",
-                 "              usesrkeops:::plain(X))",
-                 sprintf("saveRDS(found, %s)", deparse(made))))
-  expect_identical(out$status, 0L, info = paste(out$output, collapse = "\n"))
-  found <- readRDS(made)
-  dense <- as.matrix(exp(-sqdist(x, y)))
-  # float32 sums of 7 terms of order 1
-  near <- function(a, b) expect_equal(a, b, tolerance = 64 * 2^-24)
-  near(found[[1L]], dense %*% Y / rowSums(dense))
-  near(found[[2L]], list(rowSums(dense), colMeans(dense)))
-  near(found[[3L]], matrix(rowSums(dense)))
-  expect_equal(found[[4L]], matrix(2 * rowSums(X)))
+  on.exit(unlink(c(given, made, library), recursive = TRUE))
+  saveRDS(list(x = x, y = y, b = b, library = library, test_cache = test_cache), given)
+  out <- run_r(c(sprintf("invisible(list2env(readRDS(%s), environment()))", deparse(given)),
+                 "made <- ", deparse(code), sprintf("saveRDS(made, %s)", deparse(made))),
+               attach = FALSE)
+  expect_identical(out$status, 0L, label = paste(c(out$output, "status"), collapse = "\n"))
+  there <- readRDS(made)
+  built_lazy <- sum(exp(-sqdist(Vi(matrix(1:6 / 8, 2)), Vj(matrix(9:1 / 8, 3)))), "j")
+  expect_identical(there, list(K %*% b, sum(K, "j"), rowSums(K),
+                               list(base::`%*%`(x, t(x)), base::rowSums(x)),
+                               kernel(list(x, y, b)), built_lazy, FALSE))
 })

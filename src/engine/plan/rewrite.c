@@ -71,7 +71,9 @@ static const rk_node *difference(rewriting *w, const rk_node *x, const rk_node *
     return apply2(w, "Subtract", x, y);
   int swap = x->variable > y->variable; /* x - y and y - x have one centre */
   const rk_node *centre = swap ? centre_of(w, y, x) : centre_of(w, x, y);
-  return apply2(w, "Subtract", apply2(w, "Subtract", x, centre), apply2(w, "Subtract", y, centre));
+  /* one after the other: every compiler's engine gives the same text */
+  const rk_node *right = apply2(w, "Subtract", y, centre);
+  return apply2(w, "Subtract", apply2(w, "Subtract", x, centre), right);
 }
 
 /* ---- factors ---- */
@@ -111,7 +113,8 @@ static const rk_node *scaled(rewriting *w, const rk_node *node, const rk_node *f
   if (!rk_node_is(node, "Subtract") && !rk_node_is(node, "Add")) return NULL;
   const rk_node *a = node->operand[0], *b = node->operand[1];
   if (is_pair(a) || is_pair(b)) return NULL;
-  return apply2(w, node->operation->name, scaled(w, a, factor), scaled(w, b, factor));
+  const rk_node *right = scaled(w, b, factor);
+  return apply2(w, node->operation->name, scaled(w, a, factor), right);
 }
 
 /* Sum of squares of something that can be scaled: scale^2 * node, or NULL. */
