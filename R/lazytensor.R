@@ -420,7 +420,7 @@ t.LazyTensor <- function(x) {
 }
 
 # The same formula of other variables. Their identifiers are new ones, made from the old ones and
-# `tag`: they would mean two things otherwise. t(t(x)) has those of x. Parameters stay what they are.
+# `tag`: they would mean two things otherwise. t(t(x)) has those of x. Parameters stay as they are.
 of_variables <- function(x, tag, kind, data) {
   x <- unclass(x)
   new <- names(x$leaves) # identifiers, named by the old ones

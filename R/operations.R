@@ -620,6 +620,11 @@ values_at_rows <- function(x, pairs) {
   if (ncol(pairs) != 2L || !is.numeric(pairs))
     throw("shape", "`[` of a LazyTensor has ", describe(pairs), ": expected two columns, ",
           "positions i and j")
+  if (any(pairs <= -1, na.rm = TRUE))
+    throw("shape", "`[` of a LazyTensor has ", describe(pairs), " with ",
+          describe(min(pairs, na.rm = TRUE)), ": expected positions")
+  is_zero <- abs(pairs) < 1
+  pairs <- pairs[!(is_zero[, 1L] | is_zero[, 2L]) %in% TRUE, , drop = FALSE] # as in base R
   size <- dim(x)
   i <- chosen(pairs[, 1L], size[1L], "i")
   j <- chosen(pairs[, 2L], size[2L], "j")

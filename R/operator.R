@@ -154,14 +154,15 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   if (call) compute(state) else new_lazy_operator(state)
 }
 
-# `state` with the gradients by `wrt` as results, behind its own one if `values`.
-with_gradients <- function(state, wrt, cotangent, values = FALSE) {
+# `state` with the gradients by `wrt` as results, behind its own one if `values`. `name`: what the
+# user knows the cotangent by.
+with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotangent") {
   ids <- variables_of(wrt, state)
   if (length(ids) > 15L)
     throw("argument", "`wrt` is a list of ", length(ids), ": expected at most 15 variables")
   output <- output_of_state(state)
   root <- state$roots
-  e <- cotangent_of(cotangent, output, state)
+  e <- cotangent_of(cotangent, output, state, name)
   complex <- state$complex
   state <- merged_state(state, e, distinct = !is.LazyTensor(cotangent))
   roots <- vapply(ids, function(id) {
@@ -226,7 +227,7 @@ variable_of <- function(x, state, name) {
 # ---- cotangents and directions -------------------------------------------------------------------
 
 # The cotangent as a LazyTensor of the kind and the dimension of the result.
-cotangent_of <- function(e, output, state) {
+cotangent_of <- function(e, output, state, name) {
   kept <- output$kind
   rows <- if (kept == "Pm") 1L else row_count(state, kept)
   dim <- output$dim / (1L + state$complex)
@@ -236,8 +237,8 @@ cotangent_of <- function(e, output, state) {
             "missing where the result has one column")
     e <- 1
   }
-  if (!is.LazyTensor(e)) e <- as_variable(e, "cotangent", kept, rows, dim, output$shape)
-  check_fits(e, "cotangent", kept, rows, c(dim, 1L), state$complex)
+  if (!is.LazyTensor(e)) e <- as_variable(e, name, kept, rows, dim, output$shape)
+  check_fits(e, name, kept, rows, c(dim, 1L), state$complex)
   if (state$complex) e <- as_complex_lazy(e)
   if (part(e, "dimres") == dim) e
   else define("RepeatAll", list(e), dim, dimres = dim, complex = state$complex)
@@ -316,7 +317,7 @@ grad <- function(f, gradin, opstr, var, index, ...) {
           index, ", the index that is reduced")
   options <- call_options(list(...))
   state <- reduction_state(f, opstr, index, options = options$options)
-  new <- with_gradients(state, leaf_named(var, f), gradin)
+  new <- with_gradients(state, leaf_named(var, f), gradin, name = "gradin")
   if (options$call) compute(new) else new_lazy_operator(new)
 }
 

@@ -63,6 +63,7 @@ test_that("x[i, j] takes the indices of base R", {
   near(L[, , c(3, 1)], differences[, , c(3, 1)])
   near(L[1, , 2, drop = FALSE], differences[1, , 2, drop = FALSE])
   near(K[cbind(1:3, c(2, 2, 7))], dense[cbind(1:3, c(2, 2, 7))])
+  near(K[cbind(c(0, 2, 1), c(3, 1, 0))], dense[2, 1])
   near(L[cbind(4, 5)], matrix(differences[4, 5, ], 1))
   expect_identical((K < 0.5)[1:2, 1:3], dense[1:2, 1:3] < 0.5)
 })
@@ -71,7 +72,9 @@ test_that("positions that are not there stop, with the index and what was expect
   wrong <- list(quote(K[6, 1]), quote(K[1, 8]), quote(K[NA, 1]), quote(K[c(1, NA), 1]),
                 quote(K[c(1, -1), 1]), quote(K["a", 1]), quote(K[factor(1), 1]), quote(L[1, 1, 4]),
                 quote(K[rep(TRUE, 6), 1]), quote(K[list(1), 1]), quote(K[matrix(1:4, 2), 1]),
-                quote(K[cbind(6, 1)]), quote(K[cbind(1, 2, 3)]), quote(L[4]), quote(L[0]))
+                quote(K[cbind(6, 1)]), quote(K[cbind(-1, 1)]),
+                quote(K[cbind(1, 2, 3)]), quote(L[4]),
+                quote(L[0]))
   for (call in wrong) expect_error(eval(call), class = "rkeops_error_shape", info = deparse(call))
   expect_error(K[c(2, 6), 1], "index `i` is a numeric vector of length 2 with 6: expected",
                fixed = TRUE)
@@ -214,6 +217,11 @@ test_that("no rows and one row", {
 })
 
 test_that("concat() takes any number of operands", {
+  # copies of long texts take the compiler minutes
+  wide <- Vi(matrix(0, 5, 9))
+  expect_identical(wide[-5]$formula, "Concat(Extract(V0,0,4),Extract(V0,5,4))")
+  expect_identical(concat(wide, 1, 2, 3, 4)$formula,
+                   "Concat(Concat(Concat(V0,V1),Concat(V2,V3)),V4)")
   near(as.array(concat(L, 2, Vi(x)[3]))[2, 3, ], c(differences[2, 3, ], 2, x[2, 3]))
   expect_identical(dim(concat(L)), dim(L))
   expect_true(is.ComplexLazyTensor(concat(L, 1i, 2)))

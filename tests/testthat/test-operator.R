@@ -198,6 +198,7 @@ test_that("what cannot be differentiated, or does not fit, is refused", {
   refused(gradient(op, x, b), "shape", "depends on j")
   refused(gradient(op, x, Vi(X[1:4, 1, drop = FALSE])), "shape", "expected 5")
   refused(gradient(op, x, 1i), "argument", "complex")
+  refused(grad(sqdist(x, y), Vi(X[1:4, 1, drop = FALSE]), "Sum", x, "j"), "shape", "`gradin`")
   refused(gradient(op, x, "a"), "argument", "`cotangent`")
   refused(gradient(sum(x * s, "j", call = FALSE), x), "argument", "3 columns")
   refused(gradient(gradient(op, list(x, y), call = FALSE), x), "argument", "2 results")
