@@ -107,8 +107,7 @@ print.LazyOperator <- function(x, ...) {
 #' y <- Vj(matrix(runif(60), ncol = 3))
 #' s <- Pm(2)
 #' op <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
-#' gradient(op, wrt = x)
-#' value_and_gradient(op, wrt = list(y = y, s = s), cotangent = matrix(1:10))
+#' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:10))
 #' jvp(op, wrt = s, direction = 1)
 #' # a second derivative
 #' op |> gradient(wrt = x, call = FALSE) |> gradient(wrt = s, cotangent = x)

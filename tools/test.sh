@@ -38,7 +38,7 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 
-parts="cuda engine r random${RKEOPS_TEST_FULL:+ sanitized gctorture}"
+parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture}"
 rm -f $build/counts $build/*.counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL
