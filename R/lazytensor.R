@@ -456,6 +456,7 @@ refuse_change <- function(name) {
 use_reduction <- "use rowMeans(x), sum(x, index = ), min(x, index = ), max(x, index = )"
 use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
 use_matrix <- "use it on as.matrix(x), the dense matrix"
+use_picture <- "use image(as.matrix(x)), a picture of the dense matrix"
 use_block <- "use x[k] for components, x[i, j] for values"
 use_comparison <- "use x != x where NaN is to be found"
 
@@ -557,7 +558,22 @@ is.infinite.LazyTensor <- refuse_base("is.infinite", use_comparison)
 #' @rawNamespace S3method("is.na<-", LazyTensor)
 `is.na<-.LazyTensor` <- refuse_change("is.na<-")
 #' @export
-plot.LazyTensor <- refuse_base("plot", "use image(as.matrix(x)), a picture of the dense matrix")
+plot.LazyTensor <- refuse_base("plot", use_picture)
+#' @importFrom graphics image
+#' @export
+image.LazyTensor <- refuse_base("image", use_picture)
+#' @importFrom graphics contour
+#' @export
+contour.LazyTensor <- refuse_base("contour", use_picture)
+#' @importFrom graphics persp
+#' @export
+persp.LazyTensor <- refuse_base("persp", use_picture)
+#' @importFrom graphics hist
+#' @export
+hist.LazyTensor <- refuse_base("hist", use_picture)
+#' @importFrom graphics boxplot
+#' @export
+boxplot.LazyTensor <- refuse_base("boxplot", use_picture)
 #' @export
 c.LazyTensor <- refuse_base("c", "use list() for a list of them, concat() to join components")
 #' @export

@@ -84,7 +84,8 @@ print.LazyOperator <- function(x, ...) {
 #' @param op an operator: a reduction such as `sum(x, "j", call = FALSE)`, or what one of
 #'   these functions gives with `call = FALSE` (`value_and_gradient()`: excluded).
 #' @param wrt the variable: a LazyTensor made by [Vi()], [Vj()], [Pm()] or [LazyTensor()] that the
-#'   operator was made from, or a list of several.
+#'   operator was made from, or a list of several. `Vi()` of the same R matrix is the same variable,
+#'   but not in another process: there it is the saved LazyTensor only.
 #' @param cotangent a matrix or a LazyTensor of the shape of the operator's result (or of one
 #'   column, or a number: the same for all columns or everywhere): the gradient is that of
 #'   `sum(cotangent * op())`. `NULL` stands for 1 when the result has one column. Of K-minima with

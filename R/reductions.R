@@ -59,7 +59,7 @@ explain_positions <- function() {
 #'
 #' @param x a LazyTensor of dimension D.
 #' @param index `"i"` or `"j"`: the index that is reduced; `NA` for the components.
-#' @param K number of smallest values.
+#' @param K number of smallest values, at most 10000.
 #' @param weight a LazyTensor.
 #' @param na.rm only `FALSE`.
 #' @param opstr name of a reduction of the formula language, such as `"Sum"`.
@@ -155,11 +155,13 @@ max_argmax <- reduction_over("Max_ArgMax")
 #' @export
 max_argmax_reduction <- max_argmax
 
+max_k <- 10000L # that of the engine
+
 # A reduction that keeps the K smallest.
 reduction_of_k <- function(op) {
   force(op)
   function(x, K, index, ...)
-    reduce(x, op, index, list(...), k = check_count(K, "K", from = 1L))
+    reduce(x, op, index, list(...), k = check_count(K, "K", from = 1L, to = max_k))
 }
 
 #' @rdname reductions

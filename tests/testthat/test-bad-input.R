@@ -321,6 +321,8 @@ test_that("missing arguments are named", {
   op <- keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)")
   expect_refused(argKmin(D, 3), "argument", "`index` is missing")
   expect_refused(argKmin(D, index = "j"), "argument", "`K` is missing")
+  for (K in c(0, 10001, 3e9))
+    expect_refused(argKmin(D, K, "j"), "argument", "`K` is .*from 1 to 10000")
   expect_refused(logsumexp(D), "argument", "`index` is missing")
   expect_refused(min_argmin(D), "argument", "`index` is missing")
   expect_refused(sumsoftmaxweight(D, "j"), "argument", "`weight` is missing")
