@@ -45,7 +45,6 @@
 #' y <- matrix(runif(60), ncol = 3)
 #' op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
 #' dx <- keops_grad(op, "x")
-#' dx(list(x, y, rep(1, 10)))
 #' both <- keops_value_and_grad(op, c("x", "y"))
 #' str(both(list(x, y)))
 #' direction <- matrix(1, 10, 3)

@@ -109,9 +109,8 @@ print.LazyOperator <- function(x, ...) {
 #' s <- Pm(2)
 #' op <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
 #' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:10))
-#' jvp(op, wrt = s, direction = 1)
 #' # a second derivative
-#' op |> gradient(wrt = x, call = FALSE) |> gradient(wrt = s, cotangent = x)
+#' op |> gradient(wrt = x, call = FALSE) |> jvp(wrt = s, direction = 1)
 #' @export
 gradient <- function(op, wrt, cotangent = NULL, call = TRUE) {
   check_flag(call, "call")
