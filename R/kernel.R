@@ -56,7 +56,6 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   if (!is_string(formula))
     throw("argument", "`formula` is ", describe(formula), ": expected one string")
   info <- parse_aliases(args)
-  check_choice(sum_scheme, "sum_scheme", sum_schemes)
   options <- kernel_options(sum_scheme, ...)
   context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
   new_operator(new_program(formula, declarations_of(info), options), context)

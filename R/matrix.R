@@ -315,7 +315,7 @@ values_of_block <- function(x, i, j, k = seq_len(part(x, "dimres")), max_size = 
   array(values, c(m, length(j), length(k)), if (length(unlist(names))) names)
 }
 
-check_size <- function(x, size, max_size) {
+check_size <- function(x, size, max_size = 2^30) {
   check_positive(max_size, "max_size")
   bytes <- dense_bytes(x, size)
   if (bytes <= max_size) return(invisible())

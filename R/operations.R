@@ -628,7 +628,7 @@ values_at_rows <- function(x, pairs) {
   size <- dim(x)
   i <- chosen(pairs[, 1L], size[1L], "i")
   j <- chosen(pairs[, 2L], size[2L], "j")
-  check_size(x, c(length(i), 1L, size[3L]), 2^30)
+  check_size(x, c(length(i), 1L, size[3L]))
   values <- values_of_pairs(x, length(i), function(at) list(i = i[at], j = j[at]))
   if (size[3L] == 1L) values else matrix(values, length(i))
 }

@@ -112,11 +112,10 @@ call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
 call_options <- function(given) {
   call <- if ("call" %in% names(given)) check_flag(given[["call"]], "call") else TRUE
   given[["call"]] <- NULL
-  if (length(given) && (is.null(names(given)) || !all(nzchar(names(given)))))
-    throw("argument", "an argument without a name is ",
-          describe(given[[which(!nzchar(c(names(given), ""[is.null(names(given))])))[1L]]]),
-          ": expected one of ", paste0("`", c("call", names(call_option_names)), "`",
-                                       collapse = ", "))
+  labels <- if (is.null(names(given))) rep("", length(given)) else names(given)
+  for (unnamed in given[!nzchar(labels)])
+    throw("argument", "an argument without a name is ", describe(unnamed), ": expected one of ",
+          paste0("`", c("call", names(call_option_names)), "`", collapse = ", "))
   options <- lapply(names(given), function(name) call_option(name, given[[name]]))
   names(options) <- call_option_names[names(given)]
   list(call = call, options = if (length(options)) options)
