@@ -92,7 +92,8 @@ print.LazyOperator <- function(x, ...) {
 #'   several components, an array n x K x D is taken too. A LazyTensor may itself depend on
 #'   variables, and further derivatives see that; plain numbers are constants.
 #' @param direction a matrix or a LazyTensor of the shape of the variable; a list of as many as
-#'   there are variables, along all of which together the derivative is taken.
+#'   there are variables (in that order, or with their names), along all of which together the
+#'   derivative is taken.
 #' @param call `FALSE` for an operator.
 #'
 #' @return `gradient()`: a matrix of the shape of the variable, one row for a parameter; for a list
@@ -140,6 +141,7 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(ids))
     throw("argument", "`direction` is ", describe(direction), ": expected a list of ", length(ids),
           ", one for each variable of `wrt`")
+  else if (is_named_like(direction, wrt)) direction <- direction[names(wrt)]
   shapes <- list(output_of_state(state)$shape)
   root <- state$roots
   for (k in seq_along(ids)) {
@@ -151,6 +153,12 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   }
   state$shapes <- shapes
   if (call) compute(state) else new_lazy_operator(state)
+}
+
+# Whether two lists have the same names, each once, in any order.
+is_named_like <- function(x, y) {
+  length(names(x)) && all(nzchar(names(x))) && !anyDuplicated(names(x)) &&
+    identical(sort(names(x)), sort(names(y)))
 }
 
 # `state` with the gradients by `wrt` as results, behind its own one if `values`. `name`: what the

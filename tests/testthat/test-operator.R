@@ -111,6 +111,8 @@ test_that("jvp is the derivative along a direction, or several", {
   near(jvp(op, s, 1), (plain(X, Y, B, 2 + h) - plain(X, Y, B, 2 - h)) / (2 * h))
   near(jvp(op, list(s, x, b), list(0.5, x, 0)),
        (plain(X * (1 + h), Y, B, 2 + h / 2) - plain(X * (1 - h), Y, B, 2 - h / 2)) / (2 * h))
+  expect_identical(jvp(op, list(x = x, s = s), list(s = 0.5, x = X)),
+                   jvp(op, list(x = x, s = s), list(X, 0.5)))
   expect_equal(sum(E * jvp(op, y, Y)), sum(Y * gradient(op, y, E)), tolerance = 1e-12)
 })
 
