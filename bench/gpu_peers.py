@@ -1,14 +1,18 @@
 """PyKeOps and dense PyTorch on the cases of bench/gpu.c, called by bench/gpu.sh.
 
-    gpu_peers.py CASES SAMPLES
+    gpu_peers.py SAMPLES
 
-CASES is what `gpu cases` prints, SAMPLES the folder of the first rows of rkeops' results. Prints
-"peers", then for each case, tab-separated: "peer", key, precision, seconds of PyKeOps, seconds of
-PyTorch ("~" behind an estimate from a part of the rows), difference. What is not there is empty.
-Data lie on the GPU before the clock starts; times are the best of three, by events."""
+SAMPLES is the folder of the first rows of rkeops' results. Prints "peers"; then, for each line of
+`gpu cases` that it reads, tab-separated: "peer", key, precision, seconds of PyKeOps, of PyTorch
+("~" behind an estimate from a part of the rows), of a search that selects as FAISS does,
+difference; and "end". What is not there is empty. Data lie on the GPU before the clock starts;
+times are the best of up to three, by events."""
+import faulthandler
 import math
 import os
+import signal
 import sys
+import time
 
 import numpy as np
 import torch
@@ -22,7 +26,12 @@ except Exception as reason:  # not installed, or it finds no compiler
 
 DEVICE = os.environ.get("RKEOPS_PEERS_DEVICE", "cuda")
 CHUNK = 1 << 28  # elements of a dense chunk
-SECONDS = 3      # a dense product that would take longer is estimated
+BLOCK = 64       # columns of which the nearest is looked for first
+LIMIT = 90       # seconds of a case
+SECONDS = 1      # of repetitions; a dense product that would take three times that is estimated
+
+
+# ---- data ----
 
 
 def numbers(count, which):
@@ -40,10 +49,26 @@ def array(rows, dim, which, width, dtype):
     return torch.from_numpy(data.reshape(rows, dim)).to(device=DEVICE, dtype=dtype)
 
 
+class Case:
+    def __init__(self, line):
+        self.key, self.precision, m, n, dim, columns, self.text = line.rstrip("\n").split("\t")
+        m, n, dim, columns = int(m), int(n), int(dim), int(columns)
+        dtype = getattr(torch, self.precision)
+        width = 3 / math.sqrt(dim / 3)
+        self.is_gradient = self.text.startswith("Grad(")
+        self.is_nearest = self.text.startswith("ArgKMin")
+        self.x = array(m, dim, 0, width, dtype)
+        self.y = array(n, dim, 1, width, dtype)
+        self.b = array(n, columns, 2, 2, dtype)
+        self.e = array(m, columns, 3, 2, dtype) if self.is_gradient else None
+
+
+# ---- time ----
+
+
 def clock(call):
     """Seconds by events, and the result."""
     if DEVICE == "cpu":
-        import time
         start = time.perf_counter()
         result = call()
         return time.perf_counter() - start, result
@@ -56,60 +81,121 @@ def clock(call):
     return start.elapsed_time(end) / 1e3, result
 
 
-def best_of(call, times=3):
+def best_of(call):
+    """After one more call, which may compile: the best of three, of fewer if they take long."""
     clock(call)
-    runs = [clock(call) for _ in range(times)]
-    return min(t for t, _ in runs), runs[-1][1]
+    seconds, result = clock(call)
+    total = seconds
+    for _ in range(2):
+        if total < SECONDS:
+            again, result = clock(call)
+            total += again
+            seconds = min(seconds, again)
+    return seconds, result
 
 
 # ---- PyKeOps ----
 
 
-def keops(text, x, y, b):
+def keops(case):
+    """The call; for a gradient PyKeOps' own, by automatic differentiation, without the product."""
+    text = case.text[len("Grad("):] if case.is_gradient else case.text
     name, inside = text.split("_Reduction(", 1)
-    inside = inside[: inside.rindex(",")]
+    inside = inside[: inside.index(", j)")]
     options = {"reduction_op": name, "axis": 1}
     if name == "ArgKMin":
         inside, k = inside.rsplit(",", 1)
         options["opt_arg"] = int(k)
-    given = {"x": (f"x=Vi({x.shape[1]})", x), "y": (f"y=Vj({y.shape[1]})", y)}
+    x = case.x.requires_grad_(case.is_gradient)
+    given = {f"x=Vi({x.shape[1]})": x, f"y=Vj({case.y.shape[1]})": case.y}
     if "b" in inside:
-        given["b"] = (f"b=Vj({b.shape[1]})", b)
-    reduce_all = Genred(inside, [alias for alias, _ in given.values()], **options)
-    return lambda: reduce_all(*[data for _, data in given.values()],
-                              backend="GPU" if DEVICE == "cuda" else "CPU")
+        given[f"b=Vj({case.b.shape[1]})"] = case.b
+    reduce_all = Genred(inside, list(given), **options)
+
+    def product():
+        return reduce_all(*given.values(), backend="GPU" if DEVICE == "cuda" else "CPU")
+    if not case.is_gradient:
+        return product
+    value = product()
+    return lambda: torch.autograd.grad(value, x, case.e, retain_graph=True)[0]
 
 
 # ---- dense PyTorch ----
 
 
-def dense_rows(text, x, y, b):
-    """Some rows of the result, all columns of the distances in memory."""
+def squared(x, y):
     d2 = (x * x).sum(1)[:, None] + (y * y).sum(1)[None, :]
-    d2.addmm_(x, y.T, alpha=-2).clamp_(min=0)
-    if text.startswith("ArgKMin"):
-        return torch.topk(d2, 10, dim=1, largest=False).indices
+    return d2.addmm_(x, y.T, alpha=-2).clamp_(min=0)
+
+
+def dense_rows(case, rows):
+    """Some rows of the result, all columns of the distances in memory."""
+    x, y, b, text = case.x[rows], case.y, case.b, case.text
+    d2 = squared(x, y)
     if text.startswith("LogSumExp"):
         return torch.logsumexp(-d2, dim=1, keepdim=True)
-    kernel = torch.exp_(d2.sqrt_().neg_() if "Norm2(" in text.replace("SqNorm2", "") else d2.neg_())
-    if "(x-y)*b" in text:
-        return -2 * (x * (kernel @ b) - kernel @ (y * b))
+    if "IntCst(1)+" in text:
+        return d2.add_(1).reciprocal_() @ b
+    kernel = torch.exp_((d2.sqrt_() if "(-Norm2(" in text else d2).neg_())
+    if case.is_gradient:
+        return -2 * case.e[rows] * (x * (kernel @ b) - kernel @ (y * b))
     return kernel @ b
 
 
-def dense(text, x, y, b):
+def nearest_of(case, select):
+    """Nearest of chunks of columns, merged. select(d2): values and positions of 10 of its columns."""
+    width = max(10, min(len(case.y), CHUNK // min(len(case.x), 10000)))
+    width -= width % BLOCK if width < len(case.y) else 0
+
+    def rows_of(rows):
+        values = positions = None
+        for first in range(0, len(case.y), width):
+            v, p = select(squared(case.x[rows], case.y[first:first + width]))
+            p = p + first
+            if values is not None:
+                v, p = torch.cat([values, v], 1), torch.cat([positions, p], 1)
+                v, best = torch.topk(v, 10, dim=1, largest=False)
+                p = p.gather(1, best)
+            values, positions = v, p
+        return positions
+    return rows_of
+
+
+def select_plain(d2):
+    return torch.topk(d2, min(10, d2.shape[1]), dim=1, largest=False)
+
+
+def select_by_blocks(d2):
+    """First the 10 blocks of columns with the smallest minima: the 10 smallest lie in them."""
+    rows, columns = d2.shape
+    blocks = columns // BLOCK
+    if blocks < 20 or columns % BLOCK:
+        return select_plain(d2)
+    parts = d2.view(rows, blocks, BLOCK)
+    chosen = torch.topk(parts.amin(2), 10, dim=1, largest=False).indices
+    inside = parts.gather(1, chosen[:, :, None].expand(-1, -1, BLOCK)).view(rows, -1)
+    values, best = torch.topk(inside, 10, dim=1, largest=False)
+    return values, chosen.gather(1, best // BLOCK) * BLOCK + best % BLOCK
+
+
+def by_rows(case, some_rows, rows):
     """Seconds, whether they are estimated, and the first chunk of the result."""
-    rows = max(1, min(len(x), CHUNK // len(y)))
-    chunks = math.ceil(len(x) / rows)
-    clock(lambda: dense_rows(text, x[:rows], y, b))
-    one, first = clock(lambda: dense_rows(text, x[:rows], y, b))
-    if chunks == 1 or one * chunks > SECONDS:
-        return one * len(x) / rows, chunks > 1, first
+    chunks = math.ceil(len(case.x) / rows)
+    clock(lambda: some_rows(slice(0, rows)))
+    one, first = clock(lambda: some_rows(slice(0, rows)))
+    if chunks == 1 or one * chunks > 3 * SECONDS:
+        return one * len(case.x) / min(rows, len(case.x)), chunks > 1, first
 
     def call():
         for k in range(chunks):
-            dense_rows(text, x[k * rows:(k + 1) * rows], y, b)
-    return min(clock(call)[0] for _ in range(3)), False, first
+            some_rows(slice(k * rows, (k + 1) * rows))
+    return best_of(call)[0], False, first
+
+
+def dense(case):
+    if case.is_nearest:
+        return by_rows(case, nearest_of(case, select_plain), 10000)
+    return by_rows(case, lambda rows: dense_rows(case, rows), max(1, CHUNK // len(case.y)))
 
 
 # ---- all ----
@@ -117,53 +203,70 @@ def dense(text, x, y, b):
 
 def difference(path, result, is_position):
     expected = np.fromfile(path)
-    got = np.asarray(result[:16].cpu(), dtype=float).reshape(-1)
+    got = np.asarray(result[:16].detach().cpu(), dtype=float).reshape(-1)
     if is_position:
         return np.mean(got != expected)
     return np.max(np.abs(got - expected)) / np.max(np.abs(expected))
 
 
-def measure(line, samples):
-    key, precision, n, dim, columns, _, text = line.rstrip("\n").split("\t")
-    n, dim, columns = int(n), int(dim), int(columns)
-    if n == 0:
-        return
-    dtype = getattr(torch, precision)
-    width = 3 / math.sqrt(dim / 3)
-    x, y = (array(n, dim, which, width, dtype) for which in (0, 1))
-    b = array(n, columns, 2, 2, dtype)
-    by_keops = by_torch = None
-    seconds = ["", ""]
-    if pykeops:
-        try:
-            best, by_keops = best_of(keops(text, x, y, b))
-            seconds[0] = f"{best:.9g}"
-        except Exception as reason:
-            print(f"{key} {precision}, PyKeOps: {reason}", file=sys.stderr)
+def attempt(case, who, call):
+    """What call() gives, or None, which is explained."""
     try:
-        best, estimated, by_torch = dense(text, x, y, b)
-        seconds[1] = f"{best:.9g}{'~' if estimated else ''}"
+        return call()
     except Exception as reason:
-        print(f"{key} {precision}, PyTorch: {reason}", file=sys.stderr)
-    result = by_torch if by_keops is None else by_keops
-    path = os.path.join(samples, f"{key}-{precision}")
+        print(f"{case.key} {case.precision}, {who}: {str(reason)[:300]}", file=sys.stderr)
+    finally:
+        if DEVICE == "cuda":
+            torch.cuda.empty_cache()
+
+
+def measure(case, samples):
+    fields = ["", "", ""]
+    result = None
+    if pykeops:
+        found = attempt(case, "PyKeOps", lambda: best_of(keops(case)))
+        if found:
+            fields[0] = f"{found[0]:.9g}"
+            result = found[1]
+    case.x = case.x.detach()
+    found = attempt(case, "PyTorch", lambda: dense(case))
+    if found:
+        fields[1] = f"{found[0]:.9g}{'~' if found[1] else ''}"
+        result = found[2] if result is None else result
+    if case.key == "nearest-D100":
+        found = attempt(case, "PyTorch by blocks", lambda: by_rows(
+            case, nearest_of(case, select_by_blocks), 10000))
+        if found:
+            fields[2] = f"{found[0]:.9g}{'~' if found[1] else ''}"
+    path = os.path.join(samples, f"{case.key}-{case.precision}")
     apart = ""
     if result is not None and os.path.exists(path):
-        apart = f"{difference(path, result, text.startswith('Arg')):.1e}"
-    print("peer", key, precision, *seconds, apart, sep="\t", flush=True)
+        apart = f"{difference(path, result, case.is_nearest):.1e}"
+    print("peer", case.key, case.precision, *fields, apart, sep="\t")
 
 
-def main(cases, samples):
+def stop(number, frame):
+    raise TimeoutError(f"stopped after {LIMIT} s")
+
+
+def main(samples):
+    signal.signal(signal.SIGALRM, stop)
     if DEVICE == "cuda" and not torch.cuda.is_available():
         sys.exit("PyTorch finds no GPU")
     torch.set_float32_matmul_precision("highest")
     names = [f"PyTorch {torch.__version__}"]
-    if pykeops:
-        names.insert(0, f"PyKeOps {pykeops.__version__}")
+    names.insert(0, f"PyKeOps {pykeops.__version__}" if pykeops else "no PyKeOps")
     print("peers", ", ".join(names), sep="\t", flush=True)
-    with open(cases) as lines:
-        for line in lines:
-            measure(line, samples)
+    while line := sys.stdin.readline():
+        signal.alarm(LIMIT)
+        faulthandler.dump_traceback_later(LIMIT + 30, exit=True)  # stuck outside Python
+        try:
+            measure(Case(line), samples)
+        except Exception as reason:
+            print(f"{line.rstrip()}: {reason}", file=sys.stderr)
+        signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
+        print("end", flush=True)
 
 
 main(*sys.argv[1:])

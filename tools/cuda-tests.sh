@@ -58,7 +58,7 @@ test_address() {
   for source in tests/cuda/test_*.c; do
     program=$dir/cuda/$(basename "$source" .c)
     case $program in
-      */test_gpu | */test_faults) ;;
+      */test_gpu | */test_faults | */test_processes) ;;
       *) [ -x "$program" ] && run_test "$program" ;;
     esac
   done
@@ -89,9 +89,27 @@ test_faults() {
   use address ""
   RKEOPS_CACHE=$scratch/cache-faults
   [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
+  RKEOPS_TEST_SMALL=1 run_in forward 0 cuda/test_processes
   RKEOPS_STANDIN_CXX="g++ -O0 $uninitialised"
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in shuffled 1 test_derive
+}
+
+# The benchmark of GPUs, which nobody runs for months: does it still build, run and compute right?
+test_bench() {
+  use address ""
+  RKEOPS_BENCH_BUILD=$dir CC="gcc $sanitizers" RKEOPS_PEERS=no RKEOPS_BENCH_DIVIDE=10000 \
+    RKEOPS_BENCH_CASES='gauss|nearest' sh bench/gpu.sh "$scratch/bench" > "$scratch/bench.log" 2>&1
+  status=$?
+  rows=$(cat "$scratch"/bench/*.tsv 2>/dev/null | grep -c '^N.*rkeops, kernel')
+  if [ $status -eq 0 ] && [ "$rows" = 1 ]; then
+    passed=$((passed + 1))
+    echo "  bench/gpu.sh: 1 passed"
+  else
+    failed=$((failed + 1))
+    echo "  bench/gpu.sh: status $status, $rows rows"
+    tail -n 30 "$scratch/bench.log" | cut -c 1-200 | sed 's/^/    /'
+  fi
 }
 
 # Runs functions one after another, beside others: says what they said at the end, adds their sums.
@@ -129,7 +147,7 @@ else
   else
     skip "thread sanitizer" "gcc has none here"
   fi
-  beside $second test_faults
+  beside $second test_faults test_bench
   test_address
   join_beside
 fi

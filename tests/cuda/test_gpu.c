@@ -220,6 +220,43 @@ static void test_budgets(void) {
   cloud_free(c);
 }
 
+/* ---- one kernel of each kind ---- */
+
+/* Wanted, or checked. */
+static void one_kind(int m, int n, int D, int E, int number, pair_kind kind,
+                     const rk_options *options, int build) {
+  cloud *c = cloud_new(m, n, D, E, 0, 0);
+  char text[128];
+  rule_text(&rules[number], kind, 'j', text, sizeof text);
+  if (build) want(c, text, options);
+  else check_rule(c, number, kind, 'j', options, 0);
+  cloud_free(c);
+}
+
+static void all_kinds(int m, int n, int build) {
+  static const rk_options options = {.precision = RK_FLOAT32}, half = {.precision = RK_FLOAT16},
+                          exact = {.precision = RK_FLOAT32, .scheme = RK_SCHEME_KAHAN};
+  for (int number = 0; number < RULES; number++)
+    one_kind(m, n, 3, 2, number, kind_for(number), &options, build);
+  one_kind(m, n, 3, 2, SUM, GAUSS, &half, build);
+  one_kind(m, n, 3, 2, SUM, GAUSS, &exact, build);
+  for (int k = 0; k < WIDE; k++)
+    one_kind(m, n, wide[k].D, wide[k].E, wide[k].number, wide[k].kind, &options, build);
+}
+
+/* Few calls, for runs under compute-sanitizer: rows in blocks, columns split, data in pieces. */
+static void test_kinds(void) {
+  rk_options options = {.precision = RK_FLOAT32};
+  all_kinds(1, 1, 1);
+  build_ahead();
+  all_kinds(130, 301, 0);
+  all_kinds(2, 2003, 0);
+  budget(128 << 10);
+  one_kind(900, 1100, 3, 2, SUM, GAUSS, &options, 0);
+  one_kind(900, 1100, 3, 2, 9, SQUARE_DISTANCE, &options, 0);
+  budget(0);
+}
+
 /* ---- residents ---- */
 
 static void test_residents(void) {
@@ -524,7 +561,7 @@ static void test_fork(void) {
 static const struct { const char *name; void (*run)(void); } tests[] = {
   {"reductions", test_reductions}, {"edges", test_edges}, {"thin", test_long_and_thin},
   {"pieces", test_pieces},
-  {"schemes", test_schemes}, {"budgets", test_budgets},
+  {"schemes", test_schemes}, {"budgets", test_budgets}, {"kinds", test_kinds},
   {"residents", test_residents}, {"resident_life", test_resident_life},
   {"two_passes", test_two_passes}, {"special", test_special_values}, {"nothing", test_nothing},
   {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
@@ -547,7 +584,7 @@ int main(int argc, char **argv) {
   }
   use(1);
   for (unsigned k = 0; k < sizeof tests / sizeof *tests; k++) {
-    int chosen = argc < 2;
+    int chosen = argc < 2 && tests[k].run != test_kinds; /* the others do what it does */
     for (int a = 1; a < argc; a++) chosen |= !strcmp(argv[a], tests[k].name);
     double start = now();
     if (chosen) tests[k].run();

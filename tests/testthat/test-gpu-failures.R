@@ -126,29 +126,61 @@ test_that("a failure of NVRTC is an error of class rkeops_error_compile, and not
   expect_identical(got, c(rep("rkeops_error_compile", 3), "none"))
 })
 
-test_that("a long call on a GPU can be interrupted, and the session goes on", {
-  skip_on_os("windows")
-  skip_without_standin()
+# The file of a process that computes for long: it writes its number, then "done" or what
+# `at_interrupt` gives, then TRUE. The stand-in is slow, and told so that its launches are short.
+long_call <- function(at_interrupt = "0") {
   file <- tempfile()
+  size <- if (on_gpu_machine()) 1.5e6 else 5e4
   script <- r_script(c(
-    using_cache(get_rkeops_cache_dir()), "x <- matrix(runif(1.5e5), ncol = 3)",
+    using_cache(get_rkeops_cache_dir()), sprintf("x <- matrix(runif(%d), ncol = 3)", 3 * size),
     "rkeops_use_gpu()",
+    "rkeops_use_float64()",
     "invisible(sum(exp(-sqdist(Vi(x[1:9, ]), Vj(x[1:9, ]))), 'j'))",
     sprintf("report <- function(...) cat(..., '\\n', file = %s, append = TRUE)", deparse(file)),
     "report(Sys.getpid())",
-    "tryCatch(sum(exp(-sqdist(Vi(x), Vj(x))), 'j'),",
-    "         interrupt = function(e) report(as.numeric(Sys.time())))",
+    "tryCatch({ for (k in 1:20) sum(exp(-sqdist(Vi(x), Vj(x))), 'j'); report('done') },",
+    sprintf("         interrupt = function(e) report(%s))", at_interrupt),
     "report(sum(Vi(x[1:2, ]), 'j')[1] > 0)"))
-  on.exit(unlink(c(file, script)))
-  system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), wait = FALSE,
-          env = standin_env(clock = 1000, multiprocessors = 1))
-  lines <- function() if (file.exists(file)) readLines(file) else character()
-  wait_for <- function(n) for (k in 1:300) if (length(lines()) < n) Sys.sleep(0.1)
-  wait_for(1)
+  slow <- if (!on_gpu_machine()) standin_env(clock = 1000, multiprocessors = 1) else character()
+  system2(file.path(R.home("bin"), "Rscript"), c("--vanilla", script), wait = FALSE, env = slow)
+  file
+}
+
+lines_of <- function(file, n) {
+  lines <- character()
+  for (k in 1:300) {
+    if (file.exists(file)) lines <- readLines(file)
+    if (length(lines) >= n) break
+    Sys.sleep(0.1)
+  }
+  lines
+}
+
+test_that("a long call on a GPU can be interrupted, and the session goes on", {
+  skip_on_os("windows")
+  if (!on_gpu_machine()) skip_without_standin()
+  file <- long_call("as.numeric(Sys.time())")
+  on.exit(unlink(file))
+  process <- as.integer(lines_of(file, 1)[1])
   Sys.sleep(1)
   stopped <- as.numeric(Sys.time())
-  tools::pskill(as.integer(lines()[1]), tools::SIGINT)
-  wait_for(3)
-  expect_length(lines(), 3)
-  expect_lt(as.numeric(lines()[2]) - stopped, 2)
+  tools::pskill(process, tools::SIGINT)
+  lines <- lines_of(file, 3)
+  expect_length(lines, 3)
+  expect_lt(as.numeric(lines[2]) - stopped, 2)
+})
+
+test_that("a process that is killed while it computes on a GPU leaves it usable", {
+  skip_on_os("windows")
+  if (!on_gpu_machine()) skip_without_standin()
+  file <- long_call()
+  on.exit(unlink(file))
+  process <- as.integer(lines_of(file, 1)[1])
+  Sys.sleep(1)
+  tools::pskill(process, tools::SIGKILL)
+  expect_truth(on_gpu({
+    rkeops_use_gpu()
+    keops_kernel(gauss, gauss_args)(list(x, y, b))
+  }, given))
+  expect_length(lines_of(file, 1), 1)
 })
