@@ -233,22 +233,22 @@ plain_input <- function(input, variables) {
 # A plain numeric (or logical) matrix or vector with the values of x; on a GPU it stays there.
 plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   if (is_gpu(x)) return(x)
+  expected <- if (is_matrix) "a numeric matrix or vector" else "a number or a vector"
   fits <- function(x) is_plain_number(x) || complex_too && is.complex(x)
   if (is.LazyTensor(x) || is.null(x) || is.object(x) && is.atomic(x) && !is_plain_number(x))
-    refuse_numbers(x, name)
+    refuse_numbers(x, name, expected)
   if (inherits(x, "float32")) {
     x <- doubles_of(x)
   } else if (is.data.frame(x)) {
     if (!all(vapply(x, fits, NA))) refuse_numbers(x, name, "numeric columns")
     x <- as.matrix(x)
   } else if (is.object(x)) {
-    x <- tryCatch(as.matrix(x), error = function(e) refuse_numbers(x, name))
+    x <- tryCatch(as.matrix(x), error = function(e) refuse_numbers(x, name, expected))
   }
   if (is.complex(x) && !complex_too)
     throw("argument", "`", name, "` is complex: expected real numbers; a formula takes complex ",
           "ones as columns Re, Im, Re, Im, ..., a LazyTensor takes them as they are")
-  if (!fits(x)) refuse_numbers(x, name)
-  if (is_matrix && length(dim(x)) > 2L) refuse_numbers(x, name)
+  if (!fits(x) || is_matrix && length(dim(x)) > 2L) refuse_numbers(x, name, expected)
   attributes(x) <- list(dim = dim(x))
   x
 }
@@ -266,7 +266,7 @@ doubles_of <- function(x) {
   values
 }
 
-refuse_numbers <- function(x, name, expected = "a numeric matrix or vector") {
+refuse_numbers <- function(x, name, expected) {
   throw("argument", "`", name, "` is ", describe(x), ": expected ", expected)
 }
 

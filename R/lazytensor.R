@@ -82,16 +82,17 @@ indexed <- function(x, kind, is_complex = FALSE) {
   leaf(x, kind)
 }
 
-parameter <- function(x, is_complex = FALSE) {
-  check_given(x, "x", "a number or a vector")
+# `name`: what the user knows it by.
+parameter <- function(x, is_complex = FALSE, name = "x") {
+  check_given(x, name, "a number or a vector")
   if (length(dim(x)) == 2L)
-    throw("argument", "`x` is ", describe(x), ": expected a number or a vector; ",
+    throw("argument", "`", name, "` is ", describe(x), ": expected a number or a vector; ",
           "Vi() and Vj() take matrices")
-  leaf(leaf_numbers(x, is_complex, is_matrix = FALSE), "Pm")
+  leaf(leaf_numbers(x, is_complex, is_matrix = FALSE, name), "Pm", name)
 }
 
 # As given where that is possible, so that one R object is one variable.
-leaf_numbers <- function(x, is_complex, is_matrix = TRUE) {
+leaf_numbers <- function(x, is_complex, is_matrix = TRUE, name = "x") {
   check_flag(is_complex, "is_complex")
   if (is_gpu(x)) {
     if (is_complex) throw("argument", "`x` is ", describe(x), ": expected complex numbers in R")
@@ -100,7 +101,7 @@ leaf_numbers <- function(x, is_complex, is_matrix = TRUE) {
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
   if (!plain || !is_matrix) {
     names <- if (is_matrix) names_of(x)[[1L]]
-    x <- plain_numbers(x, "x", is_matrix, complex_too = TRUE)
+    x <- plain_numbers(x, name, is_matrix, complex_too = TRUE)
     if (length(dim(x)) == 2L) rownames(x) <- names
   }
   if (is_complex && !is.complex(x)) x + 0i else x
@@ -116,10 +117,10 @@ is_whole_parameter <- function(x) {
     length(data[[1L]]) == 1L && !is_gpu(data[[1L]]) && is_whole(data[[1L]])
 }
 
-leaf <- function(x, kind) {
+leaf <- function(x, kind, name = "x") {
   dim <- if (kind == "Pm") length(x) else ncol(x)
   if (dim < 1L || dim > max_dim / parts_of(x))
-    throw("shape", "`x` has dimension ", dim, ": expected 1 to ", max_dim %/% parts_of(x))
+    throw("shape", "`", name, "` has dimension ", dim, ": expected 1 to ", max_dim %/% parts_of(x))
   id <- .Call(C_fresh_id, Sys.getpid())
   leaves <- 1L
   names(leaves) <- id
@@ -458,7 +459,8 @@ use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
 use_matrix <- "use it on as.matrix(x), the dense matrix"
 use_picture <- "use image(as.matrix(x)), a picture of the dense matrix"
 use_block <- "use x[k] for components, x[i, j] for values"
-use_comparison <- "use x != x where NaN is to be found"
+use_comparison <- paste("use x != x where NaN is to be found; if this is pmin() or pmax(),",
+                        "use where(x < y, x, y) or clamp(x, a, b)")
 
 #' @export
 mean.LazyTensor <- refuse_base("mean", use_reduction)

@@ -256,9 +256,8 @@ as.matrix.LazyTensor <- function(x, ..., max_size = 2^30) {
   if (part(x, "dimres") != 1L)
     throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as ",
           "x[1]; as.array(x) has all components")
-  out <- as.array(x, max_size = max_size)
-  names <- dimnames(out)[1:2]
-  array(out, dim(out)[1:2], names)
+  size <- dim(x)
+  values_of_block(x, seq_len(size[1L]), seq_len(size[2L]), NULL, max_size)
 }
 
 #' @rdname values
@@ -305,14 +304,28 @@ diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
 
 if (in_namespace) setMethod("diag", "LazyTensor", diagonal)
 
-# An array of the values at rows i, j and components k.
-values_of_block <- function(x, i, j, k = seq_len(part(x, "dimres")), max_size = 2^30) {
+# An array of the values at rows i, j and components k; a matrix if k is NULL and x of dimension 1.
+values_of_block <- function(x, i, j, k = NULL, max_size = 2^30) {
   m <- length(i)
+  is_matrix <- is.null(k)
+  if (is_matrix) k <- 1L
   check_size(x, c(m, length(j), length(k)), max_size)
-  values <- values_of_pairs(x, as.double(m) * length(j), function(at)
-    list(i = i[(at - 1) %% m + 1], j = j[(at - 1) %/% m + 1]), k)
-  names <- list(row_names(x, "Vi")[i], row_names(x, "Vj")[j], NULL)
-  array(values, c(m, length(j), length(k)), if (length(unlist(names))) names)
+  values <- values_of_pairs(x, as.double(m) * length(j), function(at) rows_of_block(at, i, j), k, m)
+  names <- list(row_names(x, "Vi")[i], row_names(x, "Vj")[j])
+  # in place, as the values may fill half of the memory
+  dim(values) <- c(m, length(j), if (!is_matrix) length(k))
+  if (length(unlist(names))) dimnames(values) <- c(names, if (!is_matrix) list(NULL))
+  values
+}
+
+# The rows of the pairs `at`, which follow each other in a block stored by columns.
+rows_of_block <- function(at, i, j) {
+  m <- length(i)
+  n <- length(at)
+  before <- at[1L] - 1
+  columns <- seq(before %/% m, (at[n] - 1) %/% m) + 1
+  rows <- list(i = rep.int(i, length(columns)), j = rep(j[columns], each = m))
+  if (length(rows$i) == n) rows else lapply(rows, `[`, before %% m + seq_len(n))
 }
 
 check_size <- function(x, size, max_size = 2^30) {
@@ -330,21 +343,29 @@ dense_bytes <- function(x, size) {
 }
 
 # The values at n pairs, components k one after the other. pairs(at) are the rows of the pairs
-# `at`; so many are taken at a time that copies of rows take about 32 MB.
-values_of_pairs <- function(x, n, pairs, k = seq_len(part(x, "dimres"))) {
-  out <- vector(if (part(x, "complex")) "complex" else if (part(x, "logical")) "logical"
-                else "double", n * length(k))
+# `at`; so many are taken at a time that copies of rows take about 32 MB, if possible a multiple of
+# `m`.
+values_of_pairs <- function(x, n, pairs, k = seq_len(part(x, "dimres")), m = 1L) {
+  out <- new_values(x, n * length(k))
   if (!length(out)) return(out)
   x <- on_host(x)
   width <- sum(vapply(part(x, "data"), NCOL, 1L)) + part(x, "dimres")
   chunk <- max(1, 2^22 %/% width)
+  if (m <= chunk) chunk <- chunk - chunk %% m
   for (first in seq(1, n, by = chunk)) {
-    at <- seq(first, min(n, first + chunk - 1))
+    at <- first:min(n, first + chunk - 1)
     rows <- pairs(at)
     values <- values_at(x, rows$i, rows$j)
-    for (p in seq_along(k)) out[at + (p - 1) * n] <- values[, k[p]]
+    if (length(k) == 1L && ncol(values) == 1L) out[at] <- values
+    else for (p in seq_along(k)) out[at + (p - 1) * n] <- values[, k[p]]
   }
   out
+}
+
+new_values <- function(x, n) {
+  type <- if (part(x, "complex")) "complex" else if (part(x, "logical")) "logical" else "double"
+  tryCatch(vector(type, n), error = function(e)
+    throw("memory", "the values take ", size_text(dense_bytes(x, n)), ": R cannot allocate them"))
 }
 
 # The values at the pairs of rows (i[1], j[1]), (i[2], j[2]), ...: a matrix with one column for each

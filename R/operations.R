@@ -63,7 +63,8 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' [Vi()] and [Vj()] first.
 #'
 #' Comparisons, and `!`, `&` and `|` of them, are of logical kind: a condition for [where()] and
-#' [ifelse()], 0 or 1 in arithmetic. NaN fulfils no comparison but `!=`. Between other LazyTensors
+#' [ifelse()], 0 or 1 in arithmetic. Plain TRUE and FALSE may stand beside a comparison, NA may not.
+#' NaN fulfils no comparison but `!=`. Between other LazyTensors
 #' `x | y` is the scalar product. `x %% y` is x - y * floor(x / y), so NaN for an infinite y.
 #' `x^2` is a square, `x^0.5` a square root, `x^-0.5` its inverse (0 at 0), other whole powers are
 #' exact for negative bases. For complex operands see [complex-numbers].
@@ -86,7 +87,7 @@ Ops.LazyTensor <- function(e1, e2) {
   operands <- as_operands(e1, e2)
   if (any_complex(operands)) return(complex_operator(.Generic, operands))
   switch(.Generic,
-    "|" = , "&" = connective(.Generic, operands),
+    "|" = , "&" = connective(.Generic, operands, c(is_condition(e1), is_condition(e2))),
     "%%" = broadcast("Mod", c(operands, list(constant(0)))),
     "%/%" = broadcast("Floor", list(broadcast("Divide", operands))),
     ">" = comparison("LessThan", operands, reversed = TRUE),
@@ -115,13 +116,22 @@ unary_operator <- function(operator, x) {
           else comparison("Equal", list(x, constant(0))))
 }
 
-connective <- function(operator, operands) {
+# Plain logical values that meet a comparison are conditions. NA is none.
+is_condition <- function(x) is.logical(x) && !anyNA(x)
+
+# `plain`: which operands were plain logical values.
+connective <- function(operator, operands, plain) {
   logical <- vapply(operands, part, NA, "logical")
+  if (any(logical) && any(plain)) {
+    operands[plain] <- lapply(operands[plain], function(x)
+      comparison("NotEqual", list(x, constant(0))))
+    logical <- logical | plain
+  }
   if (all(logical))
     return(broadcast(if (operator == "|") "Or" else "And", operands, logical = TRUE))
   if (operator == "|" && !any(logical)) return(scalar_product(operands))
-  throw("argument", "`", operator, "` takes comparisons, such as x < 1: expected LazyTensors of ",
-        "logical kind", if (operator == "|") ", or of none for a scalar product")
+  throw("argument", "`", operator, "` takes comparisons, such as x < 1, TRUE and FALSE: expected ",
+        "operands of logical kind", if (operator == "|") ", or none for a scalar product")
 }
 
 scalar_product <- function(operands) {
@@ -350,7 +360,7 @@ where <- function(test, yes, no) {
 #' Functions of vectors: the components of a LazyTensor at one pair (i, j).
 #'
 #' @param x,y LazyTensors; one of two may be a number or a vector.
-#' @param s weights: 1, D or D^2 numbers (a matrix by rows).
+#' @param s weights: 1 or D numbers, or a D x D matrix (plain, or its entries by rows).
 #' @return A LazyTensor of dimension 1 (`normalize()`: that of `x`). `sqnorm2`: sum of squares,
 #'   `norm2`: its root, `normalize`: x / norm2(x), `sqdist`: sqnorm2(x - y), `weightedsqnorm` and
 #'   `weightedsqdist`: weighted sum of squares, or quadratic form.
@@ -380,20 +390,29 @@ normalize <- function(x) {
 
 as_operands_of <- function(x) list(as_lazy(x))
 
-# A LazyTensor as it is, a number or vector as a parameter.
-as_lazy <- function(x) if (is.LazyTensor(x)) x else parameter(x)
+# A LazyTensor as it is, a number or vector as a parameter. `name`: what the user knows it by.
+as_lazy <- function(x, name = "x") if (is.LazyTensor(x)) x else parameter(x, name = name)
+
+# The same of a matrix: a plain one is the parameter of its entries by rows.
+as_lazy_matrix <- function(x, name) {
+  if (is.LazyTensor(x) || is_gpu(x) || length(dim(x)) != 2L) return(as_lazy(x, name))
+  leaf(as.vector(t(plain_numbers(x, name))), "Pm", name)
+}
 
 #' @rdname norms
 #' @export
-sqdist <- function(x, y) define("SqNorm2", list(as_lazy(x) - as_lazy(y)), dimres = 1L)
+sqdist <- function(x, y) define("SqNorm2", list(as_lazy(x) - as_lazy(y, "y")), dimres = 1L)
 
 #' @rdname norms
 #' @export
 weightedsqnorm <- function(x, s) {
   x <- as_lazy(x)
-  s <- as_lazy(s)
-  check_real(list(x, s))
   size <- part(x, "dimres")
+  if (!is.LazyTensor(s) && length(dim(s)) == 2L && any(dim(s) != size))
+    throw("shape", "`s` is ", describe(s), " and `x` has dimension ", size,
+          ": expected a matrix of ", size, " x ", size)
+  s <- as_lazy_matrix(s, "s")
+  check_real(list(x, s))
   sizes <- unique(c(1, size, as.double(size)^2))
   if (!part(s, "dimres") %in% sizes)
     throw("shape", "`s` has dimension ", part(s, "dimres"), " and `x` has dimension ", size,
@@ -403,13 +422,14 @@ weightedsqnorm <- function(x, s) {
 
 #' @rdname norms
 #' @export
-weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y), s)
+weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y, "y"), s)
 
 #' Products of matrices and vectors
 #'
-#' A matrix is a LazyTensor (or parameter) whose components are its entries by rows.
+#' A matrix is a plain R matrix, the same for all pairs, or a LazyTensor whose components are the
+#' entries of a matrix by rows.
 #'
-#' @param m a matrix: its dimension is a multiple of that of `v`.
+#' @param m a matrix, or a LazyTensor or vector the dimension of which is a multiple of that of `v`.
 #' @param v,x,y LazyTensors; one of two may be a number or a vector.
 #' @return A LazyTensor. `matvecmult`: the product of m and v, where m has as many columns as v has
 #'   components. `vecmatmult`: the product of v and m, where m has as many rows. `tensorprod`: all
@@ -417,23 +437,38 @@ weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y), s)
 #' @family functions of LazyTensors
 #' @examples
 #' v <- Vi(matrix(1:6, 2))
-#' m <- c(1, 0, 0, 0, 1, 1) # 2 x 3
+#' m <- matrix(c(1, 0, 0, 1, 0, 1), 2)
 #' sum(matvecmult(m, v), "j")
+#' sum(matvecmult(Pm(c(1, 0, 0, 0, 1, 1)), v), "j")
 #' @name matrices
 NULL
 
 #' @rdname matrices
 #' @export
-matvecmult <- function(m, v) matrix_times_vector("MatVecMult", list(m, v), c(1L, 2L))
+matvecmult <- function(m, v) {
+  v <- as_lazy(v, "v")
+  matrix_times_vector("MatVecMult", list(as_factor_of(v, m, 2L), v), c(1L, 2L))
+}
 
 #' @rdname matrices
 #' @export
-vecmatmult <- function(v, m) matrix_times_vector("VecMatMult", list(v, m), c(2L, 1L))
+vecmatmult <- function(v, m) {
+  v <- as_lazy(v, "v")
+  matrix_times_vector("VecMatMult", list(v, as_factor_of(v, m, 1L)), c(2L, 1L))
+}
+
+# `m` as a LazyTensor. `side`: which of the dimensions of a plain matrix is that of v.
+as_factor_of <- function(v, m, side) {
+  if (!is.LazyTensor(m) && length(dim(m)) == 2L && dim(m)[side] != part(v, "dimres"))
+    throw("shape", "`m` is ", describe(m), " and `v` has dimension ", part(v, "dimres"),
+          ": expected as many ", c("rows", "columns")[side])
+  as_lazy_matrix(m, "m")
+}
 
 #' @rdname matrices
 #' @export
 tensorprod <- function(x, y) {
-  operands <- check_real(list(as_lazy(x), as_lazy(y)))
+  operands <- check_real(list(as_lazy(x), as_lazy(y, "y")))
   dim <- prod(vapply(operands, part, 1L, "dimres"))
   if (dim > max_dim)
     throw("shape", "the product has dimension ", dim, ": expected at most ", max_dim)
@@ -442,7 +477,7 @@ tensorprod <- function(x, y) {
 
 # `place`: which of the operands is the matrix, which the vector.
 matrix_times_vector <- function(op, operands, place) {
-  operands <- check_real(lapply(operands, as_lazy))
+  check_real(operands)
   dims <- vapply(operands, part, 1L, "dimres")[place]
   if (dims[1L] %% dims[2L])
     throw("shape", "`m` has dimension ", dims[1L], " and `v` has dimension ", dims[2L],
@@ -534,7 +569,8 @@ extractT <- function(x, m, d) {
 #' @export
 concat <- function(...) {
   if (!...length()) throw("argument", "`concat` has no argument: expected LazyTensors")
-  parts <- lapply(list(...), as_lazy)
+  parts <- lapply(seq_len(...length()), function(k)
+    as_lazy(...elt(k), paste("argument", k)))
   while (length(parts) > 1L) # in pairs: each component is copied as often as there are rounds
     parts <- lapply(seq(1L, length(parts), by = 2L), function(k)
       if (k == length(parts)) parts[[k]] else concat_two(parts[[k]], parts[[k + 1L]]))
@@ -580,9 +616,8 @@ as_scalar <- function(x) {
   i <- if (missing(i)) seq_len(size[1L]) else chosen(i, size[1L], "i", names[[1L]])
   j <- if (missing(j)) seq_len(size[2L]) else chosen(j, size[2L], "j", names[[2L]])
   k <- if (missing(k)) seq_len(size[3L]) else chosen(k, size[3L], "k")
-  out <- values_of_block(x, i, j, k)
-  if (drop) return(drop(out))
-  if (given == 2L && size[3L] == 1L) array(out, dim(out)[1:2], dimnames(out)[1:2]) else out
+  out <- values_of_block(x, i, j, if (given == 3L || size[3L] > 1L) k)
+  if (drop) drop(out) else out
 }
 
 components_at <- function(x, k) {

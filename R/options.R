@@ -144,6 +144,7 @@ check_option_names <- function(names) {
 #' @param option `NULL` for all options, or names of options.
 #' @param input `NULL` to go back to the defaults, or a named list of new values. Options that it
 #'   does not name keep their value.
+#' @param ... the same as arguments: `set_rkeops_options(precision = "float64")`.
 #' @param value new value.
 #'
 #' @details
@@ -196,8 +197,9 @@ get_rkeops_options <- function(option = NULL) {
 
 #' @rdname get_rkeops_options
 #' @export
-set_rkeops_options <- function(input = NULL) {
+set_rkeops_options <- function(input = NULL, ...) {
   old <- get_options()
+  if (...length()) input <- c(as.list(input), list(...))
   if (is.null(input)) return(invisible(options(rkeops = default_options())$rkeops))
   if (inherits(input, "rkeops_options")) return(invisible(options(rkeops = input)$rkeops))
   if (!is.list(input) || is.null(names(input)) || !all(nzchar(names(input))))

@@ -52,7 +52,8 @@ explain_positions <- function() {
 #'
 #' With an `index`, a reduction computes: over `"j"` the result has one row for each i, over `"i"`
 #' one for each j. Without, `sum`, `min`, `max`, `argmin` and `argmax` work on the components and
-#' give a LazyTensor of dimension 1.
+#' give a LazyTensor of dimension 1. `any` and `all` of a comparison need an index and give TRUE and
+#' FALSE.
 #'
 #' NaN is skipped by minima and maxima, and `na.rm = TRUE` is refused. Of equal values the first
 #' counts. Where fewer than K values are there, values are `Inf` and positions `NA`.
@@ -97,12 +98,26 @@ Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
   if (!identical(na.rm, FALSE))
     throw("argument", "`na.rm` is ", describe(na.rm), ": expected FALSE; minima and maxima skip ",
           "NaN, sums do not")
+  if (.Generic %in% c("any", "all")) return(any_or_all(.Generic, x, index, ...))
   if (!.Generic %in% c("sum", "min", "max"))
     throw("argument", "`", .Generic, "` is not available for LazyTensors: ", use_reduction)
   if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
   inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index, list(...))
+}
+
+# TRUE is 1, and of nothing the largest is -Inf and the smallest Inf.
+any_or_all <- function(name, x, index, ...) {
+  if (!is.LazyTensor(x) || !part(x, "logical"))
+    throw("argument", "`", name, "` takes a comparison, such as x < 1: expected a LazyTensor of ",
+          "logical kind")
+  if (!is_string(index))
+    throw("argument", "`", name, "` of a LazyTensor has no index: expected ", name, "(x, \"j\"), ",
+          "or ", name, "(", name, "(x, \"j\")) over all pairs")
+  if ("call" %in% ...names())
+    throw("argument", "`call` is given: expected none, as conditions have no derivative")
+  reduce(x, if (name == "any") "Max" else "Min", index, list(...)) > 0
 }
 
 #' @rdname reductions

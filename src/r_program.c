@@ -101,6 +101,42 @@ static SEXP too_many_rows(int64_t rows) {
   return status_object(&error);
 }
 
+/* Large results are allocated where R's error can be caught. */
+static const double large_bytes = 0x1p28;
+
+typedef struct {
+  const rk_program_info *info;
+  const int64_t *rows;
+  int64_t base;
+  rk_output *outputs;
+} result_request;
+
+static SEXP make_results(void *data) {
+  result_request *q = data;
+  return arrays_results(q->info, q->rows, q->base, q->outputs);
+}
+
+static SEXP no_results(SEXP condition, void *data) {
+  (void)condition;
+  (void)data;
+  return R_NilValue;
+}
+
+static SEXP new_results(result_request *q, rk_error *error) {
+  double bytes = 0;
+  for (int r = 0; r < q->info->results; r++)
+    for (int f = 0; f < q->info->result[r].fields; f++) {
+      const rk_field *field = &q->info->result[r].field[f];
+      bytes += 8.0 * (double)q->rows[q->info->result[r].kept] * field->k * field->dim;
+    }
+  if (bytes < large_bytes) return make_results(q);
+  SEXP result = R_tryCatchError(make_results, q, no_results, NULL);
+  if (result == R_NilValue)
+    status_set(error, RK_ERROR_MEMORY, "the result takes up to %.1f GB: R cannot allocate it",
+               bytes / 1e9);
+  return result;
+}
+
 static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
                    SEXP options) {
   rk_error error;
@@ -112,7 +148,11 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
 
   rk_output outputs[2 * RK_MAX_RESULTS];
   int64_t base = (int64_t)option_number(options, "index_base", 1);
-  SEXP result = PROTECT(arrays_results(info, rows, base, outputs));
+  SEXP result = PROTECT(new_results(&(result_request){info, rows, base, outputs}, &error));
+  if (result == R_NilValue) {
+    UNPROTECT(1);
+    return status_object(&error);
+  }
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
   rk_status status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);

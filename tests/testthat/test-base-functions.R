@@ -36,6 +36,18 @@ test_that("functions that have no meaning for a LazyTensor stop, and say what ha
   expect_error(order(K), "argKmin")
 })
 
+test_that("any() and all() of a comparison go over an index", {
+  near <- sum((Vi(x) - Vj(y))^2) < 0.4
+  expect_identical(any(near, "j"), matrix(apply(as.matrix(near), 1L, any)))
+  expect_identical(all(near, index = "i"), matrix(apply(as.matrix(near), 2L, all)))
+  expect_identical(any(Vi(x) > 0.5, "i")[1L, ], apply(x > 0.5, 2L, any))
+  of_nothing <- Vi(x) < Vj(y[0L, ])
+  expect_identical(c(any(of_nothing, "j"), all(of_nothing, "j")), rep(c(FALSE, TRUE), each = 15L))
+  expect_error(any(near), "any(x, \"j\")", fixed = TRUE, class = "rkeops_error_argument")
+  expect_error(any(K, "j"), "comparison", class = "rkeops_error_argument")
+  expect_error(any(near, "j", call = FALSE), "`call`", class = "rkeops_error_argument")
+})
+
 test_that("a LazyTensor is not changed in parts", {
   changes <- list(quote(K[1] <- 1), quote(K[[1]] <- 1), quote(K$kind <- 1), quote(names(K) <- "a"),
                   quote(dim(K) <- 35), quote(rownames(K) <- 1:5), quote(length(K) <- 1),

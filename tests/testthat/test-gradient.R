@@ -282,6 +282,8 @@ test_that("singular points are as decided", {
   expect_identical(at("Clamp(x,0,1)", c(-1, 0, 0.5, 1, 2)), c(0, 1, 1, 1, 0))
   expect_identical(at("Abs(x)", c(-1, 0, 1)), c(-1, 0, 1))
   expect_identical(at("ComplexAbs(Real2Complex(x))", 0), 0)
+  expect_identical(at("Atan2(x,0)+Atan2(0,x)", 0), 0)
+  expect_identical(at("ComplexAngle(Real2Complex(x))", 0), 0)
 })
 
 test_that("minima differentiate to the element that was selected, missing ones to none", {

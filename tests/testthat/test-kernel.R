@@ -171,3 +171,9 @@ test_that("large dimensions work", {
   expect_oracle("Sum_Reduction(SqDist(x,y), j)", c("x=Vi(5000)", "y=Vj(5000)"),
                 list(wide, uniform(4, 5000)), ulps = 200)
 })
+
+test_that("operators print their formula and variables", {
+  op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
+  expect_output(print(op), "<rkeops operator>.*Square\\(x-y\\), j\\).*y=Vj\\(1\\)")
+  expect_output(print(keops_value_and_grad(op, "x")), "<rkeops operator>.*Grad\\(.*var1=Vi\\(1\\)")
+})

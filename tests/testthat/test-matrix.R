@@ -97,6 +97,28 @@ test_that("values of many pairs are computed in parts", {
   near(found[at], rowSums((many[at[, 1], ] - rbind(many, many[1:100, ])[at[, 2], ])^2))
 })
 
+test_that("rows of a block are those of its pairs, wherever a part begins and ends", {
+  i <- c(4L, 2L, 9L)
+  j <- c(7L, 1L, 5L, 3L)
+  for (first in 1:12) for (last in first:12)
+    expect_identical(rows_of_block(first:last, i, j),
+                     list(i = rep(i, 4L)[first:last], j = rep(j, each = 3L)[first:last]))
+})
+
+test_that("results that R cannot allocate stop with an error of ours", {
+  n <- 5e6 # squared, more bytes than there are addresses
+  big <- matrix(0, n, 1)
+  expect_error(as.matrix(Vi(big) + Vj(big), max_size = Inf), "200 TB",
+               class = "rkeops_error_memory")
+  skip_on_os(c("windows", "mac"))
+  skip_if(nzchar(Sys.getenv("LD_PRELOAD")), "a sanitizer needs more addresses")
+  limited <- c("sh", "-c", "ulimit -v 8000000; exec \"$0\" \"$@\"")
+  out <- run_r(prefix = limited, c(
+    using_cache(test_cache), "x <- Vi(matrix(runif(1e6)))",
+    "cat(tryCatch(Kmin(x, 10000, 'j'), error = function(e) class(e)[1:2]), dim(sum(x, 'j')))"))
+  expect_identical(out$output, "rkeops_error_memory rkeops_error 1000000 1")
+})
+
 test_that("dense values past a size are refused before anything is computed", {
   big <- sqdist(Vi(matrix(0, 1e5, 3)), Vj(matrix(0, 1e5, 3)))
   for (f in list(as.matrix, as.array, as.numeric, function(x) x[, ]))

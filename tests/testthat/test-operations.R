@@ -231,3 +231,36 @@ test_that("conditions of logical kind choose where they are TRUE", {
     expect_identical(sum(!(s_i < 0.5) | (s_i < 0.3), "j"), (!(s < 0.5) | s < 0.3) + 0)
   })
 })
+
+test_that("TRUE and FALSE stand beside conditions, alone or one for each component", {
+  some <- c(TRUE, FALSE, TRUE)
+  with_options(list(precision = "float64"), {
+    expect_identical(sum((x_i > 0.5) & some, "j"), t(t(x > 0.5) & some) + 0)
+    expect_identical(sum(FALSE | (s_i > 0.5), "j"), (s > 0.5) + 0)
+    expect_identical(as.matrix(xor(s_i > 0.5, TRUE)), s <= 0.5)
+  })
+  expect_error((s_i > 0.5) & NA, "TRUE and FALSE", class = "rkeops_error_argument")
+  expect_error((s_i > 0.5) | 1, class = "rkeops_error_argument")
+})
+
+test_that("plain matrices are matrices for all pairs", {
+  m <- matrix(c(1, -2, 0.5, 3, 0, 1), 2)
+  form <- crossprod(m) + diag(3)
+  with_options(list(precision = "float64"), {
+    expect_equal(sum(matvecmult(m, x_i), "j"), x %*% t(m), tolerance = 1e-14)
+    expect_equal(sum(vecmatmult(x_i, t(m)), "j"), x %*% t(m), tolerance = 1e-14)
+    expect_equal(sum(weightedsqnorm(x_i, form), "j"), matrix(rowSums(x %*% form * x)),
+                 tolerance = 1e-14)
+  })
+  expect_error(matvecmult(t(m), x_i), "`m`.* as many columns", class = "rkeops_error_shape")
+  expect_error(vecmatmult(x_i, m), "`m`.* as many rows", class = "rkeops_error_shape")
+  expect_error(weightedsqnorm(x_i, m), "`s`.* 3 x 3", class = "rkeops_error_shape")
+})
+
+test_that("an operand that is none is named as the user knows it", {
+  expect_error(concat(x_i, "a"), "`argument 2` is \"a\"", class = "rkeops_error_argument")
+  expect_error(sqdist(x_i, x), "`y` is a numeric matrix", class = "rkeops_error_argument")
+  expect_error(weightedsqnorm(x_i, "a"), "`s` is", class = "rkeops_error_argument")
+  expect_error(matvecmult("a", x_i), "`m` is", class = "rkeops_error_argument")
+  expect_error(tensorprod(x_i, "a"), "`y` is", class = "rkeops_error_argument")
+})

@@ -34,6 +34,18 @@ test_that("setting some options keeps the others, and what is returned sets them
   expect_identical(get_rkeops_options(), old)
 })
 
+test_that("options are set by arguments, too", {
+  old <- set_rkeops_options(precision = "float64", index_base = 0)
+  on.exit(set_rkeops_options(old))
+  expect_identical(get_rkeops_options(c("precision", "index_base")),
+                   list(precision = "float64", index_base = 0L))
+  set_rkeops_options(list(precision = "float32"), index_base = 1)
+  expect_identical(get_rkeops_options(c("precision", "index_base")),
+                   list(precision = "float32", index_base = 1L))
+  expect_error(set_rkeops_options(precison = "float64"), "did you mean `precision`",
+               class = "rkeops_error_argument")
+})
+
 test_that("the short functions and the names of RKeOps 1.x set options", {
   old <- get_rkeops_options()
   on.exit(set_rkeops_options(old))
