@@ -4,6 +4,7 @@
 #   make test        engine tests under sanitizers, then the R tests
 #   make test-full   the same with larger grids, under sanitizers and gctorture (minutes to hours)
 #   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
+#   make portable    the engine for 64-bit Arm, Windows and macOS, by the cross compilers there are
 #   make check       R CMD build, R CMD check
 #   make check-nosuggests   the same where no suggested package is found
 #   make sanitized   the package under gcc's sanitizers: R tests of reductions and LazyTensors
@@ -25,11 +26,11 @@ SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE .Rbuildignore) \
 
 export R_LIBS := $(LIBRARY)
 
-.PHONY: help setup install demo test test-full random check check-nosuggests sanitized gctorture \
-  bench docs clean
+.PHONY: help setup install demo test test-full random portable check check-nosuggests sanitized \
+  gctorture bench docs clean
 
 help:
-	@sed -n '3,16s/^# \{0,1\}//p' Makefile
+	@sed -n '3,17s/^# \{0,1\}//p' Makefile
 
 setup:
 	@sh tools/setup.sh
@@ -51,6 +52,9 @@ test-full: install
 
 random:
 	@sh tools/random.sh $(BUILD) $(FORMULAS) $(SEED)
+
+portable:
+	@sh tools/portable.sh $(BUILD)
 
 check: setup
 	@sh tools/check.sh $(BUILD)/check

@@ -37,10 +37,10 @@ static bits128 hash_bytes(const void *data, size_t n, bits128 h) {
 /* /dev/urandom where there is one; time and addresses are mixed in for where there is none. */
 static bits128 draw_session(int pid) {
   bits128 bits = {UINT64_C(0xcbf29ce484222325), (uint64_t)pid};
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  bits = hash_bytes(&now.tv_sec, sizeof now.tv_sec, bits);
-  bits = hash_bytes(&now.tv_nsec, sizeof now.tv_nsec, bits);
+  const time_t day = time(NULL);
+  const double since_start = rk_seconds();
+  bits = hash_bytes(&day, sizeof day, bits);
+  bits = hash_bytes(&since_start, sizeof since_start, bits);
   const void *here = &bits;
   bits = hash_bytes(&here, sizeof here, bits);
   unsigned char noise[32];

@@ -5,23 +5,16 @@
  */
 #include "r_glue.h"
 
-#include <time.h>
 
 enum { BAR_WIDTH = 40 };
 static const double check_every = 0.02; /* seconds between two looks at R */
 static const double bar_after = 2.0;    /* shorter calls show nothing */
 static const double bar_every = 0.25;
 
-static double seconds_now(void) {
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 poll_state poll_begin(SEXP options, SEXP found) {
   poll_state state = {0};
   state.found = found;
-  state.started = state.checked = seconds_now();
+  state.started = state.checked = rk_seconds();
   state.allowed = option_number(options, "show_progress", 0) != 0;
   return state;
 }
@@ -64,7 +57,7 @@ static void look_and_keep(void *data) {
 
 int poll_r(void *data, double done) {
   poll_state *state = data;
-  poll_step step = {state, done, seconds_now()};
+  poll_step step = {state, done, rk_seconds()};
   if (step.now - state->checked < check_every) return 0;
   state->checked = step.now;
   if (!R_ToplevelExec(look_and_keep, &step)) return 1;

@@ -4,6 +4,8 @@
 #
 # test_math is also built as kernels are, for vectors of WIDTHS bytes: test_math-32, ...
 #
+# For another system: CC, AR, LIBS, and EXE, the ending of programs (tools/portable.sh).
+#
 # The target `cuda` makes the tests of tests/cuda, the stand-in libraries that they run on, and the
 # tests of the engine that can run on a GPU; called by tools/cuda-tests.sh; `standins` only the
 # libraries. The stand-ins are built
@@ -13,12 +15,14 @@ CC := cc
 DIR := .build/engine
 FLAGS := -O2 -g
 WIDTHS :=
+LIBS := -lm -ldl -lpthread
+EXE :=
 KERNEL_FLAGS := -O2 -fno-math-errno -fno-trapping-math -ffp-contract=fast
 ALL_FLAGS := -std=gnu11 -Isrc/engine -Iinst/include/rkeops -Wall -Wextra $(FLAGS)
 
 ENGINE := $(wildcard src/engine/*.c src/engine/*/*.c)
 OBJECTS := $(ENGINE:%.c=$(DIR)/%.o)
-TESTS := $(patsubst tests/engine/%.c,$(DIR)/%,$(wildcard tests/engine/test_*.c))
+TESTS := $(patsubst tests/engine/%.c,$(DIR)/%$(EXE),$(wildcard tests/engine/test_*.c))
 CUDA_TESTS := $(patsubst tests/cuda/%.c,$(DIR)/cuda/%,$(wildcard tests/cuda/test_*.c))
 CUDA_LIBRARIES := $(DIR)/libcuda.so.1 $(DIR)/libnvrtc.so
 CUDA_DRIVER := $(wildcard tests/cuda/driver*.c tests/cuda/emulator.c)
@@ -39,15 +43,18 @@ $(OBJECTS): $(DIR)/%.o: %.c $(DIR)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_FLAGS) -MMD -MP -c $< -o $@
 
-$(TESTS): $(DIR)/test_%: tests/engine/test_%.c $(DIR)/libengine.a
-	@$(CC) $(ALL_FLAGS) -MMD -MP $< $(DIR)/libengine.a -o $@ -lm -ldl -lpthread
+$(TESTS): $(DIR)/test_%$(EXE): tests/engine/test_%.c $(DIR)/libengine.a
+	@$(CC) $(ALL_FLAGS) -MMD -MP $< $(DIR)/libengine.a -o $@ $(LIBS)
+
+# Where a*b+c is one instruction, as always on 64-bit Arm, it has to be made of it: not below -O2.
+$(DIR)/test_math$(EXE): ALL_FLAGS += -O2
 
 $(MATH_TESTS): $(DIR)/test_math-%: tests/engine/test_math.c $(DIR)/flags
 	@$(CC) -std=gnu11 -Iinst/include/rkeops $(KERNEL_FLAGS) -DRK_BYTES=$* -MMD -MP $< -o $@ -lm
 
 $(CUDA_TESTS): $(DIR)/cuda/test_%: tests/cuda/test_%.c $(DIR)/libengine.a
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_FLAGS) -Itests/engine -MMD -MP $< $(DIR)/libengine.a -o $@ -lm -ldl -lpthread
+	@$(CC) $(ALL_FLAGS) -Itests/engine -MMD -MP $< $(DIR)/libengine.a -o $@ $(LIBS)
 
 $(DIR)/libcuda.so.1: $(CUDA_DRIVER) $(wildcard tests/cuda/*.h) $(DIR)/flags
 	@$(CC) $(STANDIN) $(CUDA_DRIVER) -o $@ -ldl -lpthread

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Engine tests, CUDA tests without a GPU, random formulas and R tests, beside each other; in a full
-# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, too. Closes with "N passed,
-# N failed" (", N skipped" may follow), the sum of all, and keeps the three numbers in
-# .build/counts. `test.sh PART` runs one of them and says what it said at its end.
+# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture and the engine for other
+# systems, too. Closes with "N passed, N failed" (", N skipped" may follow), the sum of all, and
+# keeps the three numbers in .build/counts. `test.sh PART` runs one of them and says what it said
+# at its end.
 set -u
 build=.build
 mkdir -p $build
@@ -26,6 +27,7 @@ run_part() {
     random) sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000} ;;
     r) r_tests ;;
     sanitized) sh tools/sanitized-r.sh $build ;;
+    portable) sh tools/portable.sh $build ;;
     gctorture) Rscript tools/gctorture.R $build/gctorture.counts ;;
   esac
 }
@@ -38,7 +40,7 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 
-parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture}"
+parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture portable}"
 rm -f $build/counts $build/*.counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL

@@ -29,7 +29,8 @@ typedef struct {
 
 typedef struct {
   const char *const *arguments; /* NULL-terminated; arguments[0] is the path of the program */
-  const char *temporary;        /* value of TMPDIR in the process, or NULL: inherited */
+  const char *temporary;        /* its folder for temporary files, or NULL: inherited; on Windows it
+                                 * starts there, too */
   double timeout;               /* seconds */
   size_t output_limit;          /* bytes of output that are kept; the rest is read and dropped */
 } rk_process;
@@ -58,6 +59,11 @@ int rk_os_forked(void);             /* the same as 0 or 1 */
 typedef struct rk_os_thread rk_os_thread;
 rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data);
 void rk_os_thread_join(rk_os_thread *thread);
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+void *rk_os_aligned(size_t bytes);        /* to 64 bytes, which are never none; or NULL */
+void rk_os_aligned_free(void *memory);    /* not free(): Windows keeps it elsewhere */
 
 /* ---- libraries ------------------------------------------------------------------------------ */
 

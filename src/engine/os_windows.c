@@ -1,4 +1,4 @@
-/* The system, Windows part. Compiled in CI, not tested there yet.
+/* The system, Windows part. Tested under Wine (tools/portable.sh), not on Windows itself yet.
  *
  * Differences from os.c: privacy of folders is left to the access lists of the user's profile (a
  * link is refused all the same); a library is loaded by path, since it cannot be by handle, and a
@@ -47,11 +47,8 @@ static void make_environment(const char *temporary, rk_text *block) {
                         _strnicmp(p, "TMPDIR=", 7) == 0)))
       rk_text_bytes(block, p, strlen(p) + 1);
   if (all) FreeEnvironmentStringsA(all);
-  static const char *const names[] = {"TMP", "TEMP", "TMPDIR"};
-  for (int k = 0; temporary && k < 3; k++) {
-    rk_text_format(block, "%s=%s", names[k], temporary);
-    rk_text_bytes(block, "", 1);
-  }
+  static const char here[] = "TMP=.\0TEMP=.\0TMPDIR=.";
+  if (temporary) rk_text_bytes(block, here, sizeof here);
   rk_text_bytes(block, "", 1);
 }
 
@@ -76,7 +73,7 @@ static void attend(const rk_process *process, HANDLE child, HANDLE job, HANDLE p
     if (rk_os_seconds() - start > process->timeout) result->end = RK_PROCESS_TIMED_OUT;
     else if (poll && poll(poll_data, -1)) result->end = RK_PROCESS_CANCELLED;
     if (result->end == RK_PROCESS_ENDED) continue;
-    TerminateJobObject(job, 1);
+    if (!TerminateJobObject(job, 1)) TerminateProcess(child, 1);
     WaitForSingleObject(child, 2000);
   }
   drain(pipe, process, &result->output);
@@ -92,8 +89,8 @@ static int start(const rk_process *process, HANDLE output, HANDLE input, HANDLE 
                           .hStdInput = input, .hStdOutput = output, .hStdError = output};
   int good = !line.failed && !environment.failed &&
              CreateProcessA(process->arguments[0], line.bytes, NULL, NULL, TRUE,
-                            CREATE_NO_WINDOW | CREATE_SUSPENDED, environment.bytes, NULL,
-                            &startup, info);
+                            CREATE_NO_WINDOW | CREATE_SUSPENDED, environment.bytes,
+                            process->temporary, &startup, info);
   if (good) {
     AssignProcessToJobObject(job, info->hProcess);
     ResumeThread(info->hThread);
@@ -137,9 +134,11 @@ static char *copy(const char *string) {
   return rk_text_steal(&text);
 }
 
+/* In PATH only: without a list Windows begins with the current folder. */
 char *rk_os_find_program(const char *name) {
   char path[MAX_PATH];
-  DWORD n = SearchPathA(NULL, name, ".exe", sizeof path, path, NULL);
+  const char *folders = getenv("PATH");
+  DWORD n = SearchPathA(folders ? folders : "", name, ".exe", sizeof path, path, NULL);
   return n > 0 && n < sizeof path ? copy(path) : NULL;
 }
 
@@ -176,6 +175,11 @@ void rk_os_thread_join(rk_os_thread *thread) {
   CloseHandle(thread->handle);
   free(thread);
 }
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+void *rk_os_aligned(size_t bytes) { return _aligned_malloc((bytes + 127) / 64 * 64, 64); }
+void rk_os_aligned_free(void *memory) { _aligned_free(memory); }
 
 /* ---- libraries ------------------------------------------------------------------------------ */
 
@@ -291,10 +295,14 @@ static void remove_entry(void *data, const char *name) {
   rk_text_free(&path);
 }
 
+/* A process that just ended, or a scanner, may hold the folder for a moment. */
 void rk_os_remove_folder(const char *path) {
   char *folder = copy(path);
   if (folder) rk_os_list(folder, remove_entry, folder);
-  RemoveDirectoryA(path);
+  for (int tries = 0; tries < 20 && !RemoveDirectoryA(path); tries++) {
+    if (GetLastError() != ERROR_SHARING_VIOLATION) break;
+    Sleep(5);
+  }
   free(folder);
 }
 
@@ -315,7 +323,8 @@ int rk_os_make_folder(const char *path) {
   size_t n = strlen(parent);
   while (n > 0 && parent[n - 1] != '/' && parent[n - 1] != '\\') n--;
   if (n > 0) parent[n - 1] = 0;
-  int made = n > 1 && rk_os_make_folder(parent) && CreateDirectoryA(path, NULL);
+  int made = n > 1 && rk_os_make_folder(parent) &&
+             (CreateDirectoryA(path, NULL) || GetLastError() == ERROR_ALREADY_EXISTS);
   free(parent);
   return made;
 }

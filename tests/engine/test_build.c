@@ -640,6 +640,10 @@ static void the_words_of_the_compiler_are_passed_on(void) {
   CHECK(rk_build_c(source, NULL, NULL, &kernel, &last) == RK_ERROR_COMPILE);
   CHECK(says("undeclared_thing") && says("kernel.c:1") && says("Command: ") && !says(base));
   CHECK(build(72) == 'c');
+  rk_os_make_folder(path_of("my tools"));
+  write_script(path_of("my tools/compiler"), "#!/bin/sh\nexec cc \"$@\"\n");
+  configure(path_of("errors"), path_of("my tools/compiler"), 60);
+  CHECK(build(71) == 'c');
   write_script(path_of("noisy"), "#!/bin/sh\nwhile :; do echo line after line; done\n");
   configure(path_of("errors"), path_of("noisy"), 0.5);
   CHECK(build(72) == 'e' && strlen(last.message) < 4096);

@@ -224,11 +224,37 @@ static int older_first(const void *a, const void *b) {
   return strcmp(x->name, y->name);
 }
 
-/* A file that another process has loaded stays there for that process: only its name goes. */
+static char *make_work_folder(const char *folder) {
+  unsigned char random[8];
+  rk_os_random(random, sizeof random);
+  rk_text path = {0};
+  rk_text_format(&path, "%s/tmp-%lld-", folder, (long long)rk_os_process_id());
+  for (size_t k = 0; k < sizeof random; k++) rk_text_format(&path, "%02x", random[k]);
+  char *name = rk_text_steal(&path);
+  if (name && rk_os_make_new_folder(name)) return name;
+  free(name);
+  return NULL;
+}
+
+/* Into a work folder, which goes when it is old. */
+static int set_aside(const char *folder, const char *path) {
+  char *work_folder = make_work_folder(folder);
+  rk_text place = {0};
+  rk_text_format(&place, "%s/loaded", work_folder ? work_folder : "");
+  int moved = work_folder && !place.failed && rk_os_rename(path, place.bytes);
+  if (work_folder && !moved) rk_os_remove_folder(work_folder);
+  rk_text_free(&place);
+  free(work_folder);
+  return moved;
+}
+
+/* A file that a process has loaded stays there for that process: only its name goes. On Windows it
+ * can be moved, but not removed. */
 static int remove_entry(rk_listing *listing, const rk_entry_file *entry) {
   rk_text path = {0};
   rk_text_format(&path, "%s/%s", listing->folder, entry->name);
-  int removed = !path.failed && rk_os_remove(path.bytes);
+  int removed = !path.failed && (rk_os_remove(path.bytes) ||
+                                 set_aside(listing->folder, path.bytes));
   if (removed) listing->bytes -= entry->bytes;
   rk_text_free(&path);
   return removed;
@@ -285,18 +311,6 @@ rk_status rk_cache_clear(rk_error *error) {
 }
 
 /* ---- work folders --------------------------------------------------------------------------- */
-
-static char *make_work_folder(const char *folder) {
-  unsigned char random[8];
-  rk_os_random(random, sizeof random);
-  rk_text path = {0};
-  rk_text_format(&path, "%s/tmp-%lld-", folder, (long long)rk_os_process_id());
-  for (size_t k = 0; k < sizeof random; k++) rk_text_format(&path, "%02x", random[k]);
-  char *name = rk_text_steal(&path);
-  if (name && rk_os_make_new_folder(name)) return name;
-  free(name);
-  return NULL;
-}
 
 /* A full disk shows in compilers in many ways; so try. */
 static int has_room(const char *work_folder) {

@@ -49,9 +49,17 @@ static void add_identity(rk_text *identity, const char *path) {
                  (long long)info.modified);
 }
 
+/* The path of one program is one word, also with spaces in it. */
+static int split(rk_words *words, const char *command) {
+  char *path = strchr(command, ' ') ? rk_os_find_program(command) : NULL;
+  const int is_path = path != NULL;
+  free(path);
+  return is_path ? rk_words_add(words, command) : rk_words_split(words, command);
+}
+
 /* The first word has to be a program. The others are, when they are one ("ccache gcc"). */
 static int resolve(rk_compiler *compiler, const char *command) {
-  if (!command || !rk_words_split(&compiler->command, command) || !compiler->command.n) return 0;
+  if (!command || !split(&compiler->command, command) || !compiler->command.n) return 0;
   for (int k = 0; k < compiler->command.n; k++) {
     char *word = compiler->command.word[k];
     char *path = *word == '-' ? NULL : rk_os_find_program(word);
@@ -149,8 +157,23 @@ static int add_listed_features(rk_words *flags) {
 #endif
 }
 
+/* gcc for Windows takes the stack to be aligned for vectors of 32 and 64 bytes, which it is not
+ * (gcc bug 54412). Its assembler makes moves of those that need no alignment; one that is too old
+ * for that refuses the flag, so that PLAIN remains, with vectors of 16 bytes. */
+static int add_windows_flags(const rk_compiler *compiler, rk_words *flags) {
+#if defined(_WIN32)
+  const int clang = strstr(rk_text_string(&compiler->version), "clang") != NULL;
+  return rk_words_add(flags, "-s") &&
+         (clang || rk_words_add(flags, "-Wa,-muse-unaligned-vector-move"));
+#else
+  (void)compiler, (void)flags;
+  return 1;
+#endif
+}
+
 /* Why each is there: README.md. */
-static int make_flags(rk_words *flags, rk_flag_level level) {
+static int make_flags(rk_compiler *compiler, rk_flag_level level) {
+  rk_words *flags = &compiler->flags;
   rk_words_free(flags);
   const char *pic = state.makeconf_pic && *state.makeconf_pic ? state.makeconf_pic : "-fPIC";
 #if defined(_WIN32)
@@ -160,6 +183,7 @@ static int make_flags(rk_words *flags, rk_flag_level level) {
              add_all(flags, "-fno-math-errno -fno-trapping-math -ffp-contract=fast");
   if (level == TUNED) good = good && rk_words_add(flags, "-march=native");
   if (level == LISTED) good = good && add_listed_features(flags);
+  if (level < PLAIN) good = good && add_windows_flags(compiler, flags);
   if (level < PLAIN)
     good = good && add_all(flags, "-fno-asynchronous-unwind-tables -fno-stack-protector "
                                   "-fno-semantic-interposition");
@@ -248,12 +272,19 @@ static rk_status explain(const rk_words *command, const char *folder,
   return status;
 }
 
+/* The name alone on Windows, where the compiler starts in the folder: a path may have letters that
+ * are not in the code page in which programs get their arguments. */
 static int add_path(rk_words *command, const char *folder, const char *name) {
+#if defined(_WIN32)
+  (void)folder;
+  return rk_words_add(command, name);
+#else
   rk_text path = {0};
   rk_text_format(&path, "%s/%s", folder, name);
   int good = !path.failed && rk_words_add(command, path.bytes);
   rk_text_free(&path);
   return good;
+#endif
 }
 
 static rk_status run(const rk_words *command, const char *folder, rk_poll poll, void *poll_data,
@@ -348,7 +379,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
     if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
     if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
     double start = rk_os_seconds();
-    if (!make_flags(&meeting->compiler->flags, meeting->level) || probe.failed)
+    if (!make_flags(meeting->compiler, meeting->level) || probe.failed)
       status = rk_fail_memory(error, 4096);
     else
       status = rk_compiler_run(meeting->compiler, folder, probe.bytes, meeting->poll,
@@ -390,7 +421,7 @@ static int recall(rk_meeting *meeting) {
       rk_compiler *compiler = meeting->compiler;
       rk_text_clear(&compiler->version);
       rk_text_bytes(&compiler->version, file.bytes + 2, n - 2);
-      good = make_flags(&compiler->flags, (rk_flag_level)level) && !compiler->version.failed;
+      good = make_flags(compiler, (rk_flag_level)level) && !compiler->version.failed;
     }
     rk_os_close_private(&file);
     if (good) return 1;

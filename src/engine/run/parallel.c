@@ -1,4 +1,5 @@
-/* Threads of OpenMP where there is OpenMP, else the calling thread alone. See parallel.h.
+/* Threads of OpenMP where there is OpenMP, else (with the compiler of Apple) threads made for each
+ * call. See parallel.h.
  *
  * The number of threads: what rk_set_threads says, else half of the processors, at least one; never
  * more than OMP_THREAD_LIMIT or OMP_NUM_THREADS allow, read anew at each call; one in a forked
@@ -40,7 +41,7 @@ rk_status rk_set_threads(int threads, rk_error *error) {
 }
 
 int rk_threads(void) {
-  if (!rk_has_openmp() || rk_os_forked()) return 1;
+  if (rk_os_forked()) return 1;
   int threads = wanted_threads ? wanted_threads : (rk_os_processors() + 1) / 2;
   int limit = limit_from("OMP_THREAD_LIMIT");
   if (!wanted_threads && limit_from("OMP_NUM_THREADS") < limit)
@@ -81,6 +82,40 @@ static void work(rk_task task, void *data, int thread) {
   }
 }
 
+#ifdef _OPENMP
+static void work_together(rk_task task, void *data, int threads) {
+#pragma omp parallel num_threads(threads)
+  work(task, data, omp_get_thread_num());
+}
+#else
+typedef struct {
+  rk_task task;
+  void *data;
+  int thread;
+  rk_os_thread *handle;
+} helper;
+
+static void help(void *data) {
+  const helper *h = data;
+  work(h->task, h->data, h->thread);
+}
+
+/* Threads that cannot be had are done without: the calling thread does what is left. */
+static void work_together(rk_task task, void *data, int threads) {
+  helper *helpers = calloc((size_t)threads, sizeof *helpers);
+  int started = 0;
+  for (; helpers && started < threads - 1; started++) {
+    helper *h = &helpers[started];
+    *h = (helper){.task = task, .data = data, .thread = started + 1};
+    h->handle = rk_os_thread_start(help, h);
+    if (!h->handle) break;
+  }
+  work(task, data, 0);
+  while (started > 0) rk_os_thread_join(helpers[--started].handle);
+  free(helpers);
+}
+#endif
+
 rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_poll poll,
                       void *poll_data) {
   atomic_store(&call.next, 0);
@@ -91,13 +126,7 @@ rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_p
   call.poll_data = poll_data;
   call.polled = rk_os_seconds();
   if (tasks < threads) threads = (int)tasks;
-#ifdef _OPENMP
-  if (threads > 1) {
-#pragma omp parallel num_threads(threads)
-    work(task, data, omp_get_thread_num());
-    return atomic_load(&call.stopped) ? RK_CANCELLED : RK_OK;
-  }
-#endif
-  work(task, data, 0);
+  if (threads > 1) work_together(task, data, threads);
+  else work(task, data, 0);
   return atomic_load(&call.stopped) ? RK_CANCELLED : RK_OK;
 }
