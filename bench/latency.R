@@ -5,6 +5,7 @@
 # First call of a new formula: after library(rkeops), parse to result, with an empty kernel cache
 # and a compiler that has been run once before (so it is in the page cache). From the disk cache:
 # the same formula as the first call of another R process. Repeated: the same operator again.
+# Large formulas: processor time from the text to the source, and of the C compiler on it.
 
 source("bench/common.R")
 
@@ -75,11 +76,13 @@ source_of <- function(D) {
                      c(sprintf("x=Vi(%d)", D), sprintf("y=Vj(%d)", D), "b=Vj(1)"))
   paste(keops_source(op), collapse = "\n")
 }
-compile_seconds <- function(text) {
+compile_seconds <- function(text) {   # NA: it takes more than a minute
   file <- tempfile(fileext = ".c")
   writeLines(text, file)
-  seconds(system2(compiler, c("-std=gnu11", "-w", kernel_flags, "-fPIC", "-shared", "-nostdlib", file,
-                              "-o", tempfile(fileext = ".so"))))
+  taken <- seconds(status <- system2(
+    compiler, c("-std=gnu11", "-w", kernel_flags, "-fPIC", "-shared", "-nostdlib", file, "-o",
+                tempfile(fileext = ".so")), timeout = 60))
+  if (status == 0L) taken else NA
 }
 narrow <- source_of(32)
 wide <- source_of(1000)
@@ -103,3 +106,59 @@ keep("latency", data.frame(
   aim = c("250 ms", "20 ms", "", "100 us", "", "", "500 ms", "1.5")),
   sprintf("M = N = 100, D = 3, float32; fresh processes: %d each; repeated calls: 1000.",
           repetitions))
+
+# ---- large formulas ----------------------------------------------------------------------------
+
+# Components picked here and there, one below the other as `x[k]` writes them.
+picked <- function(name, k) {
+  if (length(k) == 1L) return(sprintf("Elem(%s,%d)", name, k))
+  half <- seq_len(length(k) %/% 2L)
+  sprintf("Concat(%s,%s)", picked(name, k[half]), picked(name, k[-half]))
+}
+components <- function(n) {
+  list(sprintf("d = x - y; s = %s; Sum_Reduction(Exp(-SqNorm2(s)), j)",
+               picked("d", (7 * seq_len(n)^2) %% 997)), c("x=Vi(1000)", "y=Vj(1000)"))
+}
+terms <- function(n, last) {
+  text <- sprintf("k%d = k%d + K * %d;", 2:n, 2:n - 1, 2:n)
+  list(paste0("K = Exp(-SqDist(x,y)); k1 = K;", paste(text, collapse = ""), sprintf(last, n)),
+       c("x=Vi(3)", "y=Vj(3)"))
+}
+sines <- function(n, last) {
+  text <- sprintf("k%d = Sin(k%d) * k1 + %d;", 2:n, 2:n - 1, 2:n)
+  list(paste0("k1 = Sum(x*y);", paste(text, collapse = ""), sprintf(last, n)),
+       c("x=Vi(3)", "y=Vj(3)"))
+}
+warping <- function(n) {
+  list("Sum_Reduction(SoftDTW_SqDist(x,y,g), j)", c(sprintf("x=Vi(%d)", n), sprintf("y=Vj(%d)", n),
+                                                    "g=Pm(1)"))
+}
+value <- "Sum_Reduction(k%d, j)"
+large <- list("100 scattered components" = components(100),
+              "1000 scattered components" = components(1000),
+              "sum of 200 terms" = terms(200, value), "sum of 2000 terms" = terms(2000, value),
+              "300 sines inside each other" = sines(300, value),
+              "their gradient" = sines(300, "Grad(Sum_Reduction(k%d, j), x, 1)"),
+              "their Hessian by a vector" =
+                sines(300, "Grad(Grad(Sum_Reduction(k%d, j), x, 1), x, x)"),
+              "soft time warping of series of 30" = warping(30),
+              "soft time warping of series of 100" = warping(100))
+# Of the processor, children included: few runs, so that a busy neighbour must not count.
+processor_seconds <- function(expression) {
+  start <- proc.time()
+  force(expression)
+  sum((proc.time() - start)[-3L])
+}
+measured <- vapply(large, function(formula) {
+  text <- NULL
+  own <- processor_seconds(text <- paste(keops_source(keops_kernel(formula[[1L]], formula[[2L]])),
+                                         collapse = "\n"))
+  compiling <- processor_seconds(finished <- !is.na(compile_seconds(text)))
+  c(own, nchar(text), if (finished) compiling else NA)
+}, numeric(3))
+keep("large-formulas", data.frame(
+  formula = names(large), own = milliseconds(measured[1L, ]),
+  source = sprintf("%.0f kB", measured[2L, ] / 1e3),
+  compiler = ifelse(is.na(measured[3L, ]), "none in 60 s", sprintf("%.2f s", measured[3L, ]))),
+  paste("From the text to the source (own), and the C compiler on it: seconds of the",
+        "processor. A compile is stopped after 60 s of the clock."))

@@ -542,6 +542,8 @@ rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error
 
 void rk_free(void *pointer) { free(pointer); }
 
+double rk_seconds(void) { return rk_os_seconds(); }
+
 /* ---- settings, counters, reports ---- */
 
 rk_status rk_configure(const rk_settings *settings, rk_error *error) {

@@ -73,6 +73,8 @@ int rk_threads(void);           /* what a call would use now */
 int rk_processors(void);        /* what the machine has */
 int rk_has_openmp(void);
 
+double rk_seconds(void);        /* a clock that is never set back */
+
 /* ---- GPUs ----------------------------------------------------------------------------------- */
 
 /* Where later calls compute: on the CPU (n = 0, the default), or on these NVIDIA GPUs, numbered

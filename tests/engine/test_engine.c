@@ -221,6 +221,31 @@ static void test_accuracy(void) {
   free(data);
 }
 
+/* Where each term enters a sum in double by itself, terms of float32 lose nothing but that. */
+static void check_each_term(int columns) {
+  enum { N = 1000, M = 40, MOST = 40 };
+  static double data[N * MOST], x[M], out[M * MOST];
+  const rk_options options = {.precision = RK_FLOAT32, .scheme = RK_SCHEME_DIRECT,
+                              .accumulator = RK_ACCUMULATOR_FLOAT64};
+  const char *declarations[] = {columns == 1 ? "b=Vj(1)" : "b=Vj(40)", "x=Vi(1)"};
+  double worst = 0;
+  rk_error error;
+  rk_program *p;
+  for (int k = 0; k < N * columns; k++) data[k] = (float)(0.1 + uniform());
+  CHECK(rk_program_get("Sum_Reduction(b+0*x, j)", declarations, 2, &options, &p, &error) == RK_OK,
+        "a sum of each term is planned");
+  for (int m = 1; m <= M; m += M - 1) {
+    rk_array inputs[] = {columns_of(data, N, columns), columns_of(x, m, 1)};
+    run_values(p, inputs, 2, out, &error);
+    for (int k = 0; k < columns; k++) {
+      double sum = 0;
+      for (int j = 0; j < N; j++) sum += data[j + k * N];
+      for (int i = 0; i < m; i++) worst = fmax(worst, fabs(out[i + k * m] / sum - 1));
+    }
+  }
+  CHECK(worst <= 2 * N * 0x1p-53, "each term enters by itself");
+}
+
 static void test_shift(void) {
   cloud c = cloud_new(100, 100, 6e6);
   test_sum(&c, RK_FLOAT32);
@@ -293,6 +318,60 @@ static void test_special_values(void) {
         "-Inf adds nothing");
   CHECK(reduce_numbers("LogSumExp_Reduction(f, j)", up, 3, NULL) == inf, "+Inf gives +Inf");
   CHECK(isnan(reduce_numbers("LogSumExp_Reduction(f, j)", with_nan, 5, NULL)), "NaN gives NaN");
+}
+
+/* What is taken out of a sum multiplies its result: the terms are the same numbers as without it,
+ * so the results differ by the rounding of the factor and, in double, of the product. */
+static void test_row_factors(void) {
+  enum { M = 70, N = 130 };
+  static const int dims[][2] = {{3, 1}, {40, 1}, {40, 100}};
+  for (int s = 0; s < 3; s++)
+    for (int precision = 0; precision < (s ? 1 : 2); precision++) {
+      int D = dims[s][0], E = dims[s][1];
+      char declaration[3][16];
+      const char *declarations[] = {declaration[0], declaration[1], declaration[2]};
+      snprintf(declaration[0], 16, "x=Vi(%d)", D);
+      snprintf(declaration[1], 16, "y=Vj(%d)", D);
+      snprintf(declaration[2], 16, "b=Vj(%d)", E);
+      double *x = random_numbers((long)M * D, 0, 1), *y = random_numbers((long)N * D, 0, 1),
+             *b = random_numbers((long)N * E, -1, 2), *out = calloc(M * E, 8),
+             *plain = calloc(M * E, 8), worst = 0;
+      rk_array inputs[] = {columns_of(x, M, D), columns_of(y, N, D), columns_of(b, N, E)};
+      rk_error error;
+      CHECK(!run_values(program_of("Sum_Reduction(Elem(x,1)*(-3)*Exp(-SqDist(x,y))*b, j)",
+                                   declarations, 3, precision), inputs, 3, out, &error) &&
+            !run_values(program_of("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", declarations, 3,
+                                   precision), inputs, 3, plain, &error), "two sums run");
+      for (int k = 0; k < M * E; k++) {
+        double want = -3 * x[M + k % M] * plain[k];
+        worst = fmax(worst, fabs(out[k] - want) / (fabs(want) + 1e-300));
+      }
+      CHECK(worst <= (precision == RK_FLOAT32 ? 0x1p-24 : 0) + 4 * 0x1p-53,
+            "a sum is multiplied by what is taken out of it");
+      free(x);
+      free(y);
+      free(b);
+      free(out);
+      free(plain);
+    }
+}
+
+/* The reference of a log-sum-exp follows exponents that rise slowly, fast, from very far below, or
+ * not at all. An exponent is scaled and rounded, twice: so is its part of the result. */
+static void test_references(void) {
+  enum { N = 300 };
+  static const double step[] = {0.01, 0.3, 2, 90, -0.3, -90, 1e30};
+  double f[N], most = 0, sum = 0;
+  for (int s = 0; s < (int)(sizeof step / sizeof *step); s++, most = sum = 0) {
+    for (int j = 0; j < N; j++) {
+      f[j] = step[s] * (j - (step[s] > 1e9 ? N - 1 : N / 2));
+      if (fabs(f[j]) > most && step[s] < 1e9) most = fabs(f[j]);
+    }
+    double top = f[step[s] > 0 ? N - 1 : 0];
+    for (int j = 0; j < N; j++) sum += exp(f[j] - top);
+    CHECK(fabs(reduce_numbers("LogSumExp_Reduction(f, j)", f, N, NULL) - top - log(sum)) <=
+          (4 * most + 64) * 0x1p-24, "a log-sum-exp follows its exponents");
+  }
 }
 
 /* An infinite term makes the sum infinite, in every scheme. */
@@ -438,7 +517,11 @@ int main(void) {
   test_accuracy();
   test_shift();
   test_schemes();
+  check_each_term(1);
+  check_each_term(40);
   test_special_values();
+  test_references();
+  test_row_factors();
   test_infinite_sums();
   test_product();
   test_two_passes();

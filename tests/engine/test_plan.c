@@ -104,6 +104,48 @@ static void test_source_length(void) {
   }
 }
 
+/* The longest function of the kernel that scattered components or many terms are compiled to. */
+static size_t longest_function(const char *text, const char *const *declarations, int n) {
+  rk_error error;
+  char *source = NULL;
+  size_t longest = 0;
+  rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
+  if (!p || rk_source(p, RK_TARGET_C, &source, &error)) return 0;
+  for (const char *at = source, *end; at && (end = strstr(at, "\n}\n")); at = end + 3)
+    if ((size_t)(end - at) > longest) longest = (size_t)(end - at);
+  rk_free(source);
+  return longest;
+}
+
+/* Compilers take more than twice the time for a function of twice the length. */
+static void test_large_sources(void) {
+  static const char *const declarations[] = {"x=Vi(1000)", "y=Vj(1000)"};
+  size_t length[2];
+  for (int size = 0; size < 2; size++) {
+    rk_text text = {0};
+    int n = size ? 1000 : 50;
+    rk_text_add(&text, "v=x-y;s0=Elem(v,0);");
+    for (int k = 1; k < n; k++)
+      rk_text_format(&text, "s%d=Concat(s%d,Elem(v,%d));", k, k - 1, k * k % 997);
+    rk_text_format(&text, "Sum_Reduction(Exp(-SqNorm2(s%d)),j)", n - 1);
+    length[size] = source_length(rk_text_string(&text), declarations, 2);
+    rk_text_free(&text);
+  }
+  CHECK(length[0] && length[1] <= length[0] + length[0] / 2 + 16000,
+        "1000 scattered components are a loop over a table");
+  for (int size = 0; size < 2; size++) {
+    rk_text text = {0};
+    int n = size ? 2000 : 500;
+    rk_text_add(&text, "K=Exp(-SqDist(x,y));k1=K;");
+    for (int t = 2; t < n; t++) rk_text_format(&text, "k%d=Sin(k%d)+K*%d;", t, t - 1, t + 2);
+    rk_text_format(&text, "Grad(Sum_Reduction(k%d,j),x)", n - 1);
+    length[size] = longest_function(rk_text_string(&text), declarations, 2);
+    rk_text_free(&text);
+  }
+  CHECK(length[0] && length[1] <= length[0] + length[0] / 2,
+        "functions of a formula of four times the length are not longer");
+}
+
 /* ---- numbers ---- */
 
 static void test_numbers(void) {
@@ -263,6 +305,7 @@ static void test_parser(void) {
     {"x = y; Sum_Reduction(x, j)", "declared as a variable and defined too"},
     {"Sum_Reduction(Vi(0,2)*x, j)", "position 0 is already 'x'"},
     {"Sum_Reduction(Vi(70000), j)", "dimension from 1 to 65535"},
+    {"Sum_Reduction(Vi(65536*65536), j)", "an integer is too large"},
     {"Sum_Reduction(OneHot(Sum(x), 70000), j)", "out of range"},
     {"", "expected a value, found the end"},
     {"x*y", "expected a reduction"},
@@ -338,6 +381,37 @@ static void test_cuda(void) {
   }
 }
 
+/* ---- factors ---- */
+
+/* What all terms have in common is taken out of a sum, and of a difference and its multiple only
+ * one is packed: `columns` numbers for a column are left, and `factor` says whether there is one. */
+static void check_factor(const char *text, int factor, int columns) {
+  static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "e=Vi(1)", "s=Pm(1)"};
+  const rk_node *root[RK_MAX_RESULTS];
+  rk_options options = {0};
+  rk_pass pass = {0};
+  rk_error error;
+  int roots;
+  rk_graph *graph = rk_graph_new();
+  CHECK(!rk_parse_program(graph, text, declarations, 5, root, &roots, &error) &&
+        !rk_plan_pass(graph, root[0], &options, &pass, &error), "a sum is planned");
+  if (!CHECK((pass.factor != NULL) == factor && pass.slots[RK_NEST_COLUMN].size == columns,
+             "the factors of a sum are taken out of it"))
+    printf("  %s: %d numbers for a column\n", text, pass.slots[RK_NEST_COLUMN].size);
+  rk_pass_free(&pass);
+  rk_graph_free(graph);
+}
+
+static void test_factors(void) {
+  check_factor("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 0, 4);
+  check_factor("Sum_Reduction(-2*s*e*Exp(-SqDist(x,y))*b, j)", 1, 4);
+  check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(x-y)*e*b, j)", 1, 4);
+  check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(y-x)*b, j)", 1, 4);
+  check_factor("Sum_Reduction(Exp(-SqDist(x,y))*Sin(x-y)*b, j)", 0, 7);
+  check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(x-y)+e, j)", 0, 6);
+  check_factor("LogSumExp_Reduction(-SqDist(x,y)*s*e, j)", 0, 3);
+}
+
 int main(void) {
   check_configure();
   for (int k = 0; k < GOLDEN; k++) {
@@ -345,7 +419,9 @@ int main(void) {
     compare_with_golden(&golden[k], RK_TARGET_CUDA);
   }
   test_source_length();
+  test_large_sources();
   test_numbers();
+  test_factors();
   test_table();
   test_names();
   test_parser();

@@ -476,6 +476,81 @@ static void test_gpu(void) {
   rk_configure(&settings, &error);
 }
 
+/* ---- large formulas ---- */
+
+enum { TERMS = 300, PICKED = 40 };
+
+/* One below the other, as `x[k]` of R does with scattered components. */
+static void add_picked(rk_text *text, int first, int n) {
+  if (n == 1) {
+    rk_text_format(text, "Elem(v,%d)", first * first % 57);
+    return;
+  }
+  rk_text_add(text, "Concat(");
+  add_picked(text, first, n / 2);
+  rk_text_add(text, ",");
+  add_picked(text, first + n / 2, n - n / 2);
+  rk_text_add(text, ")");
+}
+
+/* k = k + K * t for t = 2 .. TERMS - 1. */
+static void add_terms(rk_text *text) {
+  rk_text_add(text, "K=Exp(-SqDist(x,y));k1=K;");
+  for (int t = 2; t < TERMS; t++) rk_text_format(text, "k%d=k%d+K*%d;", t, t - 1, t);
+}
+
+static void compare_texts(const char *large, const char *small, const sample *s, double bound) {
+  answer a = answer_of(large, s, RK_FLOAT64), b = answer_of(small, s, RK_FLOAT64);
+  double worst = difference(&a, 0, &b, 0);
+  if (!CHECK(worst <= bound, small)) printf("  %g, expected at most %g\n", worst, bound);
+  answer_free(&a);
+  answer_free(&b);
+}
+
+/* Formulas whose text goes to the compiler in parts, or in loops over tables, against short ones of
+ * the same values. */
+static void test_large(void) {
+  const double eps = 0x1p-53, all = TERMS * (TERMS - 1) / 2.;
+  sample s = sample_new(37, 41);
+  rk_text text = {0}, other = {0};
+  /* positive terms: additions of terms and of columns, some roundings of each term */
+  add_terms(&text);
+  rk_text_format(&text, "Sum_Reduction(k%d,j)", TERMS - 1);
+  rk_text_format(&other, "Sum_Reduction(Exp(-SqDist(x,y))*%.1f,j)", all);
+  compare_texts(rk_text_string(&text), rk_text_string(&other), &s, 2 * (TERMS + 41 + 64) * eps);
+  rk_text_clear(&text);
+  rk_text_clear(&other);
+  /* components of x - y are below 1, cotangents below 2: terms are below 4 all */
+  add_terms(&text);
+  rk_text_format(&text, "Grad(Sum_Reduction(k%d,j),x,Sum(e))", TERMS - 1);
+  rk_text_format(&other, "Grad(Sum_Reduction(Exp(-SqDist(x,y))*%.1f,j),x,Sum(e))", all);
+  compare_texts(rk_text_string(&text), rk_text_string(&other), &s,
+                2 * (TERMS + 41 + 64) * eps * 4 * all * 41);
+  rk_text_clear(&text);
+  rk_text_clear(&other);
+  /* vectors: k = k / 2 + d doubles d in the end; a step halves the errors before it */
+  rk_text_add(&text, "d=x-y;k1=d;");
+  for (int t = 2; t < TERMS; t++) rk_text_format(&text, "k%d=k%d*0.5+Square(d)/d;", t, t - 1);
+  rk_text_format(&text, "Sum_Reduction(Abs(k%d),j)", TERMS - 1);
+  compare_texts(rk_text_string(&text), "Sum_Reduction(Abs(2*(x-y)),j)", &s,
+                2 * (16 + 41 + 64) * eps);
+  rk_text_clear(&text);
+  /* each component of a sum is taken from one place */
+  rk_text_add(&text, "v=RepeatAll(x,19)-RepeatAll(y,19);s=");
+  add_picked(&text, 0, PICKED);
+  rk_text_format(&text, ";Sum_Reduction(s,j)");
+  rk_text_add(&other, "u=x-y;Sum_Reduction(Concat(");
+  for (int k = 0; k < PICKED - 1; k++)
+    rk_text_format(&other, "Elem(u,%d),%s", k * k % 57 % 3, k < PICKED - 2 ? "Concat(" : "");
+  rk_text_format(&other, "Elem(u,%d)", (PICKED - 1) * (PICKED - 1) % 57 % 3);
+  for (int k = 0; k < PICKED - 1; k++) rk_text_add(&other, ")");
+  rk_text_add(&other, ",j)");
+  compare_texts(rk_text_string(&text), rk_text_string(&other), &s, 0);
+  rk_text_free(&text);
+  rk_text_free(&other);
+  sample_free(&s);
+}
+
 int main(void) {
   check_configure();
   const int small = check_is_small();
@@ -490,5 +565,6 @@ int main(void) {
   if (check_on_gpu()) test_gpu();
   test_interruption();
   test_limits();
+  test_large();
   return check_end();
 }

@@ -179,3 +179,26 @@ test_that("the option sum_scheme is for sums only", {
     expect_silent(min(x, "i"))
   })
 })
+
+test_that("long lists hold the first of equals, Inf but not NaN, whatever came when", {
+  set.seed(5)
+  for (size in list(c(1, 40), c(1, 5000), c(70, 300), c(3, 2000))) {
+    x <- matrix(sample(0:200, size[1], TRUE) / 8)
+    y <- matrix(sample(0:200, size[2], TRUE) / 8)
+    y[c(7, 9)] <- Inf
+    y[20:25] <- NaN
+    D <- abs(Vi(x) - Vj(y))
+    dense <- abs(outer(x[, 1], y[, 1], "-"))
+    for (K in c(64, 300)) {
+      order_of <- function(v) c(order(v, na.last = NA), rep(NA, K))[seq_len(K)]
+      positions <- t(apply(dense, 1, order_of))
+      values <- t(apply(dense, 1, function(v) c(sort(v), rep(Inf, K))[seq_len(K)]))
+      with_options(list(precision = "float32", index_base = 1), {
+        found <- Kmin_argKmin(D, K, "j")
+        expect_identical(found[[2]], positions)
+        expect_identical(found[[1]], values)
+        expect_identical(argKmin(t(D), K, "i"), positions)
+      })
+    }
+  }
+})

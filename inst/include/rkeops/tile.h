@@ -5,15 +5,52 @@
 /* A loop with few, known steps: unrolled, so that arrays indexed by k become registers. */
 #ifdef __clang__
 #define rk_each(k, n) _Pragma("clang loop unroll(full)") for (int k = 0; k < (n); k++)
+#define rk_rolled(k, n) _Pragma("clang loop unroll(disable)") for (int k = 0; k < (n); k++)
 #else
 #define rk_each(k, n) _Pragma("GCC unroll 64") for (int k = 0; k < (n); k++)
+#define rk_rolled(k, n) for (int k = 0; k < (n); k++) /* of large bodies: never unrolled */
 #endif
 #define RK_RANKS /* before a loop over K ranks: they may be many */
+#define RK_STOP(done) if (done) return; /* in it */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) ((value)[l])
 #define rk_where(condition, a) ((vec)((uvec)(a) & (uvec)(condition))) /* 0 in other lanes */
+
+//@ rank
+/* The `held` smallest values so far, in order, with their positions, and n later ones in w and q,
+ * which enter: at most K are held then, as many as is returned. Of equals the first one counts. */
+RK_CALLED int rk_rank(real *v, rk_int *p, int held, int K, real *w, rk_int *q, int n) {
+  for (int a = 1; a < n; a++) {
+    const real g = w[a];
+    const rk_int j = q[a];
+    int b = a;
+    for (; b > 0 && w[b - 1] > g; b--) {
+      w[b] = w[b - 1];
+      q[b] = q[b - 1];
+    }
+    w[b] = g;
+    q[b] = j;
+  }
+  while (held + n > K) {
+    if (held == 0 || w[n - 1] >= v[held - 1]) n--;
+    else held--;
+  }
+  const int all = held + n;
+  for (int r = all - 1; n > 0; r--) {
+    if (held > 0 && v[held - 1] > w[n - 1]) {
+      held--;
+      v[r] = v[held];
+      p[r] = p[held];
+    } else {
+      n--;
+      v[r] = w[n];
+      p[r] = q[n];
+    }
+  }
+  return all;
+}
 
 //@ sum_wide
 /* Float lanes summed in double. */

@@ -5,6 +5,7 @@
 #define restrict __restrict__
 #define RK_UNROLLED _Pragma("unroll")
 #define rk_each(k, n) RK_UNROLLED for (int k = 0; k < (n); k++)
+#define rk_rolled(k, n) _Pragma("unroll 1") for (int k = 0; k < (n); k++) /* of large bodies */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
@@ -45,6 +46,16 @@ RK_INLINED void rk_copy_wait_all() {
 RK_INLINED void rk_copy(void *to, const void *from, int bytes) {
   for (int at = 16 * threadIdx.x; at < bytes; at += 16 * blockDim.x)
     rk_copy_async_16((char *)to + at, (const char *)from + at);
+}
+
+/* The same by all `threads` threads of a block, known to the compiler. */
+template <int threads, int bytes> RK_INLINED void rk_copy_all(void *to, const void *from) {
+  char *const t = (char *)to + 16 * threadIdx.x;
+  const char *const f = (const char *)from + 16 * threadIdx.x;
+  RK_UNROLLED for (int at = 0; at + 16 * threads <= bytes; at += 16 * threads)
+    rk_copy_async_16(t + at, f + at);
+  const int rest = bytes % (16 * threads);
+  if (rest && 16 * threadIdx.x < rest) rk_copy_async_16(t + bytes - rest, f + bytes - rest);
 }
 
 /* A finite parameter stays finite: 0 times it is 0. */

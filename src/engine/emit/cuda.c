@@ -116,13 +116,16 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
 
 /* ---- rk_pair: what both forms share ---- */
 
+/* Lists of a blocked form would take a few registers more than the 168 that 12 warps of a
+ * multiprocessor leave to each thread. */
 void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape) {
+  int least = shape->blocked && w->pass->state.K > 1 ? 384 / shape->threads : 1;
   rk_open(w,
-          "extern \"C\" __global__ void __launch_bounds__(%d, 1) rk_pair%s("
+          "extern \"C\" __global__ void __launch_bounds__(%d, %d) rk_pair%s("
           "const %s *restrict rows, const %s *restrict columns, "
           "const real *restrict params, int m, int n, int part, long long first, "
           "double *restrict values, long long *restrict positions, long long ld)",
-          shape->threads, w->suffix, rk_stored_type(shape, RK_NEST_ROW),
+          shape->threads, least, w->suffix, rk_stored_type(shape, RK_NEST_ROW),
           rk_stored_type(shape, RK_NEST_COLUMN));
   rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
 }
@@ -131,30 +134,32 @@ static int is_sum(const rk_writer *w) { return !w->pass->reduction->reduction->s
 
 void rk_write_columns(rk_writer *w, const char *call, int tile) {
   int columns = w->tile->columns;
-  long flush = rk_flush_period(w->pass, w->tile);
+  long long flush = rk_flush_period(w->pass, w->tile);
   int inner = is_sum(w) && flush < tile;
   rk_line(w, "int j = 0;");
   if (inner) {
     rk_open(w, "while (j < count)");
-    rk_line(w, "const int stop = count - j < %ld ? count : j + %ld;", flush, flush);
+    rk_line(w, "const int stop = count - j < %lld ? count : j + %lld;", flush, flush);
   } else {
     rk_line(w, "const int stop = count;");
   }
   rk_line(w, "for (; j + %d <= stop; j += %d) rk_tile(%d, %s);", columns, columns, columns, call);
   if (columns > 1) rk_line(w, "for (; j < stop; j++) rk_tile(1, %s);", call);
-  if (is_sum(w) && flush <= 1L << 30) rk_line(w, "rk_flush(z);");
+  if (is_sum(w) && flush <= 1LL << 30) rk_line(w, "rk_flush(z);");
   if (inner) rk_close(w);
 }
 
 /* The state of the block's rows goes out as part blockIdx.y. */
-void rk_write_pair_end(rk_writer *w, const char *row) {
-  if (is_sum(w) && rk_flush_period(w->pass, w->tile) > 1L << 30) rk_line(w, "rk_flush(z);");
+void rk_write_pair_end(rk_writer *w, const char *row, const char *component) {
+  char factor[128];
+  if (is_sum(w) && rk_flush_period(w->pass, w->tile) > 1LL << 30) rk_line(w, "rk_flush(z);");
   rk_line(w, "values += (long long)blockIdx.y * %d * ld;", w->pass->state.values);
   rk_line(w, "positions += (long long)blockIdx.y * %d * ld;", w->pass->state.positions);
   rk_open(w, "rk_each (u, %d)", w->tile->rows);
   rk_line(w, "const int row = %s;", row);
-  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s);",
-          w->grouped ? ", k0" : "");
+  rk_factor_text(w, component, factor, sizeof factor);
+  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s%s);",
+          w->grouped ? ", k0" : "", factor);
   rk_close(w);
 }
 
@@ -172,10 +177,20 @@ static void write_walk_tile(rk_writer *w, const rk_gpu_shape *shape) {
   if (shape->resident)
     snprintf(x, sizeof x, "const real (&x)[%d][%d]", size ? size : 1, w->tile->rows);
   else snprintf(x, sizeof x, "const %s *restrict x", rk_stored_type(shape, RK_NEST_ROW));
+  if (w->nest->is_large && !shape->resident) {
+    char parameters[256];
+    snprintf(parameters, sizeof parameters, "const int nv, %s, const %s *restrict y, "
+             "const real *restrict params, int j, char *panel", x,
+             rk_stored_type(shape, RK_NEST_COLUMN));
+    w->part = "pairs";
+    w->arguments = "nv, x, y, params, j, panel";
+    rk_write_parts(w, parameters);
+  }
   rk_open(w, "RK_INLINE void rk_tile(const int nv, %s, const %s *restrict y, "
              "const real *restrict params, int j, rk_state *z, char *panel)",
           x, rk_stored_type(shape, RK_NEST_COLUMN));
   rk_write_steps(w, 0, w->nest->steps);
+  rk_share_roots(w, 0, w->nest->roots);
   rk_write_accumulate(w);
   rk_close(w);
 }
@@ -229,8 +244,9 @@ static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
 
 static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
   size_t pairs = (size_t)(w->tile->rows * w->tile->columns);
-  size_t panel = shape->resident ? 0 : (size_t)w->nest->panel * pairs * (size_t)w->tile->bytes;
-  char row[96];
+  int kept = w->nest->panel + (w->nest->is_large ? w->nest->scalars : 0);
+  size_t panel = shape->resident ? 0 : (size_t)kept * pairs * (size_t)w->tile->bytes;
+  char row[96], place[64], component[96];
   rk_write_pair_head(w, shape);
   load_rows(w, shape);
   rk_line(w, "rk_state local, *const z = &local;");
@@ -240,7 +256,9 @@ static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
   write_walk(w, shape);
   snprintf(row, sizeof row, "(blockIdx.x * %d + u) * %d + threadIdx.x", w->tile->rows,
            shape->threads);
-  rk_write_pair_end(w, row);
+  snprintf(place, sizeof place, "own[((%%s) * %d + u) * %d]", w->tile->rows, shape->threads);
+  rk_read_text(shape, RK_NEST_ROW, place, component, sizeof component);
+  rk_write_pair_end(w, row, component);
   rk_close(w);
 }
 
@@ -256,7 +274,7 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = called, .called = called,
                                 .parameter = "params[%s]", .row = row, .column = column,
                                 .unroll = shape->resident ? 64 : 0,
-                                .panels_in_registers = shape->resident};
+                                .in_registers = shape->resident};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
                  .tile = &shape->tile, .target = &spelling, .components = shape->components,
                  .suffix = suffix};
@@ -271,11 +289,12 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
 static void write_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
                          const char *suffix) {
   rk_text_add(out, "#define rk_column(j, v) ((j) + (v))\n");
-  rk_text_format(out, "#define RK_RANKS %s\n",
-                 shape->resident ? "RK_UNROLLED" : "_Pragma(\"unroll 1\")");
+  rk_text_format(out, "#define RK_RANKS %s\n#define RK_STOP(done) %s\n",
+                 shape->resident ? "RK_UNROLLED" : "_Pragma(\"unroll 1\")",
+                 shape->resident ? "/* in registers: no branches */" : "if (done) return;");
   if (shape->blocked) rk_write_blocked_kernel(out, pass, shape, suffix);
   else write_walk_kernel(out, pass, shape, suffix);
-  rk_text_add(out, "#undef rk_column\n#undef RK_RANKS\n");
+  rk_text_add(out, "#undef rk_column\n#undef RK_RANKS\n#undef RK_STOP\n");
 }
 
 static void write_state_kernels(rk_text *out, const rk_pass *pass, const char *suffix) {

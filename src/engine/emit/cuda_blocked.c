@@ -36,7 +36,8 @@ static void write_values(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
   const rk_spelling spelling = {.function = "RK_INLINE", .parameter = "params[%s]", .row = row,
                                 .column = column, .unroll = 4};
   rk_staging staging = {
-    .bytes = STAGE_BYTES, .block = {0, shape->row_block, shape->column_block},
+    .bytes = STAGE_BYTES, .threads = shape->threads,
+    .block = {0, shape->row_block, shape->column_block},
     .half = {0, shape->half[RK_NEST_ROW], shape->half[RK_NEST_COLUMN]},
     .place = {"", "rk_row(u)", "rk_own(v)"}};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
@@ -134,7 +135,7 @@ static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exch
 static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const exchange *e) {
   int block = shape->column_block, groups = shape->row_block / w->tile->rows;
   int weight = weight_of(w, e);
-  char call[160];
+  char call[160], place[64], component[96];
   rk_write_pair_head(w, shape);
   rk_line(w, "const int row0 = threadIdx.x %% %d * %d;", groups, w->tile->rows);
   if (w->grouped)
@@ -168,7 +169,9 @@ static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const ex
   rk_write_columns(w, call, block);
   rk_close(w);
   snprintf(call, sizeof call, "blockIdx.x * %d + row0 + u", shape->row_block);
-  rk_write_pair_end(w, call);
+  snprintf(place, sizeof place, "x[(%%s) * %d + row0 + u]", shape->row_block);
+  rk_read_text(shape, RK_NEST_ROW, place, component, sizeof component);
+  rk_write_pair_end(w, call, component);
   rk_close(w);
 }
 
@@ -186,7 +189,7 @@ void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sha
   rk_read_text(shape, RK_NEST_COLUMN, place, column, sizeof column);
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = "RK_INLINE",
                                 .called = "RK_INLINE", .parameter = "params[%s]", .row = row,
-                                .column = column, .unroll = 64};
+                                .column = column, .unroll = 64, .in_registers = 1};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
                  .tile = &shape->enter, .target = &spelling, .components = shape->components,
                  .grouped = shape->enter.rows > 1, .suffix = suffix};

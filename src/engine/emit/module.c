@@ -8,17 +8,20 @@
 static const char *const own_names[] = {
   "rk_parameters", "rk_rows", "rk_columns", "rk_pair", "rk_tile", "rk_state", "rk_start",
   "rk_leave", "rk_sum", "rk_flush", "rk_raise", "rk_changes", "rk_enter", "K", "rk_values",
+  "rk_lists", "rk_admit", "WAITING",
   "rk_weigh", "rk_merge_state", "rk_number_0", "rk_number_1", "rk_row_inputs", "rk_column_inputs"};
 enum { OWN_NAMES = sizeof own_names / sizeof *own_names };
 
 void rk_begin_pass(rk_module_text *m, rk_text *part, int number) {
   for (int k = 0; m->n > 1 && k < OWN_NAMES; k++)
     rk_text_format(part, "#define %s %s_%d\n", own_names[k], own_names[k], number);
+  if (m->n > 1) rk_text_format(part, "#define rk_part(name) rk_part_%d_##name\n", number);
 }
 
 void rk_end_pass(rk_module_text *m, rk_text *part) {
   for (int k = 0; m->n > 1 && k < OWN_NAMES; k++)
     rk_text_format(part, "#undef %s\n", own_names[k]);
+  if (m->n > 1) rk_text_add(part, "#undef rk_part\n");
 }
 
 static rk_status write_part(rk_module_text *m, int bits, const rk_text *body,

@@ -17,23 +17,42 @@ static const char *sum_kind(const rk_pass *pass) {
   return wide ? "wide" : "same";
 }
 
-long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
-  if (pass->options.scheme == RK_SCHEME_KAHAN) return tile->columns;
-  if (pass->options.scheme != RK_SCHEME_DIRECT) return tile->flush;
-  return pass->options.accumulator == RK_ACCUMULATOR_FLOAT64 ? tile->columns : 1L << 40;
+/* Does each term enter the long sums by itself? */
+static int adds_each(const rk_pass *pass) {
+  const rk_options *o = &pass->options;
+  return o->scheme == RK_SCHEME_KAHAN ||
+         (o->scheme == RK_SCHEME_DIRECT && o->accumulator == RK_ACCUMULATOR_FLOAT64);
+}
+
+long long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
+  int never = pass->options.scheme == RK_SCHEME_DIRECT || adds_each(pass);
+  return never ? 1LL << 40 : tile->flush;
+}
+
+/* From so many ranks on values wait, WAITING of them in each lane, and enter together: entering one
+ * by one takes a time that grows with the square of K. For a processor only. */
+enum { MANY_RANKS = 64, WAITING = 64 };
+
+static int waits(const rk_pass *pass) {
+  return pass->reduction->reduction->keeps_positions && pass->state.K >= MANY_RANKS;
 }
 
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   size_t vectors = (size_t)tile->rows * (size_t)pass->state.components;
+  if (waits(pass)) /* lists, the largest value, how many are held and wait, and a byte: p */
+    return vectors * ((size_t)pass->state.K * 2 + WAITING * 2 + 4) * (size_t)tile->bytes;
   if (pass->reduction->reduction->start)
     return vectors * (size_t)pass->state.K * 2 * (size_t)tile->bytes;
   return vectors * 3 * (size_t)tile->bytes + (size_t)tile->rows * (size_t)tile->bytes;
 }
 
 size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile) {
-  size_t panels = (size_t)pass->nest[RK_NEST_PAIR].panel * (size_t)(tile->rows * tile->columns);
-  for (int k = 0; k < RK_NEST_PAIR; k++)
-    if ((size_t)pass->nest[k].panel > panels) panels = (size_t)pass->nest[k].panel;
+  size_t panels = 0;
+  for (int k = 0; k < RK_NESTS; k++) {
+    size_t kept = (size_t)(pass->nest[k].panel + pass->nest[k].scalars);
+    if (k == RK_NEST_PAIR) kept *= (size_t)(tile->rows * tile->columns);
+    if (kept > panels) panels = kept;
+  }
   return rk_state_bytes(pass, tile) + panels * (size_t)tile->bytes + 256;
 }
 
@@ -46,8 +65,48 @@ static void write_lines(rk_writer *w, const char *code) {
   }
 }
 
+static int lists_wait(const rk_writer *w) { return w->target->lists_wait && waits(w->pass); }
+
+/* Lists that lie by lane, not in lanes. `v` and `p` of the state are what rk_changes() and
+ * rk_enter() are called with. */
+static void write_lists(rk_writer *w) {
+  int dim = w->components, rows = w->tile->rows;
+  rk_line(w, "enum { K = %d, WAITING = %d };", w->pass->state.K, WAITING);
+  rk_open(w, "typedef struct");
+  rk_line(w, "vec last; /* of the K values; NaN while there are fewer */");
+  rk_line(w, "int held[RK_LANES], waiting[RK_LANES];");
+  rk_line(w, "real value[RK_LANES][K], next[RK_LANES][WAITING];");
+  rk_line(w, "rk_int position[RK_LANES][K], next_position[RK_LANES][WAITING];");
+  w->indent--;
+  rk_line(w, "} rk_lists;");
+  rk_line(w, "typedef struct { rk_lists v[%d][%d][1]; char p[%d][%d][1]; } rk_state;", dim, rows,
+          dim, rows);
+  rk_open(w, "RK_INLINE int rk_changes(const rk_lists *z, vec g)");
+  rk_line(w, "return rk_any(rk_not(rk_ge(g, z->last)));");
+  rk_close(w);
+  rk_open(w, "RK_INLINE void rk_admit(rk_lists *z, int l)");
+  rk_line(w, "z->held[l] = rk_rank(z->value[l], z->position[l], z->held[l], K, z->next[l], "
+             "z->next_position[l], z->waiting[l]);");
+  rk_line(w, "z->waiting[l] = 0;");
+  rk_line(w, "if (z->held[l] == K) z->last[l] = z->value[l][K - 1];");
+  rk_close(w);
+  rk_open(w, "RK_CALLED void rk_enter(rk_lists *z, char *none, vec g, ivec j)");
+  rk_line(w, "const vec in = rk_truth(rk_and(rk_not(rk_ge(g, z->last)), rk_eq(g, g)));");
+  rk_open(w, "for (int l = 0; l < RK_LANES; l++) if (rk_lane(in, l) != 0)");
+  rk_line(w, "z->next[l][z->waiting[l]] = rk_lane(g, l);");
+  rk_line(w, "z->next_position[l][z->waiting[l]] = rk_lane(j, l);");
+  rk_line(w, "if (++z->waiting[l] == WAITING) rk_admit(z, l);");
+  rk_close(w);
+  rk_line(w, "(void)none;");
+  rk_close(w);
+}
+
 static void write_values(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
+  if (lists_wait(w)) {
+    write_lists(w);
+    return;
+  }
   rk_line(w, "enum { K = %d };", w->pass->state.K);
   rk_open(w, "typedef struct");
   rk_line(w, "vec v[%d][%d][K];", w->components, w->tile->rows);
@@ -100,7 +159,11 @@ static void write_start(rk_writer *w) {
   if (entry->has_head) rk_line(w, "rk_each (u, %d) z->m[u] = rk_num(-RK_LARGEST);", rows);
   rk_open_each(w, "k", dim);
   rk_open(w, "rk_each (u, %d)", rows);
-  if (entry->start) {
+  if (lists_wait(w)) {
+    rk_line(w, "z->v[k][u]->last = rk_num(RK_NAN);");
+    rk_line(w, "for (int l = 0; l < RK_LANES; l++) "
+               "z->v[k][u]->held[l] = z->v[k][u]->waiting[l] = 0;");
+  } else if (entry->start) {
     rk_open_each(w, "r", w->pass->state.K);
     rk_line(w, "z->v[k][u][r] = rk_num(%s);", entry->start);
     if (entry->keeps_positions) rk_line(w, "z->p[k][u][r] = rk_ibroadcast(0);");
@@ -120,7 +183,22 @@ static const char *limit_text(const rk_writer *w, char *text, size_t size) {
   return text;
 }
 
+static void leave_lists(rk_writer *w) {
+  rk_line(w, "rk_lists *const list = z->v[k][u];");
+  rk_line(w, "rk_admit(list, l);");
+  rk_open(w, "for (int r = 0; r < K; r++)");
+  rk_line(w, "const int is_there = r < list->held[l];");
+  rk_line(w, "values[(k * K + r) * ld] = is_there ? list->value[l][r] : RK_INF;");
+  rk_line(w, "positions[(k * K + r) * ld] = is_there ? first + list->position[l][r] : "
+             "RK_NO_POSITION;");
+  rk_close(w);
+}
+
 static void leave_values(rk_writer *w) {
+  if (lists_wait(w)) {
+    leave_lists(w);
+    return;
+  }
   rk_open_each(w, "r", w->pass->state.K);
   rk_line(w, "const real g = rk_lane(z->v[k][u][r], l);");
   if (entry_of(w)->keeps_positions) {
@@ -138,9 +216,10 @@ static void write_leave(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   int head = entry->has_head;
   char limit[48];
-  rk_open(w, "%s void rk_leave(const rk_state *z, int u, int l, long long first, double *values, "
-             "long long *positions, long long ld%s)", w->target->function,
-          w->grouped ? ", int k0" : "");
+  rk_open(w, "%s void rk_leave(%srk_state *z, int u, int l, long long first, double *values, "
+             "long long *positions, long long ld%s%s)", w->target->function,
+          lists_wait(w) ? "" : "const ",
+          w->grouped ? ", int k0" : "", w->pass->factor ? ", double factor" : "");
   if (head) {
     rk_line(w, "const real m = rk_lane(z->m[u], l);");
     rk_line(w, "%svalues[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;",
@@ -149,12 +228,31 @@ static void write_leave(rk_writer *w) {
   rk_open_each(w, "k", w->components);
   if (entry->start) leave_values(w);
   else
-    rk_line(w, "%svalues[(k + %s%d) * ld] = rk_sum_%s_lane(&z->S[k][u], l);",
+    rk_line(w, "%svalues[(k + %s%d) * ld] = %srk_sum_%s_lane(&z->S[k][u], l);",
             w->grouped ? limit_text(w, limit, sizeof limit) : "", w->grouped ? "k0 + " : "", head,
-            sum_kind(w->pass));
+            w->pass->factor ? "factor * " : "", sum_kind(w->pass));
   rk_close(w);
   rk_line(w, "(void)first; (void)positions;");
   rk_close(w);
+}
+
+const char *rk_factor_text(rk_writer *w, const char *row, char *text, size_t size) {
+  const rk_node *factor = w->pass->factor;
+  rk_spelling spelling = *w->target;
+  const rk_spelling *target = w->target;
+  *text = 0;
+  if (!factor) return text;
+  if (rk_node_is(factor, "Number")) {
+    snprintf(text, size, ", %.17g", factor->value);
+    return text;
+  }
+  spelling.row = row;
+  w->target = &spelling;
+  w->memos = 0;
+  snprintf(text, size, ", rk_lane(%s, l)", rk_component(w, factor, (rk_index){0}));
+  w->target = target;
+  w->memos = 0;
+  return text;
 }
 
 void rk_write_state(rk_writer *w) {
@@ -189,9 +287,61 @@ static rk_index open_components(rk_writer *w, rk_range range, double cost, char 
 
 static int is_masked(const rk_writer *w) { return w->tile->axis == RK_LANES_REDUCED; }
 
+/* Is the sum of the weights of a tile all that is wanted? Not where the largest exponent is a result
+ * too. */
+static int only_weights(const rk_writer *w) {
+  return entry_of(w)->has_head && !entry_of(w)->field[0].leading && !w->weighed &&
+         !adds_each(w->pass) && rk_is_number(w->pass->reduction->operand[1], 1);
+}
+
 /* In the last, incomplete tile of lanes along the columns, lanes past the end change nothing. */
 static void mask_value(rk_writer *w, const char *name, const char *neutral) {
   if (is_masked(w)) rk_line(w, "if (masked) %s = rk_select(valid, %s, %s);", name, name, neutral);
+}
+
+/* What the reference of row u has to be at least. */
+static void write_top(rk_writer *w, const char *top) {
+  rk_line(w, "%s = z->m[u];", top);
+  rk_line(w, "rk_each (v, nv) %s = rk_max(w[v][u], %s);", top, top);
+  rk_line(w, "%s = rk_min(%s, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */", top, top);
+}
+
+/* References rarely rise: one branch for all rows. */
+static void write_references(rk_writer *w) {
+  int rows = w->tile->rows;
+  rk_line(w, "vec top[%d];", rows);
+  rk_line(w, "int small = 0;");
+  rk_open(w, "rk_each (u, %d)", rows);
+  write_top(w, "top[u]");
+  rk_line(w, "small |= rk_any(rk_gt(top[u], z->m[u]));");
+  rk_close(w);
+  rk_line(w, "if (small) rk_each (u, %d)", rows);
+  rk_line(w, "  if (rk_any(rk_gt(top[u], z->m[u]))) rk_raise(z, u, top[u]);");
+  rk_line(w, "rk_each (u, %d) rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);", rows);
+}
+
+/* Nothing but the sum of the weights is wanted: it says itself whether the reference was too small,
+ * since weights of which none is above 1 cannot sum to more than their number. It may then be too
+ * small by the logarithm of this number. */
+static void enter_weights(rk_writer *w) {
+  int rows = w->tile->rows;
+  rk_line(w, "vec t[%d];", rows);
+  rk_line(w, "int small = 0;");
+  rk_open(w, "rk_each (u, %d)", rows);
+  rk_line(w, "rk_each (v, nv) {");
+  rk_line(w, "  const vec g = rk_exp2(w[v][u] - z->m[u]);");
+  rk_line(w, "  t[u] = v ? t[u] + g : g;");
+  rk_line(w, "}");
+  rk_line(w, "small |= rk_any(rk_not(rk_le(t[u], rk_num(nv))));");
+  rk_close(w);
+  rk_open(w, "if (small) rk_each (u, %d) if (rk_any(rk_not(rk_le(t[u], rk_num(nv)))))", rows);
+  rk_line(w, "vec top;");
+  write_top(w, "top");
+  rk_line(w, "rk_raise(z, u, top);");
+  rk_line(w, "t[u] = rk_num(0);");
+  rk_line(w, "rk_each (v, nv) t[u] += rk_exp2(w[v][u] - top);");
+  rk_close(w);
+  rk_line(w, "rk_each (u, %d) z->s[0][u] += t[u];", rows);
 }
 
 static void write_weights(rk_writer *w) {
@@ -204,21 +354,14 @@ static void write_weights(rk_writer *w) {
   rk_line(w, "w[v][u] = %s;", held);
   mask_value(w, "w[v][u]", "rk_num(-RK_INF)");
   rk_close_tile(w);
-  if (w->weighed) return;
-  rk_open(w, "rk_each (u, %d)", rows);
-  rk_line(w, "vec top = z->m[u];");
-  rk_line(w, "rk_each (v, nv) top = rk_max(w[v][u], top);");
-  rk_line(w, "top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */");
-  rk_line(w, "if (rk_any(rk_gt(top, z->m[u]))) rk_raise(z, u, top);");
-  rk_line(w, "rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);");
-  rk_close(w);
+  if (!w->weighed && !only_weights(w)) write_references(w);
 }
 
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
                       const char *at, double cost) {
   char held[96];
-  int partial = w->grouped && range.count < w->pass->state.components;
-  rk_line(w, "vec t[%d];", w->tile->rows);
+  int partial = w->grouped && range.count < w->pass->state.components, each = adds_each(w->pass);
+  if (!each) rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
@@ -231,19 +374,52 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_r
     mask_value(w, "g", "rk_num(0)");
     snprintf(term, sizeof term, "g");
   }
+  if (each) {
+    rk_line(w, partial ? "rk_sum_%s_add(&z->S[%s][u], own == k ? %s : 0);"
+                       : "rk_sum_%s_add(&z->S[%s][u], %s);", sum_kind(w->pass), at, term);
+    rk_close_tile(w);
+    return;
+  }
   rk_line(w, "t[u] = v ? t[u] + %s : %s;", term, term);
   rk_close_tile(w);
   rk_line(w, "rk_each (u, %d) z->s[%s][u] += %s;", w->tile->rows, at,
           partial ? "own == k ? t[u] : 0" : "t[u]");
 }
 
+/* Values of the tile rarely enter a list: one branch says whether any does. In registers the code
+ * that enters a value is there once for each row, and columns that enter come one after another. */
+static void enter_guarded(rk_writer *w, const char *at, const char *position) {
+  int rows = w->tile->rows;
+  rk_line(w, "vec least[%d];", rows);
+  rk_line(w, "int changes = 0;");
+  rk_open(w, "rk_each (u, %d)", rows);
+  rk_line(w, "least[u] = rk_num(RK_INF);");
+  rk_line(w, "rk_each (v, nv) least[u] = rk_min(g[v][u], least[u]);");
+  rk_line(w, "changes |= rk_changes(z->v[%s][u], least[u]);", at);
+  rk_close(w);
+  rk_open(w, "if (changes) rk_each (u, %d) if (rk_changes(z->v[%s][u], least[u]))", rows, at);
+  if (w->target->in_registers) {
+    rk_line(w, "unsigned left = 0;");
+    rk_line(w, "rk_each (v, nv) left |= (unsigned)rk_changes(z->v[%s][u], g[v][u]) << v;", at);
+    rk_open(w, "_Pragma(\"unroll 1\") for (int v = 0; left; v++, left >>= 1) if (left & 1)");
+    rk_line(w, "vec value = g[0][u];");
+    rk_line(w, "rk_each (q, nv) value = q == v ? g[q][u] : value;");
+    rk_line(w, "rk_enter(z->v[%s][u]%s, value%s);", at, position,
+            *position ? ", rk_column(j, v)" : "");
+    rk_close(w);
+  } else {
+    rk_line(w, "rk_each (v, nv)");
+    rk_line(w, "  if (rk_changes(z->v[%s][u], g[v][u])) rk_enter(z->v[%s][u]%s, g[v][u]%s);", at,
+            at, position, *position ? ", rk_column(j, v)" : "");
+  }
+  rk_close(w);
+}
+
 static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, const char *at,
                         double cost) {
   const rk_reduction *entry = entry_of(w);
-  const char *last =
-      entry->keeps_positions ? ", z->p[%s][u], g[v][u], rk_column(j, v)" : ", g[v][u]";
-  char held[96], more[RK_INDEX_TEXT + 64], absent[32];
-  snprintf(more, sizeof more, last, at);
+  char held[96], position[RK_INDEX_TEXT + 16] = "", absent[32];
+  if (entry->keeps_positions) snprintf(position, sizeof position, ", z->p[%s][u]", at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
   snprintf(held, sizeof held, "%s",
@@ -253,15 +429,20 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   else snprintf(absent, sizeof absent, "rk_num(%.17g)", entry->absent);
   mask_value(w, "g[v][u]", absent);
   rk_close_tile(w);
-  rk_open(w, "rk_each (u, %d)", w->tile->rows);
-  if (entry->guard) {
-    rk_line(w, "vec least = rk_num(RK_INF);");
-    rk_line(w, "rk_each (v, nv) least = rk_min(g[v][u], least);");
-    rk_line(w, "if (rk_changes(z->v[%s][u], least)) rk_each (v, nv)", at);
-    rk_line(w, "  if (rk_changes(z->v[%s][u], g[v][u])) rk_enter(z->v[%s][u]%s);", at, at, more);
-  } else {
-    rk_line(w, "rk_each (v, nv) rk_enter(z->v[%s][u]%s);", at, more);
-  }
+  if (entry->guard) enter_guarded(w, at, position);
+  else
+    rk_line(w, "rk_each (u, %d) rk_each (v, nv) rk_enter(z->v[%s][u]%s, g[v][u]%s);",
+            w->tile->rows, at, position, *position ? ", rk_column(j, v)" : "");
+}
+
+typedef struct { const rk_node *formula; double cost; } entering;
+
+static void enter_range(rk_writer *w, rk_range range, const void *data) {
+  const entering *e = data;
+  char at[RK_INDEX_TEXT];
+  rk_index index = open_components(w, range, e->cost, at, sizeof at);
+  if (entry_of(w)->start) enter_value(w, e->formula, index, at, e->cost);
+  else enter_sum(w, e->formula, index, range, at, e->cost);
   rk_close(w);
 }
 
@@ -269,15 +450,13 @@ void rk_write_accumulate(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   const rk_node *formula = w->pass->reduction->operand[entry->has_head];
   if (entry->has_head) write_weights(w);
+  if (only_weights(w)) {
+    enter_weights(w);
+    return;
+  }
+  const entering e = {formula, rk_inline_cost(w, formula) + 3};
   rk_range *ranges;
   int count = rk_ranges(w, &formula, 1, w->pass->state.components, &ranges);
-  double cost = (rk_inline_cost(w, formula) + 3) * rk_repeated(count);
-  for (int r = 0; r < count; r++) {
-    char at[RK_INDEX_TEXT];
-    rk_index index = open_components(w, ranges[r], cost, at, sizeof at);
-    if (entry->start) enter_value(w, formula, index, at, cost);
-    else enter_sum(w, formula, index, ranges[r], at, cost);
-    rk_close(w);
-  }
+  rk_write_ranges(w, ranges, count, enter_range, &e);
   free(ranges);
 }

@@ -41,17 +41,15 @@ static const char *type_of(const rk_writer *w, rk_nest_kind side) {
   return w->staging->half[side] ? "unsigned short" : "real";
 }
 
-/* Asks for components `from` ... of every read, into buffer `buffer`. */
-static void write_copies(rk_writer *w, const char *from, const char *buffer, int chunk,
-                         int length) {
+/* Asks for `count` components from `from` of every read, into buffer `buffer`. */
+static void write_copies(rk_writer *w, const char *from, const char *buffer, int chunk, int count) {
   int at = 0;
   for (int k = 0; k < w->staging->reads; k++) {
     rk_nest_kind side = w->staging->read[k].side;
-    rk_line(w, "rk_copy(stage + (%s) * %d + %d, %s + (%d + %s) * %d, "
-               "(%d - (%s) < %d ? %d - (%s) : %d) * %d);",
-            buffer, w->staging->bytes, at, side == RK_NEST_ROW ? "x" : "y",
-            w->staging->read[k].first, from, w->staging->block[side], length, from, chunk, length,
-            from, chunk, component_bytes(w, side));
+    rk_line(w, "rk_copy_all<%d, %d>(stage + (%s) * %d + %d, %s + (%d + %s) * %d);",
+            w->staging->threads, count * component_bytes(w, side), buffer, w->staging->bytes, at,
+            side == RK_NEST_ROW ? "x" : "y", w->staging->read[k].first, from,
+            w->staging->block[side]);
     at += chunk * component_bytes(w, side);
   }
 }
@@ -66,23 +64,41 @@ static void write_reads(rk_writer *w, int chunk) {
   }
 }
 
+/* The components of the chunk at c, once they are there. Two at once, unless a list needs the
+ * registers. */
+static void write_chunk(rk_writer *w, const rk_text *body, int chunk, int count) {
+  write_reads(w, chunk);
+  rk_line(w, "_Pragma(\"unroll %d\") for (int k = c; k < c + %d; k++) {",
+          w->pass->state.K > 1 ? 1 : 2, count);
+  rk_text_add(w->out, rk_text_string(body));
+  rk_line(w, "}");
+}
+
+/* Whole chunks, then what is left: everywhere the numbers of bytes and components are constants. */
 static void write_chunks(rk_writer *w, const rk_text *body, int chunk, int length) {
+  int rest = length % chunk, whole = length - rest;
   char next[32];
   snprintf(next, sizeof next, "c + %d", chunk);
   rk_line(w, "__syncthreads(); /* nobody reads what was staged before */");
-  write_copies(w, "0", "0", chunk, length);
-  rk_open(w, "for (int c = 0, now = 0; c < %d; c += %d, now ^= 1)", length, chunk);
+  rk_line(w, "int c = 0, now = 0;");
+  write_copies(w, "0", "0", chunk, chunk);
+  rk_open(w, "for (; c < %d; c += %d, now ^= 1)", whole, chunk);
   rk_line(w, "rk_copy_wait_all();");
   rk_line(w, "__syncthreads();");
-  rk_open(w, "if (c + %d < %d)", chunk, length);
-  write_copies(w, next, "now ^ 1", chunk, length);
+  rk_open(w, "if (c + %d < %d)", chunk, whole);
+  write_copies(w, next, "now ^ 1", chunk, chunk);
   rk_close(w);
-  write_reads(w, chunk);
-  rk_line(w, "const int stop = %d - c < %d ? %d : c + %d;", length, chunk, length, chunk);
-  rk_line(w, "for (int k = c; k < stop; k++) {");
-  rk_text_add(w->out, rk_text_string(body));
-  rk_line(w, "}");
+  if (rest) {
+    rk_open(w, "else");
+    write_copies(w, next, "now ^ 1", chunk, rest);
+    rk_close(w);
+  }
+  write_chunk(w, body, chunk, chunk);
   rk_close(w);
+  if (!rest) return;
+  rk_line(w, "rk_copy_wait_all();");
+  rk_line(w, "__syncthreads();");
+  write_chunk(w, body, chunk, rest);
 }
 
 /* The body comes first: it tells what is read. */
@@ -102,7 +118,9 @@ void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void
   if (text.failed) out->failed = 1;
   int chunk = s->reads ? s->bytes / all_bytes(w) : 0;
   if (chunk) {
+    rk_line(w, "{");
     write_chunks(w, &text, chunk < MAX_CHUNK ? chunk : MAX_CHUNK, length);
+    rk_line(w, "}");
   } else {
     rk_line(w, "for (int k = 0; k < %d; k++) {", length);
     rk_text_add(out, rk_text_string(&text));

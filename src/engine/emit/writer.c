@@ -94,28 +94,48 @@ static rk_index moved_by(rk_index index, int offset) {
   return index;
 }
 
+/* The last memo with this place in the table; -1: none since the names were forgotten. */
+static int last_memo(const rk_writer *w, int place) {
+  int k = w->memo[place].first;
+  return k < w->memos && (w->memo[k].node->number & (w->memo_capacity - 1)) == place ? k : -1;
+}
+
 static struct rk_memo *remembered(rk_writer *w, const rk_node *node, const rk_index *index) {
-  for (int k = 0; k < w->memos; k++)
+  if (!w->memos) return NULL;
+  for (int k = last_memo(w, node->number & (w->memo_capacity - 1)); k >= 0; k = w->memo[k].next)
     if (w->memo[k].node == node && !memcmp(&w->memo[k].index, index, sizeof *index))
       return &w->memo[k];
   return NULL;
 }
 
+static void enter_memo(rk_writer *w, int k) {
+  int place = w->memo[k].node->number & (w->memo_capacity - 1);
+  w->memo[k].next = last_memo(w, place);
+  w->memo[place].first = k;
+}
+
+static int grow_memos(rk_writer *w) {
+  int old = w->memo_capacity, capacity = old ? 2 * old : 64, count = w->memos;
+  struct rk_memo *larger = realloc(w->memo, (size_t)capacity * sizeof *larger);
+  if (!larger) return 0;
+  memset(larger + old, 0, (size_t)(capacity - old) * sizeof *larger);
+  w->memo = larger;
+  w->memo_capacity = capacity;
+  for (w->memos = 0; w->memos < count; w->memos++) enter_memo(w, w->memos);
+  return 1;
+}
+
 static const char *remember(rk_writer *w, const rk_node *node, rk_index index, const char *name) {
-  if (w->memos == w->memo_capacity) {
-    int capacity = w->memo_capacity ? 2 * w->memo_capacity : 64;
-    struct rk_memo *larger = realloc(w->memo, (size_t)capacity * sizeof *larger);
-    if (!larger) {
-      w->out->failed = 1;
-      return "0";
-    }
-    w->memo = larger;
-    w->memo_capacity = capacity;
+  if (w->memos == w->memo_capacity && !grow_memos(w)) {
+    w->out->failed = 1;
+    return "0";
   }
-  struct rk_memo *memo = &w->memo[w->memos++];
+  struct rk_memo *memo = &w->memo[w->memos];
   memo->node = node;
   memo->index = index;
   snprintf(memo->name, sizeof memo->name, "%s", name);
+  enter_memo(w, w->memos);
+  w->memos++;
   return memo->name;
 }
 
@@ -303,10 +323,11 @@ rk_index rk_range_index(rk_range range) {
 
 rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
   int length = range.count, tile = w->tile->rows * w->tile->columns;
+  if (w->repeated) cost *= w->repeated;
   if (length == 1) open_block(w);
   else if (length <= w->target->unroll ||
            (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP &&
-            w->unrolled <= UNROLLED_ALL))
+            w->unrolled <= UNROLLED_ALL && !w->part))
     rk_open(w, "rk_each (k, %d)", length);
   else rk_open(w, "for (int k = 0; k < %d; k++)", length);
   return rk_range_index(range);
@@ -317,8 +338,6 @@ void rk_open_each(rk_writer *w, const char *k, int n) {
   else rk_open(w, "for (int %s = 0; %s < %d; %s++)", k, k, n, k);
 }
 
-int rk_repeated(int ranges) { return ranges < 8 ? 1 : ranges; }
-
 double rk_inline_cost(const rk_writer *w, const rk_node *node) {
   return rk_place_of(w, node) == RK_INLINE ? w->nest->each[node->number] : 0;
 }
@@ -326,9 +345,11 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node) {
 void rk_open_tile(rk_writer *w, double cost) {
   int rows = w->tile->rows;
   if (w->nest->kind == RK_NEST_PAIR) {
-    double copies = cost * rows * w->tile->columns;
+    double copies = cost * rows * w->tile->columns * (w->repeated ? w->repeated : 1);
     if (copies <= UNROLLED_TILE) w->unrolled += copies;
-    if (w->target->unroll || (copies <= UNROLLED_TILE && w->unrolled <= UNROLLED_ALL))
+    int unrolled = !w->part && copies <= UNROLLED_TILE && w->unrolled <= UNROLLED_ALL;
+    if (w->part) rk_open(w, "rk_rolled (v, nv) rk_each (u, %d)", rows);
+    else if (w->target->unroll || unrolled)
       rk_open(w, "rk_each (v, nv) rk_each (u, %d)", rows);
     else rk_open(w, "for (int v = 0; v < nv; v++) for (int u = 0; u < %d; u++)", rows);
   } else {
@@ -363,21 +384,32 @@ static const char *fold_state(const rk_writer *w, const rk_node *node, rk_index 
   return text;
 }
 
+/* In tile memory. */
+static void declare_pointer(rk_writer *w, const rk_node *node) {
+  int rows = w->tile->rows, columns = w->tile->columns, at = w->nest->at[node->number];
+  if (rk_place_of(w, node) == RK_PANEL)
+    rk_line(w, "vec (*const n%d)[%d][%d] = (vec (*)[%d][%d])panel + %d;", node->number, columns,
+            rows, columns, rows, at);
+  else
+    rk_line(w, "vec (*const n%d)[%d] = ((vec (*)[%d][%d])panel)[%d];", node->number, rows, columns,
+            rows, at);
+}
+
 static void declare_kept(rk_writer *w, const rk_node *node) {
   int rows = w->tile->rows, columns = w->tile->columns;
-  if (rk_place_of(w, node) == RK_PANEL && w->target->panels_in_registers) {
+  int positions = node->operation->kind == RK_FOLD && !strcmp(node->operation->end, "p");
+  if (rk_place_of(w, node) == RK_PANEL && w->target->in_registers) {
     rk_line(w, "vec n%d[%d][%d][%d]; /* %s */", node->number, node->dim, columns, rows,
             node->operation->name);
     return;
   }
   if (rk_place_of(w, node) == RK_PANEL) {
-    rk_line(w, "vec (*const n%d)[%d][%d] = (vec (*)[%d][%d])panel + %d;", node->number, columns,
-            rows, columns, rows, w->nest->at[node->number]);
+    if (!w->part) declare_pointer(w, node);
     return;
   }
-  rk_line(w, "vec n%d[%d][%d]; /* %s */", node->number, columns, rows, node->operation->name);
-  if (node->operation->kind == RK_FOLD && !strcmp(node->operation->end, "p"))
-    rk_line(w, "vec s%d[%d][%d];", node->number, columns, rows);
+  if (!w->part)
+    rk_line(w, "vec n%d[%d][%d]; /* %s */", node->number, columns, rows, node->operation->name);
+  if (positions) rk_line(w, "vec s%d[%d][%d];", node->number, columns, rows);
 }
 
 static void start_fold(rk_writer *w, const rk_node *node) {
@@ -438,6 +470,17 @@ static void write_body(rk_writer *w, const void *data, rk_index index) {
   rk_close_tile(w);
 }
 
+static void write_range(rk_writer *w, rk_range range, const void *data) {
+  const loop_body *body = data;
+  if (w->staging && range.count > UNROLL) {
+    rk_write_staged(w, range, write_body, body);
+    return;
+  }
+  rk_index index = rk_open_range(w, range, body->cost);
+  write_body(w, body, index);
+  rk_close(w);
+}
+
 /* Length of the groups when each is of neighbours; 0: they are not, or there are no groups. */
 static int group_length(const rk_node *node) {
   rk_piece piece[RK_MAX_PIECES];
@@ -488,22 +531,14 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   int count = rk_ranges(w, root, step->count, step->dim, &ranges);
   for (int k = 0; k < step->count; k++)
     if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
-  const loop_body body = {step, cost * rk_repeated(count)};
+  const loop_body body = {step, cost};
   if (group && count == 1) {
     write_groups(w, &body, node[0], group);
     count = 0;
   } else if (group) {
     start_fold(w, node[0]);
   }
-  for (int r = 0; r < count; r++) {
-    if (w->staging && ranges[r].count > UNROLL) {
-      rk_write_staged(w, ranges[r], write_body, &body);
-      continue;
-    }
-    rk_index index = rk_open_range(w, ranges[r], body.cost);
-    write_body(w, &body, index);
-    rk_close(w);
-  }
+  rk_write_ranges(w, ranges, count, write_range, &body);
   free(ranges);
   free(root);
 }
@@ -526,9 +561,78 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
   rk_close_tile(w);
 }
 
-void rk_write_steps(rk_writer *w, int first, int end) {
+static void write_in_place(rk_writer *w, int first, int end) {
   for (int s = first; s < end; s++) {
     if (w->nest->step[s].dim) write_loop(w, &w->nest->step[s]);
     else write_scalars(w, &w->nest->step[s]);
   }
+}
+
+/* ---- large nests ---- */
+
+/* Declares the kept values that this one is made of, each once. */
+static void share(rk_writer *w, const rk_node *node, unsigned char *seen) {
+  rk_place place = rk_place_of(w, node);
+  if (seen[node->number]) return;
+  seen[node->number] = 1;
+  if (place == RK_SCALAR || place == RK_PANEL) declare_pointer(w, node);
+  if (place != RK_INLINE) return;
+  for (int k = 0; k < node->operands; k++) share(w, node->operand[k], seen);
+}
+
+static unsigned char *new_flags(const rk_writer *w) {
+  unsigned char *flags = calloc((size_t)rk_graph_size(w->pass->graph) + 1, 1);
+  if (!flags) w->out->failed = 1;
+  return flags;
+}
+
+void rk_share_roots(rk_writer *w, int first, int end) {
+  unsigned char *seen = w->part ? new_flags(w) : NULL;
+  for (int k = first; k < end && seen; k++) share(w, w->nest->root[k], seen);
+  free(seen);
+}
+
+static void share_steps(rk_writer *w, int first, int end) {
+  unsigned char *seen = new_flags(w);
+  for (int s = first; s < end && seen; s++)
+    for (int k = 0; k < w->nest->step[s].count; k++) {
+      const rk_node *node = w->nest->node[w->nest->step[s].first + k];
+      share(w, node, seen);
+      for (int o = 0; o < node->operands; o++) share(w, node->operand[o], seen);
+    }
+  free(seen);
+}
+
+/* The step after those that go into one function. */
+static int end_of_part(const rk_writer *w, int first) {
+  enum { LOOP = 24 }; /* what the text of a loop counts besides its operations */
+  double cost = 0;
+  int s = first;
+  for (; s < w->nest->steps && (s == first || cost <= RK_PART); s++) {
+    cost += w->nest->step[s].dim ? LOOP : 0;
+    for (int k = 0; k < w->nest->step[s].count; k++)
+      cost += w->nest->each[w->nest->node[w->nest->step[s].first + k]->number] + 1;
+  }
+  return s;
+}
+
+void rk_write_parts(rk_writer *w, const char *parameters) {
+  int end;
+  rk_line(w, "#ifndef rk_part\n#define rk_part(name) rk_part_##name\n#endif");
+  for (int first = 0; first < w->nest->steps; first = end) {
+    end = end_of_part(w, first);
+    rk_open(w, "RK_CALLED void rk_part(%s_%d)(%s)", w->part, first, parameters);
+    share_steps(w, first, end);
+    write_in_place(w, first, end);
+    rk_close(w);
+  }
+}
+
+void rk_write_steps(rk_writer *w, int first, int end) {
+  if (!w->part) {
+    write_in_place(w, first, end);
+    return;
+  }
+  for (; first < end; first = end_of_part(w, first))
+    rk_line(w, "rk_part(%s_%d)(%s);", w->part, first, w->arguments);
 }

@@ -15,13 +15,15 @@ typedef struct {
   const char *input;              /* component of an input, in packing: format with %d, %s, %d */
   int unroll;                     /* loops of so many components are unrolled whatever that costs,
                                    * and all loops over rows and columns; 0: where it pays */
-  int panels_in_registers;        /* all loops over them are unrolled */
+  int in_registers;               /* panels and states: what touches them is unrolled */
+  int lists_wait;                 /* values that enter long lists of ranks wait for others */
 } rk_spelling;
 
 /* Components of slots that a loop reads by way of shared memory, a chunk of the loop at a time. */
 enum { RK_MAX_STAGED = 8 };
 typedef struct {
   int bytes;                      /* of one of two buffers; 0: nothing is staged */
+  int threads;                    /* that copy */
   int block[RK_NEST_PAIR];        /* rows or columns of a packed block, by side */
   int half[RK_NEST_PAIR];
   const char *place[RK_NEST_PAIR];/* where the row or the column of a thread is in a block */
@@ -37,7 +39,9 @@ typedef struct {
   rk_digit digit[RK_MAX_DIGITS];
 } rk_index;
 
-struct rk_memo { const rk_node *node; rk_index index; char name[96]; };
+/* The name of a component. Of the nodes whose number, modulo the capacity, is this place `first` is
+ * the last memo; `next` is the one before, or -1. */
+struct rk_memo { const rk_node *node; rk_index index; char name[96]; int first, next; };
 
 struct rk_writer {
   rk_text *out;
@@ -53,9 +57,12 @@ struct rk_writer {
   int indent;
   int names;                      /* temporaries so far */
   double unrolled;                /* operations in unrolled tiles so far */
+  int repeated;                   /* how often the text at hand is written, 0: once */
   const rk_node *running;         /* a fold of groups of which one is summed in s */
   struct rk_memo *memo;
-  int memos, memo_capacity;
+  int memos, memo_capacity;       /* a power of 2 */
+  const char *part, *arguments;   /* of the functions of a large nest: the start of their names, and
+                                   * what they are called with; NULL: steps are written in place */
 };
 
 void rk_line(rk_writer *w, const char *format, ...) RK_PRINTF(2, 3);
@@ -84,8 +91,10 @@ void rk_close_tile(rk_writer *w);
 
 enum { RK_INDEX_TEXT = 256 };    /* bytes that hold an index */
 
-/* With many ranges, the same body is written many times: how often that counts. */
-int rk_repeated(int ranges);
+/* repeats.c: writes the body for each range, or once in a loop for those whose texts are alike. */
+typedef void (*rk_range_body)(rk_writer *w, rk_range range, const void *data);
+void rk_write_ranges(rk_writer *w, const rk_range *range, int count, rk_range_body body,
+                     const void *data);
 
 /* Operations that make one component of a node where it is used. */
 double rk_inline_cost(const rk_writer *w, const rk_node *node);
@@ -93,7 +102,12 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node);
 /* Name of the value of a component; writes the lines that make it. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
 
-/* Steps first .. end - 1 of the nest. */
+/* The steps of a large nest as functions with these parameters: the time of compilers grows faster
+ * than the length of a function. `part` and `arguments` are set before. */
+void rk_write_parts(rk_writer *w, const char *parameters);
+void rk_share_roots(rk_writer *w, int first, int end); /* declares what roots of the nest read */
+
+/* Steps first .. end - 1 of the nest, or the calls of the functions that they are written into. */
 void rk_write_steps(rk_writer *w, int first, int end);
 
 /* A loop k = 0 .. n - 1 around what touches the state. */
@@ -102,7 +116,10 @@ void rk_open_each(rk_writer *w, const char *k, int n);
 /* reduction.c */
 void rk_write_state(rk_writer *w);
 void rk_write_accumulate(rk_writer *w);
-long rk_flush_period(const rk_pass *pass, const rk_tile *tile); /* columns; above 2^30: never */
+/* Columns; above 2^30: never. */
+long long rk_flush_period(const rk_pass *pass, const rk_tile *tile);
+/* The last argument of rk_leave for row u, if there is a factor: `row` is a component of row u. */
+const char *rk_factor_text(rk_writer *w, const char *row, char *text, size_t size);
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile);
 
 /* staging.c: component k + first of a side inside such a loop; 0 when there is no room for it. The
@@ -113,6 +130,7 @@ void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void
 
 /* packing.c: fills the slots of a level; `store` is a format of a component's place and value. */
 void rk_write_packing(rk_writer *w, const char *store);
+void rk_write_packing_parts(rk_writer *w, const char *parameters, const char *store);
 
 /* module.c: a text in two parts, of what works in double and in float, for n passes: with n > 1
  * the names that every pass defines get the suffix _k. */

@@ -159,12 +159,12 @@ int rk_integer_called(rk_reader *p, const char *name, int *value) {
 }
 
 /* integer_atom = {"-"} (digits | "(" integer ")") */
-static int integer_atom(rk_reader *p, long *value) {
+static int integer_atom(rk_reader *p, long long *value) {
   int small, sign = 1;
   while (rk_take(p, "-")) sign = -sign;
   if (rk_take(p, "(")) {
     if (!rk_integer_expression(p, &small) || !rk_expect(p, ")", "after an integer")) return 0;
-    *value = sign * (long)small;
+    *value = sign * (long long)small;
     return 1;
   }
   const char *place = p->at;
@@ -172,10 +172,10 @@ static int integer_atom(rk_reader *p, long *value) {
   double number;
   int is_integer;
   if (rk_take_name(p, name) && rk_integer_called(p, name, &small))
-    return *value = sign * (long)small, 1;
+    return *value = sign * (long long)small, 1;
   p->at = place;
   if (rk_take_number(p, &number, &is_integer)) {
-    if (number == floor(number) && number <= INT_MAX) return *value = sign * (long)number, 1;
+    if (number == floor(number) && number <= INT_MAX) return *value = sign * (long long)number, 1;
     rk_fail_at(p, place, "expected an integer, found %g", number);
     return 0;
   }
@@ -187,25 +187,25 @@ static int integer_atom(rk_reader *p, long *value) {
 /* integer = product { ("+"|"-") product },  product = atom { ("*"|"/") atom } */
 int rk_integer_expression(rk_reader *p, int *value) {
   const char *place = p->at;
-  long sum = 0, sign = 1;
+  long long sum = 0, sign = 1;
   if (++p->depth > RK_MAX_DEPTH) {
     rk_fail_at(p, place, "more than %d nested parentheses", RK_MAX_DEPTH);
     return 0;
   }
   do {
-    long product, factor;
+    long long product, factor;
     if (!integer_atom(p, &product)) return 0;
     for (int divided; (divided = rk_take(p, "/")) || (!rk_next_is(p, "**") && rk_take(p, "*"));) {
       if (!integer_atom(p, &factor)) return 0;
       if (divided && (!factor || product % factor)) {
-        rk_fail_at(p, place, "expected an integer, found %ld / %ld", product, factor);
+        rk_fail_at(p, place, "expected an integer, found %lld / %lld", product, factor);
         return 0;
       }
       if (divided) product /= factor;
-      else if (labs(product) <= INT_MAX) product *= factor;
+      else if (llabs(product) <= INT_MAX) product *= factor;
     }
     sum += sign * product;
-    if (labs(sum) > INT_MAX) {
+    if (llabs(sum) > INT_MAX) {
       rk_fail_at(p, place, "an integer is too large");
       return 0;
     }

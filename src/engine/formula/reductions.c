@@ -36,19 +36,26 @@ MERGE(merge_minimum, {
   if (*w < *v) *v = *w;
 })
 
-/* Both lists are in order of (value, position), "none" last: so is the result. */
+/* Both lists are in order of (value, position), "none" last: so is the result. The K last of
+ * both are left out first, then the result is written from its end. */
 MERGE(merge_smallest, {
-  for (int r = 0; r < K; r++) {
-    double g = w[r * lw];
-    int64_t j = q[r * lw];
-    if (j == 0x7fffffffffffffffLL || g > v[(K - 1) * ld]) break;
-    for (int k = r; k < K && j != 0x7fffffffffffffffLL; k++) {
-      double value = v[k * ld];
-      int64_t position = p[k * ld];
-      if (g < value || (g == value && j < position)) {
-        v[k * ld] = g; p[k * ld] = j;
-        g = value; j = position;
-      }
+  int a = K;
+  int b = K;
+  while (a + b > K) {
+    double x = v[(a - 1) * ld];
+    double y = w[(b - 1) * lw];
+    if (y > x || (y == x && q[(b - 1) * lw] >= p[(a - 1) * ld])) b--;
+    else a--;
+  }
+  for (int r = K - 1; b > 0; r--) {
+    double y = w[(b - 1) * lw];
+    if (a > 0 && (v[(a - 1) * ld] > y ||
+                  (v[(a - 1) * ld] == y && p[(a - 1) * ld] > q[(b - 1) * lw]))) {
+      a--;
+      v[r * ld] = v[a * ld]; p[r * ld] = p[a * ld];
+    } else {
+      b--;
+      v[r * ld] = y; p[r * ld] = q[b * lw];
     }
   }
 })
@@ -62,7 +69,7 @@ MERGE(merge_smallest, {
   "  v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));\n"                                    \
   "  p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));\n"                                  \
   "  in = up;\n"                                                                                   \
-  "  if (!rk_any(in)) return;\n"                                                                   \
+  "  RK_STOP(!rk_any(in))\n"                                                                       \
   "}\n"                                                                                            \
   "v[0] = rk_select(in, g, v[0]);\n"                                                               \
   "p[0] = rk_iselect(in, j, p[0]);"
@@ -220,9 +227,9 @@ const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const r
   node.is_result = 1;
   rk_field field[2];
   rk_reduction_fields(&node, field);
-  if ((long)field[0].dim * field[0].k > RK_MAX_DIM) {
-    rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: %ld columns are more than %d",
-            reduction->name, (long)field[0].dim * field[0].k, RK_MAX_DIM);
+  if ((long long)field[0].dim * field[0].k > RK_MAX_DIM) {
+    rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: %lld columns are more than %d",
+            reduction->name, (long long)field[0].dim * field[0].k, RK_MAX_DIM);
     return NULL;
   }
   node.dim = field[0].dim * field[0].k;

@@ -7,8 +7,8 @@
 enum { MAX_AXES = 2 * RK_MAX_LIST };
 typedef struct { int count, size[MAX_AXES]; } axes;
 
-static long size_of(const axes *a, int first, int end) {
-  long size = 1;
+static long long size_of(const axes *a, int first, int end) {
+  long long size = 1;
   for (int k = first; k < end && size <= RK_MAX_DIM; k++) size *= a->size[k];
   return size;
 }
@@ -57,7 +57,7 @@ static int check_sizes(const char *name, const rk_list *list, const rk_node *a, 
   }
   if (size_of(sizes, 0, sizes->count) == a->dim) return 1;
   rk_fail(error, RK_ERROR_FORMULA,
-          "%s: expected sizes of the %s tensor whose product is its dimension %d, found %ld", name,
+          "%s: expected sizes of the %s tensor whose product is its dimension %d, found %lld", name,
           which, a->dim, size_of(sizes, 0, sizes->count));
   return 0;
 }
@@ -131,10 +131,10 @@ static const rk_node *contracted_last(rk_graph *graph, const rk_node *a, const a
 static const rk_node *products(rk_graph *graph, const rk_node *a, const rk_node *b, int inner,
                                rk_error *error) {
   if (!a || !b) return NULL;
-  const long size = (long)a->dim * (b->dim / inner);
+  const long long size = (long long)a->dim * (b->dim / inner);
   if (size > RK_MAX_DIM) {
     rk_fail(error, RK_ERROR_FORMULA,
-            "TensorDot: expected at most %d products in all, found %ld", RK_MAX_DIM, size);
+            "TensorDot: expected at most %d products in all, found %lld", RK_MAX_DIM, size);
     return NULL;
   }
   const int of_a[] = {inner, b->dim / inner}, of_b[] = {b->dim, a->dim / inner};

@@ -11,12 +11,12 @@
 
 enum {
   WALK_THREADS = 128, WALK_COLUMNS = 4, WALK_TILE = 128,
-  CHEAP = 32, SHORT = 8,   /* operations of a pair, components of a record: twice the columns */
+  CHEAP = 40, SHORT = 8,   /* operations of a pair, components of a record: twice the columns */
   CALL = 60,               /* operations that a function of the library stands for, compiled */
   MUCH_CODE = 1024,        /* operations that are written out: the compiler's time */
   WALK_BYTES = 16384,      /* of a tile of columns in shared memory: there are two */
   WALK_WORDS = 150,        /* what rows may take, tiles of pairs included */
-  WALK_WORDS_ONE = 168,    /* the same with one row */
+  WALK_WORDS_TWO = 168,    /* the same with one row or two */
   WIDE_WORDS = 64,         /* a larger state of a row is shared by several threads */
   WALK_UNROLL = 32,        /* components of a loop that is unrolled to keep rows in registers */
   PAIR_WORDS = 64,         /* of one fold of the tile of pairs of a thread */
@@ -121,10 +121,10 @@ static rk_gpu_shape walk(const rk_pass *pass) {
   rk_gpu_shape shape = {.threads = WALK_THREADS, .column_block = WALK_TILE,
                         .column_stride = column_stride(pass), .component_groups = 1,
                         .components = pass->state.components};
-  int rows = pass->state.K > 1 ? 2 : 4;
-  while (rows > 1 && walk_words(pass, rows) > WALK_WORDS) rows /= 2;
+  int rows = 4;
+  while (rows > 1 && walk_words(pass, rows) > (rows > 2 ? WALK_WORDS : WALK_WORDS_TWO)) rows /= 2;
   shape.resident =
-      walk_words(pass, rows) <= WALK_WORDS_ONE && longest_loop(pass) <= WALK_UNROLL;
+      walk_words(pass, rows) <= WALK_WORDS_TWO && longest_loop(pass) <= WALK_UNROLL;
   int columns = WALK_COLUMNS;
   double code = code_of(pass);
   for (; columns > 1 && code * rows * columns > MUCH_CODE; columns /= 2) {}
@@ -133,7 +133,7 @@ static rk_gpu_shape walk(const rk_pass *pass) {
   if (!shape.resident) rows = 1;
   shape.tile = (rk_tile){.rows = rows, .columns = columns, .lanes = 1, .flush = 64,
                          .bytes = rk_real_size(&pass->options)};
-  if (shape.resident && !pass->reduction->reduction->start && shape.column_stride <= SHORT &&
+  if (shape.resident && pass->state.K == 1 && shape.column_stride <= SHORT &&
       code <= CHEAP && !pass->nest[RK_NEST_PAIR].panel)
     shape.tile.columns *= 2;
   shape.row_block = rows * shape.threads;

@@ -8,9 +8,9 @@
 
 enum {
   CHEAP = 4,   /* operations below which a vector's component is computed again where used */
-  DEEP = 1000  /* operations inside each other that are computed where used: the emitter recurs */
+  DEEP = 1000, /* operations inside each other that are computed where used: the emitter recurs */
+  LARGE = 256  /* nodes and roots of a nest beyond which the compiler gets its text in parts */
 };
-
 
 static int is_number(const rk_node *node) { return node->operation == &rk_operation_number; }
 
@@ -53,6 +53,7 @@ typedef struct {
   int *uses;              /* by node number: readers in this nest */
   int *depth;             /* by node number: operations inside each other, all inline */
   int *ready;             /* by node number: the step after which the value is there */
+  int *step;              /* by node number: the step that makes the value */
   int size;
   int failed;
 } nesting;
@@ -97,6 +98,12 @@ static void collect(nesting *n) {
   }
 }
 
+static int is_large(const nesting *n) {
+  int nodes = n->nest->roots;
+  for (int k = 0; k < n->size; k++) nodes += n->inside[k];
+  return nodes > LARGE;
+}
+
 static double own_cost(const rk_node *node) {
   if (!node->operation || node->operation->kind != RK_ELEMENTWISE) return 0;
   const char *code = node->operation->code;
@@ -118,9 +125,11 @@ int rk_is_library_call(const rk_node *node) {
 /* Slots are filled one by one: what several of them read is made once. The readers of a pair's
  * value are compared by loops instead, see share_vectors. */
 static int needs_panel(const nesting *n, const rk_node *node) {
+  int long_text = n->nest->is_large && n->nest->each[node->number] >= RK_PART / 2;
   int shared = n->nest->kind != RK_NEST_PAIR && n->uses[node->number] > 1 &&
                n->nest->each[node->number] >= CHEAP;
-  return node->dim > 1 && !rk_is_variable(node) && (shared || n->depth[node->number] >= DEEP);
+  return node->dim > 1 && !rk_is_variable(node) &&
+         (shared || long_text || n->depth[node->number] >= DEEP);
 }
 
 /* Operands of a repetition must be stored, or their components cannot be told apart by position. */
@@ -187,12 +196,12 @@ static int loop_dim(const nesting *n, const rk_node *node) {
  * are moved before they are read is another one, since they are found at other places. */
 enum { NO_LOOP = 0, SEVERAL = -1, RESULT_LOOP = 1 };
 
-static long loop_of(const nesting *n, const rk_node *node) {
-  return 2 + n->ready[node->number] * (RK_MAX_DIM + 1L) + loop_dim(n, node);
+static int64_t loop_of(const nesting *n, const rk_node *node) {
+  return 2 + n->ready[node->number] * (RK_MAX_DIM + INT64_C(1)) + loop_dim(n, node);
 }
 
-static long moved_loop(const nesting *n, const rk_node *node) {
-  return 2 + (n->size + node->number + 1) * (RK_MAX_DIM + 1L);
+static int64_t moved_loop(const nesting *n, const rk_node *node) {
+  return 2 + (n->size + node->number + 1) * (RK_MAX_DIM + INT64_C(1));
 }
 
 /* Interleaved operands, as real and imaginary parts, are loops of their own. */
@@ -201,7 +210,7 @@ static int interleaves(const rk_node *node) {
   return rk_moves(node) && rk_node_pieces(node, piece) > 1 && piece[0].step > 1;
 }
 
-static void read_in(long *loop, long where) {
+static void read_in(int64_t *loop, int64_t where) {
   *loop = *loop == NO_LOOP || *loop == where ? where : SEVERAL;
 }
 
@@ -219,7 +228,7 @@ static double distinct_cost(const nesting *n, const rk_node *node, int *seen, in
 /* Inside a loop a value is computed once however often it is read; what several loops read, and is
  * not cheap, becomes a panel; of moved components that is what they come from. 0 when there was
  * nothing more to do. */
-static int share_vectors(nesting *n, long *loop, int *seen) {
+static int share_vectors(nesting *n, int64_t *loop, int *seen) {
   int changed = 0;
   memset(loop, 0, (size_t)n->size * sizeof *loop);
   for (int r = 0; r < n->nest->roots; r++) loop[n->nest->root[r]->number] = RESULT_LOOP;
@@ -234,7 +243,7 @@ static int share_vectors(nesting *n, long *loop, int *seen) {
       changed = 1;
       in_place = 0;
     }
-    long where = !in_place ? loop_of(n, node)
+    int64_t where = !in_place ? loop_of(n, node)
                  : loop[k] != SEVERAL && rk_moves(node) ? moved_loop(n, node) : loop[k];
     int apart = where == moved_loop(n, node) && interleaves(node);
     for (int o = 0; o < node->operands; o++)
@@ -248,7 +257,7 @@ static int share_vectors(nesting *n, long *loop, int *seen) {
  * still read by several loops is computed in each. */
 static void share_all(nesting *n) {
   enum { ROUNDS = 8 };
-  long *loop = calloc((size_t)n->size + 1, sizeof *loop);
+  int64_t *loop = calloc((size_t)n->size + 1, sizeof *loop);
   int *seen = calloc((size_t)n->size + 1, sizeof *seen);
   n->failed |= !loop || !seen;
   for (int round = 0; round < ROUNDS && !n->failed; round++) {
@@ -268,35 +277,65 @@ static void share_all(nesting *n) {
 
 /* ---- steps ---- */
 
-static void add_step(nesting *n, int ready, int dim) {
+/* A node of a step and what puts it in order: scalars come after the loops, loops in the order of
+ * their first nodes. */
+typedef struct { const rk_node *node; int ready, dim, first; } entry;
+
+static int by_loop(const void *a, const void *b) {
+  const entry *x = a, *y = b;
+  if (x->ready != y->ready) return x->ready < y->ready ? -1 : 1;
+  if (x->dim != y->dim) return x->dim < y->dim ? -1 : 1;
+  return x->node->number < y->node->number ? -1 : 1;
+}
+
+static int by_order(const void *a, const void *b) {
+  const entry *x = a, *y = b;
+  if (x->ready != y->ready) return x->ready < y->ready ? -1 : 1;
+  if (!x->dim != !y->dim) return x->dim ? -1 : 1;
+  if (x->first != y->first) return x->first < y->first ? -1 : 1;
+  return x->node->number < y->node->number ? -1 : 1;
+}
+
+static int same_loop(const entry *a, const entry *b) {
+  return a->ready == b->ready && a->dim == b->dim;
+}
+
+/* Those of a large nest are cut. */
+static void add_step(nesting *n, const entry *list, int count) {
   rk_nest *nest = n->nest;
-  int first = nest->nodes;
-  for (int k = 0; k < n->size; k++) {
-    const rk_node *node = rk_graph_node(n->pass->graph, k);
-    if (is_step_node(n, k) && n->ready[k] == ready && loop_dim(n, node) == dim)
-      nest->node[nest->nodes++] = node;
+  double cost = 0;
+  for (int k = 0; k < count; k++) {
+    const rk_node *node = list[k].node;
+    if (!k || (nest->is_large && cost > RK_PART)) {
+      nest->step[nest->steps++] = (rk_step){list[k].dim, nest->nodes, 0};
+      cost = 0;
+    }
+    cost += nest->each[node->number] + 1;
+    n->step[node->number] = nest->steps - 1;
+    nest->step[nest->steps - 1].count++;
+    nest->node[nest->nodes++] = node;
   }
-  if (nest->nodes > first) nest->step[nest->steps++] = (rk_step){dim, first, nest->nodes - first};
 }
 
 /* Loops first (what is ready at a time are the folds that end there), then the scalars. */
 static void order_steps(nesting *n) {
-  int last = 0;
-  for (int k = 0; k < n->size; k++)
-    if (n->inside[k] && n->ready[k] > last) last = n->ready[k];
-  for (int ready = 0; ready <= last; ready++) {
-    for (int k = 0; k < n->size; k++) {
-      if (!is_step_node(n, k) || n->ready[k] != ready) continue;
-      int dim = loop_dim(n, rk_graph_node(n->pass->graph, k)), done = dim == 0;
-      for (int s = n->nest->steps - 1; s >= 0 && !done; s--) {
-        const rk_node *other = n->nest->node[n->nest->step[s].first];
-        if (n->ready[other->number] != ready) break;
-        done = n->nest->step[s].dim == dim;
-      }
-      if (!done) add_step(n, ready, dim);
-    }
-    add_step(n, ready, 0);
+  entry *list = calloc((size_t)n->size + 1, sizeof *list);
+  int count = 0, end;
+  n->failed |= !list;
+  for (int k = 0; k < n->size && list; k++) {
+    const rk_node *node = rk_graph_node(n->pass->graph, k);
+    if (is_step_node(n, k)) list[count++] = (entry){node, n->ready[k], loop_dim(n, node), 0};
   }
+  if (count) qsort(list, (size_t)count, sizeof *list, by_loop);
+  for (int k = 0; k < count; k++)
+    list[k].first = k && same_loop(&list[k], &list[k - 1]) ? list[k - 1].first
+                                                           : list[k].node->number;
+  if (count) qsort(list, (size_t)count, sizeof *list, by_order);
+  for (int k = 0; k < count; k = end) {
+    for (end = k + 1; end < count && same_loop(&list[k], &list[end]);) end++;
+    add_step(n, list + k, end - k);
+  }
+  free(list);
 }
 
 /* A scalar read by a later step outlives the step that makes it. */
@@ -306,7 +345,7 @@ static void keep_scalars(nesting *n) {
     const rk_node *node = rk_graph_node(n->pass->graph, k);
     for (int o = 0; o < node->operands; o++) {
       int other = node->operand[o]->number;
-      int same = n->nest->place[k] == RK_LOCAL && n->ready[k] == n->ready[other];
+      int same = n->nest->place[k] == RK_LOCAL && n->step[k] == n->step[other];
       if (n->inside[other] && n->nest->place[other] == RK_LOCAL && !same)
         n->nest->place[other] = RK_SCALAR;
     }
@@ -344,16 +383,17 @@ int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, i
   nesting n = {.pass = pass, .nest = nest, .size = (int)size,
                .inside = calloc(size, 1), .uses = calloc(size, sizeof *n.uses),
                .depth = calloc(size, sizeof *n.depth),
-               .ready = calloc(size, sizeof *n.ready)};
+               .ready = calloc(size, sizeof *n.ready), .step = calloc(size, sizeof *n.step)};
   n.failed = !nest->root || !nest->place || !nest->node || !nest->step || !nest->each ||
-             !nest->at || !n.inside || !n.uses || !n.depth || !n.ready;
+             !nest->at || !n.inside || !n.uses || !n.depth || !n.ready || !n.step;
   if (!n.failed) {
     if (roots) memcpy(nest->root, root, (size_t)roots * sizeof *root);
     collect(&n);
+    nest->is_large = is_large(&n);
     place_nodes(&n);
     share_all(&n);
-    keep_scalars(&n);
     order_steps(&n);
+    keep_scalars(&n);
     count_cost(&n);
     if (!rk_place_panels(nest, (int)size)) n.failed = 1;
   }
@@ -361,5 +401,6 @@ int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, i
   free(n.uses);
   free(n.depth);
   free(n.ready);
+  free(n.step);
   return !n.failed;
 }

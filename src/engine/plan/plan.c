@@ -52,10 +52,14 @@ rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_optio
                        rk_pass *pass, rk_error *error) {
   *pass = (rk_pass){.graph = graph, .source = reduction, .options = *options};
   pass->reduction = rk_rewrite(graph, reduction, options, error);
-  if (!pass->reduction) return error->status;
+  if (!pass->reduction ||
+      rk_take_factor(graph, &pass->reduction, &pass->factor, error)) return error->status;
   pass->state = rk_state_of(pass->reduction);
-  const rk_node *const *root = pass->reduction->operand;
-  if (rk_plan_nest(pass, RK_NEST_PAIR, root, pass->reduction->operands) &&
+  const rk_node *root[RK_MAX_OPERANDS + 1];
+  int roots = pass->reduction->operands;
+  memcpy(root, pass->reduction->operand, (size_t)roots * sizeof *root);
+  if (pass->factor) root[roots++] = pass->factor;
+  if (rk_plan_nest(pass, RK_NEST_PAIR, root, roots) &&
       plan_slots(pass, RK_NEST_ROW) && plan_slots(pass, RK_NEST_COLUMN) &&
       plan_slots(pass, RK_NEST_PARAMETER))
     return RK_OK;
@@ -84,14 +88,16 @@ double rk_pair_cost(const rk_pass *pass) {
          (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
 }
 
-/* Vector registers hold the tile of folds and short sums: 16 of 32, 8 of 16. Panels and very wide
- * results live in memory: one row of vectors at a time keeps them near. K smallest with many lanes
- * change more often than with few. Measured with bench/gauss.R and bench/reductions.R. */
+/* Vector registers hold the tile of folds and short sums: 16 of 32, 8 of 16. Panels, very wide
+ * results and what the functions of a large nest share live in memory: one row of vectors at a time
+ * keeps them near. K smallest with many lanes change more often than with few. Measured with
+ * bench/gauss.R and bench/reductions.R. */
 rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes) {
   rk_tile tile = {.axis = axis, .bytes = bytes, .lanes = bytes / rk_real_size(&pass->options),
                   .rows = bytes >= 64 ? 4 : 2, .columns = 4, .flush = 64};
   if (pass->state.K > 1) tile.rows = 2;
-  if (pass->nest[RK_NEST_PAIR].panel > 8 || pass->state.components * pass->state.K > 2048)
+  if (pass->nest[RK_NEST_PAIR].panel > 8 || pass->nest[RK_NEST_PAIR].is_large ||
+      pass->state.components * pass->state.K > 2048)
     tile.rows = 1;
   return tile;
 }

@@ -53,7 +53,13 @@ typedef struct {
   double cost;                 /* arithmetic operations of one execution */
   int *at;                     /* by node number: components of tile memory before the panel */
   int panel;                   /* components of tile memory */
+  int is_large;                /* its text is cut into functions: they share kept scalars too, which
+                                * lie behind the panels then */
+  int scalars;                 /* components of tile memory that these take */
 } rk_nest;
+
+/* Operations of a step of a large nest, and of a function that its steps are written into. */
+enum { RK_PART = 256 };
 
 typedef enum { RK_LANES_KEPT, RK_LANES_REDUCED } rk_lane_axis;
 
@@ -61,6 +67,8 @@ typedef struct {
   rk_graph *graph;
   const rk_node *reduction;    /* rewritten for the machine: of values scaled, shifted, in base 2 */
   const rk_node *source;       /* as the user wrote it */
+  const rk_node *factor;       /* of a sum, of a parameter's or a row's level: what leaves the
+                                * kernel is multiplied by it; NULL: none */
   rk_options options;
   rk_state_shape state;
   rk_nest nest[RK_NESTS];
@@ -111,7 +119,7 @@ typedef struct {
 rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
                        rk_pass *pass, rk_error *error);
 void rk_pass_free(rk_pass *pass);
-int rk_place_panels(rk_nest *nest, int size); /* panels.c: fills `at` and `panel` */
+int rk_place_panels(rk_nest *nest, int size); /* panels.c: fills `at`, `panel` and `scalars` */
 
 /* Is graph variable `variable` data of the rows (columns) of this pass? Parameters are of neither
  * side, also where the index of a side is RK_KIND_PARAMETER. */
@@ -156,6 +164,11 @@ const rk_node *rk_columns_of(const rk_node *node, int *first);
  * `most`. Their number, which may exceed `most`; -1: out of memory. */
 int rk_needed_reductions(const rk_graph *graph, const rk_node *const *root, int roots,
                          const rk_node **found, int most);
+
+/* factor.c: takes what all terms of a plain sum have in common out of it; *factor: NULL if there
+ * is nothing. */
+rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, const rk_node **factor,
+                         rk_error *error);
 
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
 const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,

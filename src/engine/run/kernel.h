@@ -7,15 +7,15 @@
 
 /* Packing: n rows of the inputs (columns x[q] with stride ld[q], whole vectors of doubles) to the
  * record of a level. `params` are the parameter slots in double. */
-typedef void (*rk_pack_function)(const double *const *x, const long *ld, const double *params,
-                                 void *out, long n, char *work);
+typedef void (*rk_pack_function)(const double *const *x, const long long *ld,
+                                 const double *params, void *out, long long n, char *work);
 
 /* A rectangle: `blocks` blocks of rows times n columns, the first of which has the position
  * `first`. The state of row r of the rectangle (lane r for lanes along the columns) goes to
  * values[c * ld + r] and positions[c * ld + r]. */
 typedef void (*rk_pair_function)(const void *rows, const void *columns, const void *params,
-                                 long blocks, long n, long long first, double *values,
-                                 long long *positions, long ld, char *work);
+                                 long long blocks, long long n, long long first,
+                                 double *values, long long *positions, long long ld, char *work);
 
 typedef struct {
   rk_tile tile;

@@ -1,6 +1,7 @@
 /* Packing runs the emitted functions rk_parameters, rk_rows and rk_columns over blocks of rows. */
 #include "run/pack.h"
 #include "error.h"
+#include "os.h"
 #include "run/gpu.h"
 #include "run/parallel.h"
 
@@ -10,17 +11,6 @@
 #include <string.h>
 
 enum { DOUBLE_LANES = 8, RECORDS = 64 };
-
-void *rk_aligned(size_t bytes) {
-  void *pointer;
-  bytes = (bytes + 127) / 64 * 64;
-#ifdef _WIN32
-  pointer = _aligned_malloc(bytes, 64);
-#else
-  if (posix_memalign(&pointer, 64, bytes)) pointer = NULL;
-#endif
-  return pointer;
-}
 
 int rk_block_rows(const rk_tile *tile) {
   return tile->axis == RK_LANES_KEPT ? tile->rows * tile->lanes : tile->rows;
@@ -176,15 +166,15 @@ static double *copy_rows(const rk_array *x, int64_t first, int chunk, double *to
   return to + x->dim * chunk;
 }
 
-static void pack_chunk(const side *s, int64_t first, const double **x, long *ld, double *copies,
-                       char *work) {
+static void pack_chunk(const side *s, int64_t first, const double **x, long long *ld,
+                       double *copies, char *work) {
   int whole = first + s->chunk <= s->rows;
   for (int q = 0; q < s->stage->pass.variables; q++) {
     const rk_array *value = &s->value[s->stage->pass.variable[q]];
     if (variable_of(s->stage, q)->kind != s->kind) continue;
     int direct = whole && value->row_stride == 1;
     x[q] = direct ? value->data + first : copies;
-    ld[q] = direct ? (long)value->component_stride : s->chunk;
+    ld[q] = direct ? value->component_stride : s->chunk;
     if (!direct) copies = copy_rows(value, first, s->chunk, copies);
   }
   s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk, work);
@@ -200,9 +190,9 @@ static void pack_task(void *data, int64_t task, int thread) {
   side *s = data;
   int variables = s->stage->pass.variables + 1;
   const double **x = calloc((size_t)variables, sizeof *x);
-  long *ld = calloc((size_t)variables, sizeof *ld);
-  double *copies = rk_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *copies);
-  char *work = rk_aligned(s->work);
+  long long *ld = calloc((size_t)variables, sizeof *ld);
+  double *copies = rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *copies);
+  char *work = rk_os_aligned(s->work);
   (void)thread;
   if (x && ld && copies && work) {
     int64_t per = chunks_per_task(s) * s->chunk, end = (task + 1) * per;
@@ -213,8 +203,8 @@ static void pack_task(void *data, int64_t task, int thread) {
   }
   free(x);
   free(ld);
-  free(copies);
-  free(work);
+  rk_os_aligned_free(copies);
+  rk_os_aligned_free(work);
 }
 
 /* Records of very many components are packed a few rows at a time, to keep the copies small. */
@@ -228,7 +218,7 @@ static rk_status pack_side(side *s, int threads, void **out, rk_poll poll, void 
                            rk_error *error) {
   int64_t chunks = (s->rows + s->chunk - 1) / s->chunk;
   double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
-  *out = s->out = bytes < 0x1p62 ? rk_aligned((size_t)bytes + 64) : NULL;
+  *out = s->out = bytes < 0x1p62 ? rk_os_aligned((size_t)bytes + 64) : NULL;
   if (!s->out)
     return rk_fail(error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data", bytes);
   if (!s->record) return RK_OK;
@@ -253,11 +243,11 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
   const rk_pass *pass = &stage->pass;
   size_t size = (size_t)pass->slots[RK_NEST_PARAMETER].size;
   size_t copies = copied_size(stage, RK_KIND_PARAMETER, DOUBLE_LANES);
-  *exact = rk_aligned((size + copies) * sizeof **exact);
-  *packed = rk_aligned(size * sizeof(double));
-  char *work = rk_aligned(module->work);
+  *exact = rk_os_aligned((size + copies) * sizeof **exact);
+  *packed = rk_os_aligned(size * sizeof(double));
+  char *work = rk_os_aligned(module->work);
   const double **x = calloc((size_t)pass->variables + 1, sizeof *x);
-  long *ld = calloc((size_t)pass->variables + 1, sizeof *ld);
+  long long *ld = calloc((size_t)pass->variables + 1, sizeof *ld);
   if (*exact && *packed && work && x && ld && size) {
     double *copy = *exact + size;
     for (int q = 0; q < pass->variables; q++) {
@@ -273,7 +263,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
     }
   }
   int failed = !*exact || !*packed || !work || !x || !ld;
-  free(work);
+  rk_os_aligned_free(work);
   free(x);
   free(ld);
   return failed ? rk_fail_memory(error, size * 16 + module->work) : RK_OK;
@@ -303,14 +293,14 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
   if (!status) status = pack_side(&rows, threads, &packed->rows, poll, poll_data, error);
   if (!status) status = pack_side(&columns, threads, &packed->columns, poll, poll_data, error);
   packed->row_blocks = (kept_rows + rk_block_rows(tile) - 1) / rk_block_rows(tile);
-  free(exact);
+  rk_os_aligned_free(exact);
   if (status) rk_packed_free(packed);
   return status;
 }
 
 void rk_packed_free(rk_packed *packed) {
-  free(packed->rows);
-  free(packed->columns);
-  free(packed->parameters);
+  rk_os_aligned_free(packed->rows);
+  rk_os_aligned_free(packed->columns);
+  rk_os_aligned_free(packed->parameters);
   *packed = (rk_packed){0};
 }

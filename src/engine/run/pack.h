@@ -26,6 +26,4 @@ rk_status rk_range(const rk_array *x, double *low, double *high, rk_poll poll, v
 rk_status rk_centre(const rk_array *x, const rk_array *y, double *centre, rk_poll poll,
                     void *poll_data, rk_error *error);
 
-void *rk_aligned(size_t bytes);             /* to 64; freed by free() */
-
 #endif

@@ -55,6 +55,9 @@ static void cut(job *j) {
   int64_t unit = rk_block_columns(tile) > 1 ? rk_block_columns(tile) : 64;
   double columns = floor(chunk_seconds / seconds);
   j->chunk = columns > (double)max_chunk ? max_chunk : columns < 1 ? 1 : (int64_t)columns;
+  /* a list of K values that begins anew takes in many that do not stay */
+  int64_t list = 1024 * (int64_t)j->stage->pass.state.K;
+  if (j->chunk < list) j->chunk = list;
   j->chunk = round_up(j->chunk, unit);
   double block_seconds = seconds * (double)(j->reduced_rows + 1);
   double group = ceil(task_seconds / block_seconds);
@@ -64,6 +67,7 @@ static void cut(job *j) {
   if (2 * j->groups <= WANTED_TASKS &&
       block_seconds * (double)j->packed->row_blocks > serial_seconds) {
     int64_t parts = WANTED_TASKS / j->groups, least = 16 * unit;
+    if (least < list) least = round_up(list, unit);
     j->part = round_up(ceil_div(j->reduced_rows, parts), unit);
     if (j->part < least) j->part = least;
   }
@@ -72,6 +76,7 @@ static void cut(job *j) {
   j->ld = (ptrdiff_t)(j->group * rk_block_rows(tile));
   /* several blocks at once share the chunk's time */
   j->chunk = round_up(ceil_div(j->chunk, j->group), unit);
+  if (j->chunk < list) j->chunk = round_up(list, unit);
   if (j->chunk > round_up(j->part, unit)) j->chunk = round_up(j->part, unit);
 }
 
@@ -91,20 +96,20 @@ static int make_buffers(const job *j, buffers *b) {
   size_t ld = (size_t)j->ld, wide = ld * (size_t)lanes_per_row(j);
   size_t values = (size_t)j->stage->pass.state.values;
   size_t positions = (size_t)j->stage->pass.state.positions;
-  b->values = rk_aligned(values * ld * sizeof(double));
-  b->positions = rk_aligned(positions * ld * sizeof(int64_t));
-  b->partial = rk_aligned(values * wide * sizeof(double));
-  b->partial_positions = rk_aligned(positions * wide * sizeof(int64_t));
-  b->work = rk_aligned(j->module->work);
+  b->values = rk_os_aligned(values * ld * sizeof(double));
+  b->positions = rk_os_aligned(positions * ld * sizeof(int64_t));
+  b->partial = rk_os_aligned(values * wide * sizeof(double));
+  b->partial_positions = rk_os_aligned(positions * wide * sizeof(int64_t));
+  b->work = rk_os_aligned(j->module->work);
   return b->values && b->positions && b->partial && b->partial_positions && b->work;
 }
 
 static void free_buffers(buffers *b) {
-  free(b->values);
-  free(b->positions);
-  free(b->partial);
-  free(b->partial_positions);
-  free(b->work);
+  rk_os_aligned_free(b->values);
+  rk_os_aligned_free(b->positions);
+  rk_os_aligned_free(b->partial);
+  rk_os_aligned_free(b->partial_positions);
+  rk_os_aligned_free(b->work);
 }
 
 static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blocks, int64_t from,
@@ -115,8 +120,8 @@ static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blo
   const char *rows = (const char *)j->packed->rows + (size_t)block * row_size * unit;
   const char *columns = (const char *)j->packed->columns +
                         (size_t)from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
-  j->module->pair(rows, columns, j->packed->parameters, (long)blocks, (long)n, from, values,
-                  (long long *)positions, (long)(j->ld * lanes_per_row(j)), b->work);
+  j->module->pair(rows, columns, j->packed->parameters, blocks, n, from, values,
+                  (long long *)positions, j->ld * lanes_per_row(j), b->work);
 }
 
 /* Lane l of row r of the partial states, into state r. */
@@ -198,8 +203,8 @@ static rk_status run_tasks(job *j, int threads, rk_poll poll, void *poll_data, r
   const rk_state_shape *shape = &j->stage->pass.state;
   int64_t tasks = j->groups * j->parts;
   if (j->parts > 1) {
-    j->values = rk_aligned((size_t)tasks * state_size(j, shape->values) * sizeof(double));
-    j->positions = rk_aligned((size_t)tasks * state_size(j, shape->positions) * sizeof(int64_t));
+    j->values = rk_os_aligned((size_t)tasks * state_size(j, shape->values) * sizeof(double));
+    j->positions = rk_os_aligned((size_t)tasks * state_size(j, shape->positions) * sizeof(int64_t));
     if (!j->values || !j->positions)
       return rk_fail_memory(error, (size_t)tasks * state_size(j, shape->values) * sizeof(double));
   }
@@ -239,8 +244,8 @@ rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows
   if (status) return status;
   cut(&j);
   status = run_tasks(&j, threads, poll, poll_data, error);
-  free(j.values);
-  free(j.positions);
+  rk_os_aligned_free(j.values);
+  rk_os_aligned_free(j.positions);
   rk_packed_free(&packed);
   return status;
 }

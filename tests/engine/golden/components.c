@@ -9,35 +9,35 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
   }
 }
 
-void rk_rows(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_rows(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 6; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
         rk_each (l, RK_LANES) out[k * 32 + r + l] = (double)rk_lane(t1, l);
       }
     }
   }
 }
 
-void rk_columns(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_columns(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 6; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[1] + (long)(k) * ld[1] + r);
+        const vec t1 = rk_load(x[1] + (long long)(k) * ld[1] + r);
         rk_each (l, RK_LANES) out[(r + l) * 6 + k] = (double)rk_lane(t1, l);
       }
     }
@@ -113,9 +113,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t12 = -t11;
       g[v][u] = t12;
     }
-    rk_each (u, 4) {
-      rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
-    }
+    rk_each (u, 4) rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
   }
   for (int k = 0; k < 6; k++) {
     vec g[4][4];
@@ -124,25 +122,23 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t14 = -t13;
       g[v][u] = t14;
     }
-    rk_each (u, 4) {
-      rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
-    }
+    rk_each (u, 4) rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
   }
 }
-void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
-  for (long b = 0; b < blocks; b++) {
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
+  for (long long b = 0; b < blocks; b++) {
     const real *const x = rows + b * 192;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
-    for (long j = 0; j < n;) {
-      const long end = n - j > 64L ? j + 64L : n;
+    for (long long j = 0; j < n;) {
+      const long long end = n - j > 64LL ? j + 64LL : n;
       for (; j + 4 <= end; j += 4)
         rk_tile(4, x, columns + j * 6, params, (rk_int)j, z, panel);
       for (; j < end; j++) rk_tile(1, x, columns + j * 6, params, (rk_int)j, z, panel);
     }
     for (int u = 0; u < 4; u++) for (int l = 0; l < 8; l++) {
-      const long row = (b * 4 + u) * 8 + l;
+      const long long row = (b * 4 + u) * 8 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

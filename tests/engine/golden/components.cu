@@ -75,6 +75,7 @@ extern "C" __global__ void rk_finish(const double *values, const long long *posi
 }
 #define rk_column(j, v) ((j) + (v))
 #define RK_RANKS RK_UNROLLED
+#define RK_STOP(done) /* in registers: no branches */
 enum { K = 1 };
 typedef struct {
   vec v[12][1][K];
@@ -142,9 +143,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][1], const real *restrict
       const vec t12 = -t11;
       g[v][u] = t12;
     }
-    rk_each (u, 1) {
-      rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
-    }
+    rk_each (u, 1) rk_each (v, nv) rk_enter(z->v[k][u], g[v][u]);
   }
   rk_each (k, 6) {
     vec g[1][1];
@@ -153,9 +152,7 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[6][1], const real *restrict
       const vec t14 = -t13;
       g[v][u] = t14;
     }
-    rk_each (u, 1) {
-      rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
-    }
+    rk_each (u, 1) rk_each (v, nv) rk_enter(z->v[(k + 6)][u], g[v][u]);
   }
 }
 extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
@@ -190,3 +187,4 @@ extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restric
 }
 #undef rk_column
 #undef RK_RANKS
+#undef RK_STOP

@@ -9,21 +9,21 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
   }
 }
 
-void rk_rows(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_rows(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
         const vec t2 = rk_num(1.2011224087864498) * t1;
         rk_each (l, RK_LANES) out[(r + l) * 3 + k] = (double)rk_lane(t2, l);
       }
@@ -31,21 +31,21 @@ void rk_rows(const double *const *x, const long *ld, const double *params, doubl
   }
 }
 
-void rk_columns(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_columns(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[1] + (long)(0) * ld[1] + r);
+        const vec t1 = rk_load(x[1] + (long long)(0) * ld[1] + r);
         rk_each (l, RK_LANES) out[0 * 32 + r + l] = (double)rk_lane(t1, l);
       }
     }
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t2 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t2 = rk_load(x[2] + (long long)(k) * ld[2] + r);
         const vec t3 = rk_num(1.2011224087864498) * t2;
         rk_each (l, RK_LANES) out[(k + 1) * 32 + r + l] = (double)rk_lane(t3, l);
       }
@@ -114,18 +114,18 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[0][u] += t[u];
   }
 }
-void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
-  for (long b = 0; b < blocks; b++) {
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
+  for (long long b = 0; b < blocks; b++) {
     const real *const x = rows + b * 12;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
     const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));
-    for (long j = 0; j < n;) {
-      const long end = n - j > 512L ? j + 512L : n;
+    for (long long j = 0; j < n;) {
+      const long long end = n - j > 512LL ? j + 512LL : n;
       for (; j + 32 <= end; j += 32)
         rk_tile(4, x, columns + j * 4, params, (rk_int)j, z, panel, 0, all);
-      for (const long from = j; j < end; j += 8) {
+      for (const long long from = j; j < end; j += 8) {
         const mask valid = rk_ilt(rk_lane_index(), rk_ibroadcast((rk_int)(end - j)));
         rk_tile(1, x, columns + from * 4 + (j - from), params, (rk_int)j, z, panel, 1, valid);
       }
@@ -133,7 +133,7 @@ void rk_pair(const real *restrict rows, const real *restrict columns, const real
       rk_flush(z);
     }
     for (int u = 0; u < 4; u++) for (int l = 0; l < 8; l++) {
-      const long row = (b * 4 + u) * 8 + l;
+      const long long row = (b * 4 + u) * 8 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

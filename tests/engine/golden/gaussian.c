@@ -9,14 +9,14 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     vec n21[1][1]; /* Minus */
     {
       enum { u = 0, v = 0 };
-      const vec t1 = rk_load(x[4] + (long)(0) * ld[4] + r);
+      const vec t1 = rk_load(x[4] + (long long)(0) * ld[4] + r);
       const vec t2 = rk_num(1.4426950408889634) * t1;
       const vec t3 = -t2;
       n21[v][u] = t3;
@@ -30,21 +30,21 @@ void rk_parameters(const double *const *x, const long *ld, const double *params,
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t4 = rk_load(x[3] + (long)(k) * ld[3] + r);
+        const vec t4 = rk_load(x[3] + (long long)(k) * ld[3] + r);
         out[(k + 1)] = rk_lane(t4, 0);
       }
     }
   }
 }
 
-void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_rows(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
         const vec t2 = rk_broadcast(params[(k + 1)]);
         const vec t3 = t1 - t2;
         rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t3, l);
@@ -53,21 +53,21 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
   }
 }
 
-void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_columns(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[1] + (long)(0) * ld[1] + r);
+        const vec t1 = rk_load(x[1] + (long long)(0) * ld[1] + r);
         rk_each (l, RK_LANES) out[(r + l) * 4 + 0] = (float)rk_lane(t1, l);
       }
     }
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t2 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t2 = rk_load(x[2] + (long long)(k) * ld[2] + r);
         const vec t3 = rk_broadcast(params[(k + 1)]);
         const vec t4 = t2 - t3;
         rk_each (l, RK_LANES) out[(r + l) * 4 + (k + 1)] = (float)rk_lane(t4, l);
@@ -138,21 +138,21 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[0][u] += t[u];
   }
 }
-void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
-  for (long b = 0; b < blocks; b++) {
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
+  for (long long b = 0; b < blocks; b++) {
     const real *const x = rows + b * 192;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
-    for (long j = 0; j < n;) {
-      const long end = n - j > 64L ? j + 64L : n;
+    for (long long j = 0; j < n;) {
+      const long long end = n - j > 64LL ? j + 64LL : n;
       for (; j + 4 <= end; j += 4)
         rk_tile(4, x, columns + j * 4, params, (rk_int)j, z, panel);
       for (; j < end; j++) rk_tile(1, x, columns + j * 4, params, (rk_int)j, z, panel);
       rk_flush(z);
     }
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
-      const long row = (b * 4 + u) * 16 + l;
+      const long long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

@@ -97,6 +97,7 @@ extern "C" __global__ void rk_finish(const double *values, const long long *posi
 #define RK_TYPE 32
 #define rk_column(j, v) ((j) + (v))
 #define RK_RANKS RK_UNROLLED
+#define RK_STOP(done) /* in registers: no branches */
 typedef rk_sum_wide rk_sum;
 typedef struct {
   vec s[3][2];
@@ -192,3 +193,4 @@ extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restric
 }
 #undef rk_column
 #undef RK_RANKS
+#undef RK_STOP

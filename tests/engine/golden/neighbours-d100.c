@@ -9,28 +9,28 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 100; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t1 = rk_load(x[2] + (long long)(k) * ld[2] + r);
         out[k] = rk_lane(t1, 0);
       }
     }
   }
 }
 
-void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_rows(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 100; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         rk_each (l, RK_LANES) out[k * 32 + r + l] = (float)rk_lane(t3, l);
@@ -39,14 +39,14 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
   }
 }
 
-void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_columns(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 100; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[1] + (long)(k) * ld[1] + r);
+        const vec t1 = rk_load(x[1] + (long long)(k) * ld[1] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         rk_each (l, RK_LANES) out[(r + l) * 100 + k] = (float)rk_lane(t3, l);
@@ -73,7 +73,7 @@ RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
     v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
     p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
     in = up;
-    if (!rk_any(in)) return;
+    RK_STOP(!rk_any(in))
   }
   v[0] = rk_select(in, g, v[0]);
   p[0] = rk_iselect(in, j, p[0]);
@@ -118,28 +118,33 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (v, nv) rk_each (u, 2) {
       g[v][u] = n11[v][u];
     }
+    vec least[2];
+    int changes = 0;
     rk_each (u, 2) {
-      vec least = rk_num(RK_INF);
-      rk_each (v, nv) least = rk_min(g[v][u], least);
-      if (rk_changes(z->v[0][u], least)) rk_each (v, nv)
+      least[u] = rk_num(RK_INF);
+      rk_each (v, nv) least[u] = rk_min(g[v][u], least[u]);
+      changes |= rk_changes(z->v[0][u], least[u]);
+    }
+    if (changes) rk_each (u, 2) if (rk_changes(z->v[0][u], least[u])) {
+      rk_each (v, nv)
         if (rk_changes(z->v[0][u], g[v][u])) rk_enter(z->v[0][u], z->p[0][u], g[v][u], rk_column(j, v));
     }
   }
 }
-void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
-  for (long b = 0; b < blocks; b++) {
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
+  for (long long b = 0; b < blocks; b++) {
     const real *const x = rows + b * 3200;
     rk_state local, *const z = &local;
     char *const panel = work;
     rk_start(z);
-    for (long j = 0; j < n;) {
-      const long end = n - j > 64L ? j + 64L : n;
+    for (long long j = 0; j < n;) {
+      const long long end = n - j > 64LL ? j + 64LL : n;
       for (; j + 4 <= end; j += 4)
         rk_tile(4, x, columns + j * 100, params, (rk_int)j, z, panel);
       for (; j < end; j++) rk_tile(1, x, columns + j * 100, params, (rk_int)j, z, panel);
     }
     for (int u = 0; u < 2; u++) for (int l = 0; l < 16; l++) {
-      const long row = (b * 2 + u) * 16 + l;
+      const long long row = (b * 2 + u) * 16 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

@@ -54,7 +54,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
     }
   }
 }
-static __device__ void rk_merge_state(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q, ptrdiff_t lw, int K) { for (int r = 0; r < K; r++) { double g = w[r * lw]; int64_t j = q[r * lw]; if (j == 0x7fffffffffffffffLL || g > v[(K - 1) * ld]) break; for (int k = r; k < K && j != 0x7fffffffffffffffLL; k++) { double value = v[k * ld]; int64_t position = p[k * ld]; if (g < value || (g == value && j < position)) { v[k * ld] = g; p[k * ld] = j; g = value; j = position; } } } }
+static __device__ void rk_merge_state(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q, ptrdiff_t lw, int K) { int a = K; int b = K; while (a + b > K) { double x = v[(a - 1) * ld]; double y = w[(b - 1) * lw]; if (y > x || (y == x && q[(b - 1) * lw] >= p[(a - 1) * ld])) b--; else a--; } for (int r = K - 1; b > 0; r--) { double y = w[(b - 1) * lw]; if (a > 0 && (v[(a - 1) * ld] > y || (v[(a - 1) * ld] == y && p[(a - 1) * ld] > q[(b - 1) * lw]))) { a--; v[r * ld] = v[a * ld]; p[r * ld] = p[a * ld]; } else { b--; v[r * ld] = y; p[r * ld] = q[b * lw]; } } }
 extern "C" __global__ void rk_merge(double *values, long long *positions, long long ld, const double *from_values, const long long *from_positions, long long from_ld, int m, int parts, int fresh) {
   const int row = blockIdx.x * 128 + threadIdx.x;
   if (row >= m) return;
@@ -96,6 +96,7 @@ extern "C" __global__ void rk_finish(const double *values, const long long *posi
 #define RK_TYPE 32
 #define rk_column(j, v) ((j) + (v))
 #define RK_RANKS RK_UNROLLED
+#define RK_STOP(done) /* in registers: no branches */
 RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const real *restrict params, char *stage, real (*shared)[64][128]) {
   enum { nv = 8 };
   char *const panel = 0;
@@ -106,20 +107,25 @@ RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const r
   rk_each (v, nv) rk_each (u, 8) {
     n11[v][u] = rk_num(0);
   }
+  {
   __syncthreads(); /* nobody reads what was staged before */
-  rk_copy(stage + (0) * 6144 + 0, x + (0 + 0) * 128, (100 - (0) < 8 ? 100 - (0) : 8) * 512);
-  rk_copy(stage + (0) * 6144 + 4096, y + (0 + 0) * 64, (100 - (0) < 8 ? 100 - (0) : 8) * 256);
-  for (int c = 0, now = 0; c < 100; c += 8, now ^= 1) {
+  int c = 0, now = 0;
+  rk_copy_all<128, 4096>(stage + (0) * 6144 + 0, x + (0 + 0) * 128);
+  rk_copy_all<128, 2048>(stage + (0) * 6144 + 4096, y + (0 + 0) * 64);
+  for (; c < 96; c += 8, now ^= 1) {
     rk_copy_wait_all();
     __syncthreads();
-    if (c + 8 < 100) {
-      rk_copy(stage + (now ^ 1) * 6144 + 0, x + (0 + c + 8) * 128, (100 - (c + 8) < 8 ? 100 - (c + 8) : 8) * 512);
-      rk_copy(stage + (now ^ 1) * 6144 + 4096, y + (0 + c + 8) * 64, (100 - (c + 8) < 8 ? 100 - (c + 8) : 8) * 256);
+    if (c + 8 < 96) {
+      rk_copy_all<128, 4096>(stage + (now ^ 1) * 6144 + 0, x + (0 + c + 8) * 128);
+      rk_copy_all<128, 2048>(stage + (now ^ 1) * 6144 + 4096, y + (0 + c + 8) * 64);
+    }
+    else {
+      rk_copy_all<128, 2048>(stage + (now ^ 1) * 6144 + 0, x + (0 + c + 8) * 128);
+      rk_copy_all<128, 1024>(stage + (now ^ 1) * 6144 + 4096, y + (0 + c + 8) * 64);
     }
     const real *const s0 = (const real *)(stage + now * 6144 + 0);
     const real *const s1 = (const real *)(stage + now * 6144 + 4096);
-    const int stop = 100 - c < 8 ? 100 : c + 8;
-    for (int k = c; k < stop; k++) {
+    _Pragma("unroll 1") for (int k = c; k < c + 8; k++) {
       rk_each (v, nv) rk_each (u, 8) {
         const vec t1 = (s0[(k - c) * 128 + rk_row(u)]);
         const vec t2 = (s1[(k - c) * 64 + rk_own(v)]);
@@ -128,6 +134,20 @@ RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const r
         n11[v][u] = n11[v][u] + t4;
       }
     }
+  }
+  rk_copy_wait_all();
+  __syncthreads();
+  const real *const s0 = (const real *)(stage + now * 6144 + 0);
+  const real *const s1 = (const real *)(stage + now * 6144 + 4096);
+  _Pragma("unroll 1") for (int k = c; k < c + 4; k++) {
+      rk_each (v, nv) rk_each (u, 8) {
+        const vec t1 = (s0[(k - c) * 128 + rk_row(u)]);
+        const vec t2 = (s1[(k - c) * 64 + rk_own(v)]);
+        const vec t3 = t1 - t2;
+        const vec t4 = t3 * t3;
+        n11[v][u] = n11[v][u] + t4;
+      }
+  }
   }
   rk_each (v, nv) rk_each (u, 8) {
     shared[0][rk_own(v)][rk_row(u)] = n11[v][u];
@@ -150,7 +170,7 @@ RK_INLINE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
     v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
     p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
     in = up;
-    if (!rk_any(in)) return;
+    RK_STOP(!rk_any(in))
   }
   v[0] = rk_select(in, g, v[0]);
   p[0] = rk_iselect(in, j, p[0]);
@@ -185,15 +205,25 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const rk_quad<real>
     rk_each (v, nv) rk_each (u, 1) {
       g[v][u] = n11[v][u];
     }
+    vec least[1];
+    int changes = 0;
     rk_each (u, 1) {
-      vec least = rk_num(RK_INF);
-      rk_each (v, nv) least = rk_min(g[v][u], least);
-      if (rk_changes(z->v[0][u], least)) rk_each (v, nv)
-        if (rk_changes(z->v[0][u], g[v][u])) rk_enter(z->v[0][u], z->p[0][u], g[v][u], rk_column(j, v));
+      least[u] = rk_num(RK_INF);
+      rk_each (v, nv) least[u] = rk_min(g[v][u], least[u]);
+      changes |= rk_changes(z->v[0][u], least[u]);
+    }
+    if (changes) rk_each (u, 1) if (rk_changes(z->v[0][u], least[u])) {
+      unsigned left = 0;
+      rk_each (v, nv) left |= (unsigned)rk_changes(z->v[0][u], g[v][u]) << v;
+      _Pragma("unroll 1") for (int v = 0; left; v++, left >>= 1) if (left & 1) {
+        vec value = g[0][u];
+        rk_each (q, nv) value = q == v ? g[q][u] : value;
+        rk_enter(z->v[0][u], z->p[0][u], value, rk_column(j, v));
+      }
     }
   }
 }
-extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
+extern "C" __global__ void __launch_bounds__(128, 3) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, int m, int n, int part, long long first, double *restrict values, long long *restrict positions, long long ld) {
   const int start = blockIdx.y * part, end = n - start < part ? n : start + part;
   const int row0 = threadIdx.x % 128 * 1;
   const real *const x = rows + (long long)blockIdx.x * 12800;
@@ -222,3 +252,4 @@ extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restric
 }
 #undef rk_column
 #undef RK_RANKS
+#undef RK_STOP

@@ -9,28 +9,28 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long *ld, const double *params, double *out, long n, char *work) {
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[3] + (long)(k) * ld[3] + r);
+        const vec t1 = rk_load(x[3] + (long long)(k) * ld[3] + r);
         out[k] = rk_lane(t1, 0);
       }
     }
   }
 }
 
-void rk_rows(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_rows(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[0] + (long)(k) * ld[0] + r);
+        const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         const vec t4 = rk_num(1.4426950408889634) * t3;
@@ -40,14 +40,14 @@ void rk_rows(const double *const *x, const long *ld, const double *params, float
   }
 }
 
-void rk_columns(const double *const *x, const long *ld, const double *params, float *out, long n, char *work) {
+void rk_columns(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
-  for (long r = 0; r < n; r += RK_LANES) {
+  for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 5; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[2] + (long)(k) * ld[2] + r);
+        const vec t1 = rk_load(x[2] + (long long)(k) * ld[2] + r);
         const vec t2 = rk_broadcast(params[k]);
         const vec t3 = t1 - t2;
         const vec t4 = rk_num(1.4426950408889634) * t3;
@@ -57,7 +57,7 @@ void rk_columns(const double *const *x, const long *ld, const double *params, fl
     for (int k = 0; k < 40; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t5 = rk_load(x[1] + (long)(k) * ld[1] + r);
+        const vec t5 = rk_load(x[1] + (long long)(k) * ld[1] + r);
         rk_each (l, RK_LANES) out[(r + l) * 45 + (k + 5)] = (float)rk_lane(t5, l);
       }
     }
@@ -131,13 +131,17 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   rk_each (v, nv) rk_each (u, 4) {
     w[v][u] = n29[v][u];
   }
+  vec top[4];
+  int small = 0;
   rk_each (u, 4) {
-    vec top = z->m[u];
-    rk_each (v, nv) top = rk_max(w[v][u], top);
-    top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
-    if (rk_any(rk_gt(top, z->m[u]))) rk_raise(z, u, top);
-    rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
+    top[u] = z->m[u];
+    rk_each (v, nv) top[u] = rk_max(w[v][u], top[u]);
+    top[u] = rk_min(top[u], rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */
+    small |= rk_any(rk_gt(top[u], z->m[u]));
   }
+  if (small) rk_each (u, 4)
+    if (rk_any(rk_gt(top[u], z->m[u]))) rk_raise(z, u, top[u]);
+  rk_each (u, 4) rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
@@ -154,21 +158,21 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[(k + 1)][u] += t[u];
   }
 }
-void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long blocks, long n, long long first, double *restrict values, long long *restrict positions, long ld, char *restrict work) {
-  for (long b = 0; b < blocks; b++) {
+void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
+  for (long long b = 0; b < blocks; b++) {
     const real *const x = rows + b * 320;
     rk_state *const z = (rk_state *)work;
     char *const panel = work + (sizeof(rk_state) + 63) / 64 * 64;
     rk_start(z);
-    for (long j = 0; j < n;) {
-      const long end = n - j > 64L ? j + 64L : n;
+    for (long long j = 0; j < n;) {
+      const long long end = n - j > 64LL ? j + 64LL : n;
       for (; j + 4 <= end; j += 4)
         rk_tile(4, x, columns + j * 45, params, (rk_int)j, z, panel);
       for (; j < end; j++) rk_tile(1, x, columns + j * 45, params, (rk_int)j, z, panel);
       rk_flush(z);
     }
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
-      const long row = (b * 4 + u) * 16 + l;
+      const long long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, first, values + row, positions + row, ld);
     }
   }

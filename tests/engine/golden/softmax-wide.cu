@@ -100,6 +100,7 @@ extern "C" __global__ void rk_finish(const double *values, const long long *posi
 #define RK_TYPE 32
 #define rk_column(j, v) ((j) + (v))
 #define RK_RANKS RK_UNROLLED
+#define RK_STOP(done) /* in registers: no branches */
 RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const real *restrict params, char *stage, real (*shared)[64][64]) {
   enum { nv = 4 };
   char *const panel = 0;
@@ -250,3 +251,4 @@ extern "C" __global__ void __launch_bounds__(256, 1) rk_pair(const real *restric
 }
 #undef rk_column
 #undef RK_RANKS
+#undef RK_STOP
