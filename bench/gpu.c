@@ -33,7 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE_ROWS = 16, EXP_64 = 23, ROOT_64 = 12 };
+enum { SAMPLE_ROWS = 16, EXP_64 = 16, ROOT_64 = 12 };
 
 /* ---- cases ---- */
 

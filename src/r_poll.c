@@ -5,7 +5,6 @@
  */
 #include "r_glue.h"
 
-
 enum { BAR_WIDTH = 40 };
 static const double check_every = 0.02; /* seconds between two looks at R */
 static const double bar_after = 2.0;    /* shorter calls show nothing */
