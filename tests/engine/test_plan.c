@@ -383,7 +383,7 @@ static void test_cuda(void) {
 
 /* ---- factors ---- */
 
-/* What all terms have in common is taken out of a sum, and of a difference and its multiple only
+/* Numbers that all terms have in common are taken out of a sum, and of a difference and its multiple only
  * one is packed: `columns` numbers for a column are left, and `factor` says whether there is one. */
 static void check_factor(const char *text, int factor, int columns) {
   static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "e=Vi(1)", "s=Pm(1)"};
@@ -395,7 +395,7 @@ static void check_factor(const char *text, int factor, int columns) {
   rk_graph *graph = rk_graph_new();
   CHECK(!rk_parse_program(graph, text, declarations, 5, root, &roots, &error) &&
         !rk_plan_pass(graph, root[0], &options, &pass, &error), "a sum is planned");
-  if (!CHECK((pass.factor != NULL) == factor && pass.slots[RK_NEST_COLUMN].size == columns,
+  if (!CHECK((pass.factor != 1) == factor && pass.slots[RK_NEST_COLUMN].size == columns,
              "the factors of a sum are taken out of it"))
     printf("  %s: %d numbers for a column\n", text, pass.slots[RK_NEST_COLUMN].size);
   rk_pass_free(&pass);
@@ -404,9 +404,10 @@ static void check_factor(const char *text, int factor, int columns) {
 
 static void test_factors(void) {
   check_factor("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 0, 4);
-  check_factor("Sum_Reduction(-2*s*e*Exp(-SqDist(x,y))*b, j)", 1, 4);
+  check_factor("Sum_Reduction(-2*s*e*Exp(-SqDist(x,y))*b, j)", 0, 4);
   check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(x-y)*e*b, j)", 1, 4);
   check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(y-x)*b, j)", 1, 4);
+  check_factor("Sum_Reduction(2*(Exp(-SqDist(x,y))*(x-y)*b), j)", 1, 4);
   check_factor("Sum_Reduction(Exp(-SqDist(x,y))*Sin(x-y)*b, j)", 0, 7);
   check_factor("Sum_Reduction(Exp(-SqDist(x,y))*(x-y)+e, j)", 0, 6);
   check_factor("LogSumExp_Reduction(-SqDist(x,y)*s*e, j)", 0, 3);

@@ -137,7 +137,6 @@ static void write_pair(rk_writer *w) {
   int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
   size_t state = rk_state_bytes(w->pass, w->tile);
   int size = w->pass->slots[RK_NEST_ROW].size;
-  char factor[128];
   rk_open(w,
           "void rk_pair(const real *restrict rows, const real *restrict columns, "
           "const real *restrict params, long long blocks, long long n, long long first, "
@@ -158,8 +157,7 @@ static void write_pair(rk_writer *w) {
   else write_lane_loop(w);
   rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
   rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);
-  rk_line(w, "rk_leave(z, u, l, first, values + row, positions + row, ld%s);",
-          rk_factor_text(w, w->target->row, factor, sizeof factor));
+  rk_line(w, "rk_leave(z, u, l, first, values + row, positions + row, ld);");
   rk_close(w);
   rk_close(w);
   rk_close(w);

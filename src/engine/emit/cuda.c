@@ -150,16 +150,14 @@ void rk_write_columns(rk_writer *w, const char *call, int tile) {
 }
 
 /* The state of the block's rows goes out as part blockIdx.y. */
-void rk_write_pair_end(rk_writer *w, const char *row, const char *component) {
-  char factor[128];
+void rk_write_pair_end(rk_writer *w, const char *row) {
   if (is_sum(w) && rk_flush_period(w->pass, w->tile) > 1LL << 30) rk_line(w, "rk_flush(z);");
   rk_line(w, "values += (long long)blockIdx.y * %d * ld;", w->pass->state.values);
   rk_line(w, "positions += (long long)blockIdx.y * %d * ld;", w->pass->state.positions);
   rk_open(w, "rk_each (u, %d)", w->tile->rows);
   rk_line(w, "const int row = %s;", row);
-  rk_factor_text(w, component, factor, sizeof factor);
-  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s%s);",
-          w->grouped ? ", k0" : "", factor);
+  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s);",
+          w->grouped ? ", k0" : "");
   rk_close(w);
 }
 
@@ -246,7 +244,7 @@ static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
   size_t pairs = (size_t)(w->tile->rows * w->tile->columns);
   int kept = w->nest->panel + (w->nest->is_large ? w->nest->scalars : 0);
   size_t panel = shape->resident ? 0 : (size_t)kept * pairs * (size_t)w->tile->bytes;
-  char row[96], place[64], component[96];
+  char row[96];
   rk_write_pair_head(w, shape);
   load_rows(w, shape);
   rk_line(w, "rk_state local, *const z = &local;");
@@ -256,9 +254,7 @@ static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
   write_walk(w, shape);
   snprintf(row, sizeof row, "(blockIdx.x * %d + u) * %d + threadIdx.x", w->tile->rows,
            shape->threads);
-  snprintf(place, sizeof place, "own[((%%s) * %d + u) * %d]", w->tile->rows, shape->threads);
-  rk_read_text(shape, RK_NEST_ROW, place, component, sizeof component);
-  rk_write_pair_end(w, row, component);
+  rk_write_pair_end(w, row);
   rk_close(w);
 }
 

@@ -135,7 +135,7 @@ static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exch
 static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const exchange *e) {
   int block = shape->column_block, groups = shape->row_block / w->tile->rows;
   int weight = weight_of(w, e);
-  char call[160], place[64], component[96];
+  char call[160];
   rk_write_pair_head(w, shape);
   rk_line(w, "const int row0 = threadIdx.x %% %d * %d;", groups, w->tile->rows);
   if (w->grouped)
@@ -169,9 +169,7 @@ static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const ex
   rk_write_columns(w, call, block);
   rk_close(w);
   snprintf(call, sizeof call, "blockIdx.x * %d + row0 + u", shape->row_block);
-  snprintf(place, sizeof place, "x[(%%s) * %d + row0 + u]", shape->row_block);
-  rk_read_text(shape, RK_NEST_ROW, place, component, sizeof component);
-  rk_write_pair_end(w, call, component);
+  rk_write_pair_end(w, call);
   rk_close(w);
 }
 

@@ -17,7 +17,7 @@ void rk_write_columns(rk_writer *w, const char *call, int tile);
 
 /* The state of the block's rows goes out as part blockIdx.y; `row` is the row u of the thread,
  * `component` a format for its components. */
-void rk_write_pair_end(rk_writer *w, const char *row, const char *component);
+void rk_write_pair_end(rk_writer *w, const char *row);
 
 void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
                              const char *suffix);

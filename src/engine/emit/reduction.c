@@ -215,11 +215,11 @@ static void leave_values(rk_writer *w) {
 static void write_leave(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   int head = entry->has_head;
-  char limit[48];
+  char limit[48], factor[40] = "";
+  if (w->pass->factor != 1) snprintf(factor, sizeof factor, "%.17g * ", w->pass->factor);
   rk_open(w, "%s void rk_leave(%srk_state *z, int u, int l, long long first, double *values, "
-             "long long *positions, long long ld%s%s)", w->target->function,
-          lists_wait(w) ? "" : "const ",
-          w->grouped ? ", int k0" : "", w->pass->factor ? ", double factor" : "");
+             "long long *positions, long long ld%s)", w->target->function,
+          lists_wait(w) ? "" : "const ", w->grouped ? ", int k0" : "");
   if (head) {
     rk_line(w, "const real m = rk_lane(z->m[u], l);");
     rk_line(w, "%svalues[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;",
@@ -230,29 +230,10 @@ static void write_leave(rk_writer *w) {
   else
     rk_line(w, "%svalues[(k + %s%d) * ld] = %srk_sum_%s_lane(&z->S[k][u], l);",
             w->grouped ? limit_text(w, limit, sizeof limit) : "", w->grouped ? "k0 + " : "", head,
-            w->pass->factor ? "factor * " : "", sum_kind(w->pass));
+            factor, sum_kind(w->pass));
   rk_close(w);
   rk_line(w, "(void)first; (void)positions;");
   rk_close(w);
-}
-
-const char *rk_factor_text(rk_writer *w, const char *row, char *text, size_t size) {
-  const rk_node *factor = w->pass->factor;
-  rk_spelling spelling = *w->target;
-  const rk_spelling *target = w->target;
-  *text = 0;
-  if (!factor) return text;
-  if (rk_node_is(factor, "Number")) {
-    snprintf(text, size, ", %.17g", factor->value);
-    return text;
-  }
-  spelling.row = row;
-  w->target = &spelling;
-  w->memos = 0;
-  snprintf(text, size, ", rk_lane(%s, l)", rk_component(w, factor, (rk_index){0}));
-  w->target = target;
-  w->memos = 0;
-  return text;
 }
 
 void rk_write_state(rk_writer *w) {

@@ -118,8 +118,6 @@ void rk_write_state(rk_writer *w);
 void rk_write_accumulate(rk_writer *w);
 /* Columns; above 2^30: never. */
 long long rk_flush_period(const rk_pass *pass, const rk_tile *tile);
-/* The last argument of rk_leave for row u, if there is a factor: `row` is a component of row u. */
-const char *rk_factor_text(rk_writer *w, const char *row, char *text, size_t size);
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile);
 
 /* staging.c: component k + first of a side inside such a loop; 0 when there is no room for it. The

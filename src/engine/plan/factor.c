@@ -1,6 +1,8 @@
-/* Factors of a plain sum that every column has in common: numbers, parameters and values of the
- * kept row are taken out of the walk over the pairs and multiply its result, in double, when a
- * state leaves the kernel: sum_j e_i g_ij = e_i sum_j g_ij.
+/* Small numbers that all terms of a plain sum have in common, as the -2 of a derivative, are taken
+ * out of the walk over the pairs and multiply its result, in double, when a state leaves the kernel.
+ * Neither large numbers nor parameters and values of the kept row, though they are common to all
+ * terms as well: they may be what keeps products and sums of the others representable, and 0 times
+ * what has overflowed is not 0.
  *
  * A difference x - y beside its multiple s (x - y), which an exponential reads (rewrite.c), becomes
  * (s (x - y)) / s when 1 / s can be taken out likewise: so in the gradient of a Gaussian. */
@@ -15,9 +17,7 @@ enum { DEPTH = 16 }; /* of products in which factors are looked for */
 
 typedef struct {
   rk_graph *graph;
-  int kept;                  /* level of the result */
-  double number;             /* the numbers among the factors */
-  const rk_node *factor;     /* the others; NULL: none */
+  double number;             /* the product of those that were taken out */
   rk_error *error;
 } factoring;
 
@@ -25,23 +25,14 @@ static const rk_node *apply2(factoring *f, const char *name, const rk_node *a, c
   return a && b ? rk_apply2(f->graph, name, a, b, f->error) : NULL;
 }
 
-static int is_factor(const factoring *f, const rk_node *node) {
-  return node->dim == 1 && (node->level == RK_LEVEL_PARAMETER || node->level == f->kept);
-}
-
-/* A number may be there to keep a product of small or large values representable. */
-static int is_moderate(double number) { return fabs(number) > 0x1p-32 && fabs(number) < 0x1p32; }
+static int is_small(double number) { return fabs(number) >= 0x1p-4 && fabs(number) <= 0x1p4; }
 
 /* The node without its factors; NULL: out of memory. */
 static const rk_node *without(factoring *f, const rk_node *node, int depth) {
   if (rk_node_is(node, "Number")) {
-    if (!is_moderate(f->number * node->value)) return node;
+    if (!is_small(f->number * node->value)) return node;
     f->number *= node->value;
     return rk_number(f->graph, 1);
-  }
-  if (is_factor(f, node)) {
-    f->factor = f->factor ? apply2(f, "Mult", f->factor, node) : node;
-    return f->factor ? rk_number(f->graph, 1) : NULL;
   }
   if (depth == DEPTH || node->level != RK_LEVEL_PAIR) return node;
   if (rk_node_is(node, "Minus")) {
@@ -123,32 +114,26 @@ static int share(factoring *f, const rk_node **formula, const rk_node *scaled, i
   return 1;
 }
 
-rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, const rk_node **factor,
+rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, double *factor,
                          rk_error *error) {
-  *factor = NULL;
+  *factor = 1;
   const rk_node *formula = (*reduction)->operand[0];
   if ((*reduction)->reduction != rk_plain_sum() || formula->level != RK_LEVEL_PAIR) return RK_OK;
-  factoring f = {.graph = graph, .kept = (*reduction)->level, .number = 1, .error = error};
+  factoring f = {.graph = graph, .number = 1, .error = error};
   unsigned char *needed = rk_graph_needed(graph, &formula, 1);
-  int shared = 0;
+  int shared = 0, failed = !needed;
   for (int k = 0, size = formula->number; needed && k < size && !shared && !error->status; k++) {
     const rk_node *node = rk_graph_node(graph, k);
     if (needed[k])
       shared = share(&f, &formula, node, 0, needed) || share(&f, &formula, node, 1, needed);
   }
-  int failed = !needed;
   free(needed);
   if (!shared && !failed && !error->status) formula = without(&f, formula, 0);
   if (failed || !formula || error->status)
     return error->status ? error->status : rk_fail_memory(error, (size_t)rk_graph_size(graph));
-  if (f.number != 1) {
-    const rk_node *number = rk_number(graph, f.number);
-    f.factor = f.factor ? apply2(&f, "Mult", number, f.factor) : number;
-  }
   rk_node sum = **reduction;
   sum.operand[0] = formula;
-  *factor = f.factor;
+  *factor = f.number;
   *reduction = rk_graph_intern(graph, &sum);
-  return *reduction && (f.factor || f.number == 1) ? RK_OK
-                                                   : rk_fail_memory(error, sizeof(rk_node));
+  return *reduction ? RK_OK : rk_fail_memory(error, sizeof(rk_node));
 }

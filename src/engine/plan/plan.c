@@ -55,11 +55,8 @@ rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_optio
   if (!pass->reduction ||
       rk_take_factor(graph, &pass->reduction, &pass->factor, error)) return error->status;
   pass->state = rk_state_of(pass->reduction);
-  const rk_node *root[RK_MAX_OPERANDS + 1];
-  int roots = pass->reduction->operands;
-  memcpy(root, pass->reduction->operand, (size_t)roots * sizeof *root);
-  if (pass->factor) root[roots++] = pass->factor;
-  if (rk_plan_nest(pass, RK_NEST_PAIR, root, roots) &&
+  const rk_node *const *root = pass->reduction->operand;
+  if (rk_plan_nest(pass, RK_NEST_PAIR, root, pass->reduction->operands) &&
       plan_slots(pass, RK_NEST_ROW) && plan_slots(pass, RK_NEST_COLUMN) &&
       plan_slots(pass, RK_NEST_PARAMETER))
     return RK_OK;

@@ -67,8 +67,7 @@ typedef struct {
   rk_graph *graph;
   const rk_node *reduction;    /* rewritten for the machine: of values scaled, shifted, in base 2 */
   const rk_node *source;       /* as the user wrote it */
-  const rk_node *factor;       /* of a sum, of a parameter's or a row's level: what leaves the
-                                * kernel is multiplied by it; NULL: none */
+  double factor;               /* of a sum: what leaves the kernel is multiplied by it; 1: nothing */
   rk_options options;
   rk_state_shape state;
   rk_nest nest[RK_NESTS];
@@ -165,9 +164,8 @@ const rk_node *rk_columns_of(const rk_node *node, int *first);
 int rk_needed_reductions(const rk_graph *graph, const rk_node *const *root, int roots,
                          const rk_node **found, int most);
 
-/* factor.c: takes what all terms of a plain sum have in common out of it; *factor: NULL if there
- * is nothing. */
-rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, const rk_node **factor,
+/* factor.c: takes the numbers that all terms of a plain sum have in common out of it. */
+rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, double *factor,
                          rk_error *error);
 
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
