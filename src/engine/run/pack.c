@@ -33,7 +33,7 @@ typedef struct {
   double *low, *high;       /* by task */
 } ranges;
 
-static void range_task(void *data, int64_t task, int thread) {
+static void range_task(void *data, int64_t task, const rk_worker *worker) {
   ranges *all = data;
   int64_t per = all->blocks[0] + all->blocks[1], component = task / per, block = task % per;
   const rk_array *x = all->array[block >= all->blocks[0]];
@@ -42,7 +42,7 @@ static void range_task(void *data, int64_t task, int thread) {
           end = first + RANGE_ROWS < x->rows ? first + RANGE_ROWS : x->rows;
   const double *at = x->data + component * x->component_stride + first * x->row_stride;
   double low = INFINITY, high = -INFINITY;
-  (void)thread;
+  (void)worker;
   while (first < end && (all->whole || !(low <= 0 && high >= 0))) {
     int64_t stop = first + 1024 < end ? first + 1024 : end;
     for (; first < stop; first++, at += x->row_stride) {
@@ -186,14 +186,14 @@ static int64_t chunks_per_task(const side *s) {
   return bytes < (1 << 18) ? (int64_t)((1 << 18) / bytes) : 1;
 }
 
-static void pack_task(void *data, int64_t task, int thread) {
+static void pack_task(void *data, int64_t task, const rk_worker *worker) {
   side *s = data;
   int variables = s->stage->pass.variables + 1;
   const double **x = calloc((size_t)variables, sizeof *x);
   long long *ld = calloc((size_t)variables, sizeof *ld);
   double *copies = rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *copies);
   char *work = rk_os_aligned(s->work);
-  (void)thread;
+  (void)worker;
   if (x && ld && copies && work) {
     int64_t per = chunks_per_task(s) * s->chunk, end = (task + 1) * per;
     for (int64_t first = task * per; first < end && first < s->rows; first += s->chunk)

@@ -50,67 +50,71 @@ int rk_threads(void) {
   return threads < limit ? threads : limit;
 }
 
-/* One parallel call at a time (engine.h), so its state can stand here. */
-static struct {
-  atomic_llong next, done;
-  atomic_int stopped;
+/* The state of one call, on the stack of the calling thread: a poll may make another call. */
+typedef struct {
+  rk_task task;
+  void *data;
   int64_t tasks;
   rk_poll poll;
   void *poll_data;
   double polled;
+  atomic_llong next, done;
+  atomic_int stopped;
 } call;
 
-static void poll_now(void) {
+struct rk_worker {
+  call *call;
+  int is_caller; /* it polls */
+};
+
+static void poll_now(call *c) {
   double now = rk_os_seconds();
-  if (!call.poll || now - call.polled < 0.02) return;
-  call.polled = now;
-  double done = (double)atomic_load(&call.done) / (double)call.tasks;
-  if (call.poll(call.poll_data, done)) atomic_store(&call.stopped, 1);
+  if (!c->poll || now - c->polled < 0.02) return;
+  double done = (double)atomic_load(&c->done) / (double)c->tasks;
+  if (c->poll(c->poll_data, done)) atomic_store(&c->stopped, 1);
+  c->polled = rk_os_seconds();
 }
 
-int rk_parallel_stopped(int thread) {
-  if (thread == 0) poll_now();
-  return atomic_load_explicit(&call.stopped, memory_order_relaxed);
+int rk_parallel_stopped(const rk_worker *worker) {
+  if (worker->is_caller) poll_now(worker->call);
+  return atomic_load_explicit(&worker->call->stopped, memory_order_relaxed);
 }
 
-static void work(rk_task task, void *data, int thread) {
-  while (!rk_parallel_stopped(thread)) {
-    int64_t k = atomic_fetch_add(&call.next, 1);
-    if (k >= call.tasks) return;
-    task(data, k, thread);
-    atomic_fetch_add(&call.done, 1);
+static void work(const rk_worker *worker) {
+  call *c = worker->call;
+  while (!rk_parallel_stopped(worker)) {
+    int64_t k = atomic_fetch_add(&c->next, 1);
+    if (k >= c->tasks) return;
+    c->task(c->data, k, worker);
+    atomic_fetch_add(&c->done, 1);
   }
 }
 
 #ifdef _OPENMP
-static void work_together(rk_task task, void *data, int threads) {
+/* Inside a poll, that is inside another region, this is one thread: the calling one. */
+static void work_together(call *c, int threads) {
 #pragma omp parallel num_threads(threads)
-  work(task, data, omp_get_thread_num());
+  work(&(rk_worker){c, omp_get_thread_num() == 0});
 }
 #else
 typedef struct {
-  rk_task task;
-  void *data;
-  int thread;
+  rk_worker worker;
   rk_os_thread *handle;
 } helper;
 
-static void help(void *data) {
-  const helper *h = data;
-  work(h->task, h->data, h->thread);
-}
+static void help(void *worker) { work(worker); }
 
 /* Threads that cannot be had are done without: the calling thread does what is left. */
-static void work_together(rk_task task, void *data, int threads) {
+static void work_together(call *c, int threads) {
   helper *helpers = calloc((size_t)threads, sizeof *helpers);
   int started = 0;
   for (; helpers && started < threads - 1; started++) {
     helper *h = &helpers[started];
-    *h = (helper){.task = task, .data = data, .thread = started + 1};
-    h->handle = rk_os_thread_start(help, h);
+    h->worker = (rk_worker){c, 0};
+    h->handle = rk_os_thread_start(help, &h->worker);
     if (!h->handle) break;
   }
-  work(task, data, 0);
+  work(&(rk_worker){c, 1});
   while (started > 0) rk_os_thread_join(helpers[--started].handle);
   free(helpers);
 }
@@ -118,15 +122,10 @@ static void work_together(rk_task task, void *data, int threads) {
 
 rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_poll poll,
                       void *poll_data) {
-  atomic_store(&call.next, 0);
-  atomic_store(&call.done, 0);
-  atomic_store(&call.stopped, 0);
-  call.tasks = tasks;
-  call.poll = poll;
-  call.poll_data = poll_data;
-  call.polled = rk_os_seconds();
+  call c = {.task = task, .data = data, .tasks = tasks, .poll = poll, .poll_data = poll_data,
+            .polled = rk_os_seconds()};
   if (tasks < threads) threads = (int)tasks;
-  if (threads > 1) work_together(task, data, threads);
-  else work(task, data, 0);
-  return atomic_load(&call.stopped) ? RK_CANCELLED : RK_OK;
+  if (threads > 1) work_together(&c, threads);
+  else work(&(rk_worker){&c, 1});
+  return atomic_load(&c.stopped) ? RK_CANCELLED : RK_OK;
 }

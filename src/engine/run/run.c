@@ -138,14 +138,14 @@ static void merge_partial(const job *j, const buffers *b, int64_t rows, double *
 /* Columns from..end of a group of row blocks, into a state. */
 static void run_rectangle(const job *j, const buffers *b, int64_t block, int64_t blocks,
                           int64_t from, int64_t end, double *values, int64_t *positions,
-                          int thread) {
+                          const rk_worker *worker) {
   int64_t rows = blocks * rk_block_rows(&j->module->tile);
   if (lanes_per_row(j) == 1 && end > from && end - from <= j->chunk) {
     run_chunk(j, b, block, blocks, from, end - from, values, positions);
     return;
   }
   rk_state_start(j->stage->pass.reduction, values, positions, j->ld, (ptrdiff_t)rows);
-  for (int64_t at = from; at < end && !rk_parallel_stopped(thread); at += j->chunk) {
+  for (int64_t at = from; at < end && !rk_parallel_stopped(worker); at += j->chunk) {
     int64_t n = end - at < j->chunk ? end - at : j->chunk;
     run_chunk(j, b, block, blocks, at, n, b->partial, b->partial_positions);
     merge_partial(j, b, rows, values, positions);
@@ -162,7 +162,7 @@ static void finish_group(const job *j, int64_t group, const double *values,
 
 static size_t state_size(const job *j, int count) { return (size_t)count * (size_t)j->ld; }
 
-static void run_task(void *data, int64_t task, int thread) {
+static void run_task(void *data, int64_t task, const rk_worker *worker) {
   job *j = data;
   int64_t group = task / j->parts, part = task % j->parts, block = group * j->group;
   int64_t blocks = j->packed->row_blocks - block < j->group ? j->packed->row_blocks - block
@@ -175,7 +175,7 @@ static void run_task(void *data, int64_t task, int thread) {
     double *values = j->values ? j->values + (size_t)task * state_size(j, shape->values) : b.values;
     int64_t *positions = j->values ? j->positions + (size_t)task * state_size(j, shape->positions)
                                    : b.positions;
-    run_rectangle(j, &b, block, blocks, from, end, values, positions, thread);
+    run_rectangle(j, &b, block, blocks, from, end, values, positions, worker);
     if (!j->values) finish_group(j, group, values, positions);
   } else {
     j->failed = 1;
