@@ -25,7 +25,9 @@ is_gpu <- function(x) inherits(x, "rkeops_gpu")
 #' session computes where it did before, then. `use_gpu()` is the name of RKeOps 1.x.
 #'
 #' Everything that is computed on a CPU is computed on a GPU. Backend and precision are read when an
-#' operator is called or a LazyTensor is reduced, so those made before run on the GPU too. With
+#' operator is called or a LazyTensor is reduced, so those made before run on the GPU too. Unless a
+#' precision was chosen (see [rkeops_use_float64()]), it is float32 on a GPU and float64 on a CPU; a
+#' message says so when that changes for the first time in a session. With
 #' several GPUs each of them computes a part of the result.
 #' `vignette("gpu", package = "rkeops")` says more.
 #'
@@ -46,7 +48,17 @@ rkeops_use_gpu <- function(device = NULL) {
   device <- check_devices(device, "device")
   engine_options()
   checked(.Call(C_use_devices, device))
-  set_rkeops_options(list(backend = "GPU", device_id = device))
+  old <- set_rkeops_options(list(backend = "GPU", device_id = device))
+  explain_precision(old)
+  invisible(old)
+}
+
+# Said once in a session: numbers get other last digits than those that it had on the CPU.
+explain_precision <- function(old) {
+  if (precision_meant(old) == precision_meant(get_options())) return(invisible())
+  inform_once("precision", "Precision is float32 on a GPU, and was float64 on the CPU. ",
+              "rkeops_use_float64() computes in float64 on both, rkeops_use_float32() says that ",
+              "float32 is meant.")
 }
 
 #' @rdname rkeops_use_gpu

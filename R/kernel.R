@@ -19,7 +19,8 @@
 #'   for each i, `"y=Vj(3)"` for each j, `"s=Pm(1)"` is a parameter. Either all or none have a
 #'   position: `"x=Vi(0,3)"`.
 #' @param sum_scheme how sums are added up: `"auto"`, `"direct_sum"`, `"block_sum"` or
-#'   `"kahan_scheme"`.
+#'   `"kahan_scheme"`. Where it is not given, option `sum_scheme` of the session is read at each
+#'   call.
 #' @param ... `accumulator`, `precision`, `backend`, `device`: how this operator computes, as in
 #'   [reductions]; what is not given is an option of the session, read at each call.
 #'
@@ -56,16 +57,18 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   if (!is_string(formula))
     throw("argument", "`formula` is ", describe(formula), ": expected one string")
   info <- parse_aliases(args)
-  options <- kernel_options(sum_scheme, ...)
+  # an operator with the default scheme has none of its own: the option of the session counts
+  options <- if (missing(sum_scheme)) kernel_options(...)
+             else kernel_options(sum_scheme = sum_scheme, ...)
   context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
   new_operator(new_program(formula, declarations_of(info), options), context)
 }
 
-kernel_options <- function(sum_scheme, ..., call) {
+kernel_options <- function(..., call) {
   if (!missing(call))
     throw("argument", "`call` is for reductions of LazyTensors: an operator computes when it is ",
           "called")
-  call_options(list(sum_scheme = sum_scheme, ...))$options
+  call_options(list(...))$options
 }
 
 new_operator <- function(program, context) {
@@ -82,7 +85,8 @@ format.rkeops_operator <- function(x, ...) {
   program <- program_of(x)
   c("<rkeops operator> compute it by op(list(...)), see its parts by op()",
     paste0("formula: ", shortened(program$text)),
-    "variables:", paste0("  ", program$declarations), option_lines(program$options))
+    "variables:", paste0("  ", program$declarations), precision_line(program$options),
+    option_lines(program$options))
 }
 
 #' @export
@@ -92,7 +96,7 @@ print.rkeops_operator <- function(x, ...) {
 }
 
 option_lines <- function(options) {
-  options <- options[!vapply(options, identical, NA, "auto")]
+  options <- options[names(options) != "precision" & !vapply(options, identical, NA, "auto")]
   if (length(options))
     paste0("options: ", paste(names(options), vapply(options, option_text, ""), sep = " = ",
                               collapse = ", "))
@@ -286,10 +290,12 @@ refuse_numbers <- function(x, name, expected) {
 #' keops_source(op)
 #' @export
 keops_source <- function(op, target = c("c", "cuda")) {
+  program <- program_of(op)
   if (identical(target, c("c", "cuda")))
-    target <- if (get_options()$backend == "GPU") "cuda" else "c"
+    target <- if (engine_options(program$options)$backend == "GPU") "cuda" else "c"
   check_choice(target, "target", c("c", "cuda"))
-  text <- checked(.Call(C_source, program_of(op), target, engine_options()))
+  program$options$backend <- if (target == "cuda") "GPU" else "CPU" # decides what "auto" means
+  text <- checked(.Call(C_source, program, target, engine_options(program$options)))
   structure(text, class = "rkeops_source")
 }
 

@@ -284,7 +284,7 @@ format.LazyTensor <- function(x, ...) {
   size <- dim(x)
   c(paste0("<", class(x)[1L], "> ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
            if (part(x, "logical")) ", logical"),
-    paste0("formula: ", shortened(formula_of(x))), variable_lines(unclass(x)))
+    paste0("formula: ", shortened(formula_of(x))), variable_lines(unclass(x)), precision_line())
 }
 
 shortened <- function(formula) {
@@ -292,14 +292,14 @@ shortened <- function(formula) {
   paste0(substr(formula, 1L, 480L), "... (", nchar(formula), " characters)")
 }
 
-# At most 12 of them: a screen.
+# At most 11 of them: a screen.
 variable_lines <- function(x) {
   if (!length(x$data)) return(NULL)
   rows <- paste(",", vapply(x$data, NROW, 1L), "rows")
   lines <- paste0("  ", declarations_of_leaves(x),
                   ifelse_int(x$kind == "Pm", rep("", length(rows)), rows))
-  c("variables:", lines[seq_len(min(length(lines), 12L))],
-    if (length(lines) > 12L) paste("  and", length(lines) - 12L, "more"))
+  c("variables:", lines[seq_len(min(length(lines), 11L))],
+    if (length(lines) > 11L) paste("  and", length(lines) - 11L, "more"))
 }
 
 #' @export

@@ -63,7 +63,7 @@ format.LazyOperator <- function(x, ...) {
   state <- environment(x)$state
   c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
-    option_lines(state$options))
+    precision_line(state$options), option_lines(state$options))
 }
 
 #' @export

@@ -1,30 +1,5 @@
 # Options of the session: one R option named "rkeops", a list, made when first needed.
 
-# Each option with its default and what a value must be.
-option_table <- list(
-  backend = list("CPU", function(x) check_choice(x, "backend", c("CPU", "GPU"))),
-  device_id = list(-1L, function(x) check_devices(x, "device_id")),
-  precision = list("float32", function(x)
-    check_choice(x, "precision", c("float32", "float64", "float16"))),
-  verbosity = list(1L, function(x) check_switch(x, "verbosity")),
-  debug = list(0L, function(x) check_switch(x, "debug")),
-  cache_dir = list(NULL, function(x) check_folder(x, "cache_dir")),
-  formula_only = list(FALSE, function(x) check_flag(x, "formula_only")),
-  index_base = list(1L, function(x) check_count(x, "index_base", from = 0L, to = 1L)),
-  ncore = list(0L, function(x) check_count(x, "ncore", from = 0L)),
-  accumulator = list("auto", function(x)
-    check_choice(x, "accumulator", c("auto", "float32", "float64"))),
-  sum_scheme = list("auto", function(x) check_choice(x, "sum_scheme", sum_schemes)),
-  fast_math = list(FALSE, function(x) check_flag(x, "fast_math")),
-  gpu_memory = list(0, function(x) check_bytes(x, "gpu_memory")),
-  compiler = list("", function(x) check_text(x, "compiler")),
-  compile_timeout = list(60, function(x) check_positive(x, "compile_timeout")),
-  cache_limit = list(256 * 2^20, function(x) check_positive(x, "cache_limit")),
-  progress = list(TRUE, function(x) check_flag(x, "progress"))
-)
-
-sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
-
 check_switch <- function(x, name) {
   if (!(is_flag(x) || (is_number(x) && x %in% 0:1)))
     throw("argument", "`", name, "` is ", describe(x), ": expected TRUE, FALSE, 0 or 1")
@@ -55,6 +30,35 @@ check_bytes <- function(x, name) {
   as.double(round(x))
 }
 
+sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
+
+# Each option: its default, and how a value of it is checked, called with the value and its name.
+option_table <- list(
+  backend = list("CPU", check_choice, choices = c("CPU", "GPU")),
+  device_id = list(-1L, check_devices),
+  precision = list("auto", check_choice, choices = c("auto", "float32", "float64", "float16")),
+  verbosity = list(1L, check_switch),
+  debug = list(0L, check_switch),
+  cache_dir = list(NULL, check_folder),
+  formula_only = list(FALSE, check_flag),
+  index_base = list(1L, check_count, from = 0L, to = 1L),
+  ncore = list(0L, check_count, from = 0L),
+  accumulator = list("auto", check_choice, choices = c("auto", "float32", "float64")),
+  sum_scheme = list("auto", check_choice, choices = sum_schemes),
+  fast_math = list(FALSE, check_flag),
+  gpu_memory = list(0, check_bytes),
+  compiler = list("", check_text),
+  compile_timeout = list(60, check_positive),
+  cache_limit = list(256 * 2^20, check_positive),
+  progress = list(TRUE, check_flag)
+)
+
+# The value as it is kept. `name`: what the user knows it by.
+check_option <- function(x, option, name = option) {
+  rule <- option_table[[option]][-1L]
+  do.call(rule[[1L]], c(list(x, name), rule[-1L]))
+}
+
 default_cache_dir <- function() tools::R_user_dir("rkeops", "cache")
 
 default_options <- function() {
@@ -63,38 +67,82 @@ default_options <- function() {
   structure(options, class = "rkeops_options", chosen = character())
 }
 
-# The options of the session; the R option is made when it is not there yet.
+# The options of the session; the R option is made when it is not there yet. Anybody may have
+# written to it, so it is checked whenever it is another one than the last time.
 get_options <- function() {
-  options <- getOption("rkeops")
-  if (is.null(options)) {
-    options <- default_options()
-    base::options(rkeops = options)
+  given <- getOption("rkeops")
+  if (is.null(given)) {
+    given <- default_options()
+    base::options(rkeops = given)
   }
-  if (!is.list(options) || is.null(options$backend) || is.null(options$precision))
-    throw("argument", "the R option `rkeops` is ", describe(options), ": expected what ",
-          "set_rkeops_options() makes of it; options(rkeops = NULL) goes back to the defaults")
+  if (!identical(given, session$given)) {
+    session$options <- checked_options(given)
+    session$given <- given
+  }
+  session$options
+}
+
+# All options, where `given` may have been written by hand: what it lacks has its default.
+checked_options <- function(given) {
+  if (!is.list(given) || length(given) && !all(nzchar(names_or_none(given))))
+    throw("argument", "the R option `rkeops` is ", describe(given), ": expected a list of ",
+          "options; options(rkeops = NULL) goes back to the defaults")
+  check_option_names(names(given))
+  options <- default_options()
+  for (name in names(given)) if (!is.null(given[[name]])) {
+    label <- paste0("getOption(\"rkeops\")$", name)
+    # the engine makes the folder, which may have been removed
+    options[[name]] <- if (name == "cache_dir") check_text(given[[name]], label)
+                       else check_option(given[[name]], name, label)
+  }
+  attr(options, "chosen") <-
+    if (inherits(given, "rkeops_options")) attr(given, "chosen") else names(given)
   options
 }
 
+names_or_none <- function(x) if (is.null(names(x))) rep("", length(x)) else names(x)
+
 # What C code is given: as get_options(), after the engine was told about any change, with the
-# options `own` of an operator in their place. The usual case costs one comparison of pointers.
+# options `own` of an operator in their place and the precision that is meant. The usual case costs
+# two comparisons of pointers.
 engine_options <- function(own = NULL) {
-  options <- getOption("rkeops")
-  if (!identical(options, session$applied)) apply_options()
+  options <- get_options()
+  if (!identical(options, session$applied)) apply_options(options)
   engine <- session$engine
+  if (!length(own)) return(engine)
+  engine$precision <- options$precision # `own` may name another backend
   for (name in names(own)) engine[[name]] <- own[[name]]
+  engine$precision <- precision_meant(engine)
   engine
 }
 
-apply_options <- function() {
-  options <- get_options()
+apply_options <- function(options) {
   engine <- unclass(options)
+  engine$precision <- precision_meant(options)
   engine$show_progress <- interactive() && options$progress && options$verbosity > 0L
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
                      "gpu_memory")])
   session$engine <- engine
   session$applied <- options
 }
+
+# What option `precision` means: "auto" is what R computes in, and on GPUs, most of which are many
+# times slower in float64, float32. An operator keeps "auto" and learns here, at each call, what it
+# is.
+precision_meant <- function(options) {
+  if (options$precision != "auto") options$precision
+  else if (options$backend == "GPU") "float32" else "float64"
+}
+
+# For people; `own` as above.
+precision_text <- function(own = NULL) {
+  options <- unclass(get_options())
+  options[names(own)] <- own
+  if (options$precision != "auto") return(options$precision)
+  paste0("auto (", precision_meant(options), " on a ", options$backend, ")")
+}
+
+precision_line <- function(own = NULL) paste("precision:", precision_text(own))
 
 # Tells the engine what it keeps itself, if that changed.
 configure <- function(settings) {
@@ -112,8 +160,7 @@ call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
 call_options <- function(given) {
   call <- if ("call" %in% names(given)) check_flag(given[["call"]], "call") else TRUE
   given[["call"]] <- NULL
-  labels <- if (is.null(names(given))) rep("", length(given)) else names(given)
-  for (unnamed in given[!nzchar(labels)])
+  for (unnamed in given[!nzchar(names_or_none(given))])
     throw("argument", "an argument without a name is ", describe(unnamed), ": expected one of ",
           paste0("`", c("call", names(call_option_names)), "`", collapse = ", "))
   options <- lapply(names(given), function(name) call_option(name, given[[name]]))
@@ -127,8 +174,7 @@ call_option <- function(name, value) {
     throw("argument", "`", name, "` is no argument of a reduction",
           suggestion(name, c(known, "index", "weight")), ": expected one of ",
           paste0("`", known, "`", collapse = ", "))
-  if (name == "device") check_devices(value, "device")
-  else option_table[[name]][[2L]](value)
+  check_option(value, call_option_names[[name]], name)
 }
 
 check_option_names <- function(names) {
@@ -152,9 +198,9 @@ check_option_names <- function(names) {
 #' |---|---|---|
 #' | `backend` | `"CPU"` | where formulas are computed: `"CPU"` or `"GPU"` |
 #' | `device_id` | `-1` | which GPU or GPUs, counted from 0; -1 for the default one |
-#' | `precision` | `"float32"` | `"float32"`, `"float64"`, or `"float16"` on a GPU |
+#' | `precision` | `"auto"` | `"float32"`, `"float64"`, `"float16"` (GPUs); `"auto"`: see below |
 #' | `accumulator` | `"auto"` | precision of sums: `"auto"`, `"float32"` or `"float64"` |
-#' | `sum_scheme` | `"auto"` | how sums of LazyTensors are added up, see [keops_kernel()] |
+#' | `sum_scheme` | `"auto"` | how sums are added up, see [keops_kernel()] |
 #' | `ncore` | `0` | number of threads; 0: half of the processors |
 #' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
 #' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
@@ -168,6 +214,15 @@ check_option_names <- function(names) {
 #' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
 #' | `debug` | `0` | no effect, kept for RKeOps scripts |
 #'
+#' Precision `"auto"` is float64 on a CPU, what R itself computes in, and float32 on a GPU; any
+#' other value is valid on both. Operators and LazyTensors keep no precision, unless they were given one:
+#' they compute in that of the time of the call. float32 is faster (on a CPU about twice) and keeps
+#' seven digits of the inputs: identifiers, stamps of time or amounts of money that need more are
+#' no longer told apart.
+#'
+#' The R option may also be written by hand or in a profile, `options(rkeops = list(ncore = 2))`:
+#' what the list lacks has its default, and each value is checked when it is first used.
+#'
 #' A GPU that `backend` and `device_id` name is looked for at the next call; [rkeops_use_gpu()] sets
 #' both and looks at once.
 #'
@@ -178,7 +233,9 @@ check_option_names <- function(names) {
 #' `src_dir`) has no effect.
 #'
 #' @return `get_rkeops_options()`: a list of class `rkeops_options`, a list for several names, the
-#'   value for one name. `set_rkeops_options()`: the previous options, invisibly.
+#'   value for one name. Asked for by its name, `precision` is what it means now (`"float64"` or
+#'   `"float32"` for `"auto"`), which is what RKeOps scripts expect. `set_rkeops_options()`: the
+#'   previous options, invisibly.
 #'   `rkeops_option_names()`: the names of the table.
 #' @family settings
 #' @examples
@@ -192,21 +249,23 @@ get_rkeops_options <- function(option = NULL) {
   if (!is.character(option) || anyNA(option))
     throw("argument", "`option` is ", describe(option), ": expected names of options")
   check_option_names(option)
+  options$precision <- precision_meant(options)
   if (length(option) == 1L) options[[option]] else unclass(options)[option]
 }
 
 #' @rdname get_rkeops_options
 #' @export
 set_rkeops_options <- function(input = NULL, ...) {
-  old <- get_options()
   if (...length()) input <- c(as.list(input), list(...))
   if (is.null(input)) return(invisible(options(rkeops = default_options())$rkeops))
-  if (inherits(input, "rkeops_options")) return(invisible(options(rkeops = input)$rkeops))
+  if (inherits(input, "rkeops_options"))
+    return(invisible(options(rkeops = checked_options(input))$rkeops))
+  old <- get_options()
   if (!is.list(input) || is.null(names(input)) || !all(nzchar(names(input))))
     throw("argument", "`input` is ", describe(input), ": expected a named list of options")
   check_option_names(names(input))
   new <- old
-  for (name in names(input)) new[[name]] <- option_table[[name]][[2L]](input[[name]])
+  for (name in names(input)) new[[name]] <- check_option(input[[name]], name)
   attr(new, "chosen") <- union(attr(old, "chosen"), names(input))
   options(rkeops = new)
   invisible(old)
@@ -249,7 +308,9 @@ rkeops_option_names <- function() names(option_table)
 
 #' @export
 print.rkeops_options <- function(x, ...) {
-  for (name in names(x)) cat(format(name, width = 16L), option_text(x[[name]]), "\n")
+  shown <- lapply(x, option_text)
+  if (identical(x$precision, "auto")) shown$precision <- precision_text(x)
+  for (name in names(shown)) cat(format(name, width = 16L), shown[[name]], "\n")
   invisible(x)
 }
 
@@ -258,8 +319,10 @@ option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", "
 #' Where and how formulas are computed
 #'
 #' `rkeops_use_cpu()` chooses the CPU and the number of threads (see [rkeops_use_gpu()] for GPUs),
-#' `rkeops_use_float32()` (the default), `rkeops_use_float64()` and `rkeops_use_float16()` the
-#' precision. Results are R numbers in any case. float16 is for GPUs: inputs are stored with 11
+#' `rkeops_use_float32()`, `rkeops_use_float64()` and `rkeops_use_float16()` the precision, on CPU
+#' and GPU. Without any of them it is float64 on a CPU and float32 on a GPU, and
+#' `set_rkeops_options(precision = "auto")` goes back to that. Results are R numbers in any case.
+#' float16 is for GPUs: inputs are stored with 11
 #' significant bits and up to 65504, arithmetic is that of float32; a call on a CPU is an error.
 #' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x;
 #' `compile4cpu()` and `compile4gpu()` have no effect, since a formula is compiled for where it is

@@ -86,7 +86,7 @@ explain_positions <- function() {
 #' min_argmin(D_ij, "j")
 #' argKmin(D_ij, 3, "j")
 #' logsumexp(-D_ij, "i")
-#' sum(exp(-D_ij), "j", precision = "float64", sum_scheme = "kahan_scheme")
+#' sum(exp(-D_ij), "j", precision = "float32", sum_scheme = "kahan_scheme")
 #' op <- sum(exp(-D_ij), "j", call = FALSE)
 #' op()
 #' @name reductions

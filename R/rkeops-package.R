@@ -36,8 +36,9 @@
 #'
 #' @section Settings:
 #' \describe{
-#'   \item{where and how}{[rkeops_use_gpu()], [rkeops_use_cpu()], [rkeops_use_float64()] and other
-#'     precisions; every reduction takes `precision`, `backend`, ... for one call.}
+#'   \item{where and how}{[rkeops_use_gpu()], [rkeops_use_cpu()]; [rkeops_use_float32()] and other
+#'     precisions (unless one is chosen: float64 on a CPU, as R itself, and float32 on a GPU); every
+#'     reduction takes `precision`, `backend`, ... for one call.}
 #'   \item{options}{[get_rkeops_options()] has all of them; [rkeops_disable_verbosity()] turns
 #'     messages off.}
 #'   \item{compiled kernels}{[get_rkeops_cache_dir()], [clean_rkeops()].}
@@ -46,8 +47,9 @@
 #'
 #' @section Users of RKeOps:
 #' Scripts run as they are, with few exceptions: `vignette("migration", "rkeops")` has them.
-#' Positions in results count from 1. [Base functions][base-functions] that dispatch stay as they
-#' are, those that do not are [made generic][generics]. [install_rkeops()] has nothing to do.
+#' On a CPU the precision is float64 where nothing is said, not float32. Positions in results count
+#' from 1. [Base functions][base-functions] that dispatch stay as they are, those that do not are
+#' [made generic][generics]. [install_rkeops()] has nothing to do.
 #'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",

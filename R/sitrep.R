@@ -11,12 +11,14 @@
 #' rkeops_sitrep()
 #' @export
 rkeops_sitrep <- function() {
-  options <- engine_options()
+  options <- get_options()
+  engine_options() # tells the engine
   engine <- strsplit(checked(.Call(C_report)), "\n", fixed = TRUE)[[1L]]
-  chosen <- vapply(options[attr(get_options(), "chosen")], option_text, "")
+  chosen <- vapply(options[setdiff(attr(options, "chosen"), "precision")], option_text, "")
   lines <- c(
     paste("rkeops:", utils::packageVersion("rkeops")),
     paste("R:", R.version.string, "on", R.version$platform),
+    precision_line(),
     if (length(chosen)) paste0("option ", names(chosen), ": ", chosen),
     engine
   )
@@ -53,5 +55,6 @@ small_computation <- function() {
   y <- matrix(c(1, -1, 0.25, 0), ncol = 2L)
   found <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(2)", "y=Vj(2)"))(list(x, y))
   distance <- outer(1:2, 1:2, function(i, j) rowSums((x[i, ] - y[j, ])^2))
-  if (max(abs(found - rowSums(exp(-distance)))) > 1e-5) "a wrong result"
+  allowed <- c(float64 = 1e-12, float32 = 1e-5, float16 = 1e-2)[[engine_options()$precision]]
+  if (max(abs(found - rowSums(exp(-distance)))) > allowed) "a wrong result"
 }

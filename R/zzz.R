@@ -1,8 +1,10 @@
 # State of the session. Nothing is looked for, made or printed when the package is loaded.
 
 session <- new.env(parent = emptyenv())
-session$applied <- FALSE       # the R option that the engine was last configured with
-session$engine <- NULL         # that option and what is derived from it, as handed to C
+session$given <- NULL          # the R option `rkeops` as it was last checked
+session$options <- NULL        # the options that it says
+session$applied <- NULL        # those that the engine was last configured with
+session$engine <- NULL         # they and what is derived from them, as handed to C
 session$settings <- NULL       # what of it the engine was told
 session$informed <- character()
 

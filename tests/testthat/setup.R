@@ -3,8 +3,12 @@ test_cache <- file.path(tempdir(), "rkeops-test-cache")
 dir.create(test_cache, mode = "0700", showWarnings = FALSE)
 options_before_tests <- set_rkeops_options(list(cache_dir = test_cache, ncore = 2))
 
-# On a machine with a GPU everything may be computed there: see helper-gpu.R.
-if (nzchar(Sys.getenv("RKEOPS_TEST_GPU"))) rkeops_use_gpu()
+# On a machine with a GPU everything may be computed there, in the precision that a CPU has by
+# default: see helper-gpu.R.
+if (nzchar(Sys.getenv("RKEOPS_TEST_GPU"))) {
+  rkeops_use_float64()
+  rkeops_use_gpu()
+}
 
-# Positions are explained once in a session: not in the middle of tests.
-session$informed <- union(session$informed, "positions")
+# Positions and precision are explained once in a session: not in the middle of tests.
+session$informed <- union(session$informed, c("positions", "precision"))

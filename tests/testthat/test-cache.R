@@ -51,7 +51,7 @@ test_that("a kernel is compiled once, for all literals, and found again on disk"
     before <- counters()[["compiles"]]
     for (number in runif(100, 2.5, 9)) run(number)
     expect_identical(counters()[["compiles"]], before)
-    expect_equal(run(7.25), matrix(sum(exp(-7.25 * x^2) * 3.5)), tolerance = 1e-6)
+    expect_equal(run(7.25), matrix(sum(exp(-7.25 * x^2) * 3.5)), tolerance = 1e-14)
 
     skip_on_gpu_machine()
     out <- run_r(c(using_cache(get_rkeops_cache_dir()),

@@ -63,6 +63,5 @@ test_that("a variable that the formula declares itself is the next input, as in 
   y <- uniform(7, 3)
   b <- uniform(7, 2)
   distance <- outer(1:5, 1:7, function(i, j) rowSums((x[i, ] - y[j, ])^2))
-  # the default precision: terms below 1, 7 of them
-  expect_equal(op(list(x, y, 0.5, b)), exp(-0.5 * distance) %*% b, tolerance = 1e-6)
+  expect_equal(op(list(x, y, 0.5, b)), exp(-0.5 * distance) %*% b, tolerance = 1e-13)
 })

@@ -24,7 +24,7 @@ test_that("0 and j reduce over j, 1 and i reduce over i", {
 })
 
 test_that("inputs are taken by order or by name, in any order", {
-  expect_equal(op(list(x, y, b, 0.5)), truth, tolerance = 1e-6)
+  expect_equal(op(list(x, y, b, 0.5)), truth, tolerance = 1e-14)
   named <- op(list(b = b, s = 0.5, y = y, x = x))
   expect_identical(named, op(list(x, y, b, 0.5)))
 })
@@ -54,7 +54,7 @@ test_that("vectors, integers, logicals and data.frames are taken as numbers", {
 test_that("definitions, spaces and unused variables are fine", {
   text <- " d = x - y ; k=Exp(-s*SqNorm2(d)); Sum_Reduction( k*b , j ) "
   with_definitions <- keops_kernel(text, c(gauss_args, "z = Pm(4)"))
-  expect_equal(with_definitions(list(x, y, b, 0.5, 1:4)), truth, tolerance = 1e-6)
+  expect_equal(with_definitions(list(x, y, b, 0.5, 1:4)), truth, tolerance = 1e-14)
 })
 
 test_that("operators have the priorities of the language", {
@@ -83,16 +83,17 @@ test_that("summation schemes and a float64 accumulator give the same sums", {
   args <- c("x=Vi(3)", "y=Vj(3)")
   text <- "Sum_Reduction(Exp(-SqDist(x,y)), j)"
   truth <- oracle(text, args, list(x, y))
-  for (scheme in sum_schemes)
-    expect_within(keops_kernel(text, args, scheme)(list(x, y)), truth$value, truth$scale,
-                  machine_eps[["float32"]], if (scheme == "direct_sum") 3000 else 32, scheme)
-  with_options(list(accumulator = "float64"),
-    expect_within(keops_kernel(text, args)(list(x, y)), truth$value, truth$scale,
-                  machine_eps[["float32"]], 32, "float64 accumulator"))
+  for (precision in names(machine_eps)) with_options(list(precision = precision), {
+    for (scheme in sum_schemes)
+      expect_within(keops_kernel(text, args, scheme)(list(x, y)), truth$value, truth$scale,
+                    machine_eps[[precision]], if (scheme == "direct_sum") 3000 else 32, scheme)
+    expect_within(keops_kernel(text, args, accumulator = "float64")(list(x, y)), truth$value,
+                  truth$scale, machine_eps[[precision]], 32, "float64 accumulator")
+  })
 })
 
-test_that("a million equal terms are summed to 1e-6, random ones to 1e-7", {
-  sum_of <- keops_kernel("Sum_Reduction(x, i)", "x=Vi(1)")
+test_that("in float32, a million equal terms are summed to 1e-6, random ones to 1e-7", {
+  sum_of <- keops_kernel("Sum_Reduction(x, i)", "x=Vi(1)", precision = "float32")
   tenth <- as_float32(matrix(0.1, 1e6))
   expect_lt(abs(sum_of(list(tenth)) / (1e6 * tenth[1]) - 1), 1e-6)
   terms <- uniform(1e6, 1)
@@ -102,7 +103,8 @@ test_that("a million equal terms are summed to 1e-6, random ones to 1e-7", {
 test_that("data far from 0 keep their differences in float32", {
   far_x <- x + 1e6
   far_y <- y + 1e6
-  found <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
+  found <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"),
+                        precision = "float32")
   truth <- oracle("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"),
                   list(far_x, far_y))
   expect_within(found(list(far_x, far_y)), truth$value, truth$scale, machine_eps[["float32"]])
@@ -136,7 +138,7 @@ test_that("a missing index has one row", {
   one_sided <- keops_kernel("Sum_Reduction(x, j)", "x=Vi(3)")
   expect_identical(one_sided(list(x)), x)
   expect_equal(keops_kernel("Sum_Reduction(x, i)", "x=Vi(3)")(list(x)), t(colSums(x)),
-               tolerance = 1e-6)
+               tolerance = 1e-14)
 })
 
 test_that("operators survive saveRDS() and work in another process", {

@@ -33,7 +33,7 @@ test_that("call = FALSE gives an operator that computes when it is called", {
   near(op(), plain(X, Y, B, 2))
   expect_identical(op(), sum(exp(-s * sqdist(x, y)) * b, "j"))
   expect_output(print(op), "Sum_Reduction.*V1=Vi\\(3\\), 5 rows")
-  expect_output(print(sum(x, "j", call = FALSE, precision = "float32")), "precision = float32")
+  expect_output(print(sum(x, "j", call = FALSE, precision = "float32")), "precision: float32")
 })
 
 test_that("each reduction gives an operator with the result of its direct call", {

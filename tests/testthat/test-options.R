@@ -1,10 +1,10 @@
 test_that("options have defaults, and unknown names and values are refused", {
   old <- set_rkeops_options()
   on.exit(set_rkeops_options(old))
-  expect_identical(get_rkeops_options("precision"), "float32")
+  expect_identical(get_rkeops_options("precision"), "float64")
   expect_identical(get_rkeops_options("backend"), "CPU")
   expect_identical(get_rkeops_options(c("precision", "index_base")),
-                   list(precision = "float32", index_base = 1L))
+                   list(precision = "float64", index_base = 1L))
   expect_s3_class(get_rkeops_options(), "rkeops_options")
   expect_error(get_rkeops_options("precison"), "precision", class = "rkeops_error_argument")
   expect_error(set_rkeops_options(list(nothing = 1)), class = "rkeops_error_argument")
@@ -17,7 +17,7 @@ test_that("options have defaults, and unknown names and values are refused", {
 test_that("what is no list of options is refused by name, and nothing is lost", {
   old <- getOption("rkeops")
   on.exit(options(rkeops = old))
-  for (wrong in list(5, "x", list(backend = "GPU"))) {
+  for (wrong in list(5, "x", list("GPU"))) {
     options(rkeops = wrong)
     expect_error(sum(Vi(matrix(1)) - Vj(matrix(2)), "j"), "`rkeops`",
                  class = "rkeops_error_argument")
@@ -67,6 +67,56 @@ test_that("the short functions and the names of RKeOps 1.x set options", {
   expect_identical(get_rkeops_options("verbosity"), 0L)
   rkeops_enable_verbosity()
   expect_identical(get_rkeops_options("verbosity"), 1L)
+})
+
+test_that("options that were written by hand are checked when they are used, each by its name", {
+  old <- getOption("rkeops")
+  on.exit(options(rkeops = old))
+  by_hand <- list(backend = "TPU", device_id = 0.5, precision = "double", verbosity = 2,
+                  debug = "yes", cache_dir = 3, formula_only = NA, index_base = -7.5, ncore = -1,
+                  accumulator = "float16", sum_scheme = "kahan", fast_math = "yes",
+                  gpu_memory = -1, compiler = 1, compile_timeout = 0, cache_limit = "all",
+                  progress = 2)
+  expect_setequal(names(by_hand), rkeops_option_names())
+  op <- keops_kernel("Sum_Reduction(x - y, j)", c("x=Vi(1)", "y=Vj(1)"))
+  for (name in names(by_hand)) {
+    options(rkeops = by_hand[name])
+    expect_error(op(list(1, 2)), paste0("$", name, "`"), fixed = TRUE,
+                 class = "rkeops_error_argument")
+    options(rkeops = replace(unclass(old), name, by_hand[name]))
+    expect_error(sum(Vi(matrix(1)) - Vj(matrix(2)), "j"), paste0("$", name, "`"), fixed = TRUE,
+                 class = "rkeops_error_argument")
+  }
+  options(rkeops = list(bakend = "CPU"))
+  expect_error(op(list(1, 2)), "did you mean `backend`", class = "rkeops_error_argument")
+  expect_error(set_rkeops_options(structure(by_hand[1], class = "rkeops_options")), "TPU",
+               class = "rkeops_error_argument")
+})
+
+test_that("a list of some options by hand leaves the others at their defaults", {
+  old <- getOption("rkeops")
+  on.exit(options(rkeops = old))
+  options(rkeops = list(precision = "float32", verbosity = FALSE))
+  expect_identical(get_rkeops_options(c("precision", "verbosity", "index_base")),
+                   list(precision = "float32", verbosity = 0L, index_base = 1L))
+  set_rkeops_options()
+  expect_identical(get_rkeops_options("precision"), "float64")
+})
+
+test_that("sum_scheme of the session holds for operators that were given none", {
+  make <- function(...) keops_kernel("Sum_Reduction(x*y, j)", c("x=Vi(1)", "y=Vj(1)"), ...)
+  source_of <- function(op, scheme)
+    with_options(list(sum_scheme = scheme, precision = "float32"), as.character(keops_source(op)))
+  plain <- make()
+  expect_identical(plain()$sum_scheme, "auto")
+  for (scheme in c("direct_sum", "kahan_scheme"))
+    expect_identical(source_of(plain, scheme), source_of(make(sum_scheme = scheme), "auto"))
+  expect_identical(source_of(make(sum_scheme = "auto"), "kahan_scheme"), source_of(plain, "auto"))
+  expect_false(source_of(plain, "kahan_scheme") == source_of(plain, "auto"))
+  # 1e5 terms beside a large one, which plain float32 loses
+  found <- with_options(list(sum_scheme = "kahan_scheme", accumulator = "float32",
+                             precision = "float32"), plain(list(1, c(2^24, rep(0.5, 1e5)))))
+  expect_identical(found[1], 2^24 + 5e4)
 })
 
 test_that("one operator runs in both precisions, read when it is called", {

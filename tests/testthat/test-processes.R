@@ -49,10 +49,10 @@ test_that("a file written by one process is read by another, without rkeops atta
 
 test_that("two processes make variables that never are confused", {
   other <- in_session(quote(exp(-sqdist(Vi(x), Vj(y + 1)))), list(x = x, y = y))
-  # M x N values of float32, each rounded a few times
-  expect_equal(sum(K + other, "j"), sum(K, "j") + sum(other, "j"), tolerance = 16 * 2^-24)
+  # M x N values, each rounded a few times
+  expect_equal(sum(K + other, "j"), sum(K, "j") + sum(other, "j"), tolerance = 16 * 2^-53)
   expect_equal(c(sum(K - other, "j")), rowSums(exp(-squares(x, y)) - exp(-squares(x, y + 1))),
-               tolerance = 64 * 2^-24)
+               tolerance = 64 * 2^-53)
 })
 
 test_that("workers of a cluster compute with what they are sent", {

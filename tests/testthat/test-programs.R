@@ -9,9 +9,9 @@ test_that("reductions separated by commas give a list, in the order of the text"
   got <- both(list(x, y))
   expect_type(got, "list")
   expect_length(got, 2L)
-  # a few float32 roundings of each term
-  expect_equal(got[[1L]], matrix(rowSums(k)), tolerance = 16 * 2^-24)
-  expect_equal(got[[2L]], t(k) %*% x, tolerance = 16 * 2^-24)
+  # a few roundings of each term
+  expect_equal(got[[1L]], matrix(rowSums(k)), tolerance = 16 * 2^-53)
+  expect_equal(got[[2L]], t(k) %*% x, tolerance = 16 * 2^-53)
 })
 
 test_that("a result of two fields is a list within the list", {
@@ -33,7 +33,7 @@ test_that("one row results are matrices with one row", {
                      c("x=Vi(2)", "y=Vj(2)", "p=Pm(2)", "e=Vi(1)"))
   got <- op(list(x, y, c(0.3, 0.7), rep(1, 6)))
   expect_identical(dim(got), c(1L, 2L))
-  expect_equal(got[1L, ], colSums(x) * colSums(y), tolerance = 64 * 2^-24)
+  expect_equal(got[1L, ], colSums(x) * colSums(y), tolerance = 64 * 2^-53)
   # nothing to sum
   expect_identical(op(list(x, y[0L, , drop = FALSE], c(0.3, 0.7), rep(1, 6))), matrix(0, 1L, 2L))
 })

@@ -66,7 +66,7 @@ test_that("[!] numbers of rows and columns are checked", {
 test_that("[!] 0 sums over j, as the documentation of RKeOps says", {
   op <- keops_kernel("Sum_Reduction(x+y, 0)", c("x=Vi(3)", "y=Vj(3)"))
   expect_equal(op(list(x, y)), sums_over_j(function(x, y, s, p) x + y, list(x = x, y = y, s = s)),
-               tolerance = 1e-6)
+               tolerance = 1e-14)
 })
 
 test_that("[!] a plain vector is a Vi(1) variable with inner_dim = \"row\" too", {
@@ -97,7 +97,7 @@ test_that("[!] LogSumExpWeight is finalised, and LogSumExp takes a weight", {
   truth <- log(outer(x[, 1], y[, 1], function(a, b) exp(a * b)) %*% y[, 1])
   for (name in c("LogSumExpWeight", "LogSumExp"))
     expect_equal(keops_kernel(paste0(name, "_Reduction(x*y, y, 0)"), args)(data), truth,
-                 tolerance = 1e-6)
+                 tolerance = 1e-14)
 })
 
 test_that("[!] wrong names and a missing index are refused when they are given", {
@@ -327,7 +327,7 @@ test_that("[!] opt_arg of reduction.LazyTensor() is a whole number or a LazyTens
 })
 
 test_that("[!] a plain number is a weight", {
-  expect_equal(sumsoftmaxweight(sqdist(x_i, y_j), "j", 2), matrix(2, 5, 1), tolerance = 1e-6)
+  expect_equal(sumsoftmaxweight(sqdist(x_i, y_j), "j", 2), matrix(2, 5, 1), tolerance = 1e-14)
 })
 
 # ---- arithmetic and elementary functions (section 4) ---------------------------------------------
@@ -563,7 +563,7 @@ test_that("options of RKeOps have their defaults and their checks", {
   on.exit(set_rkeops_options(old))
   expect_identical(unclass(get_rkeops_options(c("backend", "device_id", "precision", "verbosity",
                                                 "debug", "formula_only"))),
-                   list(backend = "CPU", device_id = -1L, precision = "float32", verbosity = 1L,
+                   list(backend = "CPU", device_id = -1L, precision = "float64", verbosity = 1L,
                         debug = 0L, formula_only = FALSE))
   expect_s3_class(get_rkeops_options(), "rkeops_options")
   expect_identical(get_rkeops_options("cache_dir"), get_rkeops_cache_dir())
