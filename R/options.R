@@ -149,7 +149,17 @@ configure <- function(settings) {
   if (identical(settings, session$settings)) return(invisible())
   checked(.Call(C_configure, system.file("include", "rkeops", package = "rkeops"), tempdir(),
                 paste0(R.home("etc"), Sys.getenv("R_ARCH"), "/Makeconf"), settings))
+  if (!identical(settings$ncore, session$settings$ncore)) say_limit(settings$ncore)
   session$settings <- settings
+}
+
+# A number of threads that cannot be had is said when the engine is told of it.
+say_limit <- function(ncore) {
+  threads <- .Call(C_threads)
+  if (!is.null(threads$limit))
+    inform("`ncore` is ", format(ncore, scientific = FALSE), ", and ", threads$threads,
+           if (threads$threads > 1L) " threads are" else " thread is", " used: ", threads$limit,
+           ". See rkeops_sitrep().")
 }
 
 # Options that one call may set, with their names in the table above.
@@ -201,7 +211,7 @@ check_option_names <- function(names) {
 #' | `precision` | `"auto"` | `"float32"`, `"float64"`, `"float16"` (GPUs); `"auto"`: see below |
 #' | `accumulator` | `"auto"` | precision of sums: `"auto"`, `"float32"` or `"float64"` |
 #' | `sum_scheme` | `"auto"` | how sums are added up, see [keops_kernel()] |
-#' | `ncore` | `0` | number of threads; 0: half of the processors |
+#' | `ncore` | `0` | number of threads; 0: all processors, see [rkeops_use_cpu()] |
 #' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
 #' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
 #' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
@@ -328,9 +338,16 @@ option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", "
 #' `compile4cpu()` and `compile4gpu()` have no effect, since a formula is compiled for where it is
 #' computed.
 #'
-#' @param ncore number of threads. `NULL` or 0: half of the processors, and never more than the
-#'   environment variables `OMP_NUM_THREADS` and `OMP_THREAD_LIMIT` say. Results do not depend on
-#'   it.
+#' @param ncore number of threads. `NULL` or 0: all processors that the process may use (its
+#'   affinity, and the quota of its control groups), or as many as the environment variable
+#'   `OMP_NUM_THREADS` says. Results do not depend on it.
+#'
+#' @details
+#' There are never more threads than processors that the process may use, than `OMP_THREAD_LIMIT`
+#' says, or than two where `_R_CHECK_LIMIT_CORES_` is set (checks of packages), and one in a forked
+#' process. An `ncore` that cannot be met is said, once it is set. Where the system gives fewer
+#' threads, calls go on with those there are. [rkeops_sitrep()] shows all of this.
+#'
 #' @return The previous options, invisibly.
 #' @family settings
 #' @examples
@@ -340,7 +357,9 @@ option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", "
 #' @export
 rkeops_use_cpu <- function(ncore = NULL) {
   count <- if (is.null(ncore)) 0L else check_count(ncore, "ncore", from = 0L)
-  set_rkeops_options(list(backend = "CPU", ncore = min(count, .Call(C_threads)[["processors"]])))
+  old <- set_rkeops_options(list(backend = "CPU", ncore = count))
+  engine_options() # says when it cannot be met
+  invisible(old)
 }
 
 #' @rdname rkeops_use_cpu

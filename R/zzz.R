@@ -15,8 +15,10 @@ session$informed <- character()
   rm(list = intersect(base_exports, names(attached)), envir = attached)
 }
 
-# Matrices on a GPU are freed by C code, which stays as long as there are any.
+# Matrices on a GPU are freed by C code, which stays as long as there are any. Threads are parked in
+# that code. (R does not call R_unload_rkeops() of a library that registers its symbols only.)
 .onUnload <- function(libpath) {
   gc()
+  .Call(C_end_threads)
   if (.Call(C_gpu_alive) == 0L) library.dynam.unload("rkeops", libpath)
 }

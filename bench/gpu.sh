@@ -34,10 +34,8 @@ failed=0
 
 build=${RKEOPS_BENCH_BUILD:-$scratch/build}
 [ -f "$build/libengine.a" ] || sh tools/engine-build.sh "$build" || exit 1
-openmp=
-${CC:-gcc} -fopenmp -E - </dev/null >/dev/null 2>&1 && openmp=-fopenmp
 ${CC:-gcc} -std=gnu11 -O2 -Wall -Wextra -Isrc/engine bench/gpu.c "$build/libengine.a" \
-  -o "$scratch/gpu" $openmp -lm -ldl -lpthread || exit 1
+  -o "$scratch/gpu" -lm -ldl -lpthread || exit 1
 
 # ---- rkeops: each in a process of its own, so that one that breaks the GPU is the only one ----
 

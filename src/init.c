@@ -1,4 +1,5 @@
-/* Registration of the native routines. Nothing else happens when the package is loaded. */
+/* Registration of the native routines. When the package is loaded nothing else happens than that
+ * forks are counted from then on. */
 #include "r_glue.h"
 
 #include <R_ext/Rdynload.h>
@@ -6,7 +7,8 @@
 #define ENTRY(name, arguments) {"C_" #name, (DL_FUNC)&rkeops_##name, arguments}
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(configure, 4),       ENTRY(threads, 0),       ENTRY(program_info, 2),
+    ENTRY(configure, 4),       ENTRY(threads, 0),       ENTRY(end_threads, 0),
+    ENTRY(program_info, 2),
     ENTRY(run, 4),             ENTRY(source, 3),        ENTRY(build_many, 2),
     ENTRY(expression, 2),      ENTRY(fresh_id, 1),      ENTRY(hash, 1),
     ENTRY(match_objects, 4),   ENTRY(formula_text, 3),  ENTRY(cache_usage, 0),
@@ -22,4 +24,6 @@ void R_init_rkeops(DllInfo *dll) {
   R_registerRoutines(dll, NULL, entries, NULL, NULL);
   R_useDynamicSymbols(dll, FALSE);
   R_forceSymbols(dll, TRUE);
+  rk_watch_forks();
 }
+

@@ -77,6 +77,7 @@ SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error);
 
 SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options);
 SEXP rkeops_threads(void);
+SEXP rkeops_end_threads(void);
 SEXP rkeops_program_info(SEXP program, SEXP options);
 SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options);
 SEXP rkeops_source(SEXP program, SEXP target, SEXP options);

@@ -75,13 +75,19 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   return R_NilValue;
 }
 
+SEXP rkeops_end_threads(void) {
+  rk_end_threads();
+  return R_NilValue;
+}
+
+/* `limit`: why it is fewer threads than were asked for, or NULL. */
 SEXP rkeops_threads(void) {
-  const char *names[] = {"threads", "processors", "openmp", ""};
-  SEXP out = PROTECT(Rf_mkNamed(INTSXP, names));
-  int *value = INTEGER(out);
-  value[0] = rk_threads();
-  value[1] = rk_processors();
-  value[2] = rk_has_openmp();
+  const char *names[] = {"threads", "processors", "limit", ""};
+  char limit[200];
+  SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(out, 0, Rf_ScalarInteger(rk_threads()));
+  SET_VECTOR_ELT(out, 1, Rf_ScalarInteger(rk_processors()));
+  if (rk_threads_limit(limit, sizeof limit)) SET_VECTOR_ELT(out, 2, Rf_mkString(limit));
   UNPROTECT(1);
   return out;
 }

@@ -10,10 +10,6 @@ FLAGS="-std=gnu11 -O2 -g -Wall -Wextra -Isrc/engine -Iinst/include/rkeops -Itest
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 mkdir -p "$dir/objects" || exit 1
 
-printf '#include <omp.h>\nint main(void) { return 0; }\n' > "$dir/objects/probe.c"
-if $CC -fopenmp "$dir/objects/probe.c" -o "$dir/objects/probe" 2>/dev/null; then
-  FLAGS="$FLAGS -fopenmp"
-fi
 export CC FLAGS dir
 
 rm -f "$dir"/objects/*.o "$dir/libengine.a"

@@ -10,7 +10,6 @@ flags_for() {
   flags="-O1 -g"
   if accepts "$1" $sanitizers; then flags="$flags $sanitizers"
   else echo "  $1 has no sanitizers here: plain build" >&2; fi
-  header='#include <omp.h>' accepts "$1" -fopenmp && flags="$flags -fopenmp"
   echo "$flags"
 }
 

@@ -91,7 +91,7 @@ SCRIPT
 
 on_arm() {
   target=arm dir=$build_at/arm exe= arm=aarch64-linux-gnu-gcc
-  names="test_os test_plan test_engine test_derive test_random"
+  names="test_os test_threads test_plan test_engine test_derive test_random"
   has $arm || { skip "64-bit Arm (no $arm)"; return; }
   check "64-bit Arm compiles" make_engine $arm aarch64-linux-gnu-ar WIDTHS=16 \
     $(programs_of $names test_math-16) || return
@@ -121,12 +121,10 @@ SCRIPT
 
 on_windows() {
   target=windows dir=$build_at/windows exe=.exe mingw=x86_64-w64-mingw32-gcc
-  names="test_os test_plan test_engine"
+  names="test_os test_threads test_plan test_engine"
   has $mingw || { skip "Windows (no $mingw)"; return; }
-  openmp=
-  header='#include <omp.h>' accepts $mingw -fopenmp -static && openmp="-fopenmp -static"
-  check "Windows compiles" make_engine $mingw x86_64-w64-mingw32-ar EXE=.exe LIBS="$openmp" \
-    FLAGS="-O2 -Werror $openmp" $(programs_of $names) || return
+  check "Windows compiles" make_engine $mingw x86_64-w64-mingw32-ar EXE=.exe LIBS= \
+    $(programs_of $names) || return
   check_glue Windows $mingw
   has wine || { skip "tests for Windows (no wine)"; return; }
   check "the compiler of the tests for Windows" windows_compiler || return
@@ -159,7 +157,7 @@ with_zig() {
     dir=$build_at/$target exe=
     case $target in *windows*) exe=.exe ;; esac
     check "$target compiles and links" make_engine "$zig cc -target $target" "$zig ar" EXE=$exe \
-      LIBS= $(programs_of test_engine test_os)
+      LIBS= $(programs_of test_engine test_os test_threads)
     check_glue "$target" "$zig cc -target $target"
   done
   if [ -n "$(ls "$scratch/kernels")" ]; then

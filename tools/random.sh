@@ -19,7 +19,6 @@ passed=0 failed=0 skipped=0
 compiler=gcc
 command -v gcc >/dev/null 2>&1 || compiler=cc
 flags="-O2 -g"
-header='#include <omp.h>' accepts $compiler -fopenmp && flags="$flags -fopenmp"
 
 # build TARGET...
 build() {

@@ -11,11 +11,6 @@ problem_size <- function(default) {
   n
 }
 
-# The default is half of them. OMP_THREAD_LIMIT and OMP_NUM_THREADS still hold.
-use_all_processors <- function() {
-  rkeops_use_cpu(ncore = max(1L, parallel::detectCores(), na.rm = TRUE))
-}
-
 threads_in_use <- function() {
   line <- grep("^threads:", rkeops_sitrep(), value = TRUE)
   count <- sub("^threads: *([0-9]+).*", "\\1", line)

@@ -159,13 +159,14 @@ large_product <- function(n = 1e5) {
   first <- system.time(a <- K_ij %*% Vj(b))[["elapsed"]]
   again <- system.time(a <- K_ij %*% Vj(b))[["elapsed"]]
   peak <- peak_memory()
+  threads <- sub("^threads: ([0-9]+).*", "\\1", grep("^threads:", rkeops_sitrep(), value = TRUE))
 
   some <- sample(n, 50)
   squared <- outer(rowSums(x[some, ]^2), rowSums(y^2), "+") - 2 * tcrossprod(x[some, ], y)
   difference <- relative_difference(a[some, , drop = FALSE], exp(-squared) %*% b)
 
   cat(sprintf("\nGaussian product, %g x %g, dimension 3 (dense: %.0f GB)\n", n, n, 8 * n^2 / 1e9))
-  cat(sprintf("  %.2f s with the compile, %.2f s without, on %d threads: %.3ge9 pairs per second\n",
+  cat(sprintf("  %.2f s with the compile, %.2f s without, on %s threads: %.3ge9 pairs per second\n",
               first, again, threads, n^2 / again / 1e9))
   cat(sprintf("  against dense R on %d rows: largest relative difference %.1e\n",
               length(some), difference))
@@ -174,8 +175,6 @@ large_product <- function(n = 1e5) {
 }
 
 arguments <- commandArgs(trailingOnly = TRUE)
-threads <- max(1L, parallel::detectCores(), na.rm = TRUE)
-rkeops_use_cpu(ncore = threads)                      # the default is half of the processors
 set.seed(1)
 differences <- c(regression(if (length(arguments)) arguments[1] else "demo.png"), large_product())
 if (any(differences > tolerance)) stop("results differ from dense R by more than ", tolerance)

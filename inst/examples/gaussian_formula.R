@@ -21,7 +21,6 @@ op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x, y)) * b, 0)",
 some <- sample(n, 20)
 expected <- exp(-squared_distances(x[some, ], y)) %*% b
 
-use_all_processors()
 seconds <- elapsed(a <- op(list(x, y, b)))
 report(sprintf("Gaussian convolution by a formula, %g x %g points in R^15", n, n), seconds, 4.4)
 check_against_r(a[some, ], expected, tolerance = 1e-4)

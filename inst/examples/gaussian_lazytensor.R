@@ -14,7 +14,6 @@ x <- matrix(runif(n * D), ncol = D)
 y <- matrix(runif(n * D), ncol = D)
 b <- matrix(rnorm(n * D), ncol = D)
 
-use_all_processors()
 seconds <- elapsed({
   K_ij <- exp(-sum((Vi(x) - Vj(y))^2))   # symbolic, nothing is computed
   a <- K_ij %*% Vj(b)                    # the sum over j

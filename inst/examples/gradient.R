@@ -21,7 +21,6 @@ by_formula <- keops_kernel("Grad(Sum_Reduction(Exp(-SqDist(x, y)) * b, 0), y, e)
                            c(args, "e = Vi(15)"))
 by_keops_grad <- keops_grad(op, var = "x")
 
-use_all_processors()
 convolution <- elapsed(a <- op(list(x, y, b)))
 seconds_y <- elapsed(dy <- by_formula(list(x, y, b, e)))
 seconds_x <- elapsed(dx <- by_keops_grad(list(x, y, b, e)))

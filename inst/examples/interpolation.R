@@ -37,7 +37,6 @@ conjugate_gradients <- function(multiply, b, tolerance) {
   list(a = a, steps = steps)
 }
 
-use_all_processors()
 rkeops_use_float64()
 seconds <- elapsed({
   K_ij <- exp(-sqdist(Vi(x), Vj(x)) / (2 * sigma^2))

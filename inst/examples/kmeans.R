@@ -21,7 +21,6 @@ updated <- function(means, x, cluster) {
   means
 }
 
-use_all_processors()
 means <- x[sample(n, K), ]
 seconds <- elapsed(for (step in seq_len(steps)) {
   cluster <- nearest_mean(x, means)

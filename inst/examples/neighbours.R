@@ -11,7 +11,6 @@ set.seed(1)
 x <- matrix(runif(3 * n), ncol = 3)
 y <- matrix(runif(3 * n), ncol = 3)
 
-use_all_processors()
 seconds <- elapsed(nearest <- argKmin(sqdist(Vi(x), Vj(y)), K, index = "j"))
 report(sprintf("%d nearest neighbours, %g x %g points in R^3", K, n, n), seconds, 12)
 

@@ -12,6 +12,7 @@
 #include "os.h"
 #include "run/gpu.h"
 #include "run/program.h"
+#include "run/threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -544,6 +545,8 @@ void rk_free(void *pointer) { free(pointer); }
 
 double rk_seconds(void) { return rk_os_seconds(); }
 
+void rk_watch_forks(void) { rk_os_forks(); }
+
 /* ---- settings, counters, reports ---- */
 
 rk_status rk_configure(const rk_settings *settings, rk_error *error) {
@@ -567,8 +570,7 @@ rk_counters rk_count(void) {
 
 rk_status rk_report(char **text, rk_error *error) {
   rk_text out = {0};
-  rk_text_format(&out, "threads: %d of %d processors, OpenMP %s\n", rk_threads(), rk_processors(),
-                 rk_has_openmp() ? "yes" : "no");
+  rk_threads_report(&out);
   rk_text_format(&out, "vectors: %d bytes\n", rk_os_vector_bytes());
   rk_status status = rk_build_report(&out, error);
   if (!status) rk_devices_report(&out);

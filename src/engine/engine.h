@@ -66,12 +66,22 @@ typedef struct {
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);
 
-/* Number of threads of later calls; 0 goes back to the default: half of the processors, at least
- * one, bounded by OMP_NUM_THREADS and OMP_THREAD_LIMIT. One thread after fork, always. */
+/* Number of threads of later calls; 0 goes back to the default: all processors that the process may
+ * use, within OMP_NUM_THREADS. Never more than these processors, OMP_THREAD_LIMIT, or two where
+ * _R_CHECK_LIMIT_CORES_ is set. One thread after fork, always. */
 rk_status rk_set_threads(int threads, rk_error *error);
 int rk_threads(void);           /* what a call would use now */
-int rk_processors(void);        /* what the machine has */
-int rk_has_openmp(void);
+int rk_processors(void);        /* that the process may use: affinity, quota of control groups */
+
+/* 1 when that is less than what rk_set_threads said; `text` then says why, in a few words. */
+int rk_threads_limit(char *text, size_t size);
+
+/* Notes that the process is the parent of those that are forked from now on. Else the first call
+ * does it. */
+void rk_watch_forks(void);
+
+/* Ends the threads that are kept parked for later calls: before the engine is unloaded. */
+void rk_end_threads(void);
 
 double rk_seconds(void);        /* a clock that is never set back */
 

@@ -265,16 +265,35 @@ static void *thread_main(void *of) {
   return NULL;
 }
 
-rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
-  rk_os_thread *thread = malloc(sizeof *thread);
-  if (!thread) return NULL;
-  *thread = (rk_os_thread){.work = work, .data = data};
+/* A new thread has the masks of its maker: no signals, and the processors of the process, also
+ * where the maker has been bound to one of them. */
+static int create(rk_os_thread *thread, const pthread_attr_t *attributes) {
   sigset_t all, before;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* a new thread has the mask of its maker */
-  int failed = pthread_create(&thread->id, NULL, thread_main, thread);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  rk_os_unbind();
+  int failed = pthread_create(&thread->id, attributes, thread_main, thread);
+  rk_os_rebind();
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (!failed) return thread;
+  return !failed;
+}
+
+/* The system's default may be all of `ulimit -s`, a gigabyte with some schedulers, or as little as
+ * 512 kB (macOS). Kernels keep what is large on the heap. */
+static const size_t stack_bytes = 2 << 20;
+
+rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
+  rk_os_thread *thread = malloc(sizeof *thread);
+  pthread_attr_t attributes;
+  if (!thread || pthread_attr_init(&attributes) != 0) {
+    free(thread);
+    return NULL;
+  }
+  *thread = (rk_os_thread){.work = work, .data = data};
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  int created = create(thread, &attributes);
+  pthread_attr_destroy(&attributes);
+  if (created) return thread;
   free(thread);
   return NULL;
 }
@@ -282,6 +301,33 @@ rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
 void rk_os_thread_join(rk_os_thread *thread) {
   pthread_join(thread->id, NULL);
   free(thread);
+}
+
+struct rk_os_monitor {
+  pthread_mutex_t lock;
+  pthread_cond_t place[2];
+};
+
+rk_os_monitor *rk_os_monitor_new(void) {
+  rk_os_monitor *monitor = malloc(sizeof *monitor);
+  if (!monitor) return NULL;
+  pthread_mutex_init(&monitor->lock, NULL);
+  for (int k = 0; k < 2; k++) pthread_cond_init(&monitor->place[k], NULL);
+  return monitor;
+}
+
+void rk_os_monitor_free(rk_os_monitor *monitor) {
+  if (!monitor) return;
+  for (int k = 0; k < 2; k++) pthread_cond_destroy(&monitor->place[k]);
+  pthread_mutex_destroy(&monitor->lock);
+  free(monitor);
+}
+
+void rk_os_enter(rk_os_monitor *monitor) { pthread_mutex_lock(&monitor->lock); }
+void rk_os_leave(rk_os_monitor *monitor) { pthread_mutex_unlock(&monitor->lock); }
+void rk_os_wake(rk_os_monitor *monitor, int place) { pthread_cond_signal(&monitor->place[place]); }
+void rk_os_wait(rk_os_monitor *monitor, int place) {
+  pthread_cond_wait(&monitor->place[place], &monitor->lock);
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */

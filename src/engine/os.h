@@ -60,6 +60,16 @@ typedef struct rk_os_thread rk_os_thread;
 rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data);
 void rk_os_thread_join(rk_os_thread *thread);
 
+/* A lock, and two places to wait at for those who hold it: waiting gives it up meanwhile, and may
+ * end for no reason. NULL: out of memory. */
+typedef struct rk_os_monitor rk_os_monitor;
+rk_os_monitor *rk_os_monitor_new(void);
+void rk_os_monitor_free(rk_os_monitor *monitor);
+void rk_os_enter(rk_os_monitor *monitor);
+void rk_os_leave(rk_os_monitor *monitor);
+void rk_os_wait(rk_os_monitor *monitor, int place);
+void rk_os_wake(rk_os_monitor *monitor, int place); /* one of those who wait at 0 or 1 */
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 void *rk_os_aligned(size_t bytes);        /* to 64 bytes, which are never none; or NULL */
@@ -121,7 +131,7 @@ int rk_os_list(const char *path, void (*visit)(void *data, const char *name), vo
 
 const char *rk_os_reason(void); /* text of errno; overwritten by the next call */
 
-/* ---- clock, random bytes, processors -------------------------------------------------------- */
+/* ---- clock, random bytes, the processor ----------------------------------------------------- */
 
 double rk_os_seconds(void);      /* monotonic */
 int64_t rk_os_now(void);         /* nanoseconds since 1970 */
@@ -136,6 +146,20 @@ const char *rk_os_architecture(void); /* "x86_64", "aarch64", "other" */
 const char *rk_os_cpu_features(void);
 const char *rk_os_cpu_identity(void);
 int rk_os_vector_bytes(void);         /* 16, 32 or 64 */
-int rk_os_processors(void);           /* that this process may use; at least 1 */
+
+/* ---- processors ----------------------------------------------------------------------------- */
+
+int rk_os_online(void);               /* of the machine; at least 1 */
+int rk_os_affinity(void);             /* that the process may run on; 0: not known */
+int rk_os_quota(void);                /* that its control groups pay for, rounded up; 0: no limit */
+int rk_os_quota_of(const char *process); /* the same, of the process with this folder of /proc */
+int rk_os_processors(void);           /* that it may use, by all of these; at least 1 */
+
+/* 1 when OpenMP has bound the calling thread to one of its places; rk_os_affinity counts all of
+ * them. A thread that is made after rk_os_unbind has all of them; rk_os_rebind undoes that. */
+int rk_os_bound(void);
+void rk_os_unbind(void);
+void rk_os_rebind(void);
+int64_t rk_os_affinity_changes(void); /* grows when the mask of the calling thread changes */
 
 #endif

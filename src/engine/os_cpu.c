@@ -1,4 +1,4 @@
-/* The processor: what it can do, as far as the system lets us use it, and how many there are. */
+/* The processor: what it can do, as far as the system lets us use it. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -128,19 +128,4 @@ const char *rk_os_cpu_identity(void) {
   add(text, sizeof text, rk_os_cpu_features());
   find_identity(text, sizeof text);
   return text;
-}
-
-int rk_os_processors(void) {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-#endif
-#if defined(_WIN32)
-  SYSTEM_INFO info;
-  GetSystemInfo(&info);
-  return info.dwNumberOfProcessors > 0 ? (int)info.dwNumberOfProcessors : 1;
-#else
-  long n = sysconf(_SC_NPROCESSORS_ONLN);
-  return n > 0 ? (int)n : 1;
-#endif
 }

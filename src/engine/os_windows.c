@@ -160,11 +160,14 @@ static DWORD WINAPI thread_main(LPVOID of) {
   return 0;
 }
 
+static const SIZE_T stack_bytes = 2 << 20;
+
 rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data) {
   rk_os_thread *thread = malloc(sizeof *thread);
   if (!thread) return NULL;
   *thread = (rk_os_thread){.work = work, .data = data};
-  thread->handle = CreateThread(NULL, 0, thread_main, thread, 0, NULL);
+  thread->handle = CreateThread(NULL, stack_bytes, thread_main, thread,
+                                STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
   if (thread->handle) return thread;
   free(thread);
   return NULL;
@@ -174,6 +177,29 @@ void rk_os_thread_join(rk_os_thread *thread) {
   WaitForSingleObject(thread->handle, INFINITE);
   CloseHandle(thread->handle);
   free(thread);
+}
+
+struct rk_os_monitor {
+  SRWLOCK lock;
+  CONDITION_VARIABLE place[2];
+};
+
+rk_os_monitor *rk_os_monitor_new(void) {
+  rk_os_monitor *monitor = malloc(sizeof *monitor);
+  if (!monitor) return NULL;
+  InitializeSRWLock(&monitor->lock);
+  for (int k = 0; k < 2; k++) InitializeConditionVariable(&monitor->place[k]);
+  return monitor;
+}
+
+void rk_os_monitor_free(rk_os_monitor *monitor) { free(monitor); }
+void rk_os_enter(rk_os_monitor *monitor) { AcquireSRWLockExclusive(&monitor->lock); }
+void rk_os_leave(rk_os_monitor *monitor) { ReleaseSRWLockExclusive(&monitor->lock); }
+void rk_os_wake(rk_os_monitor *monitor, int place) {
+  WakeConditionVariable(&monitor->place[place]);
+}
+void rk_os_wait(rk_os_monitor *monitor, int place) {
+  SleepConditionVariableSRW(&monitor->place[place], &monitor->lock, INFINITE, 0);
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */

@@ -1,54 +1,21 @@
-/* Threads of OpenMP where there is OpenMP, else (with the compiler of Apple) threads made for each
- * call. See parallel.h.
+/* The threads of a parallel call are a crew that is made when it is first needed, kept for later
+ * calls and parked in between: it waits for a signal of the system and costs nothing. The calling
+ * thread works too, so a call never needs the crew: it takes the threads that can be had, however
+ * few (limits of processes or of memory), does what a late one would have done, and waits only for
+ * those that are in the middle of a task.
  *
- * The number of threads: what rk_set_threads says, else half of the processors, at least one; never
- * more than OMP_THREAD_LIMIT or OMP_NUM_THREADS allow, read anew at each call; one in a forked
- * child, where a parallel region of libgomp would hang. */
+ * Not OpenMP: where its runtime gets no thread it ends the process, between calls its threads may
+ * spin, in a forked child it hangs, and it binds the calling thread where a variable says so.
+ *
+ * A call that is made by the poll of another one finds the crew at work and is done by the calling
+ * thread alone. So is every call of a forked child, where the crew does not exist. */
 #include "run/parallel.h"
-#include "error.h"
 #include "os.h"
+#include "run/threads.h"
 
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static int wanted_threads;
-
-static int limit_from(const char *name) {
-  const char *text = getenv(name);
-  int value = text ? atoi(text) : 0;
-  return value > 0 ? value : 1 << 20;
-}
-
-int rk_processors(void) { return rk_os_processors(); }
-
-int rk_has_openmp(void) {
-#ifdef _OPENMP
-  return 1;
-#else
-  return 0;
-#endif
-}
-
-rk_status rk_set_threads(int threads, rk_error *error) {
-  if (threads < 0)
-    return rk_fail(error, RK_ERROR_ARGUMENT, "number of threads: expected 0 or more, found %d",
-                   threads);
-  wanted_threads = threads;
-  return RK_OK;
-}
-
-int rk_threads(void) {
-  if (rk_os_forked()) return 1;
-  int threads = wanted_threads ? wanted_threads : (rk_os_processors() + 1) / 2;
-  int limit = limit_from("OMP_THREAD_LIMIT");
-  if (!wanted_threads && limit_from("OMP_NUM_THREADS") < limit)
-    limit = limit_from("OMP_NUM_THREADS");
-  if (threads > rk_os_processors()) threads = rk_os_processors();
-  return threads < limit ? threads : limit;
-}
 
 /* The state of one call, on the stack of the calling thread: a poll may make another call. */
 typedef struct {
@@ -58,6 +25,7 @@ typedef struct {
   rk_poll poll;
   void *poll_data;
   double polled;
+  fenv_t mode;
   atomic_llong next, done;
   atomic_int stopped;
 } call;
@@ -90,42 +58,104 @@ static void work(const rk_worker *worker) {
   }
 }
 
-#ifdef _OPENMP
-/* Inside a poll, that is inside another region, this is one thread: the calling one. */
-static void work_together(call *c, int threads) {
-#pragma omp parallel num_threads(threads)
-  work(&(rk_worker){c, omp_get_thread_num() == 0});
+/* ---- the crew ------------------------------------------------------------------------------- */
+
+enum { PARKED, CALLER }; /* the places of the monitor */
+
+/* Everything below is read and written by those who hold the monitor, save `thread` and `made`,
+ * which belong to the calling thread. */
+static struct {
+  rk_os_monitor *monitor;
+  rk_os_thread **thread;
+  int made, room;
+  int64_t changes;      /* of the affinity, when the threads were made */
+  call *call;           /* NULL: none */
+  int wanted, at_work;  /* how many may still join it, how many have */
+  int ending;
+} crew;
+
+/* In the floating-point mode of the calling thread, so that results do not depend on who works. */
+static void help(call *c) {
+  fesetenv(&c->mode);
+  work(&(rk_worker){c, 0});
 }
-#else
-typedef struct {
-  rk_worker worker;
-  rk_os_thread *handle;
-} helper;
 
-static void help(void *worker) { work(worker); }
-
-/* Threads that cannot be had are done without: the calling thread does what is left. */
-static void work_together(call *c, int threads) {
-  helper *helpers = calloc((size_t)threads, sizeof *helpers);
-  int started = 0;
-  for (; helpers && started < threads - 1; started++) {
-    helper *h = &helpers[started];
-    h->worker = (rk_worker){c, 0};
-    h->handle = rk_os_thread_start(help, &h->worker);
-    if (!h->handle) break;
+static void live(void *unused) {
+  (void)unused;
+  rk_os_enter(crew.monitor);
+  while (!crew.ending) {
+    if (!crew.wanted) {
+      rk_os_wait(crew.monitor, PARKED);
+      continue;
+    }
+    crew.wanted--;
+    crew.at_work++;
+    call *c = crew.call;
+    rk_os_leave(crew.monitor);
+    help(c);
+    rk_os_enter(crew.monitor);
+    if (--crew.at_work == 0) rk_os_wake(crew.monitor, CALLER);
   }
-  work(&(rk_worker){c, 1});
-  while (started > 0) rk_os_thread_join(helpers[--started].handle);
-  free(helpers);
+  rk_os_leave(crew.monitor);
 }
-#endif
+
+static int has_room(int threads) {
+  if (!crew.monitor) crew.monitor = rk_os_monitor_new();
+  if (threads <= crew.room) return crew.monitor != NULL;
+  rk_os_thread **larger = realloc(crew.thread, (size_t)threads * sizeof *larger);
+  if (!larger) return 0;
+  crew.thread = larger;
+  crew.room = threads;
+  return crew.monitor != NULL;
+}
+
+/* Makes what is missing of `threads`, or as many as can be had. Threads that were made under
+ * another affinity are made anew. */
+static int hire(int threads) {
+  int64_t changes = rk_os_affinity_changes();
+  if (crew.made && crew.changes != changes) rk_end_threads();
+  crew.changes = changes;
+  while (crew.made < threads && has_room(threads)) {
+    crew.thread[crew.made] = rk_os_thread_start(live, NULL);
+    if (!crew.thread[crew.made]) break;
+    crew.made++;
+  }
+  rk_threads_had(threads + 1, crew.made + 1);
+  return crew.made < threads ? crew.made : threads;
+}
+
+void rk_end_threads(void) {
+  if (!crew.made || crew.call || rk_os_forked()) return;
+  rk_os_enter(crew.monitor);
+  crew.ending = 1;
+  rk_os_leave(crew.monitor);
+  for (int k = 0; k < crew.made; k++) rk_os_wake(crew.monitor, PARKED);
+  while (crew.made > 0) rk_os_thread_join(crew.thread[--crew.made]);
+  crew.ending = 0;
+}
+
+static void work_together(call *c, int helpers) {
+  rk_os_enter(crew.monitor);
+  crew.call = c;
+  crew.wanted = helpers;
+  rk_os_leave(crew.monitor);
+  for (int k = 0; k < helpers; k++) rk_os_wake(crew.monitor, PARKED);
+  work(&(rk_worker){c, 1});
+  rk_os_enter(crew.monitor);
+  crew.wanted = 0;
+  while (crew.at_work) rk_os_wait(crew.monitor, CALLER);
+  crew.call = NULL;
+  rk_os_leave(crew.monitor);
+}
 
 rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_poll poll,
                       void *poll_data) {
   call c = {.task = task, .data = data, .tasks = tasks, .poll = poll, .poll_data = poll_data,
             .polled = rk_os_seconds()};
   if (tasks < threads) threads = (int)tasks;
-  if (threads > 1) work_together(&c, threads);
+  int helpers = threads > 1 && !crew.call && !rk_os_forked() ? hire(threads - 1) : 0;
+  fegetenv(&c.mode);
+  if (helpers) work_together(&c, helpers);
   else work(&(rk_worker){&c, 1});
   return atomic_load(&c.stopped) ? RK_CANCELLED : RK_OK;
 }

@@ -1,0 +1,113 @@
+# How many threads are used, and what becomes of a call that cannot have them.
+
+# R code that runs in a process of its own, there with a cache of its own: a sum that takes
+# several milliseconds.
+sum_in_threads <- c(
+  "set_rkeops_options(cache_dir = tempdir(), precision = 'float64')",
+  "set.seed(1)",
+  "x <- matrix(runif(6000))",
+  "sums <- function(n) { rkeops_use_cpu(ncore = n); sum(exp(-sqdist(Vi(x), Vj(x))), 'j') }",
+  "alone <- sums(1)")
+
+prlimit <- function(what) {
+  sprintf("stopifnot(system(sprintf('prlimit --pid %%d %s', Sys.getpid())) == 0)", what)
+}
+
+skip_unless_prlimit <- function() {
+  skip_on_os(c("windows", "mac", "solaris"))
+  skip_if(Sys.which("prlimit") == "", "prlimit is not there")
+  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+}
+
+test_that("a number of threads that cannot be met is said, once", {
+  old <- get_rkeops_options()
+  on.exit(set_rkeops_options(old))
+  many <- 100000L
+  expect_message(rkeops_use_cpu(ncore = many), "`ncore` is 100000, and .* processor",
+                 class = "rkeops_message")
+  expect_identical(get_rkeops_options("ncore"), many)
+  expect_silent(sum(Vi(matrix(1:3)) * Vj(matrix(1:4)), "j"))
+  expect_message(sum(with_options(list(ncore = 99999), Vi(matrix(1)) * Vj(matrix(1))), "j"), NA)
+  set_rkeops_options(ncore = 99999)
+  expect_message(sum(Vi(matrix(1:3)) * Vj(matrix(1:4)), "j"), "`ncore` is 99999",
+                 class = "rkeops_message")
+  set_rkeops_options(ncore = many, verbosity = 0)
+  expect_silent(sum(Vi(matrix(1:3)) * Vj(matrix(1:4)), "j"))
+  expect_silent(rkeops_use_cpu(ncore = 1))
+})
+
+test_that("variables of the environment bound the number of threads, and are named", {
+  code <- c("rkeops_use_cpu()", "cat(.Call(rkeops:::C_threads)$threads, '\\n')",
+            "rkeops_use_cpu(ncore = 2)", "writeLines(rkeops_sitrep())")
+  one <- run_r(code, env = "OMP_NUM_THREADS=1")
+  expect_identical(trimws(one$output[1]), "1")
+  expect_true("OMP_NUM_THREADS: 1" %in% one$output)
+  limit <- run_r(code, env = "OMP_THREAD_LIMIT=1")
+  expect_identical(trimws(limit$output[1]), "1")
+  if (.Call(C_threads)$processors > 1L)
+    expect_true(any(grepl("`ncore` is 2, and 1 thread is used: OMP_THREAD_LIMIT is 1",
+                          limit$output, fixed = TRUE)))
+  expect_true(any(startsWith(limit$output, "threads: 1 of ")))
+  expect_true("threads asked for: 2" %in% limit$output)
+  expect_true(any(grepl("^processors: online [0-9]+, affinity .*, quota", limit$output)))
+  check <- run_r(code, env = "_R_CHECK_LIMIT_CORES_=TRUE")
+  expect_true(as.integer(check$output[1]) <= 2L)
+})
+
+test_that("a call goes on where the system gives no thread: limit of processes", {
+  skip_unless_prlimit()
+  out <- run_unprivileged(c(
+    sum_in_threads, prlimit("--nproc=1:1"), "stopifnot(identical(sums(2), alone))",
+    "cat(grep('had|have', rkeops_sitrep(), value = TRUE), '\\n')", "cat('went on\\n')"),
+    character())
+  expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
+  expect_true("went on" %in% out$output)
+  expect_true(any(grepl("the system let the last call have: 1 of 2", out$output)))
+})
+
+test_that("a call goes on where the system gives no thread: limit of memory", {
+  skip_unless_prlimit()
+  # less than the stack of a thread is left
+  out <- run_r(c(
+    sum_in_threads, "rkeops_use_cpu(ncore = 2)",
+    "size <- as.numeric(sub('[^0-9]*([0-9]+).*', '\\\\1', grep('^VmSize', readLines(",
+    "  '/proc/self/status'), value = TRUE))) * 1024",
+    "system(sprintf('prlimit --pid %d --as=%.0f', Sys.getpid(), size + 1.5 * 2^20))",
+    "stopifnot(identical(sums(2), alone))", "cat('went on\\n')"))
+  expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
+  expect_true("went on" %in% out$output)
+})
+
+test_that("processors are those before OpenMP bound the process to one of them", {
+  skip_on_os(c("windows", "mac", "solaris"))
+  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+  library <- Sys.glob(c("/usr/lib/*/libgomp.so.1", "/usr/lib64/libgomp.so.1",
+                        "/usr/lib/libgomp.so.1"))
+  skip_if(!length(library), "libgomp is not there")
+  bound <- "length(parallel::mcaffinity()) == 1L" # where R itself loads libgomp it is so at once
+  code <- c(sprintf("if (!(%s)) dyn.load(%s)", bound, deparse(library[1])),
+            sprintf("stopifnot(%s)", bound), "suppressMessages(library(rkeops))", sum_in_threads,
+            "rkeops_use_cpu()",
+            sprintf("stopifnot(.Call(rkeops:::C_threads)$processors == %d)",
+                    .Call(C_threads)$processors),
+            "stopifnot(identical(sums(2), alone))",
+            "cat(grep('bound', rkeops_sitrep(), value = TRUE), '\\n')")
+  bind <- list(c("OMP_PROC_BIND=true", "OMP_PLACES=cores"), "OMP_PROC_BIND=true",
+               "GOMP_CPU_AFFINITY=0-1023")
+  for (env in bind) {
+    out <- run_r(code, env = env, attach = FALSE)
+    expect_identical(out$status, 0L, label = paste(c(env, out$output), collapse = "\n"))
+    expect_true(any(grepl("OpenMP has bound the calling thread", out$output)))
+    expect_false(any(grepl("`ncore` is", out$output)))
+  }
+})
+
+test_that("threads end with the package", {
+  skip_on_os(c("windows", "mac", "solaris"))
+  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+  out <- run_r(c(sum_in_threads, "threads <- function() length(dir('/proc/self/task'))",
+                 "before <- threads()", "two <- sums(2)", "during <- threads()",
+                 "unloadNamespace('rkeops')", "gc()",
+                 "stopifnot(during == before + 1L, threads() == before, identical(two, alone))"))
+  expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
+})
