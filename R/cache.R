@@ -77,5 +77,6 @@ clean_rkeops <- function(verbose = interactive(), all = TRUE, remove_cache_dir =
 
 size_text <- function(bytes) {
   if (bytes == 0) return("0")
-  format(structure(bytes, class = "object_size"), units = "auto", standard = "SI")
+  k <- min(as.integer(log10(bytes) / 3), 4L)
+  paste(number_text(round(bytes / 1000^k, 1)), c("bytes", "kB", "MB", "GB", "TB")[k + 1L])
 }

@@ -8,9 +8,12 @@ error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", 
 throw <- function(kind, ..., call = user_call()) {
   stop(structure(
     class = c(paste0("rkeops_error_", kind), "rkeops_error", "error", "condition"),
-    list(message = paste0(...), call = call)
+    list(message = readable(paste0(...)), call = call)
   ))
 }
+
+# Text that quotes what is no valid text: its bytes become <e9>.
+readable <- function(text) if (validEnc(text)) text else iconv(text, "", "UTF-8", sub = "byte")
 
 # A message of class rkeops_message, unless verbosity is 0.
 inform <- function(...) {
@@ -77,12 +80,17 @@ readable_call <- function(call, frame) {
 # which every letter would change is not like another; one that begins another is.
 suggestion <- function(name, candidates) {
   if (!length(candidates) || is.na(name)) return("")
-  distance <- utils::adist(name, candidates, ignore.case = TRUE)
-  distance[nchar(name) > 2L & startsWith(tolower(candidates), tolower(name))] <- 1
+  name <- readable(name)
+  like <- lower(candidates)
+  distance <- utils::adist(lower(name), like)
+  distance[nchar(name) > 2L & startsWith(like, lower(name))] <- 1
   nearest <- candidates[which.min(distance)]
   is_like <- min(distance) <= 1 + nchar(name) / 3 && min(distance) < nchar(name)
   if (is_like) paste0(" (did you mean `", nearest, "`?)") else ""
 }
+
+# tolower() asks the locale: in Turkish, that of I is no i.
+lower <- function(x) chartr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", x)
 
 # How an R object is named in a message: "a 3 x 2 character matrix", "NULL", "a factor".
 describe <- function(x) {
@@ -97,6 +105,7 @@ describe <- function(x) {
   if (length(dim(x)))
     return(paste(article(type), if (length(dim(x)) == 2) "matrix of" else "array of",
                  paste(dim(x), collapse = " x ")))
+  if (length(x) == 1 && is.double(x) && is.finite(x)) return(number_text(x))
   if (length(x) == 1 && is.atomic(x)) return(deparse(x))
   paste(article(type), if (is.list(x)) "of length" else "vector of length", length(x))
 }

@@ -104,20 +104,22 @@ option_lines <- function(options) {
 
 # ---- declarations --------------------------------------------------------------------------------
 
-alias_pattern <- paste0("^([A-Za-z_][A-Za-z0-9_]*)=(Vi|Vj|Pm)",
-                        "\\((?:([0-9]+),)?([0-9]+)\\)$")
+# With blanks between words, not within them.
+alias_pattern <- paste(c("^", "([A-Za-z_][A-Za-z0-9_]*)", "=", "(Vi|Vj|Pm)", "\\(",
+                         "(?:([0-9]+)[ \t\r\n]*,)?", "([0-9]+)", "\\)", "$"),
+                       collapse = "[ \t\r\n]*")
 
 # What "x=Vi(3)" and "x=Vi(0,3)" say, for all of them.
 parse_aliases <- function(args) {
   if (!is.character(args) || !length(args) || anyNA(args))
     throw("argument", "`args` is ", describe(args),
           ": expected strings such as \"x=Vi(3)\", \"y=Vj(3)\", \"s=Pm(1)\"")
-  parts <- regmatches(gsub("[[:space:]]", "", args),
-                      regexec(alias_pattern, gsub("[[:space:]]", "", args), perl = TRUE))
+  parts <- regmatches(args, regexec(alias_pattern, args, perl = TRUE))
   wrong <- lengths(parts) == 0L
   if (any(wrong))
     throw("argument", "`args` has the element \"", args[wrong][1L],
-          "\": expected a name, \"=\", one of Vi, Vj and Pm, and a dimension in parentheses")
+          "\": expected a name, \"=\", one of Vi, Vj and Pm, and a dimension in parentheses; ",
+          "a name has letters A to Z and a to z, digits and \"_\", and begins with no digit")
   part <- function(k) vapply(parts, `[`, "", k)
   position <- part(4L)
   check_positions(position, length(args))

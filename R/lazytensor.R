@@ -136,13 +136,7 @@ constant <- function(x, text = number_text(x)) {
   define(text, list(), dimres = 1L)
 }
 
-number_text <- function(x) {
-  for (digits in 15:17) {
-    text <- sprintf("%.*g", digits, as.double(x))
-    if (identical(as.double(text), as.double(x))) break
-  }
-  text
-}
+number_text <- function(x) .Call(C_number_text, x)
 
 # ---- definitions ---------------------------------------------------------------------------------
 

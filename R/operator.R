@@ -158,7 +158,7 @@ jvp <- function(op, wrt, direction, call = TRUE) {
 # Whether two lists have the same names, each once, in any order.
 is_named_like <- function(x, y) {
   length(names(x)) && all(nzchar(names(x))) && !anyDuplicated(names(x)) &&
-    identical(sort(names(x)), sort(names(y)))
+    length(names(x)) == length(names(y)) && setequal(names(x), names(y))
 }
 
 # `state` with the gradients by `wrt` as results, behind its own one if `values`. `name`: what the

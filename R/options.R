@@ -324,7 +324,8 @@ print.rkeops_options <- function(x, ...) {
   invisible(x)
 }
 
-option_text <- function(value) paste(format(value, trim = TRUE), collapse = ", ")
+option_text <- function(value)
+  paste(if (is.double(value)) number_text(value) else format(value, trim = TRUE), collapse = ", ")
 
 #' Where and how formulas are computed
 #'

@@ -85,6 +85,7 @@ SEXP rkeops_build_many(SEXP programs, SEXP options);
 SEXP rkeops_expression(SEXP text, SEXP declarations);
 SEXP rkeops_fresh_id(SEXP pid);
 SEXP rkeops_hash(SEXP text);
+SEXP rkeops_number_text(SEXP x);
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
 SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots);
 SEXP rkeops_cache_usage(void);

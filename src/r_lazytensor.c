@@ -6,6 +6,7 @@
  * made in a forked child (the bits are drawn again when the process number changes).
  */
 #include "r_glue.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,6 +79,26 @@ SEXP rkeops_hash(SEXP text) {
   char id[40];
   snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, h.a, h.b);
   return Rf_mkString(id);
+}
+
+/* Numbers in the text of a formula: the fewest digits, from 15 on, that read back as the same. R's
+ * own functions write the decimal point of the locale. */
+SEXP rkeops_number_text(SEXP x) {
+  SEXP value = PROTECT(Rf_coerceVector(x, REALSXP));
+  SEXP out = PROTECT(Rf_allocVector(STRSXP, Rf_xlength(value)));
+  for (R_xlen_t k = 0; k < Rf_xlength(value); k++) {
+    static const char *const formats[] = {"%.15g", "%.16g", "%.17g"};
+    const double number = REAL(value)[k];
+    char text[RK_NUMBER_TEXT];
+    double back = 0;
+    for (int f = 0; f < 3 && (!f || back != number); f++) {
+      rk_number_text(text, formats[f], number);
+      rk_read_number(text, &back);
+    }
+    SET_STRING_ELT(out, k, Rf_mkChar(text));
+  }
+  UNPROTECT(2);
+  return out;
 }
 
 /* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. */

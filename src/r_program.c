@@ -1,6 +1,7 @@
 /* Programs: found, described, run, shown, built. A program is asked for by its text at each call
  * (a hash lookup): no handle lives in an R object, so operators can be saved and sent away. */
 #include "r_glue.h"
+#include "text.h"
 
 #include <limits.h>
 #include <string.h>
@@ -123,6 +124,7 @@ static SEXP no_results(SEXP condition, void *data) {
 }
 
 static SEXP new_results(result_request *q, rk_error *error) {
+  char number[RK_NUMBER_TEXT];
   double bytes = 0;
   for (int r = 0; r < q->info->results; r++)
     for (int f = 0; f < q->info->result[r].fields; f++) {
@@ -132,8 +134,8 @@ static SEXP new_results(result_request *q, rk_error *error) {
   if (bytes < large_bytes) return make_results(q);
   SEXP result = R_tryCatchError(make_results, q, no_results, NULL);
   if (result == R_NilValue)
-    status_set(error, RK_ERROR_MEMORY, "the result takes up to %.1f GB: R cannot allocate it",
-               bytes / 1e9);
+    status_set(error, RK_ERROR_MEMORY, "the result takes up to %s GB: R cannot allocate it",
+               rk_number_text(number, "%.1f", bytes / 1e9));
   return result;
 }
 

@@ -1,16 +1,17 @@
 /* Statuses of the engine as R objects. */
+#include "error.h"
 #include "r_glue.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 rk_status status_set(rk_error *error, rk_status status, const char *format, ...) {
+  char message[sizeof error->message];
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(error->message, sizeof error->message, format, arguments);
+  vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  error->status = status;
-  return status;
+  return rk_fail(error, status, "%s", message);
 }
 
 /* The last part of the class of the condition, see R/conditions.R. */

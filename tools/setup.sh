@@ -6,7 +6,7 @@ set -eu
 
 r_packages="testthat knitr rmarkdown Matrix"
 debian_packages="r-base-core r-base-dev r-cran-testthat r-cran-knitr r-cran-rmarkdown
-  r-cran-matrix pandoc fonts-dejavu-core"
+  r-cran-matrix pandoc fonts-dejavu-core locales"
 
 # Prints one line for each thing that is missing.
 missing() {

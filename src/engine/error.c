@@ -4,14 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A cut message still has to be UTF-8: an unfinished last character goes. */
-static void drop_partial_character(char *text, size_t length) {
-  size_t start = length;
-  while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80) start--;
-  if (start == 0) return;
-  unsigned char lead = (unsigned char)text[start - 1];
-  size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-  if (length - (start - 1) < wanted) text[start - 1] = 0;
+/* A message may quote a formula or a path that is no valid text, and may have been cut within a
+ * character: it is valid text all the same. Needs no memory, which may be what is lacking. */
+static void make_readable(char *message, size_t size) {
+  char piece[RK_PIECE], copy[sizeof ((rk_error *)NULL)->message];
+  size_t n = 0, width;
+  for (const char *at = message; *at; at += width) {
+    width = rk_readable(at, piece);
+    size_t length = strlen(piece);
+    if (n + length >= size) break;
+    memcpy(copy + n, piece, length);
+    n += length;
+  }
+  while (n > 0 && copy[n - 1] == '\n') n--;
+  memcpy(message, copy, n);
+  message[n] = 0;
 }
 
 rk_status rk_fail(rk_error *error, rk_status status, const char *format, ...) {
@@ -19,13 +26,10 @@ rk_status rk_fail(rk_error *error, rk_status status, const char *format, ...) {
   error->status = status;
   va_list arguments;
   va_start(arguments, format);
-  int wanted = vsnprintf(error->message, sizeof error->message, format, arguments);
+  if (vsnprintf(error->message, sizeof error->message, format, arguments) < 0)
+    error->message[0] = 0;
   va_end(arguments);
-  if (wanted < 0) error->message[0] = 0;
-  if (wanted >= (int)sizeof error->message)
-    drop_partial_character(error->message, sizeof error->message - 1);
-  for (size_t n = strlen(error->message); n > 0 && error->message[n - 1] == '\n'; n--)
-    error->message[n - 1] = 0;
+  make_readable(error->message, sizeof error->message);
   return status;
 }
 

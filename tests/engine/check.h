@@ -4,6 +4,7 @@
 
 #include "engine.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,17 @@ static inline int check_on_gpu(void) {
 /* RKEOPS_TEST_SMALL: kernels are emulated, so that a pair costs a thousand times what it should. */
 static inline int check_is_small(void) { return getenv("RKEOPS_TEST_SMALL") != NULL; }
 
+/* RKEOPS_TEST_LOCALE: tests run in this locale, as in a process whose host has set one. */
+static inline void check_locale(void) {
+  const char *name = getenv("RKEOPS_TEST_LOCALE");
+  if (!name || setlocale(LC_ALL, name)) return;
+  printf("there is no locale %s\n", name);
+  exit(2);
+}
+
 /* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache. */
 static inline void check_configure(void) {
+  check_locale();
   rk_error error;
   const char *include = getenv("RKEOPS_INCLUDE"), *cache = getenv("RKEOPS_CACHE");
   rk_settings settings = {.include_dir = include ? include : "inst/include/rkeops",

@@ -3,6 +3,7 @@
 #define RANDOM_FORMULA_H
 
 #include "random_jet.h"
+#include "text.h"
 
 enum { NODES = 56, VARIABLES = 14, MAX_D = 70, LISTS = 5, AXES = 6, STEPS = 2,
        RESULTS = 4 };
@@ -321,9 +322,10 @@ static void write_list(const list *l, writing *w) {
 }
 
 static void write_value(const formula *f, int k, writing *w) {
+  char number[RK_NUMBER_TEXT];
   const node *x = &f->node[k];
   if (x->group == LEAF) say(w, "x%d", x->op);
-  else if (x->group == LITERAL) say(w, "%.17g", x->literal);
+  else if (x->group == LITERAL) say(w, "%s", rk_number_text(number, "%.17g", x->literal));
   else {
     say(w, x->group == REDUCTION ? "%s_Reduction(" : "%s(", name_of(x));
     for (int o = 0; o < 3 && x->operand[o] >= 0; o++) {

@@ -10,7 +10,6 @@
 #include "formula/parser.h"
 #include "formula/reductions.h"
 
-#include <ctype.h>
 #include <dirent.h>
 
 /* ---- golden plans ---- */
@@ -156,9 +155,10 @@ static void test_numbers(void) {
   int64_t before = -1;
   int right = 0;
   for (int k = 0; k < 100; k++) {
-    char text[120];
+    char text[120], number[RK_NUMBER_TEXT];
     double c = 3 + k * 0.37;
-    snprintf(text, sizeof text, "Sum_Reduction(Exp(-%.17g*SqDist(x,y)) + %d.5, j)", c, k + 3);
+    snprintf(text, sizeof text, "Sum_Reduction(Exp(-%s*SqDist(x,y)) + %d.5, j)",
+             rk_number_text(number, "%.17g", c), k + 3);
     rk_program *p = program_of(text, declarations, 2, RK_FLOAT64);
     if (run_values(p, inputs, 2, out, &error)) break;
     if (before < 0) before = rk_count().compiles;
@@ -174,7 +174,7 @@ static void test_numbers(void) {
 static void with_integers(const char *text, int n, int m, char *out, size_t size) {
   size_t used = 0;
   for (const char *at = text; *at && used + 12 < size; at++) {
-    int alone = (at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[1]);
+    int alone = (at == text || !rk_is_alnum(at[-1])) && !rk_is_alnum(at[1]);
     if (alone && (*at == 'n' || *at == 'm')) used += (size_t)snprintf(out + used, size - used, "%d", *at == 'n' ? n : m);
     else out[used++] = *at;
   }
@@ -226,7 +226,7 @@ static void test_table(void) {
   const rk_operation *operation;
   for (int k = 0; (operation = rk_operation_at(k)); k++) {
     CHECK(operation->documentation && operation->name, "an operation has a name");
-    if (operation->kind != RK_ELEMENTWISE || !isupper((unsigned char)operation->name[0])) continue;
+    if (operation->kind != RK_ELEMENTWISE || !rk_is_upper(operation->name[0])) continue;
     if (operation->dim || operation->result != RK_RESULT_NUMERIC || operation->transpose[1]) continue;
     if (!strcmp(operation->name, "Round")) continue; /* steps are nearer than the difference */
     for (int o = 0; o < operation->operands; o++) test_derivative(operation, o);

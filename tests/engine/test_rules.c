@@ -9,7 +9,6 @@
 #include "formula/operations.h"
 #include "formula/parser.h"
 
-#include <ctype.h>
 #include <float.h>
 
 enum { LETTERS = 4, MOST = 80, ROWS = 200, TRIES = 2000000 };
@@ -53,7 +52,7 @@ static void with_integers(const char *text, const binding *bound, char *out, siz
   size_t used = 0;
   for (const char *at = text; *at && used + 12 < size;) {
     int length = 1;
-    while (isalpha((unsigned char)*at) && isalnum((unsigned char)at[length])) length++;
+    while (rk_is_letter(*at) && rk_is_alnum(at[length])) length++;
     int k = rk_named_integer(at, length);
     if (k >= 0) used += (size_t)snprintf(out + used, size - used, "%d", bound->integer[k]);
     else if (length == 2 && !strncmp(at, "da", 2))
@@ -141,17 +140,18 @@ static int evaluate_call(const char **at, const rk_operation *operation, const b
 static int evaluate(const char **at, const binding *bound, vector *out) {
   char name[40];
   int length = 0;
-  if (islower((unsigned char)**at)) {
+  if (rk_is_lower(**at)) {
     *out = letter[*(*at)++ - 'a'];
     return 1;
   }
-  if (!isalpha((unsigned char)**at)) {
-    double value = strtod(*at, (char **)at);
+  if (!rk_is_letter(**at)) {
+    double value = NAN;
+    *at = rk_read_number(*at, &value);
     out->dim = 1;
     for (int r = 0; r < ROWS; r++) out->data[r] = value;
     return 1;
   }
-  while (isalnum((unsigned char)(*at)[length])) length++;
+  while (rk_is_alnum((*at)[length])) length++;
   snprintf(name, sizeof name, "%.*s", length, *at);
   *at += length;
   return evaluate_call(at, rk_operation_find(name), bound, out);

@@ -8,11 +8,9 @@
 static void write_fresh(rk_writer *w) {
   const rk_reduction *entry = w->pass->reduction->reduction;
   const char *neutral = !entry->start ? "0" : entry->neutral > 0 ? "INFINITY" : "-INFINITY";
-  char number[48];
-  if (entry->start && entry->neutral - entry->neutral == 0) {
-    snprintf(number, sizeof number, "%.17g", entry->neutral);
-    neutral = number;
-  }
+  char number[RK_NUMBER_TEXT];
+  if (entry->start && entry->neutral - entry->neutral == 0)
+    neutral = rk_number_text(number, "%.17g", entry->neutral);
   rk_line(w, "if (fresh) for (int k = 0; k < K; k++) {");
   if (entry->has_head) rk_line(w, "  v[k * ld] = k ? 0 : -DBL_MAX;");
   else rk_line(w, "  v[k * ld] = %s;", neutral);

@@ -4,7 +4,6 @@
 #include "error.h"
 #include "os.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,14 +71,14 @@ static rk_status load(const char *dir, const char *file, prelude **out, rk_error
 /* The next word of a section's first line; NULL at its end. */
 static const char *word(const section *s, const char *at, size_t *length) {
   const char *end = s->head + s->head_length;
-  while (at < end && isspace((unsigned char)*at)) at++;
+  while (at < end && rk_is_space(*at)) at++;
   size_t n = 0;
-  while (at + n < end && !isspace((unsigned char)at[n])) n++;
+  while (at + n < end && !rk_is_space(at[n])) n++;
   *length = n;
   return n ? at : NULL;
 }
 
-static int is_name_part(char c) { return isalnum((unsigned char)c) || c == '_'; }
+static int is_name_part(char c) { return rk_is_alnum(c) || c == '_'; }
 
 /* Does the text use this name? */
 static int uses(const char *body, const char *name, size_t length) {

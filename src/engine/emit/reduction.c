@@ -215,8 +215,9 @@ static void leave_values(rk_writer *w) {
 static void write_leave(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   int head = entry->has_head;
-  char limit[48], factor[40] = "";
-  if (w->pass->factor != 1) snprintf(factor, sizeof factor, "%.17g * ", w->pass->factor);
+  char limit[48], factor[40] = "", number[RK_NUMBER_TEXT];
+  if (w->pass->factor != 1)
+    snprintf(factor, sizeof factor, "%s * ", rk_number_text(number, "%.17g", w->pass->factor));
   rk_open(w, "%s void rk_leave(%srk_state *z, int u, int l, long long first, double *values, "
              "long long *positions, long long ld%s)", w->target->function,
           lists_wait(w) ? "" : "const ", w->grouped ? ", int k0" : "");
@@ -406,8 +407,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   snprintf(held, sizeof held, "%s",
            rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
   rk_line(w, "g[v][u] = %s;", held);
-  if (entry->absent != entry->absent) snprintf(absent, sizeof absent, "rk_num(RK_NAN)");
-  else snprintf(absent, sizeof absent, "rk_num(%.17g)", entry->absent);
+  rk_number_code(entry->absent, absent, sizeof absent);
   mask_value(w, "g[v][u]", absent);
   rk_close_tile(w);
   if (entry->guard) enter_guarded(w, at, position);

@@ -3,7 +3,6 @@
  * So the length of a text, and the compiler's time, do not grow with the number of ranges. */
 #include "emit/writer.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@ enum {
 
 typedef struct { char *text; unsigned long hash; int place, group; } written;
 
-static int is_name_part(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.'; }
+static int is_name_part(char c) { return rk_is_alnum(c) || c == '_' || c == '.'; }
 
 /* The length of an integer that is neither part of a name nor of a number with a point or an
  * exponent; or 0. */
@@ -25,7 +24,7 @@ static int integer_at(const char *text, const char *at) {
   if (at > text && (is_name_part(at[-1]) ||
                     (at > text + 1 && (at[-1] == '-' || at[-1] == '+') && at[-2] == 'e')))
     return 0;
-  while (isdigit((unsigned char)at[n])) n++;
+  while (rk_is_digit(at[n])) n++;
   return n < 10 && !is_name_part(at[n]) ? n : 0;
 }
 

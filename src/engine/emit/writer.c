@@ -6,7 +6,6 @@
 #include "emit/writer.h"
 #include "formula/operations.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,12 +186,12 @@ static const rk_node *origin_of(const rk_node *node, rk_index *index) {
 static void write_code(rk_text *out, const char *code, const char *const *name,
                        const char *const *value, int names) {
   while (*code) {
-    if (!isalpha((unsigned char)*code) && *code != '_') {
+    if (!rk_is_letter(*code) && *code != '_') {
       rk_text_bytes(out, code++, 1);
       continue;
     }
     int length = 0, known = -1;
-    while (isalnum((unsigned char)code[length]) || code[length] == '_') length++;
+    while (rk_is_alnum(code[length]) || code[length] == '_') length++;
     for (int k = 0; k < names; k++)
       if ((int)strlen(name[k]) == length && !strncmp(code, name[k], (size_t)length)) known = k;
     if (known >= 0) rk_text_add(out, value[known]);
@@ -201,10 +200,11 @@ static void write_code(rk_text *out, const char *code, const char *const *name,
   }
 }
 
-static void number_text(double value, char *text, size_t size) {
+void rk_number_code(double value, char *text, size_t size) {
+  char number[RK_NUMBER_TEXT];
   if (isnan(value)) snprintf(text, size, "rk_num(RK_NAN)");
   else if (isinf(value)) snprintf(text, size, "rk_num(%sRK_INF)", value < 0 ? "-" : "");
-  else snprintf(text, size, "rk_num(%.17g)", value);
+  else snprintf(text, size, "rk_num(%s)", rk_number_text(number, "%.17g", value));
 }
 
 /* A piece of text that lacks something fails the whole. */
@@ -285,7 +285,7 @@ static const char *component_at(rk_writer *w, const rk_node *node, rk_index inde
   struct rk_memo *memo = remembered(w, node, &index);
   if (memo) return memo->name;
   if (node->operation == &rk_operation_number) {
-    number_text(node->value, name, sizeof name);
+    rk_number_code(node->value, name, sizeof name);
     return remember(w, node, index, name);
   }
   rk_place place = rk_place_of(w, node);

@@ -101,6 +101,7 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node);
 
 /* Name of the value of a component; writes the lines that make it. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
+void rk_number_code(double value, char *text, size_t size); /* a constant: "rk_num(0.5)" */
 
 /* The steps of a large nest as functions with these parameters: the time of compilers grows faster
  * than the length of a function. `part` and `arguments` are set before. */

@@ -3,7 +3,6 @@
 #include "derive/derive.h"
 #include "error.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,7 +109,7 @@ const rk_node *rk_reduction_call(rk_reader *p, char *name, const char *place) {
   name[strlen(name) - strlen("_Reduction")] = 0;
   if (!strcmp(name, "Zero")) return zero_reduction(p, place);
   const rk_reduction *reduction = rk_reduction_find(name);
-  if (!reduction || (islower((unsigned char)name[0]) && !p->integer)) {
+  if (!reduction || (rk_is_lower(name[0]) && !p->integer)) {
     rk_nearest n = {name, NULL, 6};
     const rk_reduction *entry;
     for (int k = 0; (entry = rk_reduction_at(k)); k++) rk_consider(&n, rk_reduction_name(entry));
@@ -296,7 +295,7 @@ static int take_argument(rk_reader *p, const rk_operation *operation, arguments 
 /* call = name "(" argument { "," argument } ")" */
 const rk_node *rk_operation_call(rk_reader *p, const char *name, const char *place) {
   const rk_operation *operation = rk_operation_find(name);
-  if (!operation || (islower((unsigned char)name[0]) && !p->integer))
+  if (!operation || (rk_is_lower(name[0]) && !p->integer))
     return rk_fail_unknown(p, place, name, 1);
   if (operation->kind == RK_DERIVATIVE) return derivative_call(p, operation, place);
   arguments all = {0};

@@ -176,7 +176,8 @@ static int integer_atom(rk_reader *p, long long *value) {
   p->at = place;
   if (rk_take_number(p, &number, &is_integer)) {
     if (number == floor(number) && number <= INT_MAX) return *value = sign * (long long)number, 1;
-    rk_fail_at(p, place, "expected an integer, found %g", number);
+    char shown[RK_NUMBER_TEXT];
+    rk_fail_at(p, place, "expected an integer, found %s", rk_number_text(shown, "%g", number));
     return 0;
   }
   const char *what = rk_found(p, buffer);
@@ -203,6 +204,7 @@ int rk_integer_expression(rk_reader *p, int *value) {
       }
       if (divided) product /= factor;
       else if (llabs(product) <= INT_MAX) product *= factor;
+      else return rk_fail_at(p, place, "an integer is too large"), 0;
     }
     sum += sign * product;
     if (llabs(sum) > INT_MAX) {

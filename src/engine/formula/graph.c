@@ -168,10 +168,12 @@ static void print_variable(const rk_graph *graph, const rk_node *node, rk_text *
 }
 
 static void print_node(const rk_graph *graph, const rk_node *node, const int *name, rk_text *text) {
+  char number[RK_NUMBER_TEXT];
   rk_text_format(text, "%d:%d%s = ", name[node->number], node->dim, node->is_logical ? "?" : "");
   if (node->reduction) rk_text_format(text, "%s_Reduction", rk_reduction_name(node->reduction));
   else if (node->operation == &rk_operation_variable) print_variable(graph, node, text);
-  else if (node->operation == &rk_operation_number) rk_text_format(text, "%.17g", node->value);
+  else if (node->operation == &rk_operation_number)
+    rk_text_add(text, rk_number_text(number, "%.17g", node->value));
   else rk_text_add(text, node->operation->name);
   for (int k = 0; k < node->operands; k++)
     rk_text_format(text, " #%d", name[node->operand[k]->number]);

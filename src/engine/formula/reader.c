@@ -2,7 +2,6 @@
 #include "formula/reader.h"
 #include "error.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +12,20 @@ enum { MAX_SHOWN = 160 };
 
 /* The line of the text that holds `place`, cut around it when long, with a caret below. */
 static void show_place(rk_reader *p, const char *place, rk_text *message) {
-  const char *first = place, *last = place;
-  while (first > p->text && first[-1] != '\n' && place - first < MAX_SHOWN / 2) first--;
-  while (*last && *last != '\n' && last - first < MAX_SHOWN) last++;
-  int before = first > p->text && first[-1] != '\n', after = *last && *last != '\n';
-  rk_text_format(message, "\n  %s%.*s%s\n  %*s^", before ? "..." : "", (int)(last - first), first,
-                 after ? "..." : "", (int)(place - first) + (before ? 3 : 0), "");
+  const char *line = place;
+  while (line > p->text && line[-1] != '\n') line--;
+  const char *at = line, *last = place + MAX_SHOWN / 2;
+  char piece[RK_PIECE];
+  while (place - at > MAX_SHOWN / 2) at += rk_readable(at, piece);
+  int column = at > line ? 3 : 0;
+  rk_text_format(message, "\n  %s", column ? "..." : "");
+  while (*at && *at != '\n' && at < last) {
+    int is_before = at < place;
+    at += rk_readable(at, piece);
+    rk_text_add(message, piece);
+    if (is_before) column += piece[0] == '\\' ? (int)strlen(piece) : 1;
+  }
+  rk_text_format(message, "%s\n  %*s^", *at && *at != '\n' ? "..." : "", column, "");
 }
 
 const rk_node *rk_fail_at(rk_reader *p, const char *place, const char *format, ...) {
@@ -70,9 +77,10 @@ int rk_take(rk_reader *p, const char *symbol) {
 const char *rk_found(rk_reader *p, char *buffer) {
   rk_skip_blanks(p);
   if (!*p->at) return "the end of the text";
-  const unsigned char *at = (const unsigned char *)p->at;
+  const char *at = p->at;
   int length = 1;
-  if (isalnum(*at)) while (length < 40 && (isalnum(at[length]) || at[length] == '_')) length++;
+  if (rk_is_alnum(*at))
+    while (length < 40 && (rk_is_alnum(at[length]) || at[length] == '_')) length++;
   else while (length < 4 && (at[length] & 0xC0) == 0x80) length++; /* a whole UTF-8 character */
   memcpy(buffer + 1, at, (size_t)length);
   buffer[0] = buffer[length + 1] = '\'';
@@ -88,8 +96,8 @@ int rk_expect(rk_reader *p, const char *symbol, const char *after) {
   return 0;
 }
 
-static int is_name_start(char c) { return isalpha((unsigned char)c) || c == '_' || c == '.'; }
-static int is_name_part(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.'; }
+static int is_name_start(char c) { return rk_is_letter(c) || c == '_' || c == '.'; }
+static int is_name_part(char c) { return rk_is_alnum(c) || c == '_' || c == '.'; }
 
 /* Reads a name into `name`; 0 when there is none or it is too long. */
 int rk_take_name(rk_reader *p, char *name) {
@@ -110,35 +118,20 @@ int rk_take_name(rk_reader *p, char *name) {
 
 int rk_at_number(rk_reader *p) {
   rk_skip_blanks(p);
-  return isdigit((unsigned char)*p->at) || (*p->at == '.' && isdigit((unsigned char)p->at[1]));
+  return rk_is_digit(*p->at) || (*p->at == '.' && rk_is_digit(p->at[1]));
 }
 
-/* A decimal literal, read by hand up to its end so that "inf", "0x1" and the locale play no part.
- */
+/* A decimal literal: neither "inf" nor "0x1" is one. */
 int rk_take_number(rk_reader *p, double *value, int *is_integer) {
   if (!rk_at_number(p)) return 0;
-  const char *at = p->at;
-  *is_integer = 1;
-  while (isdigit((unsigned char)*at)) at++;
-  if (*at == '.') {
-    *is_integer = 0;
-    at++;
-    while (isdigit((unsigned char)*at)) at++;
-  }
-  if (*at == 'e' || *at == 'E') {
-    const char *digits = at + 1 + (at[1] == '+' || at[1] == '-');
-    if (isdigit((unsigned char)*digits)) {
-      *is_integer = 0;
-      while (isdigit((unsigned char)*digits)) digits++;
-      at = digits;
-    }
-  }
-  *value = strtod(p->at, NULL);
-  if (is_name_part(*at)) {
-    rk_fail_at(p, at, "expected an operator after the number, found '%c'", *at);
+  const char *at = p->at, *end = rk_read_number(at, value);
+  while (rk_is_digit(*at)) at++;
+  *is_integer = at == end;
+  if (is_name_part(*end)) {
+    rk_fail_at(p, end, "expected an operator after the number, found '%c'", *end);
     return 0;
   }
-  p->at = at;
+  p->at = end;
   return 1;
 }
 
@@ -151,8 +144,7 @@ static int distance(const char *a, const char *b) {
     int diagonal = row[0];
     row[0] = i;
     for (int k = 1; k <= lb; k++) {
-      int change =
-          diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[k - 1]));
+      int change = diagonal + (rk_lower(a[i - 1]) != rk_lower(b[k - 1]));
       diagonal = row[k];
       if (row[k] + 1 < change) change = row[k] + 1;
       if (row[k - 1] + 1 < change) change = row[k - 1] + 1;
@@ -187,7 +179,7 @@ static const char *nearest_name(rk_reader *p, const char *name, int is_called) {
   const rk_operation *operation;
   if (is_called) {
     for (int k = 0; (operation = rk_operation_at(k)); k++)
-      if (isupper((unsigned char)operation->name[0])) rk_consider(&n, operation->name);
+      if (rk_is_upper(operation->name[0])) rk_consider(&n, operation->name);
     for (int k = 0; k < SPECIAL_NAMES; k++) rk_consider(&n, special_names[k]);
   } else {
     for (int k = 0; k < p->name_count; k++) rk_consider(&n, p->names[k].name);

@@ -3,7 +3,6 @@
 #include "error.h"
 #include "formula/parser.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +45,7 @@ enum { RULES = sizeof rules / sizeof *rules };
 static int match_node(const char **at, const rk_node *node, binding *bound);
 
 static int match_integer(const char **at, int value, binding *bound) {
-  if (!isalpha((unsigned char)**at)) return strtol(*at, (char **)at, 10) == value;
+  if (!rk_is_letter(**at)) return strtol(*at, (char **)at, 10) == value;
   int k = rk_named_integer(*at, 1);
   (*at)++;
   if (bound->has_integer[k]) return bound->integer[k] == value;
@@ -73,13 +72,19 @@ static int match_name(const char **at, const char *name) {
   return 1;
 }
 
+static int match_number(const char **at, const rk_node *node) {
+  double value = NAN;
+  *at = rk_read_number(*at, &value);
+  return rk_is_number(node, value);
+}
+
 static int match_node(const char **at, const rk_node *node, binding *bound) {
-  if (islower((unsigned char)**at)) {
+  if (rk_is_lower(**at)) {
     const rk_node **place = &bound->node[*(*at)++ - 'a'];
     if (!*place) *place = node;
     return *place == node;
   }
-  if (!isalpha((unsigned char)**at)) return rk_is_number(node, strtod(*at, (char **)at));
+  if (!rk_is_letter(**at)) return match_number(at, node);
   return node->operands && node->operation && match_name(at, node->operation->name) &&
          match_arguments(at, node->operation, node->operand, node->integer, bound);
 }

@@ -1,18 +1,21 @@
 /* What rk_report says of GPUs. */
 #include "run/device.h"
 
-static double gibibytes(int64_t bytes) { return (double)bytes / 1073741824.0; }
+static const char *gibibytes(char *text, int64_t bytes) {
+  return rk_number_text(text, "%.1f", (double)bytes / 1073741824.0);
+}
 
 static void report_one(rk_text *report, int number) {
   rk_device_info info;
   rk_error problem;
+  char amount[RK_NUMBER_TEXT];
   if (rk_device_describe(number, &info, &problem) != RK_OK) {
     rk_text_format(report, "GPU %d: %s\n", number, problem.message);
     return;
   }
-  rk_text_format(report, "GPU %d: %s, compute capability %d.%d, %.1f GiB", number, info.name,
-                 info.major, info.minor, gibibytes(info.memory));
-  if (info.free >= 0) rk_text_format(report, ", %.1f GiB free", gibibytes(info.free));
+  rk_text_format(report, "GPU %d: %s, compute capability %d.%d, %s GiB", number, info.name,
+                 info.major, info.minor, gibibytes(amount, info.memory));
+  if (info.free >= 0) rk_text_format(report, ", %s GiB free", gibibytes(amount, info.free));
   for (int k = 0; k < rk_devices(); k++)
     if (rk_device_number(rk_device_at(k)) == number) rk_text_add(report, ", in use");
   rk_text_add(report, "\n");

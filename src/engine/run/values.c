@@ -42,6 +42,7 @@ static rk_status check_half(const rk_graph_variable *variable, const rk_array *x
                             void *poll_data, rk_error *error) {
   const double *low = NULL, *high = NULL;
   double *own = NULL;
+  char number[RK_NUMBER_TEXT];
   rk_status status = RK_OK;
   if (x->resident && rk_resident_low(x->resident)) {
     low = rk_resident_low(x->resident);
@@ -57,8 +58,9 @@ static rk_status check_half(const rk_graph_variable *variable, const rk_array *x
     double worst = -low[d] > high[d] ? low[d] : high[d];
     if (low[d] <= high[d] && (worst > LARGEST_HALF || worst < -LARGEST_HALF))
       status = rk_fail(error, RK_ERROR_ARGUMENT,
-                       "`%s`: %.17g is too large for float16, whose largest number is 65504; "
-                       "rkeops_use_float32() takes it", variable->name, worst);
+                       "`%s`: %s is too large for float16, whose largest number is 65504; "
+                       "rkeops_use_float32() takes it", variable->name,
+                       rk_number_text(number, "%.17g", worst));
   }
   free(own);
   return status;

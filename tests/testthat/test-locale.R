@@ -1,0 +1,66 @@
+# What a process computes whose host has set a locale behind R's back: rpy2, Qt, GTK.
+
+# Makes a locale in a new folder: the environment that names it. Turkish has a decimal comma, and
+# an I whose small letter is no i.
+made_locale <- function(charmap) {
+  testthat::skip_if(Sys.which("localedef") == "", "localedef is not there")
+  folder <- tempfile("locales-")
+  dir.create(folder)
+  name <- paste0("tr_TR.", charmap)
+  said <- suppressWarnings(system2("localedef", c("-c", "-i", "tr_TR", "-f", charmap,
+                                                  shQuote(file.path(folder, name))),
+                                   stdout = TRUE, stderr = TRUE))
+  if (!dir.exists(file.path(folder, name)))
+    testthat::skip(paste("localedef cannot make", name, "(on Debian, install locales):", said[1L]))
+  list(name = name, env = paste0("LOCPATH=", folder))
+}
+
+# Values to be the same everywhere, written in hexadecimal.
+script <- c(
+  "x <- matrix(c(2, 0.25)); y <- matrix(c(4, 0.5, 1))",
+  "value <- function(f, ...) as.vector(keops_kernel(f, c('x=Vi(1)', 'y=Vj(1)'), ...)(list(x, y)))",
+  "said <- function(code) tryCatch({ code; 'nothing' }, error = conditionMessage)",
+  "results <- function() list(",
+  "  constants = value('Sum_Reduction(x*1.5+y*2.25e-1,j)'),",
+  "  exponent = value('Sum_Reduction(Exp(-x*0.5),j)'),",
+  "  power = value('Sum_Reduction(x^2.5,j)'),",
+  "  clamp = value('Sum_Reduction(Clamp(x*y,0.5,1.5),j)'),",
+  "  gradient = as.vector(keops_grad(keops_kernel('Sum_Reduction(Sin(x*1.5)*y,j)',",
+  "    c('x=Vi(1)', 'y=Vj(1)')), 'x')(list(x, y, matrix(c(1, 0.5))))),",
+  "  lazy = as.vector(sum(Vi(x) * 1.5 + exp(-Vj(y) / 3.3), 'j')),",
+  "  whole = as.vector(sum(1e15 * Vi(x) + 123456789 + Vj(y) * (0.1 + 0.2), 'j')),",
+  "  text = (Vi(x) * 1.5 + 1e-7 + Vj(y)^0.3)$formula,",
+  "  source = keops_source(keops_kernel('Sum_Reduction(x*1.5+y*2.25e-1,j)',",
+  "                                     c('x=Vi(1)', 'y=Vj(1)'))),",
+  "  similar = said(keops_kernel('Sum_Reduction(SQDISTI(x,y),j)', c('x=Vi(1)', 'y=Vj(1)'))),",
+  "  option = said(set_rkeops_option('PRECISIONI', 1)),",
+  "  number = said(set_rkeops_option('ncore', 1.5)),",
+  "  shown = c(format(Vi(x) * 0.5), capture.output(print(get_rkeops_options()))))")
+
+expect_same_in <- function(charmap) {
+  locale <- made_locale(charmap)
+  out <- run_r(c(using_cache(get_rkeops_cache_dir()), script,
+                 "set_rkeops_option('precision', 'float64')",
+                 "before <- results()",
+                 "compiled <- rkeops:::counters()[['compiles']]",
+                 "invisible(.Call(rkeops:::C_forget))",
+                 "for (k in c('LC_NUMERIC', 'LC_CTYPE', 'LC_COLLATE'))",
+                 sprintf("  if (suppressWarnings(Sys.setlocale(k, '%s')) == '') stop(k)", locale$name),
+                 "stopifnot(identical(sprintf('%.1f', 0.5), '0,5'))",
+                 "after <- results()",
+                 "for (k in names(before)) if (!identical(before[[k]], after[[k]]))",
+                 "  print(list(k, before[[k]], after[[k]]))",
+                 "stopifnot(rkeops:::counters()[['compiles']] == compiled)", # the same keys
+                 "truth <- c(3 * (2 * 1.5) + 5.5 * 0.225, 3 * 0.25 * 1.5 + 5.5 * 0.225)",
+                 "stopifnot(all.equal(after$constants, truth, tolerance = 1e-14))",
+                 "cat('the end')"), env = locale$env)
+  expect_identical(out$output, "the end")
+}
+
+test_that("a decimal comma changes no result, no source and no message", {
+  expect_same_in("UTF-8")
+})
+
+test_that("neither does a locale whose letters have one byte", {
+  expect_same_in("ISO-8859-9")
+})
