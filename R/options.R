@@ -220,7 +220,7 @@ check_option_names <- function(names) {
 #' | `cache_dir` | [get_rkeops_cache_dir()] | folder of compiled kernels |
 #' | `cache_limit` | `256 * 2^20` | its size in bytes; kernels used least recently are removed |
 #' | `compiler` | `""` | C compiler; `""`: the one that R was built with |
-#' | `compile_timeout` | `60` | seconds after which a compiler is stopped |
+#' | `compile_timeout` | `60` | processor seconds of one compile; ten times as many by the clock |
 #' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
 #' | `debug` | `0` | no effect, kept for RKeOps scripts |
 #'

@@ -59,7 +59,9 @@ typedef struct {
   const char *fallback_dir; /* private folder used when cache_dir cannot be (a session's tempdir) */
   const char *makeconf;     /* R's Makeconf: its CC and its -fPIC flag are used */
   const char *compiler;     /* overrides the compiler of makeconf, e.g. "clang" or "ccache gcc" */
-  double compile_timeout;   /* seconds; <= 0 keeps what was there (60) */
+  double compile_timeout;   /* seconds of processor time for one run of the compiler, ten times as
+                             * much by the clock; where the system does not tell the processor time
+                             * (macOS) only the clock counts; <= 0 keeps what was there (60) */
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
   int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
                              * free; < 0 keeps what was there */

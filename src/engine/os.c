@@ -25,7 +25,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#if defined(__linux__)
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#endif
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,12 +166,59 @@ static void kill_group(pid_t pid, rk_process_result *result) {
   reap(pid, 0, result);
 }
 
+/* ---- how long a process may take ---- */
+
+typedef struct {
+  pid_t group;
+  uint64_t ticks;
+} group_time;
+
+/* The fields of /proc/<pid>/stat behind the name, which may have parentheses of its own. Children
+ * that were waited for are counted in the times of their parents. */
+static void add_time(void *data, const char *name) {
+  group_time *total = data;
+  char path[64], text[1024];
+  int group;
+  unsigned long long user, system;
+  long long children_user, children_system;
+  if (!rk_is_digit(*name) || strlen(name) > 20) return;
+  snprintf(path, sizeof path, "/proc/%s/stat", name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  if (n <= 0) return;
+  text[n] = 0;
+  const char *fields = strrchr(text, ')');
+  if (fields && sscanf(fields, ") %*c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld",
+                       &group, &user, &system, &children_user, &children_system) == 5 &&
+      group == total->group)
+    total->ticks += user + system + (uint64_t)(children_user + children_system);
+}
+
+/* Processor time of all processes of a group, 0 where the system does not tell. */
+static double group_seconds(pid_t group) {
+  group_time total = {.group = group};
+#if defined(__linux__)
+  rk_os_list("/proc", add_time, &total);
+#endif
+  return (double)total.ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* Processor time is looked at only when the clock says that it may be too much. */
+static int takes_too_long(const rk_process *process, pid_t group, double start, double *looked) {
+  double now = rk_os_seconds();
+  if (now - start > RK_PATIENCE * process->timeout) return 1;
+  if (now - start <= process->timeout || now - *looked < 0.1) return 0;
+  *looked = now;
+  return group_seconds(group) > process->timeout;
+}
+
 /* Waits with sleeps that grow from 1 to 20 ms, so that neither short compiles nor the machine
  * notice. The end of the pipe wakes us at once and mostly means that the process ends; but it may
  * close its output and go on, or end and leave the pipe to somebody else. */
 static void attend(const rk_process *process, pid_t pid, int output, rk_poll poll, void *poll_data,
                    rk_process_result *result) {
-  double start = rk_os_seconds(), last_poll = start, pause = 0.001;
+  double start = rk_os_seconds(), last_poll = start, looked = start, pause = 0.001;
   int fd = output;
   for (;;) {
     if (fd >= 0 && drain(fd, process, &result->output)) {
@@ -175,7 +227,7 @@ static void attend(const rk_process *process, pid_t pid, int output, rk_poll pol
     }
     if (reap(pid, WNOHANG, result)) break;
     double now = rk_os_seconds();
-    if (now - start > process->timeout) {
+    if (takes_too_long(process, pid, start, &looked)) {
       result->end = RK_PROCESS_TIMED_OUT;
     } else if (poll && now - last_poll >= 0.015) {
       last_poll = now;
@@ -213,14 +265,20 @@ static int is_program(const char *path) {
   return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
 }
 
+static char *stolen(rk_text *text) {
+  char *bytes = rk_text_steal(text);
+  if (!bytes) errno = ENOMEM;
+  return bytes;
+}
+
 char *rk_os_find_program(const char *name) {
   rk_text path = {0};
+  errno = ENOENT;
   if (!*name) return NULL;
   if (strchr(name, '/')) {
+    if (!is_program(name)) return errno = ENOENT, NULL;
     rk_text_add(&path, name);
-    if (is_program(name)) return rk_text_steal(&path);
-    rk_text_free(&path);
-    return NULL;
+    return stolen(&path);
   }
   const char *folder = getenv("PATH");
   if (!folder) folder = "/usr/local/bin:/usr/bin:/bin";
@@ -229,12 +287,12 @@ char *rk_os_find_program(const char *name) {
     rk_text_clear(&path);
     rk_text_bytes(&path, n ? folder : ".", n ? n : 1);
     rk_text_format(&path, "/%s", name);
-    if (!path.failed && is_program(path.bytes)) return rk_text_steal(&path);
+    if (path.failed || is_program(path.bytes)) return stolen(&path);
     if (!folder[n]) break;
     folder += n + 1;
   }
   rk_text_free(&path);
-  return NULL;
+  return errno = ENOENT, NULL;
 }
 
 int64_t rk_os_process_id(void) { return (int64_t)getpid(); }
@@ -377,14 +435,72 @@ static void spell_descriptor(char *path, size_t size, int handle) {
 }
 #endif
 
-void *rk_os_open_library_handle(int handle, const char *path, rk_text *reason) {
 #if defined(__linux__)
+/* NULL when /proc is not mounted, too: then `reason` stays empty. */
+static void *open_descriptor(int handle, rk_text *reason) {
   char name[160];
   struct stat by_handle, by_name;
   spell_descriptor(name, sizeof name, handle);
-  if (fstat(handle, &by_handle) == 0 && stat(name, &by_name) == 0 &&
-      by_handle.st_dev == by_name.st_dev && by_handle.st_ino == by_name.st_ino)
-    return rk_os_open_library(name, reason);
+  if (fstat(handle, &by_handle) != 0 || stat(name, &by_name) != 0 ||
+      by_handle.st_dev != by_name.st_dev || by_handle.st_ino != by_name.st_ino)
+    return NULL;
+  void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  const char *text = library ? NULL : dlerror();
+  size_t n = strlen(name);
+  if (text && strncmp(text, name, n) == 0 && strncmp(text + n, ": ", 2) == 0) text += n + 2;
+  if (reason && !library) rk_text_add(reason, text ? text : "unknown reason");
+  return library;
+}
+
+/* The folder is mounted noexec, or a policy forbids it; errno says which. */
+static int forbids_code(int handle) {
+  void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, handle, 0);
+  if (code == MAP_FAILED) return errno == EPERM || errno == EACCES;
+  munmap(code, 4096);
+  return 0;
+}
+
+/* A copy from which code may be loaded, since it lies in no folder; -1 when that is not to be had.
+ * Kernels of which the system wants to be told so want the flag, older ones do not know it. */
+static int copy_in_memory(int handle) {
+  enum { CLOSED_BY_EXEC = 1, MAY_BE_RUN = 0x10 }; /* MFD_CLOEXEC, MFD_EXEC */
+  struct stat info;
+#if defined(SYS_memfd_create)
+  int copy = (int)syscall(SYS_memfd_create, "rkeops", CLOSED_BY_EXEC | MAY_BE_RUN);
+  if (copy < 0) copy = (int)syscall(SYS_memfd_create, "rkeops", CLOSED_BY_EXEC);
+#else
+  int copy = -1;
+#endif
+  if (copy < 0 || fstat(handle, &info) != 0) return copy;
+  off_t at = 0;
+  while (at < info.st_size && sendfile(copy, handle, &at, (size_t)(info.st_size - at)) > 0) {}
+  if (at == info.st_size) return copy;
+  close(copy);
+  return -1;
+}
+
+static void *open_copy(int handle, rk_text *reason) {
+  int copy = copy_in_memory(handle);
+  void *library = copy >= 0 && !forbids_code(copy) ? open_descriptor(copy, reason) : NULL;
+  if (copy >= 0) close(copy);
+  return library;
+}
+#endif
+
+void *rk_os_open_library_handle(int handle, const char *path, rk_text *reason) {
+#if defined(__linux__)
+  rk_text said = {0};
+  void *library = open_descriptor(handle, &said);
+  if (!library && said.length && forbids_code(handle)) {
+    const char *why = rk_os_reason(); /* that code may not be loaded from there */
+    rk_text_clear(&said);
+    rk_text_format(&said, "code in it may not be run (%s; is it mounted noexec?)", why);
+    library = open_copy(handle, NULL);
+  }
+  int is_known = library || said.length || said.failed;
+  if (reason && !library) rk_text_add(reason, rk_text_string(&said));
+  rk_text_free(&said);
+  if (is_known) return library;
 #else
   (void)handle;
 #endif
@@ -442,6 +558,7 @@ int rk_os_read(const char *path, char **bytes, size_t *n) {
     (*bytes)[*n] = 0;
   }
   close(fd);
+  if (!*bytes) errno = good ? ENOMEM : EINVAL;
   return *bytes != NULL;
 }
 

@@ -16,9 +16,11 @@
 
 typedef enum {
   RK_PROCESS_ENDED,     /* by itself: exit_code, or signal when one killed it */
-  RK_PROCESS_TIMED_OUT, /* killed after the time limit */
+  RK_PROCESS_TIMED_OUT, /* killed after the time limit, or the one by the clock */
   RK_PROCESS_CANCELLED  /* killed because poll asked to stop */
 } rk_process_end;
+
+enum { RK_PATIENCE = 10 }; /* a busy machine may take so much longer */
 
 typedef struct {
   rk_process_end end;
@@ -31,7 +33,8 @@ typedef struct {
   const char *const *arguments; /* NULL-terminated; arguments[0] is the path of the program */
   const char *temporary;        /* its folder for temporary files, or NULL: inherited; on Windows it
                                  * starts there, too */
-  double timeout;               /* seconds */
+  double timeout;               /* seconds of processor time of its group, where the system tells
+                                 * (Linux, Windows), and RK_PATIENCE times as much by the clock */
   size_t output_limit;          /* bytes of output that are kept; the rest is read and dropped */
 } rk_process;
 
@@ -43,7 +46,7 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
                     rk_process_result *result, rk_error *error);
 
 /* The program that a shell would run for `name`, looked for in PATH when there is no separator in
- * it. Malloced; NULL when there is none. */
+ * it. Malloced; NULL when there is none, or when memory ran out: then errno is ENOMEM. */
 char *rk_os_find_program(const char *name);
 
 int64_t rk_os_process_id(void);
@@ -86,7 +89,8 @@ void *rk_os_symbol(void *library, const char *name);
 int rk_os_library_path(void *library, const char *symbol, rk_text *path);
 
 /* The same for a file that is open and was checked: what is loaded is what `handle` refers to,
- * also when another file stands at `path` by now (Linux; elsewhere `path` is opened). */
+ * also when another file stands at `path` by now (Linux; elsewhere `path` is opened). Where code may
+ * not be loaded from a file's folder, a copy in memory is loaded (Linux). */
 void *rk_os_open_library_handle(int handle, const char *path, rk_text *reason);
 
 /* ---- files ---------------------------------------------------------------------------------- */

@@ -63,6 +63,19 @@ static void drain(HANDLE pipe, const rk_process *process, rk_text *output) {
   }
 }
 
+/* Processor time of all processes of the job counts, and the clock with more patience. */
+static int takes_too_long(const rk_process *process, HANDLE job, double start) {
+  double took = rk_os_seconds() - start;
+  JOBOBJECT_BASIC_ACCOUNTING_INFORMATION times;
+  if (took > RK_PATIENCE * process->timeout) return 1;
+  if (took <= process->timeout ||
+      !QueryInformationJobObject(job, JobObjectBasicAccountingInformation, &times, sizeof times,
+                                 NULL))
+    return 0;
+  return 1e-7 * (double)(times.TotalUserTime.QuadPart + times.TotalKernelTime.QuadPart) >
+         process->timeout;
+}
+
 static void attend(const rk_process *process, HANDLE child, HANDLE job, HANDLE pipe, rk_poll poll,
                    void *poll_data, rk_process_result *result) {
   double start = rk_os_seconds();
@@ -70,7 +83,7 @@ static void attend(const rk_process *process, HANDLE child, HANDLE job, HANDLE p
   for (DWORD pause = 1; WaitForSingleObject(child, pause) == WAIT_TIMEOUT;
        pause = pause < 16 ? 2 * pause : 20) {
     drain(pipe, process, &result->output);
-    if (rk_os_seconds() - start > process->timeout) result->end = RK_PROCESS_TIMED_OUT;
+    if (takes_too_long(process, job, start)) result->end = RK_PROCESS_TIMED_OUT;
     else if (poll && poll(poll_data, -1)) result->end = RK_PROCESS_CANCELLED;
     if (result->end == RK_PROCESS_ENDED) continue;
     if (!TerminateJobObject(job, 1)) TerminateProcess(child, 1);
@@ -139,7 +152,11 @@ char *rk_os_find_program(const char *name) {
   char path[MAX_PATH];
   const char *folders = getenv("PATH");
   DWORD n = SearchPathA(folders ? folders : "", name, ".exe", sizeof path, path, NULL);
-  return n > 0 && n < sizeof path ? copy(path) : NULL;
+  errno = ENOENT;
+  if (n == 0 || n >= sizeof path) return NULL;
+  char *found = copy(path);
+  if (!found) errno = ENOMEM;
+  return found;
 }
 
 int64_t rk_os_process_id(void) { return (int64_t)GetCurrentProcessId(); }

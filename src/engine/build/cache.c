@@ -195,7 +195,7 @@ static void add_entry(rk_listing *listing, const char *name, const rk_file_info 
 
 /* Work folders of processes that were killed go when nobody can be working in them any more. */
 static int is_stale_work(const char *name, const rk_file_info *info) {
-  double patience = 2 * rk_build_get_settings()->compile_timeout;
+  double patience = 2 * RK_PATIENCE * rk_build_get_settings()->compile_timeout;
   int64_t age = rk_os_now() - info->modified;
   return strncmp(name, "tmp-", 4) == 0 && info->is_folder && age > HOUR &&
          (double)age * 1e-9 > patience;

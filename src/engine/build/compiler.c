@@ -6,6 +6,7 @@
  * answers are kept in the cache folder, under the path, size and time of its files. */
 #include "parts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,22 +24,27 @@ static struct {
 
 /* ---- which one ------------------------------------------------------------------------------ */
 
-static void read_makeconf(const rk_build_settings *settings) {
+/* 0: out of memory, to be tried again. A Makeconf that is not there is no error. */
+static int read_makeconf(const rk_build_settings *settings) {
   char *makefile = NULL;
   size_t n = 0;
   rk_text cc = {0}, pic = {0};
   free(state.makeconf_cc);
   free(state.makeconf_pic);
-  if (settings->makeconf && rk_os_read(settings->makeconf, &makefile, &n)) {
+  errno = 0;
+  int good = !settings->makeconf || rk_os_read(settings->makeconf, &makefile, &n) ||
+             errno != ENOMEM;
+  if (makefile) {
     rk_makeconf_value(makefile, "CC", &cc);
     rk_makeconf_value(makefile, "CPICFLAGS", &pic);
   }
   state.makeconf_cc = rk_text_steal(&cc);
   state.makeconf_pic = rk_text_steal(&pic);
   state.generation = settings->generation;
-  state.makeconf_known = 1;
+  state.makeconf_known = good && state.makeconf_cc && state.makeconf_pic;
   state.ready = 0;
   free(makefile);
+  return state.makeconf_known;
 }
 
 /* Adds path, size and time of a file: what changes when a compiler is replaced. */
@@ -51,19 +57,25 @@ static void add_identity(rk_text *identity, const char *path) {
 
 /* The path of one program is one word, also with spaces in it. */
 static int split(rk_words *words, const char *command) {
+  errno = 0;
   char *path = strchr(command, ' ') ? rk_os_find_program(command) : NULL;
   const int is_path = path != NULL;
   free(path);
+  if (!is_path && errno == ENOMEM) return 0;
   return is_path ? rk_words_add(words, command) : rk_words_split(words, command);
 }
 
-/* The first word has to be a program. The others are, when they are one ("ccache gcc"). */
-static int resolve(rk_compiler *compiler, const char *command) {
-  if (!command || !split(&compiler->command, command) || !compiler->command.n) return 0;
+/* The first word has to be a program. The others are, when they are one ("ccache gcc").
+ * RK_ERROR_COMPILE: it is none. */
+static rk_status resolve(rk_compiler *compiler, const char *command) {
+  if (!split(&compiler->command, command)) return RK_ERROR_MEMORY;
+  if (!compiler->command.n) return RK_ERROR_COMPILE;
   for (int k = 0; k < compiler->command.n; k++) {
     char *word = compiler->command.word[k];
+    errno = 0;
     char *path = *word == '-' ? NULL : rk_os_find_program(word);
-    if (!path && k == 0) return 0;
+    if (!path && errno == ENOMEM) return RK_ERROR_MEMORY;
+    if (!path && k == 0) return RK_ERROR_COMPILE;
     rk_text_format(&compiler->identity, "%s\n", word);
     if (path) add_identity(&compiler->identity, path);
     if (path && k == 0) {
@@ -73,7 +85,7 @@ static int resolve(rk_compiler *compiler, const char *command) {
       free(path);
     }
   }
-  return !compiler->identity.failed;
+  return compiler->identity.failed ? RK_ERROR_MEMORY : RK_OK;
 }
 
 static void forget(rk_compiler *compiler) {
@@ -83,18 +95,36 @@ static void forget(rk_compiler *compiler) {
   rk_text_free(&compiler->version);
 }
 
+static rk_status out_of_memory(rk_error *error) {
+  return rk_fail(error, RK_ERROR_MEMORY, "Out of memory while looking for the C compiler.");
+}
+
 static rk_status find_named(rk_compiler *found, const char *command, const char *where,
                             rk_error *error) {
-  if (resolve(found, command)) return RK_OK;
+  rk_status status = resolve(found, command);
+  if (status == RK_OK) return status;
   forget(found);
+  if (status == RK_ERROR_MEMORY) return out_of_memory(error);
   return rk_fail(error, RK_ERROR_COMPILE,
                  "The C compiler \"%s\" (%s) was not found or cannot be run.\n%s", command, where,
                  INSTALL_HINT);
 }
 
+/* `cc`: the value in the Makeconf, with the blanks around it. */
+static rk_status none_found(const char *cc, rk_error *error) {
+  cc += strspn(cc, " \t");
+  size_t n = strlen(cc);
+  while (n && strchr(" \t", cc[n - 1])) n--;
+  return rk_fail(error, RK_ERROR_COMPILE,
+                 "No C compiler was found. Looked for: %.*s%scc, gcc, clang in PATH.\n%s", (int)n,
+                 cc, n ? " (the compiler of R's Makeconf), " : "", INSTALL_HINT);
+}
+
 static rk_status find(rk_compiler *found, rk_error *error) {
   const rk_build_settings *settings = rk_build_get_settings();
-  if (!state.makeconf_known || state.generation != settings->generation) read_makeconf(settings);
+  if ((!state.makeconf_known || state.generation != settings->generation) &&
+      !read_makeconf(settings))
+    return out_of_memory(error);
   if (settings->compiler && *settings->compiler)
     return find_named(found, settings->compiler, "option compiler", error);
   const char *named = getenv("RKEOPS_CC");
@@ -102,14 +132,12 @@ static rk_status find(rk_compiler *found, rk_error *error) {
     return find_named(found, named, "environment variable RKEOPS_CC", error);
   const char *candidates[] = {state.makeconf_cc, "cc", "gcc", "clang"};
   for (size_t k = 0; k < sizeof candidates / sizeof *candidates; k++) {
-    if (resolve(found, candidates[k])) return RK_OK;
+    rk_status status = resolve(found, candidates[k]);
+    if (status == RK_OK) return status;
     forget(found);
+    if (status == RK_ERROR_MEMORY) return out_of_memory(error);
   }
-  const char *makeconf = state.makeconf_cc && *state.makeconf_cc ? state.makeconf_cc : NULL;
-  return rk_fail(error, RK_ERROR_COMPILE,
-                 "No C compiler was found. Looked for: %s%s%scc, gcc, clang in PATH.\n%s",
-                 makeconf ? makeconf : "", makeconf ? " (the compiler of R's Makeconf)" : "",
-                 makeconf ? ", " : "", INSTALL_HINT);
+  return none_found(state.makeconf_cc, error);
 }
 
 rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error) {
@@ -245,6 +273,7 @@ static void shorten(rk_text *to, const char *text, const char *folder) {
 static rk_status explain(const rk_words *command, const char *folder,
                          const rk_process_result *result, rk_error *error) {
   double limit = rk_build_get_settings()->compile_timeout;
+  char processor[RK_NUMBER_TEXT], clock[RK_NUMBER_TEXT];
   rk_text words = {0}, line = {0}, how = {0};
   for (int k = 0; k < command->n; k++)
     rk_text_format(&line, "%s%s", k ? " " : "", command->word[k]);
@@ -259,8 +288,10 @@ static rk_status explain(const rk_words *command, const char *folder,
     rk_fail(error, status, "Cancelled while compiling.");
   else if (result->end == RK_PROCESS_TIMED_OUT)
     status = rk_fail(error, RK_ERROR_COMPILE,
-                     "The C compiler was stopped after %g seconds: option compile_timeout sets "
-                     "this limit.\nCommand: %s", limit, rk_text_string(&short_line));
+                     "The C compiler was stopped: it took more than %s seconds of processor time, "
+                     "or %s by the clock; option compile_timeout sets these limits.\nCommand: %s",
+                     rk_number_text(processor, "%g", limit),
+                     rk_number_text(clock, "%g", RK_PATIENCE * limit), rk_text_string(&short_line));
   else
     status = rk_fail(error, RK_ERROR_COMPILE, "The C compiler %s.\n%s%sCommand: %s",
                      rk_text_string(&how), rk_text_string(&words), words.length ? "\n" : "",
@@ -317,7 +348,7 @@ static int has_output(const char *folder) {
 }
 
 rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
-                          rk_poll poll, void *poll_data, rk_error *error) {
+                          rk_poll poll, void *poll_data, rk_process_end *end, rk_error *error) {
   rk_words command = {0};
   rk_process_result result = {0};
   if (!write_source(folder, source))
@@ -335,6 +366,7 @@ rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const
   if (status == RK_OK && (result.end != RK_PROCESS_ENDED || result.exit_code || result.signal ||
                           !has_output(folder)))
     status = explain(&command, folder, &result, error);
+  *end = result.end;
   rk_words_free(&command);
   rk_text_free(&result.output);
   return status;
@@ -373,18 +405,18 @@ static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *
 static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error *error) {
   rk_text probe = {0};
   rk_status status = RK_ERROR_COMPILE;
+  rk_process_end end = RK_PROCESS_ENDED;
   write_probe(&probe);
-  for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE; level++) {
+  for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE &&
+                          end == RK_PROCESS_ENDED; level++) {
     meeting->level = (rk_flag_level)level;
     if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
     if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
-    double start = rk_os_seconds();
     if (!make_flags(meeting->compiler, meeting->level) || probe.failed)
       status = rk_fail_memory(error, 4096);
     else
       status = rk_compiler_run(meeting->compiler, folder, probe.bytes, meeting->poll,
-                               meeting->poll_data, error);
-    if (rk_os_seconds() - start >= rk_build_get_settings()->compile_timeout) break;
+                               meeting->poll_data, &end, error);
   }
   rk_text_free(&probe);
   return status;

@@ -50,10 +50,11 @@ rk_status rk_compiler_get(const rk_compiler **compiler, rk_poll poll, void *poll
 /* Only looks for it; runs nothing, so version and flags are those of the last use, or empty. */
 rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error);
 
-/* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. */
+/* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. *end: whether the
+ * compiler came to its own end. */
 #define RK_COMPILER_OUTPUT "kernel.so"
 rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
-                          rk_poll poll, void *poll_data, rk_error *error);
+                          rk_poll poll, void *poll_data, rk_process_end *end, rk_error *error);
 
 /* ---- cache.c -------------------------------------------------------------------------------- */
 

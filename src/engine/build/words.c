@@ -90,6 +90,7 @@ static int expand(const char *makefile, const char *name, rk_text *value, int de
     rk_text inner = {0};
     rk_text_bytes(&inner, p + 2, (size_t)(stop - p - 2));
     expand(makefile, rk_text_string(&inner), value, depth + 1);
+    if (inner.failed) value->failed = 1;
     rk_text_free(&inner);
     p = stop;
   }
