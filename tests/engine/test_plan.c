@@ -168,6 +168,58 @@ static void test_numbers(void) {
   CHECK(rk_count().compiles == before, "with one compile");
 }
 
+/* How often the kernel of a formula calls a function; -1: no source. */
+static int calls_of(const char *text, const char *const *declarations, int n, const char *call) {
+  rk_error error;
+  char *source = NULL;
+  rk_program *p = program_of(text, declarations, n, RK_FLOAT64);
+  int count = 0;
+  if (!p || rk_source(p, RK_TARGET_C, &source, &error)) return -1;
+  for (const char *at = source; (at = strstr(at, call)); at += strlen(call)) count++;
+  rk_free(source);
+  return count;
+}
+
+/* A Matern kernel, its root written once and twice. */
+static void test_repeated_numbers(void) {
+  static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)"};
+  static const char *const twice =
+      "Sum_Reduction((1+Sqrt(5*SqDist(x,y))+5/3*SqDist(x,y))*Exp(-Sqrt(5*SqDist(x,y))), j)";
+  static const char *const once =
+      "r=Sqrt(5*SqDist(x,y)); Sum_Reduction((1+r+5/3*SqDist(x,y))*Exp(-r), j)";
+  double x[] = {0.1, 0.2, 0.3, 0.4}, a[2], b[2];
+  rk_array inputs[] = {columns_of(x, 2, 2), columns_of(x, 2, 2)};
+  rk_error error;
+  CHECK(calls_of(twice, declarations, 2, "= rk_sqrt(") == 1, "a root written twice is one");
+  CHECK(calls_of("Sum_Reduction(Sqrt(5*SqDist(x,y))*Sqrt(7*SqDist(x,y)), j)", declarations, 2,
+                 "= rk_sqrt(") == 2, "roots of different numbers are two");
+  CHECK(!run_values(program_of(twice, declarations, 2, RK_FLOAT64), inputs, 2, a, &error) &&
+        !run_values(program_of(once, declarations, 2, RK_FLOAT64), inputs, 2, b, &error) &&
+        !memcmp(a, b, sizeof a), "with the same values as one that has a name");
+}
+
+/* A number on its way through 100 values, of which one is that of another number. */
+static void test_meeting_numbers(void) {
+  static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)"};
+  double x[] = {0.1, 0.2, 0.3, 0.4}, out[2];
+  rk_array inputs[] = {columns_of(x, 2, 2), columns_of(x, 2, 2)};
+  rk_error error;
+  int64_t before = -1;
+  int right = 0;
+  for (int k = 0; k < 100; k++) {
+    char text[120];
+    double c = 3 + k * 0.25, met = k < 50 ? 8 : 20;
+    snprintf(text, sizeof text, "Sum_Reduction(%.17g*Sqrt(%.17g+SqDist(x,y)), j)", c, met);
+    rk_program *p = program_of(text, declarations, 2, RK_FLOAT64);
+    if (run_values(p, inputs, 2, out, &error)) break;
+    if (before < 0) before = rk_count().compiles + rk_count().disk_hits;
+    right += fabs(out[0] - c * (sqrt(met) + sqrt(met + 0.02))) < 1e-12 * c * met;
+  }
+  CHECK(right == 100, "a number that meets others gives right results");
+  CHECK(rk_count().compiles + rk_count().disk_hits == before + 1,
+        "with one more compile, however often it meets one");
+}
+
 /* ---- the derivatives of the table ---- */
 
 /* Replaces the integers n, m of a derivative by numbers. */
@@ -422,6 +474,8 @@ int main(void) {
   test_source_length();
   test_large_sources();
   test_numbers();
+  test_repeated_numbers();
+  test_meeting_numbers();
   test_factors();
   test_table();
   test_names();

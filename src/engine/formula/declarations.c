@@ -220,11 +220,25 @@ int rk_integer_expression(rk_reader *p, int *value) {
 
 /* ---- numbers ---- */
 
+/* The parameter that stands for a number, or -1. Equal means equal bits. */
+static int parameter_of(rk_graph *graph, double value) {
+  for (int k = 0; k < rk_graph_variables(graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(graph, k);
+    if (v->origin == RK_FROM_NUMBER && !memcmp(&v->number, &value, sizeof value)) return k;
+  }
+  return -1;
+}
+
 /* 0, 1, -1 and 2 shape the graph; any other number becomes a parameter, so that its value never
- * decides what is compiled. */
+ * decides what is compiled. A number that is written twice is one parameter: only so is what is
+ * made of it one node, as the root in (1 + Sqrt(5*D)) * Exp(-Sqrt(5*D)). Which numbers of a formula
+ * are equal is then all that a plan knows of them: one that runs through many values needs one
+ * compile, and one more if it meets another number of the formula on its way. */
 const rk_node *rk_number_node(rk_reader *p, double value) {
   if (p->integer || value == 0 || value == 1 || value == -1 || value == 2)
     return rk_in_graph(p, rk_number(p->graph, value));
+  int known = parameter_of(p->graph, value);
+  if (known >= 0) return rk_in_graph(p, rk_variable_node(p->graph, known));
   rk_graph_variable variable = {.name = "", .kind = RK_KIND_PARAMETER, .dim = 1,
                                 .origin = RK_FROM_NUMBER, .number = value};
   int added = rk_graph_add_variable(p->graph, &variable);
