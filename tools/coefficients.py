@@ -171,7 +171,8 @@ def main():
         fit("e^r, |r| <= ln2/2", bits, exp_rest, lambda r: r * r / r.exp(), range(deg - 1), -h, h)
     for bits, deg in ((24, 3), (53, 6)):
         h = ONE / 32
-        fit("2^r, |r| <= 1/32", bits, exp2_rest, lambda r: r / TWO ** r, range(deg), -h, h)
+        low, high, where = (-h, h, "|r| <= 1/32") if bits == 24 else (D(0), 2 * h, "0 <= r <= 1/16")
+        fit("2^r, " + where, bits, exp2_rest, lambda r: r / TWO ** r, range(deg), low, high)
         h = LN2 / 32 * D("1.002")
         fit("e^r, |r| <= ln2/32", bits, exp_rest, lambda r: r * r / r.exp(), range(deg - 1), -h, h)
         table("2^(k/16)", 16, bits)

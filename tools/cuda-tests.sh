@@ -91,6 +91,7 @@ test_faults() {
   [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
   RKEOPS_TEST_SMALL=1 run_in forward 0 cuda/test_processes
   RKEOPS_STANDIN_CXX="g++ -O0 $uninitialised"
+  RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 1 test_offsets
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in shuffled 1 test_derive
 }

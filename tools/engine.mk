@@ -33,7 +33,7 @@ MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
 standins: $(CUDA_LIBRARIES)
-cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(addprefix $(DIR)/test_,engine programs derive random)
+cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(addprefix $(DIR)/test_,engine programs derive random offsets)
 
 $(DIR)/libengine.a: $(OBJECTS)
 	@rm -f $@

@@ -152,3 +152,16 @@ test_that("numbers are printed with as few digits as tell them apart", {
   expect_true(any(grepl("0.1)", shown, fixed = TRUE)))
   expect_true(any(grepl("0.30000000000000004", shown, fixed = TRUE)))
 })
+
+test_that("in float64 coordinates far from 0 cost no digit", {
+  steps <- function(n) matrix(sample(0:255, 2 * n, TRUE) / 256, n)
+  with_options(list(precision = "float64"), for (offset in c(0, 4.5e6, 1e12)) {
+    far <- list(x = offset + steps(20), y = offset + steps(30))
+    d <- outer(far$x[, 1], far$y[, 1], `-`)^2 + outer(far$x[, 2], far$y[, 2], `-`)^2
+    truth <- matrix(rowSums(exp(-d)))
+    # d is exact and at most 2: its two factors round by 2 * 2 units, exp by 2, the sum by 30
+    D <- sqdist(Vi(far$x), Vj(far$y))
+    expect_within(sum(exp(-D), "j"), truth, 0, machine_eps[["float64"]], 20, offset)
+    expect_within(exp(logsumexp(-D, "j")), truth, 0, machine_eps[["float64"]], 24, offset)
+  })
+})

@@ -87,6 +87,7 @@
 #define RK_SQRT_64(a) __builtin_ia32_sqrtpd512(a, 4)
 #define RK_LOOKUP_32(t, i) __builtin_ia32_permvarsf512(t, i)
 #define RK_LOOKUP_64(t, u, i) __builtin_ia32_vpermi2varpd512(t, i, u)
+#define RK_ADD_DOWN_64(a, b) __builtin_ia32_addpd512(a, b, 9)
 #else
 #define RK_BLEND_32(m, a, b) __builtin_ia32_blendmps_512_mask(b, a, m)
 #define RK_BLEND_64(m, a, b) __builtin_ia32_blendmpd_512_mask(b, a, m)
@@ -98,6 +99,7 @@
 #define RK_SQRT_64(a) __builtin_ia32_sqrtpd512_mask(a, a, RK_ALL_64, 4)
 #define RK_LOOKUP_32(t, i) __builtin_ia32_permvarsf512_mask(t, i, t, RK_ALL_32)
 #define RK_LOOKUP_64(t, u, i) __builtin_ia32_vpermt2varpd512_mask(i, t, u, RK_ALL_64)
+#define RK_ADD_DOWN_64(a, b) __builtin_ia32_addpd512_mask(a, b, a, RK_ALL_64, 9)
 #endif
 #else
 #define RK_AVX512 0
@@ -353,7 +355,9 @@ RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
 //@ exp2 exponent
 /* 2^x. AVX-512: x = k/16 + r, |r| <= 1/32 by vreduce (which gives 0 at infinities); 2^(k/16)
  * without its integer exponent comes from a table of 16 (error below 0.46 ulp); vscalef multiplies
- * by 2^floor(k/16) with gradual underflow and overflow. Error 0.99 ulp (double: 1.1).
+ * by 2^floor(k/16) with gradual underflow and overflow. In double k is rounded down instead, 0 <= r
+ * <= 1/16: a polynomial of the same degree does, and floor(k/16) = floor(x) needs no operation.
+ * Error 0.99 ulp (double: 1.1).
  * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bounds are where
  * n = x, r = 0: there the sum is exactly the pattern of 0 or Inf. Results below the smallest normal
  * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp (1.1 without
@@ -380,14 +384,14 @@ RK_INLINE vec rk_exp2(vec x)
     const vec table1 = {0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
                         0x1.9c49182a3f09p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0,
                         0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
-    vec r = RK_REDUCE_64(x, 0x48);
-    vec t = RK_LOOKUP_64(table0, table1, (ivec)(x + rk_num(0x1.8p48)));
-    vec p = rk_num(0x1.430816c074ef8p-13) * r + rk_num(0x1.5d89bdcdc8495p-10);
-    p = p * r + rk_num(0x1.3b2ab6fe2b9f3p-7);
-    p = p * r + rk_num(0x1.c6b08d6e8c31ap-5);
-    p = p * r + rk_num(0x1.ebfbdff82c553p-3);
-    p = p * r + rk_num(0x1.62e42fefa39fdp-1);
-    return RK_SCALEF_64(p * (t * r) + t, x - r);
+    vec r = RK_REDUCE_64(x, 0x41);
+    vec t = RK_LOOKUP_64(table0, table1, (ivec)RK_ADD_DOWN_64(x, rk_num(0x1.8p48)));
+    vec p = rk_num(0x1.4a03887d97c36p-13) * r + rk_num(0x1.5d7518bd06c06p-10);
+    p = p * r + rk_num(0x1.3b2ad0196ae52p-7);
+    p = p * r + rk_num(0x1.c6b08d4e93bep-5);
+    p = p * r + rk_num(0x1.ebfbdff841216p-3);
+    p = p * r + rk_num(0x1.62e42fefa39abp-1);
+    return RK_SCALEF_64(p * (t * r) + t, x);
 }
 #elif RK_TYPE == 32
 RK_INLINE vec rk_exp2(vec x)

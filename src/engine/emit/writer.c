@@ -446,6 +446,24 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
   rk_text_free(&code);
 }
 
+/* Is the value another one than what the fold kept? */
+static int has_end(const rk_node *node) {
+  return rk_folds(node) && strcmp(node->operation->end, "s") && strcmp(node->operation->end, "p");
+}
+
+static void end_fold(rk_writer *w, const rk_node *node) {
+  char state[40], held[96];
+  rk_open_tile(w, 1);
+  snprintf(held, sizeof held, "%s", rk_component(w, node->operand[1], constant(0)));
+  const char *operand[] = {"", held, ""};
+  fold_state(w, node, constant(0), state, sizeof state);
+  rk_text code = {0};
+  operation_text(&code, node->operation->end, node, operand, "", state, "");
+  rk_line(w, "%s = %s;", state, whole(w, &code));
+  rk_text_free(&code);
+  rk_close_tile(w);
+}
+
 static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   char at[RK_INDEX_TEXT];
   rk_index_text(index, at, sizeof at);
@@ -539,6 +557,8 @@ static void write_loop(rk_writer *w, const rk_step *step) {
     start_fold(w, node[0]);
   }
   rk_write_ranges(w, ranges, count, write_range, &body);
+  for (int k = 0; k < step->count; k++)
+    if (has_end(node[k])) end_fold(w, node[k]);
   free(ranges);
   free(root);
 }

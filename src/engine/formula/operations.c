@@ -19,7 +19,7 @@
 #define D(...) 0
 #define T(...) 0
 #define ELEMENTWISE(name, operands, integers, result, code, rules, doc)
-#define FOLD(name, start, next, place, end, rules, doc)
+#define FOLD(name, operands, start, next, place, end, rules, doc)
 #define COMPOSED(name, operands, integers, lists, optional, build, doc)
 #define DERIVATIVE(name, operands, optional, doc)
 #define DEFINED(name, operands, integers, check_, expected, definition, doc)                       \
@@ -66,8 +66,8 @@
    .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
-#define FOLD(name_, start_, next_, place_, end_, rules, doc)                                       \
-  {.name = #name_, .kind = RK_FOLD, .operands = 1, .start = #start_, .next = #next_,               \
+#define FOLD(name_, operands_, start_, next_, place_, end_, rules, doc)                            \
+  {.name = #name_, .kind = RK_FOLD, .operands = operands_, .start = #start_, .next = #next_,       \
    .place = #place_, .end = #end_, rules, .documentation = doc},
 #define PIECES(name_, operands_, integers_, dim_, check_, expected_, rules, doc, ...)              \
   {.name = #name_, .kind = RK_PIECES, .operands = operands_, .integers = integers_,                \

@@ -1,14 +1,20 @@
 /* Moves work out of the pair loop: what depends on one index only is computed while packing, in
  * double precision, so the rewritten formula is made such that there is much of that.
  *
- *  - exp(c * B) with B a sum of squares, or its root, and a number c: becomes exp2(B'), the factor
- *    c log2(e) moved into the vectors that B is made of. A factor that is only known at run time is
- *    multiplied by log2(e) once and stays one multiplication for each pair.
- *  - x - y with x of a row and y of a column: both are shifted by a common centre, so that float32
- *    keeps its digits for the difference. The centre is chosen at run time such that no coordinate
- *    becomes larger than it was: see run/pack.c.
+ *  - exp(c * B) with B a sum of squares, or its root, and a number c: becomes exp2(B'), in
+ *    float32 with the factor c log2(e) moved into the vectors that B is made of. A factor that is
+ *    only known at run time is multiplied by log2(e) once and stays one multiplication for each
+ *    pair.
+ *  - x - y with x of a row and y of a column, in float32: both are shifted by a common centre, so
+ *    that it keeps its digits for the difference. The centre is chosen at run time such that no
+ *    coordinate becomes larger than it was: see run/pack.c.
  *  - a reduction of exponentials counts in powers of 2 likewise.
  *  - a reduction that keeps the largest keeps the smallest of minus the values.
+ *
+ * In float64 a difference x - y is that of the user's own numbers: a factor or a centre before it
+ * would round coordinates, which may be many orders larger than what they differ by, where the
+ * difference of near ones is exact. So factors are multiplied in after the squares: these are
+ * rounded themselves, one rounding more is nothing beside theirs.
  *
  * Results change by rounding only.
  */
@@ -24,7 +30,7 @@ static const double log2e = 1.4426950408889634074;
 
 typedef struct {
   rk_graph *graph;
-  int centre;            /* shift differences by a centre */
+  int moves;             /* factors and centres into the data, before differences: not float64 */
   int half;              /* data is stored as half: scaled it might leave its range */
   const rk_node **made;  /* by number of the original node */
   int *uses;             /* by number of the original node: its readers in the formula */
@@ -66,7 +72,7 @@ static int is_data(rewriting *w, const rk_node *node) {
 
 static const rk_node *difference(rewriting *w, const rk_node *x, const rk_node *y) {
   int levels = x->level != y->level && x->level && y->level;
-  if (!w->centre || !levels || is_pair(x) || is_pair(y) || x->dim != y->dim || !is_data(w, x) ||
+  if (!w->moves || !levels || is_pair(x) || is_pair(y) || x->dim != y->dim || !is_data(w, x) ||
       !is_data(w, y))
     return apply2(w, "Subtract", x, y);
   int swap = x->variable > y->variable; /* x - y and y - x have one centre */
@@ -147,6 +153,7 @@ static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk
 /* factor * node, the factor moved into the data; NULL when it cannot be moved. */
 static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *factor) {
   if (!is_pair(node)) return node->dim == 1 ? apply2(w, "Mult", factor, node) : NULL;
+  if (!w->moves) return NULL;
   if (rk_node_is(node, "Sqrt")) {
     /* f sqrt(B) = sign(f) sqrt(f^2 B) */
     if (!rk_node_is(factor, "Number")) return NULL;
@@ -168,8 +175,21 @@ static int is_own(const rewriting *w, const rk_node *node) {
   return 1;
 }
 
+static int is_squares(const rk_node *node) {
+  while (rk_node_is(node, "Sqrt") || rk_node_is(node, "Sum")) node = node->operand[0];
+  return is_pair(node) && rk_node_is(node, "Square");
+}
+
+/* factor * node by an operation for each pair. In float64 a sum is multiplied where it ends, which
+ * is no work for a pair that waits: kernels of exponentials are as fast as without the factor. */
+static const rk_node *times(rewriting *w, const rk_node *factor, const rk_node *node, int own) {
+  if (w->moves || !own || !is_pair(node) || !rk_node_is(node, "Sum"))
+    return apply2(w, "Mult", factor, node);
+  return apply2(w, "scaledsum", node->operand[0], factor);
+}
+
 /* `node` is of the original formula: node * log2(e), as cheaply as it can be had. NULL when that
- * would cost an operation for each pair. */
+ * would cost an operation for each pair and the argument is no sum of squares in float64. */
 static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
   const rk_node *rest = node, *factor = split_factor(w, node, &rest);
   const rk_node *base = w->made[rest->number], *scale = rk_number(w->graph, log2e);
@@ -177,9 +197,10 @@ static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
   if (factor && rk_node_is(factor, "Number"))
     scale = rk_number(w->graph, factor->value * log2e);
   else if (factor) scale = apply2(w, "Mult", scale, factor);
-  const rk_node *moved = scale && is_own(w, rest) ? absorb(w, base, scale) : NULL;
-  if (moved || w->error->status || !factor) return moved;
-  return apply2(w, "Mult", scale, base); /* there is a factor anyway */
+  const int own = is_own(w, rest);
+  const rk_node *moved = scale && own ? absorb(w, base, scale) : NULL;
+  if (moved || w->error->status) return moved;
+  return factor || (!w->moves && is_squares(base)) ? times(w, scale, base, own) : NULL;
 }
 
 static const rk_node *exponential(rewriting *w, const rk_node *argument) {
@@ -263,7 +284,7 @@ const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_op
                           rk_error *error) {
   size_t size = (size_t)reduction->number + 1;
   rewriting w = {.graph = graph, .error = error,
-                 .centre = options->precision != RK_FLOAT64,
+                 .moves = options->precision != RK_FLOAT64,
                  .half = options->precision == RK_FLOAT16,
                  .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses)};
   const rk_node *result = NULL;

@@ -1,9 +1,9 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float64
  * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
- * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
- * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
- * pairs: 2 steps, 25 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 3 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 4 operations, panels of 0 components
+ * pairs: 2 steps, 22 operations, panels of 0 components
  * tile: 4 x 4 vectors of 64 bytes, lanes along the reduced index
  */
 #define RK_BYTES 64
@@ -24,8 +24,7 @@ void rk_rows(const double *const *x, const long long *ld, const double *params, 
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
-        const vec t2 = rk_num(1.2011224087864498) * t1;
-        rk_each (l, RK_LANES) out[(r + l) * 3 + k] = (double)rk_lane(t2, l);
+        rk_each (l, RK_LANES) out[(r + l) * 3 + k] = (double)rk_lane(t1, l);
       }
     }
   }
@@ -46,8 +45,7 @@ void rk_columns(const double *const *x, const long long *ld, const double *param
       {
         enum { u = 0, v = 0 };
         const vec t2 = rk_load(x[2] + (long long)(k) * ld[2] + r);
-        const vec t3 = rk_num(1.2011224087864498) * t2;
-        rk_each (l, RK_LANES) out[(k + 1) * 32 + r + l] = (double)rk_lane(t3, l);
+        rk_each (l, RK_LANES) out[(k + 1) * 32 + r + l] = (double)rk_lane(t2, l);
       }
     }
   }
@@ -83,9 +81,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel, const int masked, mask valid) {
   (void)x; (void)y; (void)params; (void)j; (void)panel; (void)masked; (void)valid;
-  vec n20[4][4]; /* Sum */
+  vec n13[4][4]; /* scaledsum */
   rk_each (v, nv) rk_each (u, 4) {
-    n20[v][u] = rk_num(0);
+    n13[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -93,21 +91,23 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t2 = rk_load(y + ((k + 1)) * 32 + v * 8);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      const vec t5 = -t4;
-      n20[v][u] = n20[v][u] + t5;
+      n13[v][u] = n13[v][u] + t4;
     }
   }
-  vec n22[4][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
-    const vec t6 = rk_exp2(n20[v][u]);
-    const vec t7 = rk_load(y + (0) * 32 + v * 8);
-    const vec t8 = t6 * t7;
-    n22[v][u] = t8;
+    n13[v][u] = n13[v][u] * rk_num(-1.4426950408889634);
+  }
+  vec n15[4][4]; /* Mult */
+  rk_each (v, nv) rk_each (u, 4) {
+    const vec t5 = rk_exp2(n13[v][u]);
+    const vec t6 = rk_load(y + (0) * 32 + v * 8);
+    const vec t7 = t5 * t6;
+    n15[v][u] = t7;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      vec g = n22[v][u];
+      vec g = n15[v][u];
       if (masked) g = rk_select(valid, g, rk_num(0));
       t[u] = v ? t[u] + g : g;
     }

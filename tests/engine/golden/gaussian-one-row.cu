@@ -1,9 +1,9 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float64
  * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
- * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
- * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
- * pairs: 2 steps, 25 operations, panels of 0 components
+ * rows: 1 slots of 3 components, 0 steps, 3 operations, panels of 0 components
+ * columns: 2 slots of 4 components, 0 steps, 4 operations, panels of 0 components
+ * pairs: 2 steps, 22 operations, panels of 0 components
  * tile: 2 x 8 vectors of 8 bytes, lanes along the kept index
  * walk: 128 threads for 256 rows x 128 columns, 2 x 8 of them in a thread, in registers
  */
@@ -23,8 +23,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
     {
       enum { u = 0, v = 0 };
       const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
-      const vec t2 = rk_num(1.2011224087864498) * t1;
-      out[((long long)(i / 256) * 3 + (k)) * 256 + i % 256] = double(t2);
+      out[((long long)(i / 256) * 3 + (k)) * 256 + i % 256] = double(t1);
     }
   }
 }
@@ -46,8 +45,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
     {
       enum { u = 0, v = 0 };
       const vec t2 = in.x2[(long long)(k) * in.ld2 + r];
-      const vec t3 = rk_num(1.2011224087864498) * t2;
-      out[(long long)i * 4 + ((k + 1))] = double(t3);
+      out[(long long)i * 4 + ((k + 1))] = double(t2);
     }
   }
 }
@@ -114,9 +112,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict y, const real *restrict params, int j, rk_state *z, char *panel) {
-  vec n20[8][2]; /* Sum */
+  vec n13[8][2]; /* scaledsum */
   rk_each (v, nv) rk_each (u, 2) {
-    n20[v][u] = rk_num(0);
+    n13[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 2) {
@@ -124,21 +122,23 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[3][2], const real *restrict
       const vec t2 = y[v * 4 + (k + 1)];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      const vec t5 = -t4;
-      n20[v][u] = n20[v][u] + t5;
+      n13[v][u] = n13[v][u] + t4;
     }
   }
-  vec n22[8][2]; /* Mult */
   rk_each (v, nv) rk_each (u, 2) {
-    const vec t6 = rk_exp2(n20[v][u]);
-    const vec t7 = y[v * 4 + 0];
-    const vec t8 = t6 * t7;
-    n22[v][u] = t8;
+    n13[v][u] = n13[v][u] * rk_num(-1.4426950408889634);
+  }
+  vec n15[8][2]; /* Mult */
+  rk_each (v, nv) rk_each (u, 2) {
+    const vec t5 = rk_exp2(n13[v][u]);
+    const vec t6 = y[v * 4 + 0];
+    const vec t7 = t5 * t6;
+    n15[v][u] = t7;
   }
   {
     vec t[2];
     rk_each (v, nv) rk_each (u, 2) {
-      t[u] = v ? t[u] + n22[v][u] : n22[v][u];
+      t[u] = v ? t[u] + n15[v][u] : n15[v][u];
     }
     rk_each (u, 2) z->s[0][u] += t[u];
   }
