@@ -45,7 +45,7 @@ static int chain(const char *step, int n, int order) {
 
 static void check_growth(void) {
   static const struct { const char *step; int operations; } steps[] = {
-    {"Sin(@)", 1}, {"Exp(@)", 1}, {"@*@+x", 2}, {"Sqrt(@)", 1}, {"Powf(@,y)", 1},
+    {"Sin(@)", 1}, {"Exp(@)", 1}, {"@*@+x", 2}, {"Sqrt(@)", 1}, {"Powf(@,y)", 2},
     {"@/(Square(x)+@)", 2}, {"Sum(@*x)*@", 3}, {"IfElse(x,Tanh(@),Atan(@))", 3}};
   for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
     for (int order = 1, power = 6; order <= 3; order++, power *= 6) {

@@ -34,8 +34,8 @@ static const rule rules[] = {
 };
 enum { RULES = sizeof rules / sizeof *rules };
 
-/* Values of the letters, row by row in columns. */
-typedef struct { int dim; double data[ROWS * MOST]; } vector;
+/* Values of the letters, row by row in columns; logical ones are 0 or 1, and tests in texts. */
+typedef struct { int dim, is_logical; double data[ROWS * MOST]; } vector;
 static vector letter[LETTERS];
 
 static int below(int n) { return (int)(uniform() * n); }
@@ -47,16 +47,19 @@ static double special(void) {
   return k < 13 ? values[k] : 4 * uniform() - 2;
 }
 
-/* The text with integers in place of n, m, l, p; `da` becomes a number too. */
+/* The text with integers in place of n, m, l, p and tests in place of logical letters; `da` becomes
+ * a number too. */
 static void with_integers(const char *text, const binding *bound, char *out, size_t size) {
   size_t used = 0;
-  for (const char *at = text; *at && used + 12 < size;) {
+  for (const char *at = text; *at && used + 16 < size;) {
     int length = 1;
     while (rk_is_letter(*at) && rk_is_alnum(at[length])) length++;
     int k = rk_named_integer(at, length);
     if (k >= 0) used += (size_t)snprintf(out + used, size - used, "%d", bound->integer[k]);
     else if (length == 2 && !strncmp(at, "da", 2))
       used += (size_t)snprintf(out + used, size - used, "%d", letter[0].dim);
+    else if (length == 1 && *at >= 'a' && *at < 'a' + LETTERS && letter[*at - 'a'].is_logical)
+      used += (size_t)snprintf(out + used, size - used, "NotEqual(%c,0)", *at);
     else used += (size_t)snprintf(out + used, size - used, "%.*s", length, at);
     at += length;
   }
@@ -109,6 +112,11 @@ static int run_text(const char *text, const char *const *declarations, int n, rk
 
 static int evaluate(const char **at, const binding *bound, vector *out);
 
+static int wants_logical(const rk_operation *operation, int k) {
+  return operation->result == RK_RESULT_LOGICAL_ONLY ||
+         (operation->result == RK_RESULT_WHERE && k == 0);
+}
+
 static int evaluate_call(const char **at, const rk_operation *operation, const binding *bound,
                          vector *out) {
   vector *operand = calloc((size_t)operation->operands, sizeof *operand);
@@ -123,7 +131,9 @@ static int evaluate_call(const char **at, const rk_operation *operation, const b
       snprintf(declaration[k], sizeof declaration[k], "%c=Vi(%d)", 'a' + k, operand[k].dim);
       declarations[k] = declaration[k];
       inputs[k] = columns_of(operand[k].data, ROWS, operand[k].dim);
-      used += snprintf(text + used, sizeof text - (size_t)used, "%s%c", k ? "," : "", 'a' + k);
+      used += snprintf(text + used, sizeof text - (size_t)used,
+                       wants_logical(operation, k) ? "%sNotEqual(%c,0)" : "%s%c", k ? "," : "",
+                       'a' + k);
     } else {
       int which = rk_named_integer(*at, 1);
       int value = which >= 0 ? ((*at)++, bound->integer[which]) : (int)strtol(*at, (char **)at, 10);
@@ -177,7 +187,9 @@ static int choose(const rule *rule, binding *bound, rk_node *node, char *pattern
   for (int t = 0; t < TRIES; t++) {
     for (int k = 0; k < LETTERS; k++) {
       letter[k].dim = 1 + below(6);
-      node[k] = (rk_node){.dim = letter[k].dim, .level = RK_LEVEL_I};
+      letter[k].is_logical = uniform() < 0.1;
+      node[k] = (rk_node){.dim = letter[k].dim, .level = RK_LEVEL_I,
+                          .is_logical = letter[k].is_logical};
       bound->node[k] = &node[k];
     }
     for (int k = 0; k < RK_NAMED_INTEGERS; k++) bound->integer[k] = below(7);
@@ -198,7 +210,8 @@ static void test_rule(const rule *rule) {
   rk_array inputs[LETTERS];
   if (!CHECK(choose(rule, &bound, node, pattern, result), rule->pattern)) return;
   for (int k = 0; k < LETTERS; k++) {
-    for (int r = 0; r < ROWS * letter[k].dim; r++) letter[k].data[r] = special();
+    for (int r = 0; r < ROWS * letter[k].dim; r++)
+      letter[k].data[r] = letter[k].is_logical ? below(2) : special();
     inputs[k] = columns_of(letter[k].data, ROWS, letter[k].dim);
   }
   declare(text, declarations);

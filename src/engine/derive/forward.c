@@ -21,7 +21,7 @@ static const rk_node *linear(forward *f, const rk_node *node) {
   int any = 0;
   for (int k = 0; k < node->operands; k++) {
     operand[k] = node->operand[k];
-    if (!rk_is_linear_in(node, k)) continue;
+    if (!node->operation->transpose[k]) continue;
     const rk_node *tangent = tangent_of(f, node->operand[k]);
     any |= tangent != NULL;
     operand[k] = tangent ? tangent : rk_zero(f->w, node->operand[k]->dim);
@@ -29,22 +29,38 @@ static const rk_node *linear(forward *f, const rk_node *node) {
   return any ? rk_with_operands(f->w, node, operand) : NULL;
 }
 
+/* The tangent of the operand that is selected, of the node's dimension. */
+static const rk_node *chosen(forward *f, const rk_node *node) {
+  const rk_node *made = rk_number(f->w->graph, 0);
+  int any = 0;
+  for (int k = node->operands - 1; k >= 0 && made; k--) {
+    const rk_node *tangent = tangent_of(f, node->operand[k]);
+    const rk_node *where = tangent ? rk_selection(f->w, node, k) : NULL;
+    if (f->w->error->status) return NULL;
+    if (!where) continue;
+    const rk_node *operand[] = {where, rk_term(f->w, node, k, tangent), made};
+    made = rk_apply(f->w->graph, "Where", operand, 3, NULL, 0, f->w->error);
+    any = 1;
+  }
+  if (!any || !made || made->dim == node->dim) return any ? made : NULL;
+  if (node->dim == 1) return rk_apply1(f->w->graph, "Sum", made, f->w->error);
+  return rk_apply(f->w->graph, "SumT", &made, 1, &node->dim, 1, f->w->error);
+}
+
 /* Sum over the operands of partial derivative times tangent, of the node's dimension. */
 static const rk_node *chain_rule(forward *f, const rk_node *node) {
   const rk_node *sum = NULL;
   for (int k = 0; k < node->operands && !f->w->error->status; k++) {
     const rk_node *tangent = tangent_of(f, node->operand[k]);
-    if (!tangent || rk_is_linear_in(node, k)) continue;
-    const rk_node *partial = node->reduction ? NULL : rk_partial(f->w, node, k), *term = NULL;
-    if (node->reduction) term = rk_term_tangent(f->w, node, k, tangent);
-    else if (partial) term = rk_product(f->w, tangent, partial, node->dim);
-    sum = rk_plus(f->w, sum, term);
+    const rk_node *partial = tangent ? rk_partial(f->w, node, k) : NULL;
+    if (partial) tangent = rk_term(f->w, node, k, tangent);
+    if (partial && tangent) sum = rk_plus(f->w, sum, rk_product(f->w, tangent, partial, node->dim));
   }
   return sum;
 }
 
 static const rk_node *forward_node(forward *f, const rk_node *node) {
-  const rk_node *sum = chain_rule(f, node);
+  const rk_node *sum = rk_plus(f->w, chain_rule(f, node), chosen(f, node));
   if (f->w->error->status) return NULL;
   if (node->reduction)
     return sum ? rk_sum_over(f->w, sum, rk_kept_kind(node), rk_reduced_kind(node)) : NULL;

@@ -27,8 +27,13 @@ unsigned char *rk_needed(rk_derivation *w, const rk_node *F) {
   return needed;
 }
 
+/* One of several that are only selected by what is not selected itself. */
+static int is_branch(const rk_operation *operation, int k) {
+  return operation->selects[k] && !operation->selects[0];
+}
+
 int rk_is_linear_in(const rk_node *node, int k) {
-  return node->operation && node->operation->transpose[k] != NULL;
+  return node->operation && (node->operation->transpose[k] || is_branch(node->operation, k));
 }
 
 /* ---- operations ---- */
@@ -41,10 +46,6 @@ static const rk_node *parse_operation(rk_derivation *w, const rk_node *node, con
   name[node->operands] = (rk_name){"u", u};
   return rk_parse_definition(w->graph, text, name, node->operands + (u != NULL), node->integer,
                              NULL, w->error);
-}
-
-const rk_node *rk_transposed(rk_derivation *w, const rk_node *node, int k, const rk_node *u) {
-  return parse_operation(w, node, node->operation->transpose[k], u);
 }
 
 /* ---- reductions ---- */
@@ -64,7 +65,8 @@ static const rk_node *positions_of(rk_derivation *w, rk_kind kind) {
 
 /* Operand k of a reduction as its derivative has it, and the transpose of that: each value K times
  * for the K smallest, weights without the 1 in front of them. */
-static const rk_node *term(rk_derivation *w, const rk_node *node, int k, const rk_node *operand) {
+const rk_node *rk_term(rk_derivation *w, const rk_node *node, int k, const rk_node *operand) {
+  if (!node->reduction) return operand;
   if (k == 0 && node->reduction->ranked)
     return rk_apply(w->graph, "RepeatAll", &operand, 1, node->integer, 1, w->error);
   if (k == 1 && node->reduction->unit) {
@@ -90,69 +92,54 @@ static const rk_node *term_transposed(rk_derivation *w, const rk_node *node, int
 static const rk_node *parse_reduction(rk_derivation *w, const rk_node *node, const char *text) {
   rk_name name[4] = {{"a", node->operand[0]}, {"r", node}};
   int names = 2;
-  if (node->operands > 1) name[names++] = (rk_name){"b", term(w, node, 1, node->operand[1])};
+  if (node->operands > 1) name[names++] = (rk_name){"b", rk_term(w, node, 1, node->operand[1])};
   if (node->reduction->selects)
     name[names++] = (rk_name){"p", positions_of(w, rk_reduced_kind(node))};
   if (w->error->status) return NULL;
   return rk_parse_definition(w->graph, text, name, names, node->integer, node, w->error);
 }
 
-static int has_derivative(rk_derivation *w, const rk_node *node, int k) {
+static int has_derivative(rk_derivation *w, const rk_node *node) {
   const rk_reduction *entry = node->reduction;
   if (entry->no_derivative)
     rk_fail(w->error, RK_ERROR_FORMULA, "%s_Reduction has no derivative: %s",
             rk_reduction_name(entry), entry->no_derivative);
-  return !entry->no_derivative && (entry->selects || entry->derivative[k]);
+  return !entry->no_derivative;
 }
 
-/* Selected values are chosen, not multiplied by 0 or 1: others may be infinite. */
-static const rk_node *chosen(rk_derivation *w, const rk_node *node, const rk_node *value) {
-  const rk_node *operand[3] = {parse_reduction(w, node, node->reduction->selects), value,
-                               rk_zero(w, value->dim)};
-  return operand[0] ? rk_apply(w->graph, "Where", operand, 3, NULL, 0, w->error) : NULL;
-}
+/* ---- columns ---- */
 
-static const rk_node *weighted(rk_derivation *w, const rk_node *node, int k, const rk_node *value,
-                               int dim) {
-  const rk_node *partial = parse_reduction(w, node, node->reduction->derivative[k]);
-  return partial ? rk_product(w, value, partial, dim) : NULL;
-}
-
-const rk_node *rk_term_tangent(rk_derivation *w, const rk_node *node, int k,
-                               const rk_node *tangent) {
-  if (!has_derivative(w, node, k)) return NULL;
-  tangent = term(w, node, k, tangent);
-  if (!tangent) return NULL;
-  return node->reduction->selects ? chosen(w, node, tangent)
-                                  : weighted(w, node, k, tangent, node->dim);
-}
-
-const rk_node *rk_term_cotangent(rk_derivation *w, const rk_node *node, int k,
-                                 const rk_node *cotangent) {
-  if (!has_derivative(w, node, k)) return NULL;
-  const rk_node *operand = term(w, node, k, node->operand[k]);
-  if (!operand) return NULL;
-  const rk_node *u = node->reduction->selects ? chosen(w, node, cotangent)
-                                              : weighted(w, node, k, cotangent, operand->dim);
-  return u ? term_transposed(w, node, k, u) : NULL;
-}
-
-const rk_node *rk_selection(rk_derivation *w, const rk_node *node) {
-  if (!node->reduction->selects || node->operand[0]->dim > 1) return NULL;
-  const rk_node *selected = parse_reduction(w, node, node->reduction->selects);
-  if (!selected || selected->dim == 1) return selected;
-  return rk_apply2(w->graph, "LessThan", rk_number(w->graph, 0),
-                   rk_apply1(w->graph, "Sum", selected, w->error), w->error);
+const rk_node *rk_selection(rk_derivation *w, const rk_node *node, int k) {
+  const char *text = node->reduction ? node->reduction->selects : node->operation->selects[k];
+  if (!text) return NULL;
+  return node->reduction ? parse_reduction(w, node, text) : parse_operation(w, node, text, NULL);
 }
 
 const rk_node *rk_partial(rk_derivation *w, const rk_node *node, int k) {
-  const char *text = node->operation->derivative[k];
-  return text ? parse_operation(w, node, text, NULL) : NULL;
+  const char *text = node->reduction ? node->reduction->derivative[k]
+                                     : node->operation->derivative[k];
+  if (node->reduction && !has_derivative(w, node)) return NULL;
+  if (!text) return NULL;
+  return node->reduction ? parse_reduction(w, node, text) : parse_operation(w, node, text, NULL);
+}
+
+const rk_node *rk_transposed(rk_derivation *w, const rk_node *node, int k, const rk_node *u) {
+  if (!u || w->error->status) return NULL;
+  if (node->reduction) return term_transposed(w, node, k, u);
+  return node->operation->transpose[k] ? parse_operation(w, node, node->operation->transpose[k], u)
+                                       : u;
 }
 
 const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept,
                            rk_kind reduced) {
   return rk_reduce(w->graph, rk_plain_sum(), terms, NULL, 1, kept, reduced, w->error);
+}
+
+const rk_node *rk_any_over(rk_derivation *w, const rk_node *where, rk_kind kept,
+                           rk_kind reduced) {
+  const rk_node *most = rk_reduce(w->graph, rk_reduction_find("Max"), where, NULL, 1, kept,
+                                  reduced, w->error);
+  return rk_positive(w, most);
 }
 
 /* ---- copies ---- */

@@ -34,27 +34,43 @@ unsigned char *rk_needed(rk_derivation *w, const rk_node *F);
 /* Is the node linear in its operand k: has it a transpose there? */
 int rk_is_linear_in(const rk_node *node, int k);
 
-/* Partial derivative of an operation by operand k: NULL is 0. */
+/* The columns of operations and of terms of reductions. A node is made of its operand k (as `term`
+ * has it, for reductions) where `selection` is TRUE, if there is one; else it has a partial
+ * derivative (NULL is 0), or is linear: then the transpose, applied to u, is all there is to it. */
+const rk_node *rk_term(rk_derivation *w, const rk_node *node, int k, const rk_node *operand);
+const rk_node *rk_selection(rk_derivation *w, const rk_node *node, int k);
 const rk_node *rk_partial(rk_derivation *w, const rk_node *node, int k);
-
-/* The transpose of the node in its operand k, applied to u. */
 const rk_node *rk_transposed(rk_derivation *w, const rk_node *node, int k, const rk_node *u);
 
-/* What a tangent of operand k contributes to the terms of a reduction, and what a cotangent of the
- * reduction contributes to operand k: NULL is 0. */
-const rk_node *rk_term_tangent(rk_derivation *w, const rk_node *reduction, int k,
-                               const rk_node *tangent);
-const rk_node *rk_term_cotangent(rk_derivation *w, const rk_node *reduction, int k,
-                                 const rk_node *cotangent);
-
-/* Where a reduction of one component takes its result from, a logical value; NULL: everywhere. */
-const rk_node *rk_selection(rk_derivation *w, const rk_node *reduction);
-
 const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept, rk_kind reduced);
+const rk_node *rk_any_over(rk_derivation *w, const rk_node *where, rk_kind kept, rk_kind reduced);
 
 /* A node with other operands: NULL after an error. */
 const rk_node *rk_with_operands(rk_derivation *w, const rk_node *node,
                                 const rk_node *const *operand);
+
+/* ---- selection.c ---- */
+
+/* A value that counts where a logical value of its dimension, or of dimension 1, is TRUE (NULL:
+ * everywhere). Elsewhere it stands for 0: it may be anything there, unless it is known to be 0. A
+ * value NULL is nothing. */
+typedef struct {
+  const rk_node *value, *where;
+  int is_zero_elsewhere;
+} rk_share;
+
+const rk_node *rk_chosen(rk_derivation *w, const rk_share *x); /* with 0 where it does not count */
+
+/* x where it counts at `where` only; x times a factor, as rk_product has it; the sum of the
+ * components; what the transpose of a node makes of x; the sum of two. */
+rk_share rk_narrowed(rk_derivation *w, rk_share x, const rk_node *where);
+rk_share rk_times(rk_derivation *w, rk_share x, const rk_node *factor, int dim);
+rk_share rk_added_up(rk_derivation *w, rk_share x);
+rk_share rk_moved(rk_derivation *w, const rk_node *node, int k, rk_share x);
+rk_share rk_joined(rk_derivation *w, const rk_share *a, const rk_share *b);
+
+/* Is a number above 0? A logical value is that itself. */
+const rk_node *rk_positive(rk_derivation *w, const rk_node *a);
 
 /* ---- the modes ---- */
 

@@ -339,14 +339,32 @@ static void write_weights(rk_writer *w) {
   if (!w->weighed && !only_weights(w)) write_references(w);
 }
 
+static void hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size) {
+  snprintf(held, size, "%s", rk_component(w, node, node->dim == 1 ? (rk_index){0} : index));
+}
+
+/* Of a term that is chosen or 0: declares where it is chosen, and gives what it is there. Then the
+ * sum is chosen instead of the term, which leaves a multiplication and an addition together. */
+static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index index) {
+  int numeric = rk_node_is(term, "IfElse"), k = rk_chosen_operand(term);
+  if (!k || rk_place_of(w, term) != RK_INLINE || entry_of(w)->has_head || adds_each(w->pass) ||
+      is_masked(w))
+    return NULL;
+  char test[96];
+  hold(w, term->operand[0], index, test, sizeof test);
+  rk_line(w, "const mask in = %srk_%s(%s, rk_num(0))%s;", k == 2 && numeric ? "rk_not(" : "",
+          numeric ? "ge" : k == 1 ? "ne" : "eq", test, k == 2 && numeric ? ")" : "");
+  return term->operand[k];
+}
+
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
                       const char *at, double cost) {
   char held[96];
   int partial = w->grouped && range.count < w->pass->state.components, each = adds_each(w->pass);
   if (!each) rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w, cost);
-  snprintf(held, sizeof held, "%s",
-           rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
+  const rk_node *chosen = write_choice(w, formula, index);
+  hold(w, chosen ? chosen : formula, index, held, sizeof held);
   int unit = !strcmp(held, "rk_num(1)");
   const char *format = !entry_of(w)->has_head ? "%s" : unit ? "w[v][u]" : "w[v][u] * %s";
   char term[160];
@@ -362,7 +380,8 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_r
     rk_close_tile(w);
     return;
   }
-  rk_line(w, "t[u] = v ? t[u] + %s : %s;", term, term);
+  rk_line(w, chosen ? "t[u] = v ? rk_select(in, t[u] + %s, t[u]) : rk_select(in, %s, rk_num(0));"
+                    : "t[u] = v ? t[u] + %s : %s;", term, term);
   rk_close_tile(w);
   rk_line(w, "rk_each (u, %d) z->s[%s][u] += %s;", w->tile->rows, at,
           partial ? "own == k ? t[u] : 0" : "t[u]");
@@ -404,8 +423,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   if (entry->keeps_positions) snprintf(position, sizeof position, ", z->p[%s][u]", at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
-  snprintf(held, sizeof held, "%s",
-           rk_component(w, formula, formula->dim == 1 ? (rk_index){0} : index));
+  hold(w, formula, index, held, sizeof held);
   rk_line(w, "g[v][u] = %s;", held);
   rk_number_code(entry->absent, absent, sizeof absent);
   mask_value(w, "g[v][u]", absent);

@@ -18,13 +18,14 @@
   static int RK_RULE(rule, name, line)(const int *d, const int *q) { RULE_NAMES; return (value); }
 #define D(...) 0
 #define T(...) 0
+#define S(...) 0
 #define ELEMENTWISE(name, operands, integers, result, code, rules, doc)
 #define FOLD(name, operands, start, next, place, end, rules, doc)
 #define COMPOSED(name, operands, integers, lists, optional, build, doc)
 #define DERIVATIVE(name, operands, optional, doc)
 #define DEFINED(name, operands, integers, check_, expected, definition, doc)                       \
   RULE(check, name, __LINE__, check_)
-#define GENERATED(name, operands, integers, dim_, check_, expected, code, rules, doc)              \
+#define GENERATED(name, operands, integers, result, dim_, check_, expected, code, rules, doc)      \
   RULE(dim, name, __LINE__, dim_) RULE(check, name, __LINE__, check_)
 #define MOVES(name, dim_, check_, ...)                                                             \
   RULE(dim, name, __LINE__, dim_) RULE(check, name, __LINE__, check_)                              \
@@ -41,6 +42,7 @@
 #include "formula/operations.def"
 #undef D
 #undef T
+#undef S
 #undef ELEMENTWISE
 #undef FOLD
 #undef DEFINED
@@ -58,12 +60,13 @@
 #define WHERE RK_RESULT_WHERE
 #define D(...) .derivative = {__VA_ARGS__}
 #define T(...) .transpose = {__VA_ARGS__}
+#define S(...) .selects = {__VA_ARGS__}
 #define ELEMENTWISE(name_, operands_, integers_, result_, code_, rules, doc)                       \
   {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
    .result = result_, .code = #code_, rules, .documentation = doc},
-#define GENERATED(name_, operands_, integers_, dim_, check_, expected_, code_, rules, doc)         \
+#define GENERATED(name_, operands_, integers_, result_, dim_, check_, expected_, code_, rules, doc) \
   {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
-   .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
+   .result = result_, .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
 #define FOLD(name_, operands_, start_, next_, place_, end_, rules, doc)                            \
@@ -116,6 +119,11 @@ int rk_named_integer(const char *name, int length) {
 
 int rk_node_is(const rk_node *node, const char *name) {
   return node->operation && !strcmp(node->operation->name, name);
+}
+
+int rk_chosen_operand(const rk_node *node) {
+  if (!rk_node_is(node, "Where") && !rk_node_is(node, "IfElse")) return 0;
+  return rk_is_number(node->operand[2], 0) ? 1 : rk_is_number(node->operand[1], 0) ? 2 : 0;
 }
 
 int rk_node_pieces(const rk_node *node, rk_piece *pieces) {

@@ -48,6 +48,7 @@ struct rk_operation {
                                         * component of the result that each component enters */
   const char *derivative[RK_MAX_OPERANDS];
   const char *transpose[RK_MAX_OPERANDS];
+  const char *selects[RK_MAX_OPERANDS];
   /* COMPOSED: made of other operations; absent lists have a negative count */
   const rk_node *(*build)(rk_graph *graph, const rk_node *const *operand, const int *integer,
                           const rk_list *list, rk_error *error);
@@ -88,5 +89,7 @@ int rk_node_pieces(const rk_node *node, rk_piece *pieces);
 int rk_piece_digits(const rk_piece *piece, rk_digit *digits);
 int rk_piece_is_affine(const rk_piece *piece);
 int rk_node_is(const rk_node *node, const char *name);
+/* The operand that a Where or an IfElse is where it is not 0; 0: it may be either of two. */
+int rk_chosen_operand(const rk_node *node);
 
 #endif

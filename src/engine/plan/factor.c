@@ -27,6 +27,16 @@ static const rk_node *apply2(factoring *f, const char *name, const rk_node *a, c
 
 static int is_small(double number) { return fabs(number) >= 0x1p-4 && fabs(number) <= 0x1p4; }
 
+static const rk_node *without(factoring *f, const rk_node *node, int depth);
+
+/* What is chosen or 0, with its operand k without factors. */
+static const rk_node *choice_without(factoring *f, const rk_node *node, int k, int depth) {
+  const rk_node *operand[] = {node->operand[0], node->operand[1], node->operand[2]};
+  operand[k] = without(f, operand[k], depth + 1);
+  return operand[k] ? rk_apply(f->graph, node->operation->name, operand, 3, NULL, 0, f->error)
+                    : NULL;
+}
+
 /* The node without its factors; NULL: out of memory. */
 static const rk_node *without(factoring *f, const rk_node *node, int depth) {
   if (rk_node_is(node, "Number")) {
@@ -43,6 +53,7 @@ static const rk_node *without(factoring *f, const rk_node *node, int depth) {
     const rk_node *inner = without(f, node->operand[0], depth + 1);
     return inner ? rk_apply1(f->graph, "Sum", inner, f->error) : NULL;
   }
+  if (rk_chosen_operand(node)) return choice_without(f, node, rk_chosen_operand(node), depth);
   if (!rk_node_is(node, "Mult")) return node;
   const rk_node *a = without(f, node->operand[0], depth + 1);
   const rk_node *b = a ? without(f, node->operand[1], depth + 1) : NULL;
