@@ -1,5 +1,6 @@
 /* Derivatives: how large their graphs are, that reductions of every kind have the right ones with
- * respect to variables of every kind, to second order, and what is refused. */
+ * respect to variables of every kind, to second order, that what is not selected gives 0, and what is
+ * refused. */
 #include "check.h"
 
 #include "derive/derive.h"
@@ -7,9 +8,10 @@
 
 /* ---- size of graphs ---- */
 
-static int nodes_of(const char *text, const char *const *declarations, int n) {
+/* How often a word is in the printed graph of a formula without its derivatives. */
+static int count_of(const char *word, const char *text, const char *const *declarations, int n) {
   const rk_node *root[RK_MAX_RESULTS];
-  int roots, place, lines = 0;
+  int roots, place, count = 0;
   rk_error error;
   rk_text out = {0};
   rk_graph *graph = rk_graph_new();
@@ -17,10 +19,21 @@ static int nodes_of(const char *text, const char *const *declarations, int n) {
       rk_derive(graph, root, roots, &place, &error))
     printf("%s: %s\n", text, error.message);
   else if (!rk_graph_print(graph, root, roots, &out))
-    for (const char *at = rk_text_string(&out); *at; at++) lines += *at == '\n';
+    for (const char *at = rk_text_string(&out); (at = strstr(at, word)); at++) count++;
   rk_text_free(&out);
   rk_graph_free(graph);
-  return lines;
+  return count;
+}
+
+static int nodes_of(const char *text, const char *const *declarations, int n) {
+  return count_of("\n", text, declarations, n);
+}
+
+/* Adds a text with `value` in place of each @. */
+static void add_with(rk_text *text, const char *pattern, const char *value) {
+  for (const char *at = pattern; *at; at++)
+    if (*at == '@') rk_text_add(text, value);
+    else rk_text_bytes(text, at, 1);
 }
 
 /* Nodes of the derivative of that order of n steps z <- step(z). */
@@ -29,10 +42,10 @@ static int chain(const char *step, int n, int order) {
   rk_text text = {0};
   rk_text_add(&text, "z0=x;");
   for (int k = 0; k < n; k++) {
+    char last[16];
+    snprintf(last, sizeof last, "z%d", k);
     rk_text_format(&text, "z%d=", k + 1);
-    for (const char *at = step; *at; at++)
-      if (*at == '@') rk_text_format(&text, "z%d", k);
-      else rk_text_bytes(&text, at, 1);
+    add_with(&text, step, last);
     rk_text_add(&text, ";");
   }
   for (int k = 0; k < order; k++) rk_text_add(&text, "Grad(");
@@ -46,7 +59,11 @@ static int chain(const char *step, int n, int order) {
 static void check_growth(void) {
   static const struct { const char *step; int operations; } steps[] = {
     {"Sin(@)", 1}, {"Exp(@)", 1}, {"@*@+x", 2}, {"Sqrt(@)", 1}, {"Powf(@,y)", 2},
-    {"@/(Square(x)+@)", 2}, {"Sum(@*x)*@", 3}, {"IfElse(x,Tanh(@),Atan(@))", 3}};
+    {"@/(Square(x)+@)", 2}, {"Sum(@*x)*@", 3}, {"IfElse(x,Tanh(@),Atan(@))", 3},
+    {"Where(x<y,Exp(@),@)", 3}, {"Where(@<y,Sin(@),@)", 4}, {"Where(@<y,Exp(@),0)", 3},
+    {"Where(@<y,Square(@),x)", 4}, {"IfElse(@-y,@*Where(@<x,Log(@),Sin(@)),0)", 6},
+    {"ReLU(@*@-x)", 4}, {"Clamp(Sin(@),x,@)", 6}, {"Max(@)*x+@", 6},
+    {"MatVecMult(TensorProd(x,y),ReLU(@))", 8}};
   for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
     for (int order = 1, power = 6; order <= 3; order++, power *= 6) {
       int small = chain(steps[s].step, 10, order), middle = chain(steps[s].step, 20, order);
@@ -58,6 +75,28 @@ static void check_growth(void) {
       /* linear: the second half of the steps adds no more than twice what the first half did */
       CHECK(more - large <= 2.05 * (large - middle) && middle > small, what);
     }
+}
+
+/* What both sides of a test are made of counts everywhere; within one test lies the other. */
+static void check_places(void) {
+  static const char *const declarations[] = {"x=Vi(1)", "y=Vj(1)", "e=Vi(1)"};
+  static const struct { const char *formula; int choices, words; } of[] = {
+    {"Where(x<y,Sin(z),Cos(z))", 1, 0}, {"Where(x<y,Exp(z),z)", 1, 0},
+    {"IfElse(x-y,Sin(z),Cos(z))", 1, 0}, {"Where(x<y,Log(z),0)", 1, 0},
+    {"Where(x<y,Where(x<y,Log(z),z),0)", 1, 0}, {"Where(x<y,Where(0<x,Log(z),Sin(z)),0)", 2, 0},
+    {"Where(x<y,Where(0<x,Log(z),0),0)", 1, 1}, {"z*Where(x<y,Log(z),0)", 2, 0},
+    {"Where(x<y,Log(z),0)+Where(0<x,Exp(z),0)", 3, 1}, {"Exp(z)", 0, 0}};
+  for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+    char text[160];
+    snprintf(text, sizeof text, "z=SqDist(x,y);Grad(Sum_Reduction(%s,j),x,e)", of[k].formula);
+    int choices = count_of("= Where", text, declarations, 3) +
+                  count_of("= IfElse", text, declarations, 3);
+    int words = count_of("= And", text, declarations, 3) + count_of("= Or", text, declarations, 3) +
+                count_of("= Not ", text, declarations, 3);
+    char line[240];
+    snprintf(line, sizeof line, "%s: %d choices, %d words", text, choices, words);
+    CHECK(choices <= of[k].choices && words <= of[k].words, line);
+  }
 }
 
 /* ---- values ---- */
@@ -243,6 +282,146 @@ static void check_values(void) {
   for (int k = 0; k < VARIABLES; k++) free(base[k].data);
 }
 
+/* ---- what is not selected ---- */
+
+/* Formulas with something infinite, or no number, behind a test, and the same without: D is the
+ * squared distance, 0 on the diagonal E, where y_j is x_j; exp(-p (s - t)) overflows if s < t. */
+static const struct { const char *masked, *safe; int dim; rk_kind kept; } selections[] = {
+  {"Sum_Reduction(Where(i!=j,Pow(D,-6)-p*Pow(D,-3),0),j)",
+   "Sum_Reduction((Pow(D+E,-6)-p*Pow(D+E,-3))*(1-E),j)", 1, RK_KIND_I},
+  {"Sum_Reduction(Where(i!=j,Inv(Norm2(x-y))*p,0),i)",
+   "Sum_Reduction(Rsqrt(D)*p,i)", 1, RK_KIND_J},
+  {"Sum_Reduction(IfElse(D-0.001,Log(D)*x*p,y),j)",
+   "Sum_Reduction(Log(D+E)*(1-E)*x*p+y*E,j)", 2, RK_KIND_I},
+  {"Sum_Reduction(Where(t<s,Exp(-p*(s-t))*x,0),j)",
+   "Sum_Reduction(Where(t<s,Exp(-p*Where(t<s,s-t,0))*x,0),j)", 2, RK_KIND_I},
+  {"Sum_Reduction(Where(i!=j,Where(D<2,Powf(D,-p),Log(D)),p)*p,i)",
+   "Sum_Reduction((Where(D<2,Powf(D+E,-p),Log(D+E))*(1-E)+p*E)*p,i)", 1, RK_KIND_J},
+  {"Sum_Reduction(ReLU(p-Inv(D))*x,j)", "Sum_Reduction(ReLU(p-Inv(D+E))*(1-E)*x,j)", 2,
+   RK_KIND_I},
+  {"Sum_Reduction(Clamp(Inv(D),p,2)*x,j)", "Sum_Reduction((Clamp(Inv(D+E),p,2)*(1-E)+2*E)*x,j)", 2,
+   RK_KIND_I},
+  {"Sum_Reduction(ClampInt(Inv(D),0,2)*x*p,j)",
+   "Sum_Reduction((ClampInt(Inv(D+E),0,2)*(1-E)+2*E)*x*p,j)", 2, RK_KIND_I},
+  {"Sum_Reduction(Max(Concat(x*p,Log(D)))+Min(Concat(Inv(D),y)),j)",
+   "Sum_Reduction(Max(Concat(x*p,Log(D+E)-99*E))+Min(Concat(Inv(D+E)+99*E,y)),j)", 1, RK_KIND_I},
+  {"Sum_Reduction(Sum(Where(x!=y,p/(x-y),0)*y),j)",
+   "Sum_Reduction(Sum(p/(x-y+(x==y))*(x!=y)*y),j)", 1, RK_KIND_I},
+  {"Sum_Reduction(Elem(Concat(Where(x!=y,Log(Abs(x-y)),x),p),0)*x,j)",
+   "Sum_Reduction(Elem(Log(Abs(x-y)+(x==y))*(x!=y)+x*(x==y),0)*x,j)", 2, RK_KIND_I},
+  {"Sum_Reduction(MatVecMult(Concat(x,y),ReLU(Log(Square(x-y))+p)),j)",
+   "Sum_Reduction(MatVecMult(Concat(x,y),ReLU(Log(Square(x-y)+(x==y))*(x!=y)+p-99*(x==y))),j)", 2,
+   RK_KIND_I},
+  {"Sum_Reduction(Where(i!=j,ComplexDivide(x,x-y)*p,0),j)",
+   "Sum_Reduction(ComplexDivide(x,x-y+Concat(E,0))*p*(1-E),j)", 2, RK_KIND_I},
+  {"LogSumExp_Reduction(Where(i!=j,-p*Log(D),-1),j)",
+   "LogSumExp_Reduction(-p*Log(D+E)*(1-E)-E,j)", 1, RK_KIND_I},
+  {"SumSoftMaxWeight_Reduction(Where(i!=j,-p*Inv(D),-1),Where(x!=y,Inv(x-y),p),j)",
+   "SumSoftMaxWeight_Reduction(-p*Inv(D+E)*(1-E)-E,Inv(x-y+(x==y))*(x!=y)+p*(x==y),j)", 2,
+   RK_KIND_I},
+  {"Min_Reduction(Inv(D)*p,j)", "Min_Reduction(Where(E<1,Inv(D+E),99)*p,j)", 1, RK_KIND_I},
+  {"Max_Reduction(Log(Square(x-y))*p,i)",
+   "Max_Reduction(Where(x==y,-99,Log(Square(x-y)+(x==y))*p),i)", 2, RK_KIND_J},
+  {"KMin_Reduction(Inv(Square(x-y))*p,2,j)",
+   "KMin_Reduction(Where(x==y,99+j,Inv(Square(x-y)+(x==y)))*p,2,j)", 4, RK_KIND_I},
+  {"Sum_Reduction(Where(And(s!=3,t<9),Exp(-t)*x/Sum_Reduction(p*Sum(y)/(s-3),j),0),j)",
+   "Sum_Reduction(Where(And(s!=3,t<9),Exp(-t)*x*(s-3)/Sum_Reduction(p*Sum(y),j),0),j)", 2,
+   RK_KIND_I},
+  {"Where(s!=3,x*Sum_Reduction(p*y/(s-3),j),x)",
+   "Where(s!=3,x/(s-3+(s==3))*Sum_Reduction(p*y,j),x)", 2, RK_KIND_I},
+};
+enum { SELECTIONS = sizeof selections / sizeof *selections, SIDES = 6, EACH = 8 };
+
+/* What is asked for, of both formulas: derivatives by a variable of each kind, along u, v and q. */
+static const char *const asked[EACH] = {
+  "Grad(@,x,e)", "Grad(@,y,e)", "Grad(@,p,e)", "Diff(@,x,u)", "Diff(@,y,v)", "Diff(@,p,q)",
+  "Diff(Grad(@,x,e),y,v)", "Grad(Grad(@,x,e),p,u)"};
+
+static rk_program *selection_program(int k, rk_precision precision) {
+  const char *declarations[] = {"x=Vi(2)", "y=Vj(2)", "p=Pm(1)", "s=Vi(1)", "t=Vj(1)", "i=Vi(1)",
+                                "j=Vj(1)", "u=Vi(2)", "v=Vj(2)", "q=Pm(1)", NULL};
+  char cotangent[16];
+  rk_text text = {0};
+  snprintf(cotangent, sizeof cotangent, "e=%s(%d)", kind_name[selections[k].kept],
+           selections[k].dim);
+  declarations[10] = cotangent;
+  rk_text_add(&text, "D=SqDist(x,y);E=0+(i==j);");
+  for (int a = 0; a < EACH; a++) {
+    add_with(&text, asked[a], selections[k].masked);
+    rk_text_add(&text, ",");
+    add_with(&text, asked[a], selections[k].safe);
+    if (a < EACH - 1) rk_text_add(&text, ",");
+  }
+  rk_program *program = program_of(rk_text_string(&text), declarations, 11, precision);
+  CHECK(program != NULL, selections[k].masked);
+  rk_text_free(&text);
+  return program;
+}
+
+/* Both of one derivative: numbers, and the same. */
+static void compare_selection(int k, int a, const double *masked, const double *safe, int n,
+                              double bound) {
+  double worst = 0, scale = 1;
+  for (int c = 0; c < n; c++) {
+    double error = fabs(masked[c] - safe[c]);
+    if (!(error <= worst)) worst = error;
+    if (fabs(safe[c]) > scale) scale = fabs(safe[c]);
+  }
+  char line[300];
+  snprintf(line, sizeof line, "%s of %s: differs by %.3g of %.3g", asked[a], selections[k].masked,
+           worst, scale);
+  CHECK(worst <= bound * scale, line);
+}
+
+static void check_selection(int k, rk_program *program, const rk_array *inputs, double bound) {
+  static double out[2 * EACH][SIDES * 4];
+  static const int direction[] = {7, 8, 9};
+  rk_output outputs[2 * EACH];
+  rk_error error;
+  if (!program) return;
+  for (int r = 0; r < 2 * EACH; r++) {
+    memset(out[r], 0, sizeof out[r]);
+    outputs[r] = (rk_output){.type = RK_OUT_DOUBLE, .data = out[r]};
+  }
+  if (!CHECK(rk_run(program, inputs, 11, outputs, NULL, NULL, &error) == RK_OK,
+             selections[k].masked)) return;
+  for (int a = 0; a < EACH; a++)
+    compare_selection(k, a, out[2 * a], out[2 * a + 1], SIDES * 4, bound);
+  for (int d = 0; d < 3; d++) {
+    const rk_array *u = &inputs[direction[d]], *e = &inputs[10];
+    int along = (int)u->rows * u->dim, result = (int)e->rows * e->dim;
+    double left = product(e->data, out[2 * (3 + d)], result);
+    double right = product(u->data, out[2 * d], along), size = 1;
+    for (int c = 0; c < along; c++) size += fabs(((const double *)u->data)[c] * out[2 * d][c]);
+    CHECK(fabs(left - right) <= bound * size, selections[k].masked);
+  }
+}
+
+static void check_selections(void) {
+  static const double times[SIDES] = {1, 500, 3, 2000, 7, 10};
+  rk_program *all[2 * SELECTIONS];
+  double index[SIDES], *x = random_numbers(SIDES * 2, 0.3, 2), p = 1.3, q = -0.7;
+  double *u = random_numbers(SIDES * 2, -1, 1), *v = random_numbers(SIDES * 2, -1, 1);
+  double *e = random_numbers(SIDES * 4, -1, 1);
+  rk_error error;
+  for (int k = 0; k < SIDES; k++) index[k] = k;
+  for (int k = 0; k < 2 * SELECTIONS; k++)
+    all[k] = selection_program(k / 2, k % 2 ? RK_FLOAT64 : RK_FLOAT32);
+  if (rk_build_many(all, 2 * SELECTIONS, NULL, NULL, &error) != RK_OK) CHECK(0, error.message);
+  for (int k = 0; k < 2 * SELECTIONS; k++) {
+    const rk_array inputs[] = {
+      columns_of(x, SIDES, 2), columns_of(x, SIDES, 2), columns_of(&p, 1, 1),
+      columns_of(times, SIDES, 1), columns_of(times, SIDES, 1), columns_of(index, SIDES, 1),
+      columns_of(index, SIDES, 1), columns_of(u, SIDES, 2), columns_of(v, SIDES, 2),
+      columns_of(&q, 1, 1), columns_of(e, SIDES, selections[k / 2].dim)};
+    check_selection(k / 2, all[k], inputs, k % 2 ? 1e-11 : 1e-3);
+  }
+  free(x);
+  free(u);
+  free(v);
+  free(e);
+}
+
 /* ---- what is refused ---- */
 
 static void refuse(const char *text, const char *part, const char *mark) {
@@ -314,5 +493,7 @@ int main(void) {
   check_refusals();
   check_nothing();
   check_values();
+  check_places();
+  check_selections();
   return check_end();
 }
