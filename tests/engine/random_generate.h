@@ -59,7 +59,49 @@ static int logical_value(formula *f, int dim, int depth) {
   return add(f, x);
 }
 
+static int one_of(formula *f, int op, int a) {
+  node x = blank(EACH, op);
+  x.operand[0] = a;
+  return add(f, x);
+}
+
+static int two_of(formula *f, int op, int a, int b) {
+  node x = blank(EACH, op);
+  x.operand[0] = a;
+  x.operand[1] = b;
+  return add(f, x);
+}
+
+static int number(formula *f, double value) {
+  node x = blank(LITERAL, 0);
+  x.literal = value;
+  return add(f, x);
+}
+
+/* A branch that is singular, or overflows, wherever it is not taken: of h, which is 0 there. */
+static int masked(formula *f, int dim, int depth) {
+  static const int singular[] = {LOG, INV, XLOGX, SQRT, POWF, DIVIDE, EXP};
+  int h = generate(f, dim, depth - 2), op = singular[below(7)], zero = number(f, 0), test, branch;
+  if (op == EXP) {
+    test = two_of(f, LESS, h, zero);
+    branch = one_of(f, EXP, two_of(f, MULT, number(f, 2500), h));
+  } else {
+    int g = two_of(f, MULT, h, one_of(f, STEP, h)), other = generate(f, dim, depth - 2);
+    test = chance(0.7) ? two_of(f, LESS, zero, g) : one_of(f, NOT, two_of(f, LESSEQ, g, zero));
+    branch = op == DIVIDE ? two_of(f, DIVIDE, other, g)
+             : op == POWF ? two_of(f, POWF, g, number(f, -1.5)) : one_of(f, op, g);
+    if (chance(0.5)) branch = two_of(f, MULT, branch, other);
+  }
+  int taken = chance(0.8);
+  node x = blank(EACH, chance(0.3) ? IFELSE : WHERE);
+  x.operand[0] = taken ? test : one_of(f, NOT, test);
+  x.operand[taken ? 1 : 2] = branch;
+  x.operand[taken ? 2 : 1] = chance(0.5) ? zero : generate(f, dim, depth - 2);
+  return add(f, x);
+}
+
 static int elementwise(formula *f, int dim, int depth) {
+  if (chance(differentiated ? 0.12 : 0.03) && f->nodes < NODES - 36) return masked(f, dim, depth);
   static const int frequent[] = {ADD, SUBTRACT, MULT, MULT, SUBTRACT, DIVIDE, EXP, SQUARE, MINUS,
                                  IFELSE};
   static const int smooth[] = {EXP, SIN, COS, TANH, ATAN, INV, POW, SQUARE, MULT, DIVIDE, SUBTRACT,

@@ -137,6 +137,24 @@ static double own_error(const doing *o, const double *at, double *roundings) {
   return op == LOG || op == LOG1P || op == XLOGX || op == EXPM1 ? 1 : 0;
 }
 
+static num apply_value(const doing *o, const num *x);
+
+/* 1 where an operation takes its operand k: a test of the others, with the bound of a test. */
+static num choice(const doing *o, const num *x, int k) {
+  num at[3] = {x[0], {k == 1, 0}, {k == 2, 0}}, out = apply_value(o, at);
+  if (out.e < 1 / unit) out.e = 0;
+  return out;
+}
+
+static int is_choice(int op) { return op == IFELSE || op == WHERE; }
+
+/* Is operand k the branch that is certainly not taken? */
+static int plays_no_part(const doing *o, const num *x, int k) {
+  if (!is_choice(o->op) || k == 0) return 0;
+  num taken = choice(o, x, k);
+  return taken.v == 0 && taken.e == 0;
+}
+
 static num apply_value(const doing *o, const num *x) {
   double at[3], v, e = 0, roundings;
   int operands = each[o->op].operands;
@@ -146,7 +164,7 @@ static num apply_value(const doing *o, const num *x) {
     double d = 2 * unit * x[k].e;
     if (d == 0) continue;
     if (d > 1e300 || !isfinite(x[k].v)) { /* nothing known, unless this operand plays no part */
-      if (isinf(x[k].e)) e = INFINITY;
+      if (isinf(x[k].e) && !plays_no_part(o, x, k)) e = INFINITY;
       continue;
     }
     for (int s = -1; s <= 1; s += 2) {
@@ -221,12 +239,9 @@ static jet sine_quotient_slope(jet a, int L) {
             J2(DIVIDE, J1(SIN, a, L), J1(SQUARE, a, L), L), L);
 }
 
-/* 1 where an operation takes its operand k: a test of the others, with the bound of a test. */
 static jet chosen(const doing *o, const jet *x, int k) {
-  num at[3] = {x[0].part[0], k == 1 ? (num){1, 0} : nothing, k == 2 ? (num){1, 0} : nothing};
   jet out = {{{0, 0}}};
-  out.part[0] = apply_value(o, at);
-  if (out.part[0].e < 1 / unit) out.part[0].e = 0;
+  out.part[0] = choice(o, (num[]){x[0].part[0], nothing, nothing}, k);
   return out;
 }
 
@@ -237,6 +252,18 @@ static jet clamp_slope(const jet *x, int k) {
   jet out = constant(k == 0 ? !low.v && !high.v : k == 1 ? low.v : !low.v && high.v);
   out.part[0].e = low.e + (low.v ? 0 : high.e);
   return out;
+}
+
+/* Powers, and a log a, have the slope 0 at 0 where they are finite there and their slope is not. */
+static jet power_slope(const jet *x, int k, int L) {
+  jet a = x[0], b = x[1];
+  double d = 8 * unit * b.part[0].e, n = b.part[0].v;
+  if (a.part[0].v == 0 && a.part[0].e == 0) {
+    if (fabs(n) < d || (k == 0 && fabs(n - 1) < d)) return scaled(INFINITY, b, L);
+    if (n >= 0 && (k || n < 1)) return constant(0);
+  }
+  return k ? J2(MULT, J1(LOG, a, L), J2(POWF, a, b, L), L)
+           : J2(MULT, b, J2(POWF, a, J2(SUBTRACT, b, constant(1), L), L), L);
 }
 
 /* d operation / d operand k. */
@@ -252,15 +279,14 @@ static jet partial(const doing *o, int k, const jet *x, int L) {
   case INV: return J1(MINUS, J1(SQUARE, J1(INV, a, L), L), L);
   case SQUARE: return scaled(2, a, L);
   case POW: return o->n ? scaled(o->n, power(a, o->n - 1, L), L) : constant(0);
-  case POWF:
-    return k ? J2(MULT, J1(LOG, a, L), J2(POWF, a, b, L), L)
-             : J2(MULT, b, J2(POWF, a, J2(SUBTRACT, b, one, L), L), L);
+  case POWF: return power_slope(x, k, L);
   case SQRT: return scaled(0.5, J1(RSQRT, a, L), L);
   case RSQRT: return scaled(-0.5, power(J1(RSQRT, a, L), 3, L), L);
   case EXP: case EXPM1: return J1(EXP, a, L);
   case LOG: return J1(INV, a, L);
   case LOG1P: return J1(INV, J2(ADD, one, a, L), L);
-  case XLOGX: return J2(ADD, J1(LOG, a, L), one, L);
+  case XLOGX:
+    return a.part[0].v == 0 && a.part[0].e == 0 ? constant(0) : J2(ADD, J1(LOG, a, L), one, L);
   case SIN: return J1(COS, a, L);
   case COS: return J1(MINUS, J1(SIN, a, L), L);
   case SINXDIVX: return sine_quotient_slope(a, L);
@@ -291,14 +317,21 @@ static jet partial(const doing *o, int k, const jet *x, int L) {
 }
 
 /* Pairs at which a slope was not finite, or unknown: the engine may give NaN for anything that goes
- * through there, since zero times that is NaN. */
+ * through there, since zero times that is NaN. Not where it is behind a branch that is not taken:
+ * that gives 0, whatever the slopes are. singular_now: a slope was singular since this was set to 0.
+ */
 enum { MAX_PAIRS = 1600 };
-static char singular_at[MAX_PAIRS];
-static int pair_now;
+static char singular_at[MAX_PAIRS], singular_now;
 
 static void note_slope(const jet *p, int L) {
   for (int s = 0; s < 1 << L; s++)
-    if (!isfinite(p->part[s].v) || isinf(p->part[s].e)) singular_at[pair_now] = 1;
+    if (!isfinite(p->part[s].v) || isinf(p->part[s].e)) singular_now = 1;
+}
+
+/* Is the operation its operand k in some places, and certainly not here? */
+static int is_not_taken(const doing *o, int k, const jet *x) {
+  int selects = is_choice(o->op) ? k > 0 : o->op == RELU || o->op == CLAMP || o->op == CLAMPINT;
+  return selects && is_nothing(partial(o, k, x, 0).part[0]);
 }
 
 static num slope_times(num slope, num tangent, int part) {
@@ -320,6 +353,11 @@ static jet apply(const doing *o, const jet *x, int L) {
   out = apply(o, x, L - 1);
   for (int k = 0; k < operands; k++) {
     if (!has_upper(&x[k], L)) continue;
+    if (is_not_taken(o, k, x)) {
+      for (int s = half; s < 2 * half; s++)
+        if (!is_nothing(x[k].part[s])) out.part[s] = plus(out.part[s], counted_zero);
+      continue;
+    }
     jet p = partial(o, k, x, L - 1);
     note_slope(&p, L - 1);
     for (int s = 0; s < half; s++)

@@ -148,7 +148,9 @@ static void evaluate(const formula *f, const world *w, int root, int other, shee
 static void forget(sheet *s) {
   for (int k = 0; k < NODES; k++) {
     free(s->value[k]);
+    free(s->singular[k]);
     s->value[k] = NULL;
+    s->singular[k] = NULL;
   }
 }
 
@@ -172,7 +174,7 @@ static void one_direction(const formula *f, const world *w, sheet *s, int k, int
   int F = x->operand[0], v = f->node[x->operand[1]].op, L = w->L, D = f->node[F].dim;
   int upper = orders == 2 ? 3 << L : 1 << L, width = 1 << L;
   world moved = *w;
-  sheet t = {{NULL}, 0};
+  sheet t = {.L = 0};
   char before[MAX_PAIRS];
   memcpy(before, singular_at, sizeof before);
   memset(singular_at, 0, sizeof singular_at);
@@ -213,14 +215,55 @@ static void derivative_node(const formula *f, const world *w, sheet *s, int k) {
   }
 }
 
-static void each_value(const at *p, jet *out) {
+static doing doing_at(const at *p) {
   const node *x = p->x;
-  doing o = {x->op, x->n, x->m, x->operand[0] >= 0 && p->f->node[x->operand[0]].logical};
-  for (int d = 0; d < x->dim; d++) {
+  return (doing){x->op, x->n, x->m, x->operand[0] >= 0 && p->f->node[x->operand[0]].logical};
+}
+
+static void operands_at(const at *p, int d, jet *a) {
+  for (int k = 0; k < each[p->x->op].operands; k++) a[k] = get(p, k, dim_at(p, k) == 1 ? 0 : d);
+}
+
+static void each_value(const at *p, jet *out) {
+  doing o = doing_at(p);
+  for (int d = 0; d < p->x->dim; d++) {
     jet a[3];
-    for (int k = 0; k < each[x->op].operands; k++) a[k] = get(p, k, dim_at(p, k) == 1 ? 0 : d);
+    operands_at(p, d, a);
     out[d] = apply(&o, a, p->L);
   }
+}
+
+/* Is operand k a branch that no component takes? */
+static int is_dead(const at *p, int k) {
+  if (p->x->group != EACH) return 0;
+  doing o = doing_at(p);
+  for (int d = 0; d < p->x->dim; d++) {
+    jet a[3];
+    operands_at(p, d, a);
+    if (!is_not_taken(&o, k, a)) return 0;
+  }
+  return 1;
+}
+
+/* Singular slopes count where a way from the roots leads to them. What reductions are made of
+ * counts for all pairs. */
+static void find_singular(const formula *f, sheet *s, int root, int other) {
+  char reduced[NODES] = {0};
+  for (int p = 0; p < f->M * f->N; p++) {
+    char live[NODES] = {0};
+    live[root] = 1;
+    if (other >= 0) live[other] = 1;
+    for (int k = f->nodes - 1; k >= 0; k--) {
+      const node *x = &f->node[k];
+      at here = {f, s, x, p, s->L};
+      if (live[k] && s->singular[k][p]) singular_at[p] = 1;
+      for (int o = 0; live[k] && o < 3 && x->operand[o] >= 0; o++)
+        if (x->group == REDUCTION) mark(f, x->operand[o], reduced);
+        else if (!is_dead(&here, o)) live[x->operand[o]] = 1;
+    }
+  }
+  for (int k = 0; k < f->nodes; k++)
+    for (int p = 0; reduced[k] && p < f->M * f->N; p++) singular_at[p] |= s->singular[k][p];
 }
 
 static void node_at(const at *p, const world *w, jet *out) {
@@ -252,17 +295,24 @@ static void evaluate(const formula *f, const world *w, int root, int other, shee
     const node *x = &f->node[k];
     if (!used[k]) continue;
     s->value[k] = malloc((sizeof(num) * (size_t)(f->M * f->N * x->dim) << s->L) + 1);
-    if (x->group == REDUCTION) reduction_node(f, s, k);
-    else if (x->group == DERIVATIVE) derivative_node(f, w, s, k);
-    else
+    s->singular[k] = calloc((size_t)(f->M * f->N) + 1, 1);
+    singular_now = 0;
+    if (x->group == DERIVATIVE) derivative_node(f, w, s, k);
+    else if (x->group == REDUCTION) {
+      reduction_node(f, s, k);
+      memset(s->singular[k], singular_now, (size_t)(f->M * f->N));
+    } else
       for (int p = 0; p < f->M * f->N; p++) {
         at here = {f, s, x, p, s->L};
-        pair_now = p;
+        singular_now = 0;
         node_at(&here, w, out);
+        s->singular[k][p] = singular_now;
         for (int d = 0; d < x->dim; d++)
           memcpy(s->value[k] + (((long)p * x->dim + d) << s->L), out[d].part, sizeof(num) << s->L);
       }
   }
+  find_singular(f, s, root, other);
+  singular_now = 0;
 }
 
 /* ---- derivatives of reductions ---- */
@@ -280,7 +330,7 @@ static jet chain_value(const formula *f, const final *r, int k, const direction 
     for (int q = 0; q < 1 << L; q++) out.part[q] = inner.part[q + (1 << L)];
     return out;
   }
-  sheet s = {{NULL}, 0};
+  sheet s = {.L = 0};
   shape base = shape_after(f, r, 0);
   evaluate(f, w, r->root, r->weight, &s);
   for (int row = 0; row < (int)rows_of(f, base.kind); row++)
@@ -304,6 +354,7 @@ static num chain_number(const formula *f, const final *r, const direction *what)
   world w = {.L = 0};
   memset(singular_at, 0, sizeof singular_at);
   num out = chain_value(f, r, r->steps, what, &w).part[0];
+  if (singular_now) out.e = INFINITY; /* of the reduction itself */
   for (int p = 0; p < MAX_PAIRS; p++) if (singular_at[p]) out.e = INFINITY;
   return out;
 }

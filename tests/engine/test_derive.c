@@ -1,6 +1,6 @@
 /* Derivatives: how large their graphs are, that reductions of every kind have the right ones with
- * respect to variables of every kind, to second order, that what is not selected gives 0, and what is
- * refused. */
+ * respect to variables of every kind, to second order, that what is not selected gives 0, and what
+ * is refused. */
 #include "check.h"
 
 #include "derive/derive.h"

@@ -64,9 +64,10 @@
 #define ELEMENTWISE(name_, operands_, integers_, result_, code_, rules, doc)                       \
   {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
    .result = result_, .code = #code_, rules, .documentation = doc},
-#define GENERATED(name_, operands_, integers_, result_, dim_, check_, expected_, code_, rules, doc) \
+#define GENERATED(name_, operands_, integers_, result_, dim_, check_, expected_, code_, rules,     \
+                  doc)                                                                             \
   {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
-   .result = result_, .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
+   .result = result_, .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                     \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
 #define FOLD(name_, operands_, start_, next_, place_, end_, rules, doc)                            \
