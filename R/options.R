@@ -149,8 +149,9 @@ configure <- function(settings) {
   if (identical(settings, session$settings)) return(invisible())
   checked(.Call(C_configure, system.file("include", "rkeops", package = "rkeops"), tempdir(),
                 paste0(R.home("etc"), Sys.getenv("R_ARCH"), "/Makeconf"), settings))
-  if (!identical(settings$ncore, session$settings$ncore)) say_limit(settings$ncore)
+  before <- session$settings
   session$settings <- settings
+  if (!identical(settings$ncore, before$ncore)) say_limit(settings$ncore)
 }
 
 # A number of threads that cannot be had is said when the engine is told of it.

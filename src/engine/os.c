@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -360,6 +361,8 @@ void rk_os_thread_join(rk_os_thread *thread) {
   pthread_join(thread->id, NULL);
   free(thread);
 }
+
+void rk_os_yield(void) { sched_yield(); }
 
 struct rk_os_monitor {
   pthread_mutex_t lock;

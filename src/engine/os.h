@@ -62,6 +62,7 @@ int rk_os_forked(void);             /* the same as 0 or 1 */
 typedef struct rk_os_thread rk_os_thread;
 rk_os_thread *rk_os_thread_start(void (*work)(void *data), void *data);
 void rk_os_thread_join(rk_os_thread *thread);
+void rk_os_yield(void); /* lets another thread have the processor, if one wants it */
 
 /* A lock, and two places to wait at for those who hold it: waiting gives it up meanwhile, and may
  * end for no reason. NULL: out of memory. */

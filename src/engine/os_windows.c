@@ -196,6 +196,8 @@ void rk_os_thread_join(rk_os_thread *thread) {
   free(thread);
 }
 
+void rk_os_yield(void) { SwitchToThread(); }
+
 struct rk_os_monitor {
   SRWLOCK lock;
   CONDITION_VARIABLE place[2];

@@ -16,14 +16,14 @@ prlimit <- function(what) {
 skip_unless_prlimit <- function() {
   skip_on_os(c("windows", "mac", "solaris"))
   skip_if(Sys.which("prlimit") == "", "prlimit is not there")
-  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
 }
 
 test_that("a number of threads that cannot be met is said, once", {
   old <- get_rkeops_options()
   on.exit(set_rkeops_options(old))
   many <- 100000L
-  expect_message(rkeops_use_cpu(ncore = many), "`ncore` is 100000, and .* processor",
+  expect_message(rkeops_use_cpu(ncore = many), "`ncore` is 100000, and [0-9]+ thread",
                  class = "rkeops_message")
   expect_identical(get_rkeops_options("ncore"), many)
   expect_silent(sum(Vi(matrix(1:3)) * Vj(matrix(1:4)), "j"))
@@ -80,7 +80,7 @@ test_that("a call goes on where the system gives no thread: limit of memory", {
 
 test_that("processors are those before OpenMP bound the process to one of them", {
   skip_on_os(c("windows", "mac", "solaris"))
-  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
   library <- Sys.glob(c("/usr/lib/*/libgomp.so.1", "/usr/lib64/libgomp.so.1",
                         "/usr/lib/libgomp.so.1"))
   skip_if(!length(library), "libgomp is not there")
@@ -104,7 +104,7 @@ test_that("processors are those before OpenMP bound the process to one of them",
 
 test_that("threads end with the package", {
   skip_on_os(c("windows", "mac", "solaris"))
-  skip_if(.Call(C_threads)$processors < 2L, "there is one processor")
+  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
   out <- run_r(c(sum_in_threads, "threads <- function() length(dir('/proc/self/task'))",
                  "before <- threads()", "two <- sums(2)", "during <- threads()",
                  "unloadNamespace('rkeops')", "gc()",

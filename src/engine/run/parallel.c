@@ -1,5 +1,5 @@
 /* The threads of a parallel call are a crew that is made when it is first needed, kept for later
- * calls and parked in between: it waits for a signal of the system and costs nothing. The calling
+ * calls and parked in between: there it waits for the system and costs nothing. The calling
  * thread works too, so a call never needs the crew: it takes the threads that can be had, however
  * few (limits of processes or of memory), does what a late one would have done, and waits only for
  * those that are in the middle of a task.
@@ -70,7 +70,8 @@ static struct {
   int made, room;
   int64_t changes;      /* of the affinity, when the threads were made */
   call *call;           /* NULL: none */
-  int wanted, at_work;  /* how many may still join it, how many have */
+  atomic_int wanted;    /* how many may still join it */
+  atomic_int at_work;   /* how many have */
   int ending;
 } crew;
 
@@ -80,21 +81,33 @@ static void help(call *c) {
   work(&(rk_worker){c, 0});
 }
 
+/* Calls often come in a row, and to be woken takes a while: so there is a moment of attention before
+ * a thread waits, in which whoever else wants the processor has it. */
+static const double attention = 1e-4;
+
+static int is_soon(double end) {
+  rk_os_yield();
+  return rk_os_seconds() < end;
+}
+
 static void live(void *unused) {
   (void)unused;
   rk_os_enter(crew.monitor);
   while (!crew.ending) {
-    if (!crew.wanted) {
+    if (!atomic_load(&crew.wanted)) {
       rk_os_wait(crew.monitor, PARKED);
       continue;
     }
-    crew.wanted--;
-    crew.at_work++;
+    atomic_fetch_sub(&crew.wanted, 1);
+    atomic_fetch_add(&crew.at_work, 1);
     call *c = crew.call;
     rk_os_leave(crew.monitor);
     help(c);
     rk_os_enter(crew.monitor);
-    if (--crew.at_work == 0) rk_os_wake(crew.monitor, CALLER);
+    if (atomic_fetch_sub(&crew.at_work, 1) == 1) rk_os_wake(crew.monitor, CALLER);
+    rk_os_leave(crew.monitor);
+    for (double end = rk_os_seconds() + attention; !atomic_load(&crew.wanted) && is_soon(end);) {}
+    rk_os_enter(crew.monitor);
   }
   rk_os_leave(crew.monitor);
 }
@@ -137,13 +150,16 @@ void rk_end_threads(void) {
 static void work_together(call *c, int helpers) {
   rk_os_enter(crew.monitor);
   crew.call = c;
-  crew.wanted = helpers;
+  atomic_store(&crew.wanted, helpers);
   rk_os_leave(crew.monitor);
   for (int k = 0; k < helpers; k++) rk_os_wake(crew.monitor, PARKED);
   work(&(rk_worker){c, 1});
   rk_os_enter(crew.monitor);
-  crew.wanted = 0;
-  while (crew.at_work) rk_os_wait(crew.monitor, CALLER);
+  atomic_store(&crew.wanted, 0);
+  rk_os_leave(crew.monitor);
+  for (double end = rk_os_seconds() + attention; atomic_load(&crew.at_work) && is_soon(end);) {}
+  rk_os_enter(crew.monitor);
+  while (atomic_load(&crew.at_work)) rk_os_wait(crew.monitor, CALLER);
   crew.call = NULL;
   rk_os_leave(crew.monitor);
 }
