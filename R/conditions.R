@@ -15,6 +15,14 @@ throw <- function(kind, ..., call = user_call()) {
 # Text that quotes what is no valid text: its bytes become <e9>.
 readable <- function(text) if (validEnc(text)) text else iconv(text, "", "UTF-8", sub = "byte")
 
+# A warning of class rkeops_warning_<kind>.
+caution <- function(kind, ..., call = user_call()) {
+  warning(structure(
+    class = c(paste0("rkeops_warning_", kind), "rkeops_warning", "warning", "condition"),
+    list(message = paste0(...), call = call)
+  ))
+}
+
 # A message of class rkeops_message, unless verbosity is 0.
 inform <- function(...) {
   if (get_options()$verbosity == 0L) return(invisible())

@@ -61,8 +61,14 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   options <- if (missing(sum_scheme)) kernel_options(...)
              else kernel_options(sum_scheme = sum_scheme, ...)
   context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
-  new_operator(new_program(formula, declarations_of(info), options), context)
+  program <- new_program(formula, declarations_of(info), options)
+  if (is_reduction_text(formula)) check_reduced(program$results[[1L]]$kept, program$variables$kind)
+  new_operator(program, context)
 }
+
+# Is the first result that of a reduction, and not a derivative or made of other results?
+is_reduction_text <- function(formula)
+  grepl("^[[:space:]]*[A-Za-z_]+_Reduction[[:space:]]*\\(", sub("^.*;", "", formula))
 
 kernel_options <- function(..., call) {
   if (!missing(call))
@@ -177,7 +183,9 @@ run_program <- function(program, input, inner_dim = "col") {
   input <- arrange_input(input, program$variables$name)
   rows_inside <- is_row(inner_dim)
   if (length(program$shapes)) input <- flattened(input, program, rows_inside)
-  shaped(run_arranged(program, input, rows_inside), program$result_shape)
+  out <- run_arranged(program, input, rows_inside)
+  if (has_positions(out)) explain_positions()
+  shaped(out, program$result_shape)
 }
 
 # `input` in the order of the variables.
@@ -188,9 +196,7 @@ run_arranged <- function(program, input, rows_inside = FALSE) {
     variables <- program_info(program)$variables
     out <- .Call(C_run, program, plain_input(input, variables), rows_inside, options)
   }
-  out <- checked(out)
-  if (has_positions(out)) explain_positions()
-  out
+  checked(out)
 }
 
 # Positions are integers, values are not. Positions past 2^31 - 1 are doubles: of so many rows

@@ -376,7 +376,7 @@ values_at <- function(x, i, j) {
   for (k in which(kind == "Vi")) data[[k]] <- data[[k]][i, , drop = FALSE]
   for (k in which(kind == "Vj")) data[[k]] <- data[[k]][j, , drop = FALSE]
   pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data)
-  out <- reduce(pairs, "Sum", "j")
+  out <- compute(reduction_state(pairs, "Sum", "j")) # one column, which may not depend on j
   if (all(kind == "Pm")) out <- out[rep(1L, length(i)), , drop = FALSE]
   if (part(x, "logical")) out != 0 else out
 }

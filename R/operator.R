@@ -324,6 +324,7 @@ grad <- function(f, gradin, opstr, var, index, ...) {
           index, ", the index that is reduced")
   options <- call_options(list(...))
   state <- reduction_state(f, opstr, index, options = options$options)
+  check_reduced(left, state$kind)
   new <- with_gradients(state, leaf_named(var, f), gradin, name = "gradin")
   if (options$call) compute(new) else new_lazy_operator(new)
 }

@@ -3,10 +3,35 @@
 
 # `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
 reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
-  if (!length(given)) return(compute(reduction_state(x, op, index, k, weight)))
-  options <- call_options(given)
+  options <- if (length(given)) call_options(given) else list(call = TRUE)
   state <- reduction_state(x, op, index, k, weight, options$options)
+  check_reduced(if (index == "j") "Vi" else "Vj", state$kind)
   if (options$call) compute(state) else new_lazy_operator(state)
+}
+
+# A variable of the reduced index was forgotten, or meant to be of that index, where there is none.
+check_reduced <- function(kept, kinds) {
+  index <- if (kept == "Vi") "j" else "i"
+  if (paste0("V", index) %in% kinds) return(invisible())
+  caution("index", "nothing depends on ", index, ", the index that is reduced, so that there is ",
+          "one value for each ", if (index == "j") "i" else "j", ": expected a variable that V",
+          index, "() makes")
+}
+
+# A reduction by one of RKeOps' names for positions and the K smallest: they skip NaN, as `na.rm`
+# may say, and the first one that gives positions says where they count from.
+reduce_ranks <- function(x, op, index, given, k = NULL) {
+  out <- reduce(x, op, index, without_na_rm(given), k)
+  if (grepl("Arg", op)) explain_positions()
+  out
+}
+
+without_na_rm <- function(given) {
+  if (!"na.rm" %in% names(given)) return(given)
+  if (!isTRUE(given[["na.rm"]]))
+    throw("argument", "`na.rm` is ", describe(given[["na.rm"]]), ": expected TRUE, as positions ",
+          "and the K smallest values skip NaN")
+  given[names(given) != "na.rm"]
 }
 
 # A reduction as an operator's state.
@@ -28,8 +53,8 @@ check_index <- function(index) {
 }
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
-inner_or_over <- function(x, op, index, given) {
-  if (length(index) != 1L || !is.na(index)) return(reduce(x, op, index, given))
+inner_or_over <- function(x, op, index, given, over = reduce) {
+  if (length(index) != 1L || !is.na(index)) return(over(x, op, index, given))
   if (length(given)) {
     call_options(given) # an error about a name that it does not know says more
     throw("argument", "options of a call are for reductions over an index: expected `index`")
@@ -55,17 +80,25 @@ explain_positions <- function() {
 #' give a LazyTensor of dimension 1. `any` and `all` of a comparison need an index and give TRUE and
 #' FALSE.
 #'
-#' NaN is skipped by minima and maxima, and `na.rm = TRUE` is refused. Of equal values the first
-#' counts. Where fewer than K values are there, values are `Inf` and positions `NA`.
+#' `min` and `max` are NaN where one of the values is, as in R, and skip NaN with `na.rm = TRUE`; of
+#' nothing they are `Inf` and `-Inf`. Positions, the K smallest values and RKeOps' `min_reduction`
+#' and `max_reduction` always skip NaN. Of equal values the first counts. A value of `Inf` (for
+#' maxima: `-Inf`) has no position, so that `where(allowed, d, Inf)` keeps pairs out of a search:
+#' where fewer than K others are there, values are `Inf` and positions `NA`, and the gradient of a
+#' minimum of nothing is 0. That of a `min` that is NaN is the gradient of its first NaN.
+#'
+#' A reduction over an index that `x` does not depend on gives a warning of class
+#' `rkeops_warning_index`: probably a `Vj()` was forgotten.
 #'
 #' @param x a LazyTensor of dimension D.
 #' @param index `"i"` or `"j"`: the index that is reduced; `NA` for the components.
 #' @param K number of smallest values, at most 10000.
 #' @param weight a LazyTensor.
-#' @param na.rm only `FALSE`.
+#' @param na.rm whether `min` and `max` skip NaN; `FALSE` for the others.
 #' @param opstr name of a reduction of the formula language, such as `"Sum"`.
 #' @param opt_arg for some reductions: K, or a LazyTensor of weights.
-#' @param ... with an index, for this call only: `call = FALSE` for an operator, a function that
+#' @param ... for positions and the K smallest values, `na.rm = TRUE`, which changes nothing. With an
+#'   index, for this call only: `call = FALSE` for an operator, a function that
 #'   computes the reduction when it is called and that [gradient()] differentiates; `sum_scheme`,
 #'   `accumulator`, `precision`, `backend` and `device`, which take the values of the options
 #'   `sum_scheme`, `accumulator`, `precision`, `backend` and `device_id` of
@@ -95,16 +128,19 @@ NULL
 #' @rdname reductions
 #' @export
 Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
-  if (!identical(na.rm, FALSE))
-    throw("argument", "`na.rm` is ", describe(na.rm), ": expected FALSE; minima and maxima skip ",
-          "NaN, sums do not")
+  check_flag(na.rm, "na.rm")
+  if (na.rm && !.Generic %in% c("min", "max"))
+    throw("argument", "`na.rm` is TRUE: expected FALSE; minima and maxima can skip NaN, `",
+          .Generic, "` cannot")
   if (.Generic %in% c("any", "all")) return(any_or_all(.Generic, x, index, ...))
   if (!.Generic %in% c("sum", "min", "max"))
     throw("argument", "`", .Generic, "` is not available for LazyTensors: ", use_reduction)
   if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
-  inner_or_over(x, c(sum = "Sum", min = "Min", max = "Max")[[.Generic]], index, list(...))
+  op <- switch(.Generic, sum = "Sum", min = if (na.rm) "Min" else "MinNaN",
+               max = if (na.rm) "Max" else "MaxNaN")
+  inner_or_over(x, op, index, list(...))
 }
 
 # TRUE is 1, and of nothing the largest is -Inf and the smallest Inf.
@@ -122,21 +158,24 @@ any_or_all <- function(name, x, index, ...) {
 
 #' @rdname reductions
 #' @export
-argmin <- function(x, index = NA, ...) inner_or_over(x, "ArgMin", index, list(...))
+argmin <- function(x, index = NA, ...)
+  inner_or_over(x, "ArgMin", index, without_na_rm(list(...)), reduce_ranks)
 
 #' @rdname reductions
 #' @export
-argmax <- function(x, index = NA, ...) inner_or_over(x, "ArgMax", index, list(...))
+argmax <- function(x, index = NA, ...)
+  inner_or_over(x, "ArgMax", index, without_na_rm(list(...)), reduce_ranks)
 
 # A reduction with an index only.
-reduction_over <- function(op) {
+reduction_over <- function(op, over = reduce_ranks) {
   force(op)
-  function(x, index, ...) reduce(x, op, index, list(...))
+  force(over)
+  function(x, index, ...) over(x, op, index, list(...))
 }
 
 #' @rdname reductions
 #' @export
-sum_reduction <- reduction_over("Sum")
+sum_reduction <- reduction_over("Sum", reduce)
 
 #' @rdname reductions
 #' @export
@@ -176,7 +215,7 @@ max_k <- 10000L # that of the engine
 reduction_of_k <- function(op) {
   force(op)
   function(x, K, index, ...)
-    reduce(x, op, index, list(...), k = check_count(K, "K", from = 1L, to = max_k))
+    reduce_ranks(x, op, index, list(...), k = check_count(K, "K", from = 1L, to = max_k))
 }
 
 #' @rdname reductions
@@ -244,5 +283,7 @@ as_weight <- function(weight, x) {
 reduction.LazyTensor <- function(x, opstr, index, opt_arg = NULL, ...) {
   weight <- if (is.LazyTensor(opt_arg)) opt_arg
   k <- if (!is.null(opt_arg) && is.null(weight)) check_count(opt_arg, "opt_arg", from = 1L)
-  reduce(x, opstr, index, list(...), k = k, weight = weight)
+  out <- reduce(x, opstr, index, list(...), k = k, weight = weight)
+  if (grepl("Arg", opstr)) explain_positions()
+  out
 }

@@ -449,7 +449,7 @@ static void test_special_values(void) {
   const double inf = INFINITY, nan = NAN;
   double none[] = {nan}, with_nan[] = {3, nan, 2, 2, nan}, all_nan[] = {nan, nan}, p;
   double infinite[] = {inf, inf}, minus[] = {-inf, -inf}, mixed[] = {-inf, 1, 1};
-  double up[] = {1, inf, 2};
+  double up[] = {1, inf, 2}, odd[] = {-inf, 2, nan, inf};
 #define VALUE(text, numbers, n) reduce_numbers(text "_Reduction(f, j)", numbers, n, NULL)
   CHECK(isnan(VALUE("Sum", with_nan, 5)), "NaN goes through a sum");
   CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", with_nan, 5, &p) == 2 && p == 2,
@@ -457,8 +457,12 @@ static void test_special_values(void) {
   CHECK(reduce_numbers("Max_ArgMax_Reduction(f, j)", with_nan, 5, &p) == 3 && p == 0,
         "Max skips NaN");
   CHECK(VALUE("ArgMin", all_nan, 2) == -1, "ArgMin of NaN is nothing");
-  CHECK(VALUE("ArgMin", infinite, 2) == 0, "+Inf is a value");
-  CHECK(VALUE("ArgMax", minus, 2) == 0, "-Inf is a value");
+  CHECK(VALUE("ArgMin", minus, 2) == 0, "-Inf is a value");
+  CHECK(VALUE("ArgMax", infinite, 2) == 0, "+Inf is one for maxima");
+  CHECK(VALUE("ArgMin", infinite, 2) == -1, "+Inf is no candidate of minima");
+  CHECK(VALUE("ArgMax", minus, 2) == -1, "-Inf is none of maxima");
+  CHECK(isnan(VALUE("MinNaN", odd, 4)) && isnan(VALUE("MaxNaN", odd, 4)), "NaN if one is NaN");
+  CHECK(VALUE("MinNaN", odd, 2) == -inf && VALUE("MaxNaN", odd, 2) == 2, "else as without");
   CHECK(VALUE("LogSumExp", minus, 2) == -inf, "of -Inf: -Inf");
   CHECK(fabs(VALUE("LogSumExp", mixed, 3) - 1 - log(2)) < 1e-6, "-Inf adds nothing");
   CHECK(VALUE("LogSumExp", up, 3) == inf, "+Inf gives +Inf");

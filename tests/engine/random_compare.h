@@ -48,7 +48,8 @@ static int sort_column(const column *c, int sign, int K, num *sorted, double *e)
     num x = c->x[k].part[0];
     if (isinf(x.e)) return -1;
     if (x.e > *e) *e = x.e;
-    for (int q = 0; q < c->times && q < K && !isnan(x.v); q++) sorted[n++] = (num){sign * x.v, x.e};
+    if (isnan(x.v) || sign * x.v == INFINITY) continue; /* no candidate */
+    for (int q = 0; q < c->times && q < K; q++) sorted[n++] = (num){sign * x.v, x.e};
   }
   qsort(sorted, (size_t)n, sizeof *sorted, by_value);
   return n;
@@ -121,12 +122,12 @@ static int wrong_row(const formula *f, const final *r, const sheet *s, int row, 
   if (is_exponential(r->op)) return wrong_exponentials(f, r, s, row, out->first + at_row, rows);
   int bad = 0;
   column c = {room[0], 0, 1};
-  int sign = r->op == R_MAX || r->op == R_ARGMAX || r->op == R_MAXARG ? -1 : 1;
+  int sign = is_largest(r->op) ? -1 : 1;
   for (int d = 0; d < f->node[r->root].dim; d++) {
     long at = at_row + rows * d * r->K;
     take_column(f, s, r->root, d, r->kept, row, &c);
-    if (r->op == R_SUM) {
-      num want = reduce_sum(&c, 0).part[0];
+    if (r->op < R_LSE) {
+      num want = reduce_column(&c, r->op, 0, 0).part[0];
       count_number(want, row);
       bad += wrong(out->first[at], want, at_row, d);
     } else {

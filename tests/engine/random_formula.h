@@ -40,8 +40,8 @@ typedef struct { final r[RESULTS]; int n; } query;
 
 /* ---- names ---- */
 
-enum { F_SUM, F_MAX, F_MIN, F_ARGMAX, F_ARGMIN, FOLDS };
-static const char *const folds[] = {"Sum", "Max", "Min", "ArgMax", "ArgMin"};
+enum { F_SUM, F_MAX, F_MIN, F_MAXNAN, F_MINNAN, F_ARGMAX, F_ARGMIN, FOLDS };
+static const char *const folds[] = {"Sum", "Max", "Min", "MaxNaN", "MinNaN", "ArgMax", "ArgMin"};
 
 enum { P_SUMT, P_ELEM, P_ELEMT, P_EXTRACT, P_EXTRACTT, P_CONCAT, P_EACH, P_ALL, P_ONEHOT, P_SUMEACH,
        P_REPEATBLOCKS, P_SUMBLOCKS, P_SWAPAXES, P_REVERSE, PIECE_KINDS };
@@ -77,16 +77,20 @@ enum { V_GRAD, V_DIFF, V_GRADMATRIX, V_DIVERGENCE, V_LAPLACIAN, V_ADJOINT, V_TRA
 static const char *const derivatives[] = {"Grad", "Diff", "GradMatrix", "Divergence", "Laplacian",
                                           "AdjointOperator", "TraceOperator", "SumLinOperator"};
 
-enum { R_SUM, R_MIN, R_MAX, R_LSE, INNER, R_ARGMIN = INNER, R_ARGMAX, R_MINARG, R_MAXARG, R_KMIN,
+enum { R_SUM, R_MIN, R_MAX, R_MINNAN, R_MAXNAN, R_LSE, INNER, R_ARGMIN = INNER, R_ARGMAX, R_MINARG, R_MAXARG, R_KMIN,
        R_ARGKMIN, R_KMINARG, R_LSEW, R_SOFTMAX, R_SHIFT, R_SHIFTW, REDUCTIONS };
 static const char *const reductions[] = {
-  "Sum", "Min", "Max", "LogSumExp", "ArgMin", "ArgMax", "Min_ArgMin", "Max_ArgMax", "KMin",
+  "Sum", "Min", "Max", "MinNaN", "MaxNaN", "LogSumExp", "ArgMin", "ArgMax", "Min_ArgMin", "Max_ArgMax", "KMin",
   "ArgKMin", "KMin_ArgKMin", "LogSumExp", "SumSoftMaxWeight", "Max_SumShiftExp",
   "Max_SumShiftExpWeight"};
 
 static int is_exponential(int op) { return op == R_LSE || op >= R_LSEW; }
 static int is_ranked(int op) { return op >= R_KMIN && op <= R_KMINARG; }
 static int has_both(int op) { return op == R_MINARG || op == R_MAXARG || op == R_KMINARG; }
+static int sees_nan(int op) { return op == R_MINNAN || op == R_MAXNAN; }
+static int is_largest(int op) {
+  return op == R_MAX || op == R_MAXNAN || op == R_ARGMAX || op == R_MAXARG;
+}
 static int is_position(int op) { return op == R_ARGMIN || op == R_ARGMAX || op == R_ARGKMIN; }
 
 /* Is there an operation of this name? */

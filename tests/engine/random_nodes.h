@@ -81,6 +81,13 @@ static jet unknown(void) {
   return out;
 }
 
+/* NaN, with derivatives that nobody knows. */
+static jet undefined(void) {
+  jet out = unknown();
+  out.part[0] = (num){NAN, 0};
+  return out;
+}
+
 /* Sums of all parts; `long_sum` units of rounding of each term. */
 typedef struct { jet s; double size[PARTS]; int n; } total;
 
@@ -149,10 +156,12 @@ static int best_place(const jet *x, int n, int sign, double *error, int *uncerta
 
 static jet best_of(int op, const jet *x, int n) {
   double error;
-  int uncertain, sign = op == F_MAX || op == F_ARGMAX ? -1 : 1;
+  int uncertain, sign = op == F_MAX || op == F_MAXNAN || op == F_ARGMAX ? -1 : 1;
   int best = best_place(x, n, sign, &error, &uncertain);
   if (isinf(error)) return unknown();
   jet out = best < 0 ? constant(NAN) : x[best];
+  for (int k = 0; k < n && (op == F_MAXNAN || op == F_MINNAN); k++)
+    if (isnan(x[k].part[0].v)) return undefined();
   if (op >= F_ARGMAX) {
     out = constant(best < 0 ? 0 : best);
     out.part[0].e = uncertain ? INFINITY : 0;

@@ -73,7 +73,13 @@ static jet log_of(jet s, double top, int L) {
   return out;
 }
 
-/* The value of rank `rank`, from 0; NaN is skipped. */
+static int has_nan(const column *c) {
+  for (int k = 0; k < c->n; k++)
+    if (isnan(c->x[k].part[0].v) && isfinite(c->x[k].part[0].e)) return 1;
+  return 0;
+}
+
+/* The value of rank `rank`, from 0; NaN is skipped, and what is infinitely far is no candidate. */
 static jet ranked(const column *c, int sign, int rank) {
   int order[MAX_PAIRS], n = 0;
   double e = 0;
@@ -81,6 +87,7 @@ static jet ranked(const column *c, int sign, int rank) {
     double v = c->x[k].part[0].v;
     if (isnan(v) && isfinite(c->x[k].part[0].e)) continue;
     if (c->x[k].part[0].e > e) e = c->x[k].part[0].e;
+    if (sign * v == INFINITY && isfinite(c->x[k].part[0].e)) continue;
     int at = n++;
     for (; at > 0 && sign * c->x[order[at - 1]].part[0].v > sign * v; at--)
       order[at] = order[at - 1];
@@ -102,8 +109,9 @@ static jet ranked(const column *c, int sign, int rank) {
 
 /* A reduction of one component: a result of reduction `op`, save those that have weights. */
 static jet reduce_column(const column *c, int op, int rank, int L) {
-  int sign = op == R_MAX || op == R_ARGMAX || op == R_MAXARG ? -1 : 1;
+  int sign = is_largest(op) ? -1 : 1;
   if (op == R_SUM) return reduce_sum(c, L);
+  if (sees_nan(op) && has_nan(c)) return undefined();
   if (op != R_LSE) return ranked(c, sign, rank);
   double top;
   jet s = reduce_exp(c, NULL, &top, L);

@@ -327,14 +327,28 @@ static void test_special_values(void) {
   const double inf = INFINITY, nan = NAN;
   double none[] = {nan}, with_nan[] = {3, nan, 2, 2, nan}, all_nan[] = {nan, nan}, infinite[] = {inf, inf};
   double minus[] = {-inf, -inf}, mixed[] = {-inf, 1, 1}, up[] = {1, inf, 2}, p;
+  double masked[] = {inf, nan, 4, inf}, odd[] = {-inf, 2, nan, inf};
   CHECK(isnan(reduce_numbers("Sum_Reduction(f, j)", with_nan, 5, NULL)), "NaN goes through a sum");
   CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", with_nan, 5, &p) == 2 && p == 2,
         "Min skips NaN; the first of equals is found");
   CHECK(reduce_numbers("Max_ArgMax_Reduction(f, j)", with_nan, 5, &p) == 3 && p == 0, "Max skips NaN");
   CHECK(reduce_numbers("ArgMin_Reduction(f, j)", all_nan, 2, NULL) == -1, "ArgMin of NaN is nothing");
   CHECK(reduce_numbers("ArgMin_Reduction(f, j)", none, 0, NULL) == -1, "ArgMin of nothing is nothing");
-  CHECK(reduce_numbers("ArgMin_Reduction(f, j)", infinite, 2, NULL) == 0, "+Inf is a value");
-  CHECK(reduce_numbers("ArgMax_Reduction(f, j)", minus, 2, NULL) == 0, "-Inf is a value");
+  CHECK(reduce_numbers("ArgMin_Reduction(f, j)", minus, 2, NULL) == 0, "-Inf is a value");
+  CHECK(reduce_numbers("ArgMax_Reduction(f, j)", infinite, 2, NULL) == 0, "+Inf is one for maxima");
+  CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", infinite, 2, &p) == inf && p == -1,
+        "+Inf is no candidate of minima");
+  CHECK(reduce_numbers("Max_ArgMax_Reduction(f, j)", minus, 2, &p) == -inf && p == -1,
+        "-Inf is none of maxima");
+  CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", masked, 4, &p) == 4 && p == 2,
+        "what is no candidate has no position");
+  CHECK(reduce_numbers("Min_Reduction(f, j)", all_nan, 2, NULL) == inf, "Min of NaN only is Inf");
+  CHECK(isnan(reduce_numbers("MinNaN_Reduction(f, j)", odd, 4, NULL)), "MinNaN sees NaN");
+  CHECK(isnan(reduce_numbers("MaxNaN_Reduction(f, j)", odd, 4, NULL)), "and so does MaxNaN");
+  CHECK(isnan(reduce_numbers("MinNaN_Reduction(f, j)", all_nan, 2, NULL)), "also without others");
+  CHECK(reduce_numbers("MinNaN_Reduction(f, j)", odd, 2, NULL) == -inf, "MinNaN of numbers");
+  CHECK(reduce_numbers("MaxNaN_Reduction(f, j)", odd, 2, NULL) == 2, "MaxNaN of numbers");
+  CHECK(reduce_numbers("MinNaN_Reduction(f, j)", none, 0, NULL) == inf, "an empty MinNaN is Inf");
   CHECK(reduce_numbers("Sum_Reduction(f, j)", none, 0, NULL) == 0, "an empty sum is 0");
   CHECK(reduce_numbers("Min_Reduction(f, j)", none, 0, NULL) == inf, "an empty Min is Inf");
   CHECK(reduce_numbers("Max_Reduction(f, j)", none, 0, NULL) == -inf, "an empty Max is -Inf");
@@ -392,7 +406,7 @@ static void merge_product(double *v, int64_t *p, ptrdiff_t ld, const double *w, 
 }
 static double value_itself(const rk_finish *f, int column) { (void)column; return f->value; }
 static const rk_reduction product = {
-  .name = "Prod", .any_dim = 1, .start = "1", .enter = "v[0] = v[0] * g;", .neutral = 1, .absent = 1,
+  .name = "Prod", .any_dim = 1, .start = "1", .enter = "v[0] = v[0] * g;", .neutral = 1, .absent = "1",
   .merge = merge_product, .merge_text = "{ *v *= *w; }", .fields = 1,
   .field = {{.value = value_itself, .value_text = "{ (void)column; return f->value; }"}},
   .documentation = "product"};
@@ -425,6 +439,83 @@ static void test_product(void) {
     cloud_free(&c);
   }
   rk_set_threads(0, &error);
+}
+
+/* The K last values that are numbers: a list whose order is not that of its values. Both parts of a
+ * merge are in order, "none" last. */
+#define CODE_AND_TEXT(name, ...)                                                                   \
+  static void name(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,         \
+                   ptrdiff_t lw, int K) __VA_ARGS__                                                \
+  static const char name##_text[] = #__VA_ARGS__;
+CODE_AND_TEXT(merge_last, {
+  for (int a = 0; a < K && q[a * lw] != RK_NO_POSITION; a++) {
+    int r = K;
+    while (r > 0 && (p[(r - 1) * ld] == RK_NO_POSITION || p[(r - 1) * ld] < q[a * lw])) r--;
+    for (int s = K - 1; s > r; s--) {
+      v[s * ld] = v[(s - 1) * ld];
+      p[s * ld] = p[(s - 1) * ld];
+    }
+    if (r < K) {
+      v[r * ld] = w[a * lw];
+      p[r * ld] = q[a * lw];
+    }
+  }
+})
+static const rk_reduction last_values = {
+  .name = "KLast", .ranked = 1, .any_dim = 1, .keeps_positions = 1, .start = "RK_NAN",
+  .neutral = NAN, .absent = "RK_NAN",
+  .enter = "const mask in = rk_eq(g, g);\n"
+           "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"
+           "  v[r] = rk_select(in, v[r - 1], v[r]);\n"
+           "  p[r] = rk_iselect(in, p[r - 1], p[r]);\n"
+           "}\n"
+           "v[0] = rk_select(in, g, v[0]);\n"
+           "p[0] = rk_iselect(in, j, p[0]);",
+  .merge = merge_last, .merge_text = merge_last_text, .fields = 2,
+  .field = {{.value = value_itself, .value_text = "{ (void)column; return f->value; }"},
+            {.is_position = 1}},
+  .documentation = "the K last values"};
+
+/* y_j = j, and no number in every seventh place. */
+static int wrong_last(const double *values, const int32_t *positions, int m, int n, int K) {
+  int wrong = 0;
+  for (int i = 0; i < m; i++)
+    for (int r = 0, j = n - 1; r < K; r++, j--) {
+      if (j % 7 == 3) j--;
+      double value = values[i + m * r];
+      wrong += positions[i + m * r] != (j < 0 ? -7 : j);
+      wrong += j < 0 ? !isnan(value) : value != i + j;
+    }
+  return wrong;
+}
+
+static void test_last_values(void) {
+  enum { MOST = 70 };
+  static const char *const declarations[] = {"x=Vi(1)", "y=Vj(1)"};
+  static const int lists[] = {3, 63, 64, MOST}, sizes[][2] = {{70, 300}, {1, 300}, {3, 40}, {2, 9000}};
+  CHECK(rk_reduction_add(&last_values) == RK_OK, "an entry is added");
+  for (int s = 0; s < 4; s++) {
+    int m = sizes[s][0], n = sizes[s][1];
+    double *x = calloc((size_t)(m + n), sizeof *x), *y = x + m;
+    double *values = calloc((size_t)m * MOST, sizeof *values);
+    int32_t *positions = calloc((size_t)m * MOST, sizeof *positions);
+    rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = values},
+                           {.type = RK_OUT_INT32, .data = positions, .none_int32 = -7}};
+    rk_array inputs[] = {columns_of(x, m, 1), columns_of(y, n, 1)};
+    rk_error error;
+    for (int i = 0; i < m; i++) x[i] = i;
+    for (int j = 0; j < n; j++) y[j] = j % 7 == 3 ? NAN : j;
+    for (int k = 0; k < 4; k++) {
+      char text[64];
+      snprintf(text, sizeof text, "KLast_Reduction(x+y, %d, j)", lists[k]);
+      rk_program *p = program_of(text, declarations, 2, RK_FLOAT64);
+      CHECK(rk_run(p, inputs, 2, outputs, NULL, NULL, &error) == RK_OK, "a list of last values runs");
+      CHECK(!wrong_last(values, positions, m, n, lists[k]), "it is what the entry says, of any length");
+    }
+    free(x);
+    free(values);
+    free(positions);
+  }
 }
 
 /* ---- programs of two passes ---- */
@@ -514,6 +605,7 @@ int main(void) {
   test_references();
   test_infinite_sums();
   test_product();
+  test_last_values();
   test_two_passes();
   test_refused();
   return check_end();

@@ -103,6 +103,7 @@ static void TYPE(pairs)(void)
 {
     const real *s = TYPE(specials);
     int n = sizeof TYPE(specials) / sizeof *s, bad_order = 0, bad_minmax = 0, bad_pow = 0;
+    int bad_nan = 0;
     int bad_atan2 = 0, bad_mod = 0, bad_copy = 0, bad_select = 0;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++) {
@@ -116,6 +117,8 @@ static void TYPE(pairs)(void)
             bad_select += !TYPE(same)(TYPE(first)(rk_select(rk_lt(u, v), u, v)), a < b ? a : b);
             bad_minmax += !TYPE(same)(TYPE(first)(rk_min(u, v)), a < b ? a : b)
                 || !TYPE(same)(TYPE(first)(rk_max(u, v)), a > b ? a : b);
+            bad_nan += !TYPE(same)(TYPE(first)(rk_min_nan(u, v)), a < b || a != a ? a : b)
+                || !TYPE(same)(TYPE(first)(rk_max_nan(u, v)), a > b || a != a ? a : b);
             bad_pow += !TYPE(same)(TYPE(first)(rk_pow(u, v)), power);
             bad_atan2 += !TYPE(same)(TYPE(first)(rk_atan2(u, v)), (real)RK_LIBM(atan2)(a, b));
             bad_copy += !TYPE(same)(TYPE(first)(rk_copysign(u, v)), signbit(b) ? -size : size);
@@ -127,6 +130,7 @@ static void TYPE(pairs)(void)
     report(!bad_order, "comparisons");
     report(!bad_select, "select");
     report(!bad_minmax, "min and max, the second operand where one is NaN");
+    report(!bad_nan, "min and max, NaN where one is NaN");
     report(!bad_pow, "pow");
     report(!bad_atan2, "atan2");
     report(!bad_copy, "copysign");

@@ -120,6 +120,8 @@ oracle_operations <- function(M, N) {
   e$Sum <- fold(sum)
   e$Max <- fold(best(max, NaN))
   e$Min <- fold(best(min, NaN))
+  e$MaxNaN <- fold(max)
+  e$MinNaN <- fold(min)
   e$ArgMax <- fold(position(which.max))
   e$ArgMin <- fold(position(which.min))
   e$SumT <- function(f, n) spread(value(f), n)
@@ -283,21 +285,31 @@ oracle_reductions <- function(value) {
   result <- function(value, scale = 1) list(value = value, scale = scale)
 
   smallest <- function(v) if (all(is.na(v))) Inf else min(v, na.rm = TRUE)
+  or_nan <- function(f, none) function(v) if (length(v)) f(v) else none
   largest <- function(v) if (all(is.na(v))) -Inf else max(v, na.rm = TRUE)
-  first <- function(f) function(v) if (all(is.na(v))) NA_integer_ else f(v)
-  order_k <- function(K) function(v) as.integer(order(v, na.last = NA)[seq_len(K)])
+  # the first of the best, NA if that is `none`
+  first <- function(f, none) function(v) {
+    best <- f(v)
+    if (best == none) NA_integer_ else which(v == best)[1L]
+  }
+  order_k <- function(K) function(v) {
+    v[is.na(v) | v == Inf] <- NA # no candidates
+    as.integer(order(v, na.last = NA)[seq_len(K)])
+  }
   value_k <- function(K) function(v) {
     out <- sort(v)[seq_len(K)]
     base::ifelse(is.na(out), Inf, out)
   }
-  first_min <- first(function(v) which(v == min(v, na.rm = TRUE))[1L])
-  first_max <- first(function(v) which(v == max(v, na.rm = TRUE))[1L])
+  first_min <- first(smallest, Inf)
+  first_max <- first(largest, -Inf)
 
   e <- list()
   e$Sum_Reduction <- function(F, over)
     result(squeeze(columns(F, over, sum)), scale_of(F, over))
   e$Min_Reduction <- function(F, over) result(squeeze(columns(F, over, smallest)))
   e$Max_Reduction <- function(F, over) result(squeeze(columns(F, over, largest)))
+  e$MinNaN_Reduction <- function(F, over) result(squeeze(columns(F, over, or_nan(min, Inf))))
+  e$MaxNaN_Reduction <- function(F, over) result(squeeze(columns(F, over, or_nan(max, -Inf))))
   e$ArgMin_Reduction <- function(F, over) result(squeeze(columns(F, over, first_min)))
   e$ArgMax_Reduction <- function(F, over) result(squeeze(columns(F, over, first_max)))
   e$Min_ArgMin_Reduction <- function(F, over)

@@ -1,4 +1,5 @@
-reductions <- c("Sum", "Min", "Max", "ArgMin", "ArgMax", "Min_ArgMin", "Max_ArgMax")
+reductions <- c("Sum", "Min", "Max", "MinNaN", "MaxNaN", "ArgMin", "ArgMax", "Min_ArgMin",
+                "Max_ArgMax")
 of_k <- c("KMin", "ArgKMin", "KMin_ArgKMin")
 exponential <- c("LogSumExp", "Max_SumShiftExp")
 weighted <- c("LogSumExp", "LogSumExpWeight", "SumSoftMaxWeight", "Max_SumShiftExpWeight")
@@ -37,10 +38,10 @@ for (precision in c("float32", "float64")) {
 
 test_that("ties go to the lowest position and NaN is skipped", {
   v <- c(3, 1, NaN, 1, 5, 5, NA, 3, Inf, -Inf, -Inf, Inf)
-  for (text in texts("x", "x", "x", "i")[1:13])
+  for (text in texts("x", "x", "x", "i")[1:15])
     expect_oracle(text, "x=Vi(1)", list(matrix(v)))
   for (v in list(c(NaN, NaN), c(Inf, Inf), c(-Inf, -Inf), c(NaN, Inf), c(Inf, NaN, 1)))
-    for (text in texts("x", "x", "x", "i")[1:13])
+    for (text in texts("x", "x", "x", "i")[1:15])
       expect_oracle(text, "x=Vi(1)", list(matrix(v)))
 })
 
@@ -160,6 +161,133 @@ test_that("R functions reduce as their names say", {
   expect_identical(sum(c(1, NA), na.rm = TRUE), 1)
 })
 
+test_that("min and max see NaN as in R, na.rm = TRUE skips it", {
+  v <- rbind(c(2, NA, 1), c(NaN, -Inf, 3), c(NaN, NaN, NaN), c(Inf, 4, -2), Inf, -Inf)
+  for (precision in c("float32", "float64")) for (columns in list(1:3, rep(1:3, 700)))
+    with_options(list(precision = precision), {
+      w <- v[, columns]
+      x <- Vj(t(w)) # component i of column j
+      for (f in list(min, max)) {
+        truth <- matrix(apply(w, 1, f), 1)
+        truth[is.na(truth)] <- NaN
+        skipped <- suppressWarnings(matrix(apply(w, 1, f, na.rm = TRUE), 1))
+        expect_identical(f(x, "j") + 0, truth)
+        expect_identical(f(x, "j", na.rm = TRUE), skipped)
+        expect_identical(f(x, index = "j", na.rm = FALSE) + 0, truth)
+      }
+      expect_identical(min_reduction(x, "j"), min(x, "j", na.rm = TRUE))
+      expect_identical(reduction.LazyTensor(x, "Max", "j"), max(x, "j", na.rm = TRUE))
+      # over the components
+      for (f in list(min, max)) {
+        truth <- matrix(apply(v, 1, f))
+        truth[is.na(truth)] <- NaN
+        expect_identical(sum(f(Vi(v)) + 0 * Vj(matrix(1)), "j"), truth)
+      }
+      expect_identical(sum(min(Vi(v), na.rm = TRUE) + Vj(matrix(0)), "j"),
+                       matrix(c(1, -Inf, NaN, -2, Inf, -Inf)))
+    })
+  none <- matrix(0, 0, 2)
+  expect_identical(c(min(Vj(none), "j"), max(Vj(none), "j")), c(Inf, Inf, -Inf, -Inf))
+})
+
+test_that("na.rm is for minima, maxima and their kin", {
+  x <- Vi(matrix(c(3, NaN, 1)))
+  expect_identical(argmin(x, "i", na.rm = TRUE), argmin(x, "i"))
+  expect_identical(Kmin(x, 2, "i", na.rm = TRUE), matrix(c(1, 3), 1))
+  expect_identical(min_argmin(x, "i", na.rm = TRUE), min_argmin(x, "i"))
+  expect_identical(max_reduction(x, "i", na.rm = TRUE), matrix(3))
+  for (f in list(sum, prod, range))
+    expect_error(f(x, "i", na.rm = TRUE), class = "rkeops_error_argument")
+  expect_error(sum(x, "i", na.rm = TRUE), "`na.rm` is TRUE", class = "rkeops_error_argument")
+  expect_error(any(x < 1, "i", na.rm = TRUE), "na.rm", class = "rkeops_error_argument")
+  expect_error(min(x, "i", na.rm = NA), "na.rm", class = "rkeops_error_argument")
+  expect_error(argKmin(x, 2, "i", na.rm = FALSE), "expected TRUE", class = "rkeops_error_argument")
+  expect_error(logsumexp(x, "i", na.rm = TRUE), "na.rm", class = "rkeops_error_argument")
+  expect_error(sum_reduction(x, "i", na.rm = TRUE), "na.rm", class = "rkeops_error_argument")
+})
+
+test_that("what is masked by Inf has no position", {
+  points <- matrix(c(0, 1, 2, 10))
+  group <- matrix(c(1, 1, 1, 2)) # nobody else is in the second one
+  number <- matrix(1:4)
+  d <- where(Vi(number) != Vj(number) & Vi(group) == Vj(group), sqdist(Vi(points), Vj(points)), Inf)
+  for (precision in c("float32", "float64")) with_options(list(precision = precision), {
+    expect_identical(argmin(d, "j"), matrix(c(2L, 1L, 2L, NA)))
+    expect_identical(min_argmin(d, "j"), list(matrix(c(1, 1, 1, Inf)), matrix(c(2L, 1L, 2L, NA))))
+    expect_identical(max_argmax(-d, "j"), list(matrix(c(-1, -1, -1, -Inf)), argmin(d, "j")))
+    expect_identical(Kmin_argKmin(d, 3, "j"),
+                     list(cbind(c(1, 1, 1, Inf), c(4, 1, 4, Inf), Inf),
+                          cbind(c(2L, 1L, 2L, NA), c(3L, 3L, 1L, NA), NA_integer_)))
+    expect_identical(argKmin(d, 70, "j"), cbind(argKmin(d, 3, "j"), matrix(NA_integer_, 4, 67)))
+    expect_identical(min(d, "j"), matrix(c(1, 1, 1, Inf)))
+    v <- Vi(points)
+    f <- where(Vi(number) != Vj(number) & Vi(group) == Vj(group), sqdist(v, Vj(points)), Inf)
+    expect_identical(gradient(min(f, "j", call = FALSE), wrt = v), matrix(c(-2, 2, 2, 0)))
+    expect_identical(gradient(min(f, "j", na.rm = TRUE, call = FALSE), wrt = v),
+                     matrix(c(-2, 2, 2, 0)))
+    expect_identical(gradient(Kmin(f, 2, "j", call = FALSE), wrt = v, cotangent = matrix(1, 4, 2)),
+                     matrix(c(-6, 0, 6, 0)))
+  })
+})
+
+test_that("the derivative of a minimum that is NaN is that of its first NaN", {
+  x <- matrix(c(1, 2))
+  y <- matrix(c(5, NaN, 3, NaN))
+  v <- Vi(x)
+  w <- Vj(y)
+  square <- min((v - w)^2, "j", call = FALSE)
+  expect_identical(square() + 0, matrix(NaN, 2, 1))
+  expect_identical(gradient(square, wrt = v) + 0, matrix(NaN, 2, 1))
+  for (f in list(min, max)) {
+    op <- f(2 * v - w, "j", call = FALSE)
+    expect_identical(gradient(op, wrt = w), matrix(c(0, -2, 0, 0)))
+    expect_identical(gradient(op, wrt = v), matrix(c(2, 2)))
+    expect_identical(jvp(op, wrt = v, direction = matrix(c(1, 10))), matrix(c(2, 20)))
+    second <- gradient(gradient(f((v - Vj(matrix(c(0, 4))))^3, "j", call = FALSE), wrt = v,
+                                call = FALSE), wrt = v, cotangent = 1)
+    expect_identical(second, if (identical(f, min)) 6 * (x - 4) else 6 * x)
+    inner <- sum(f(Vi(matrix(c(1, NaN, 3), 1)) * w), "j", call = FALSE)
+    expect_identical(gradient(inner, wrt = w)[c(1, 3), ] + 0, c(NaN, NaN))
+  }
+})
+
+test_that("a reduction over an index that is not there is a mistake that is said", {
+  x <- matrix(as.double(1:6), 3)
+  forgotten <- exp(-sum((Vi(x) - Vi(x))^2))
+  said <- function(code) expect_warning(code, "depends on", class = "rkeops_warning_index")
+  said(expect_identical(rowSums(forgotten), rep(1, 3)))
+  said(colSums(exp(-sum((Vj(x) - Vj(x))^2))))
+  said(rowMeans(forgotten))
+  said(expect_identical(sum(Vi(x), "j"), x))
+  said(min(Vi(x), "j"))
+  said(any(Vi(x) < 1, "j"))
+  said(argmin(Vi(x), "j"))
+  said(Kmin(Vi(x), 2, "j"))
+  said(logsumexp(sum(Vi(x)), "j"))
+  said(sum(Pm(2), "i"))
+  said(reduction.LazyTensor(Vi(x), "Sum", "j"))
+  said(sum(Vi(x), "j", call = FALSE))
+  said(grad(sum(Vi(x)), Vi(x[, 1, drop = FALSE]), "Sum", 0, "j"))
+  said(keops_kernel("Sum_Reduction(Square(x), 0)", "x=Vi(2)"))
+  said(keops_kernel("k = Exp(x); Max_Reduction(k, i)", "x=Vj(2)"))
+  # an index that is there, in another operand too; what rkeops does itself; derivatives
+  expect_no_warning({
+    sum(Vi(x), "i")
+    rowSums(exp(-sum((Vi(x) - Vj(x))^2)))
+    logsumexp(sum(Vi(x)), "j", weight = Vj(x))
+    diag(exp(-sum((Vi(x) - Vj(x))^2)))
+    diag(forgotten)
+    as.matrix(sum(Vi(x)))
+    summary(sum(Vi(x)))
+    forgotten %*% 1
+    op <- sum(Vi(x)^2, "i", call = FALSE)
+    gradient(op, wrt = Vi(x), cotangent = matrix(1, 1, 2))
+    keops_grad(keops_kernel("Sum_Reduction(Square(x), 1)", "x=Vi(2)"), "x")
+    keops_kernel("Sum_Reduction(x, 0)", c("x=Vi(2)", "y=Vj(2)"))
+    keops_kernel("Grad(Sum_Reduction(Square(x), i), x, e)", c("x=Vi(2)", "e=Pm(2)"))
+  })
+})
+
 test_that("positions count from index_base, and that is said once", {
   D <- sqdist(Vi(uniform(4, 3)), Vj(uniform(5, 3)))
   from_one <- argmin(D, "j")
@@ -169,12 +297,26 @@ test_that("positions count from index_base, and that is said once", {
   expect_no_message(argmin(D, "j"))
   session$informed <- setdiff(session$informed, "positions")
   with_options(list(index_base = 1), expect_no_message(argmin(D, "j")))
+  # by RKeOps' names only
+  expect_no_message({
+    compute(reduction_state(D, "ArgKMin", "j", 2L))
+    argmin(D)
+    Kmin(D, 2, "j")
+  })
+  named <- list(function() argKmin(D, 2, "j"), function() argmax_reduction(D, "i"),
+                function() min_argmin(D, "j"), function() Kmin_argKmin_reduction(D, 2, "j"),
+                function() reduction.LazyTensor(D, "ArgMin", "j"),
+                function() keops_kernel("ArgMin_Reduction(x, i)", "x=Vi(1)")(list(1:3)))
+  for (f in named) {
+    expect_message(f(), "count from 1", class = "rkeops_message")
+    session$informed <- setdiff(session$informed, "positions")
+  }
   session$informed <- union(session$informed, "positions")
 })
 
 test_that("formula_only shows the formula instead of computing", {
   with_options(list(formula_only = TRUE),
-    expect_error(sum(Vi(matrix(1)) * 2, "j"), "Sum_Reduction(Mult(V0,2),j)", fixed = TRUE,
+    expect_error(sum(Vi(matrix(1)) * 2, "i"), "Sum_Reduction(Mult(V0,2),i)", fixed = TRUE,
                  class = "rkeops_error_formula"))
 })
 
@@ -186,7 +328,7 @@ test_that("the option sum_scheme is for sums only", {
   })
 })
 
-test_that("long lists hold the first of equals, Inf but not NaN, whatever came when", {
+test_that("long lists hold the first of equals, neither Inf nor NaN, whatever came when", {
   set.seed(5)
   for (size in list(c(1, 40), c(1, 5000), c(70, 300), c(3, 2000))) {
     x <- matrix(sample(0:200, size[1], TRUE) / 8)
@@ -196,7 +338,10 @@ test_that("long lists hold the first of equals, Inf but not NaN, whatever came w
     D <- abs(Vi(x) - Vj(y))
     dense <- abs(outer(x[, 1], y[, 1], "-"))
     for (K in c(64, 300)) {
-      order_of <- function(v) c(order(v, na.last = NA), rep(NA, K))[seq_len(K)]
+      order_of <- function(v) {
+        v[is.infinite(v)] <- NA
+        c(order(v, na.last = NA), rep(NA, K))[seq_len(K)]
+      }
       positions <- t(apply(dense, 1, order_of))
       values <- t(apply(dense, 1, function(v) c(sort(v), rep(Inf, K))[seq_len(K)]))
       with_options(list(precision = "float32", index_base = 1), {

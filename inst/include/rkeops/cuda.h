@@ -70,6 +70,22 @@ RK_INLINE vec rk_truth(mask m) { return m ? 1 : 0; }
 RK_INLINE vec rk_min(vec a, vec b) { return RK_LIBM(fmin)(a, b); }
 RK_INLINE vec rk_max(vec a, vec b) { return RK_LIBM(fmax)(a, b); }
 
+//@ minnan types
+/* NaN where one of them is NaN. */
+#if RK_TYPE == 32 && !defined(RKEOPS_EMULATED) && __CUDA_ARCH__ >= 800
+RK_INLINE vec rk_min_nan(vec a, vec b) {
+  asm("min.NaN.f32 %0, %0, %1;" : "+f"(a) : "f"(b));
+  return a;
+}
+RK_INLINE vec rk_max_nan(vec a, vec b) {
+  asm("max.NaN.f32 %0, %0, %1;" : "+f"(a) : "f"(b));
+  return a;
+}
+#else
+RK_INLINE vec rk_min_nan(vec a, vec b) { return a < b || a != a ? a : b; }
+RK_INLINE vec rk_max_nan(vec a, vec b) { return a > b || a != a ? a : b; }
+#endif
+
 //@ abs types
 RK_INLINE vec rk_abs(vec a) { return RK_LIBM(fabs)(a); }
 RK_INLINE vec rk_copysign(vec a, vec b) { return RK_LIBM(copysign)(a, b); }

@@ -218,6 +218,24 @@ RK_INLINE vec rk_min(vec a, vec b) { return rk_select(rk_lt(a, b), a, b); }
 RK_INLINE vec rk_max(vec a, vec b) { return rk_select(rk_gt(a, b), a, b); }
 #endif
 
+//@ minnan minmax
+/* The same, but NaN where one of them is NaN. */
+#if RK_AVX512 && !defined(__clang__) && RK_TYPE == 32
+#define RK_UNLESS_NAN_32(which, a, b) \
+    __builtin_ia32_##which##ps512_mask(a, b, a, rk_not(rk_isnan(a)), 4)
+#elif RK_AVX512 && !defined(__clang__)
+#define RK_UNLESS_NAN_64(which, a, b) \
+    __builtin_ia32_##which##pd512_mask(a, b, a, rk_not(rk_isnan(a)), 4)
+#elif RK_AVX512
+#define RK_UNLESS_NAN_32(which, a, b) rk_select(rk_isnan(a), a, rk_##which(a, b))
+#define RK_UNLESS_NAN_64(which, a, b) rk_select(rk_isnan(a), a, rk_##which(a, b))
+#else /* all bits set are a NaN */
+#define RK_UNLESS_NAN_32(which, a, b) (vec)((ivec)rk_##which(a, b) | rk_isnan(a))
+#define RK_UNLESS_NAN_64(which, a, b) (vec)((ivec)rk_##which(a, b) | rk_isnan(a))
+#endif
+RK_INLINE vec rk_min_nan(vec a, vec b) { return RK(RK_UNLESS_NAN)(min, a, b); }
+RK_INLINE vec rk_max_nan(vec a, vec b) { return RK(RK_UNLESS_NAN)(max, a, b); }
+
 //@ abs types
 RK_INLINE vec rk_abs(vec a) { return (vec)((uvec)a & ~(uvec)rk_num(-0.0)); }
 /* The size of a with the sign of b. */

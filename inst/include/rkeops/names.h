@@ -39,6 +39,8 @@
 #define rk_truth RK(rk_truth)
 #define rk_min RK(rk_min)
 #define rk_max RK(rk_max)
+#define rk_min_nan RK(rk_min_nan)
+#define rk_max_nan RK(rk_max_nan)
 #define rk_abs RK(rk_abs)
 #define rk_copysign RK(rk_copysign)
 #define rk_from_int RK(rk_from_int)

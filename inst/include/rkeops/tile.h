@@ -13,6 +13,7 @@
 #define RK_RANKS /* before a loop over K ranks: they may be many */
 #define RK_STOP(done) if (done) return; /* in it */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
+#define RK_NOWHERE (-1) /* the same inside a kernel, where positions count from its first column */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) ((value)[l])

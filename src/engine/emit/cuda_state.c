@@ -1,19 +1,13 @@
 /* States on a device: merged and finished by the code of the table of reductions. */
 #include "emit/writer.h"
 
-#include <stdio.h>
-
 /* ---- rk_merge ---- */
 
 static void write_fresh(rk_writer *w) {
   const rk_reduction *entry = w->pass->reduction->reduction;
-  const char *neutral = !entry->start ? "0" : entry->neutral > 0 ? "INFINITY" : "-INFINITY";
-  char number[RK_NUMBER_TEXT];
-  if (entry->start && entry->neutral - entry->neutral == 0)
-    neutral = rk_number_text(number, "%.17g", entry->neutral);
   rk_line(w, "if (fresh) for (int k = 0; k < K; k++) {");
   if (entry->has_head) rk_line(w, "  v[k * ld] = k ? 0 : -DBL_MAX;");
-  else rk_line(w, "  v[k * ld] = %s;", neutral);
+  else rk_line(w, "  v[k * ld] = %s;", entry->start ? entry->start : "0");
   if (entry->keeps_positions) rk_line(w, "  p[k * ld] = RK_NO_POSITION;");
   rk_line(w, "}");
 }

@@ -29,12 +29,13 @@ long long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
   return never ? 1LL << 40 : tile->flush;
 }
 
-/* From so many ranks on values wait, WAITING of them in each lane, and enter together: entering one
- * by one takes a time that grows with the square of K. For a processor only. */
+/* From so many ranks on values wait, WAITING of them in each lane, and enter together where the
+ * entry has a function for that: entering one by one takes a time that grows with the square of K.
+ * For a processor only. */
 enum { MANY_RANKS = 64, WAITING = 64 };
 
 static int waits(const rk_pass *pass) {
-  return pass->reduction->reduction->keeps_positions && pass->state.K >= MANY_RANKS;
+  return pass->reduction->reduction->rank && pass->state.K >= MANY_RANKS;
 }
 
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
@@ -67,13 +68,21 @@ static void write_lines(rk_writer *w, const char *code) {
 
 static int lists_wait(const rk_writer *w) { return w->target->lists_wait && waits(w->pass); }
 
+static void write_changes(rk_writer *w, const char *state, const char *last) {
+  rk_open(w, "%s int rk_changes(const %s, vec g)", w->target->function, state);
+  rk_line(w, "const vec last = %s;", last);
+  rk_line(w, "return rk_any(%s);", entry_of(w)->guard);
+  rk_close(w);
+}
+
 /* Lists that lie by lane, not in lanes. `v` and `p` of the state are what rk_changes() and
  * rk_enter() are called with. */
 static void write_lists(rk_writer *w) {
+  const rk_reduction *entry = entry_of(w);
   int dim = w->components, rows = w->tile->rows;
   rk_line(w, "enum { K = %d, WAITING = %d };", w->pass->state.K, WAITING);
   rk_open(w, "typedef struct");
-  rk_line(w, "vec last; /* of the K values; NaN while there are fewer */");
+  rk_line(w, "vec last; /* of the K values; what a list starts with while there are fewer */");
   rk_line(w, "int held[RK_LANES], waiting[RK_LANES];");
   rk_line(w, "real value[RK_LANES][K], next[RK_LANES][WAITING];");
   rk_line(w, "rk_int position[RK_LANES][K], next_position[RK_LANES][WAITING];");
@@ -81,17 +90,15 @@ static void write_lists(rk_writer *w) {
   rk_line(w, "} rk_lists;");
   rk_line(w, "typedef struct { rk_lists v[%d][%d][1]; char p[%d][%d][1]; } rk_state;", dim, rows,
           dim, rows);
-  rk_open(w, "RK_INLINE int rk_changes(const rk_lists *z, vec g)");
-  rk_line(w, "return rk_any(rk_not(rk_ge(g, z->last)));");
-  rk_close(w);
+  write_changes(w, "rk_lists *z", "z->last");
   rk_open(w, "RK_INLINE void rk_admit(rk_lists *z, int l)");
-  rk_line(w, "z->held[l] = rk_rank(z->value[l], z->position[l], z->held[l], K, z->next[l], "
-             "z->next_position[l], z->waiting[l]);");
+  rk_line(w, "z->held[l] = %s(z->value[l], z->position[l], z->held[l], K, z->next[l], "
+             "z->next_position[l], z->waiting[l]);", entry->rank);
   rk_line(w, "z->waiting[l] = 0;");
   rk_line(w, "if (z->held[l] == K) z->last[l] = z->value[l][K - 1];");
   rk_close(w);
   rk_open(w, "RK_CALLED void rk_enter(rk_lists *z, char *none, vec g, ivec j)");
-  rk_line(w, "const vec in = rk_truth(rk_and(rk_not(rk_ge(g, z->last)), rk_eq(g, g)));");
+  rk_line(w, "const vec last = z->last, in = rk_truth(%s);", entry->guard);
   rk_open(w, "for (int l = 0; l < RK_LANES; l++) if (rk_lane(in, l) != 0)");
   rk_line(w, "z->next[l][z->waiting[l]] = rk_lane(g, l);");
   rk_line(w, "z->next_position[l][z->waiting[l]] = rk_lane(j, l);");
@@ -113,11 +120,7 @@ static void write_values(rk_writer *w) {
   if (entry->keeps_positions) rk_line(w, "ivec p[%d][%d][K];", w->components, w->tile->rows);
   w->indent--;
   rk_line(w, "} rk_state;");
-  if (entry->guard) {
-    rk_open(w, "%s int rk_changes(const vec *v, vec g)", w->target->function);
-    rk_line(w, "return rk_any(%s);", entry->guard);
-    rk_close(w);
-  }
+  if (entry->guard) write_changes(w, "vec *v", "v[K - 1]");
   rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? w->target->called : w->target->function,
           entry->keeps_positions ? ", ivec *p, vec g, ivec j" : ", vec g");
   write_lines(w, entry->enter);
@@ -160,13 +163,13 @@ static void write_start(rk_writer *w) {
   rk_open_each(w, "k", dim);
   rk_open(w, "rk_each (u, %d)", rows);
   if (lists_wait(w)) {
-    rk_line(w, "z->v[k][u]->last = rk_num(RK_NAN);");
+    rk_line(w, "z->v[k][u]->last = rk_num(%s);", entry->start);
     rk_line(w, "for (int l = 0; l < RK_LANES; l++) "
                "z->v[k][u]->held[l] = z->v[k][u]->waiting[l] = 0;");
   } else if (entry->start) {
     rk_open_each(w, "r", w->pass->state.K);
     rk_line(w, "z->v[k][u][r] = rk_num(%s);", entry->start);
-    if (entry->keeps_positions) rk_line(w, "z->p[k][u][r] = rk_ibroadcast(0);");
+    if (entry->keeps_positions) rk_line(w, "z->p[k][u][r] = rk_ibroadcast(RK_NOWHERE);");
     rk_close(w);
   } else {
     rk_line(w, "z->s[k][u] = rk_num(0);");
@@ -188,7 +191,8 @@ static void leave_lists(rk_writer *w) {
   rk_line(w, "rk_admit(list, l);");
   rk_open(w, "for (int r = 0; r < K; r++)");
   rk_line(w, "const int is_there = r < list->held[l];");
-  rk_line(w, "values[(k * K + r) * ld] = is_there ? list->value[l][r] : RK_INF;");
+  rk_line(w, "values[(k * K + r) * ld] = is_there ? list->value[l][r] : %s;",
+          entry_of(w)->start);
   rk_line(w, "positions[(k * K + r) * ld] = is_there ? first + list->position[l][r] : "
              "RK_NO_POSITION;");
   rk_close(w);
@@ -200,13 +204,10 @@ static void leave_values(rk_writer *w) {
     return;
   }
   rk_open_each(w, "r", w->pass->state.K);
-  rk_line(w, "const real g = rk_lane(z->v[k][u][r], l);");
+  rk_line(w, "values[(k * K + r) * ld] = rk_lane(z->v[k][u][r], l);");
   if (entry_of(w)->keeps_positions) {
-    rk_line(w, "values[(k * K + r) * ld] = g == g ? g : RK_INF;");
-    rk_line(w, "positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : "
-               "RK_NO_POSITION;");
-  } else {
-    rk_line(w, "values[(k * K + r) * ld] = g;");
+    rk_line(w, "const rk_int at = rk_lane(z->p[k][u][r], l);");
+    rk_line(w, "positions[(k * K + r) * ld] = at == RK_NOWHERE ? RK_NO_POSITION : first + at;");
   }
   rk_close(w);
 }
@@ -425,7 +426,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   rk_open_tile(w, cost);
   hold(w, formula, index, held, sizeof held);
   rk_line(w, "g[v][u] = %s;", held);
-  rk_number_code(entry->absent, absent, sizeof absent);
+  snprintf(absent, sizeof absent, "rk_num(%s)", entry->absent);
   mask_value(w, "g[v][u]", absent);
   rk_close_tile(w);
   if (entry->guard) enter_guarded(w, at, position);

@@ -36,6 +36,11 @@ MERGE(merge_minimum, {
   if (*w < *v) *v = *w;
 })
 
+MERGE(merge_minimum_nan, {
+  (void)p; (void)q; (void)ld; (void)lw; (void)K;
+  if (*w < *v || *w != *w) *v = *w;
+})
+
 /* Both lists are in order of (value, position), "none" last: so is the result. The K last of
  * both are left out first, then the result is written from its end. */
 MERGE(merge_smallest, {
@@ -60,23 +65,33 @@ MERGE(merge_smallest, {
   }
 })
 
-/* Sorted insertion from the end, no further than some lane needs; an empty place holds NaN, so that
- * +Inf is a value like any other. */
+/* Sorted insertion from the end, no further than some lane needs. An empty place holds +Inf, which
+ * never enters: that is how a formula says that a pair is no candidate. Neither does NaN. */
 #define ENTER_SMALLEST                                                                             \
-  "mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));\n"                                   \
+  "mask in = rk_lt(g, v[K - 1]);\n"                                                                \
+  "vec here = v[K - 1];\n"                                                                         \
+  "ivec at = p[K - 1];\n"                                                                          \
   "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"                                                   \
-  "  const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));\n"                                    \
-  "  v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));\n"                                    \
-  "  p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));\n"                                  \
+  "  const vec before = v[r - 1];\n"                                                               \
+  "  const ivec at_before = p[r - 1];\n"                                                           \
+  "  const mask up = rk_lt(g, before);\n"                                                          \
+  "  v[r] = rk_select(up, before, rk_select(in, g, here));\n"                                      \
+  "  p[r] = rk_iselect(up, at_before, rk_iselect(in, j, at));\n"                                   \
   "  in = up;\n"                                                                                   \
+  "  here = before;\n"                                                                             \
+  "  at = at_before;\n"                                                                            \
   "  RK_STOP(!rk_any(in))\n"                                                                       \
   "}\n"                                                                                            \
-  "v[0] = rk_select(in, g, v[0]);\n"                                                               \
-  "p[0] = rk_iselect(in, j, p[0]);"
+  "v[0] = rk_select(in, g, here);\n"                                                               \
+  "p[0] = rk_iselect(in, j, at);"
 #define SMALLEST                                                                                   \
-  .any_dim = 1, .keeps_positions = 1, .start = "RK_NAN", .enter = ENTER_SMALLEST,                  \
-  .guard = "rk_not(rk_ge(g, v[K - 1]))", .neutral = INFINITY, .absent = NAN,                       \
+  .any_dim = 1, .keeps_positions = 1, .start = "RK_INF", .enter = ENTER_SMALLEST,                  \
+  .guard = "rk_lt(g, last)", .rank = "rk_rank", .neutral = INFINITY, .absent = "RK_INF",           \
   .merge = merge_smallest, .merge_text = merge_smallest_text
+
+#define LEAST(function)                                                                            \
+  .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,                \
+  .absent = "RK_INF"
 
 static const double ln2 = 0.69314718055994530942;
 #define LOG2_E 1.4426950408889634074
@@ -107,22 +122,33 @@ VALUE(head_and_sum, {
 #define SHARE "Exp(a-LogSumExp_Reduction(a,o))"
 #define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
 
+/* Where the result is NaN the first NaN is what it is made of. */
 static const rk_reduction table[] = {  /* the plain sum first */
   {.name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .derivative = {"1"},
    .documentation = "sum"},
-  {.name = "Min", .any_dim = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
-   .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
+  {.name = "Min", .any_dim = 1, LEAST("rk_min"), .merge = merge_minimum,
+   .merge_text = merge_minimum_text,
    .fields = 1, .field = {VALUES}, SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value; NaN is skipped"},
-  {.name = "Max", .any_dim = 1, .negate = 1, .start = "RK_INF", .enter = "v[0] = rk_min(g, v[0]);",
-   .neutral = INFINITY, .absent = NAN, .merge = merge_minimum, .merge_text = merge_minimum_text,
+  {.name = "Max", .any_dim = 1, .negate = 1, LEAST("rk_min"), .merge = merge_minimum,
+   .merge_text = merge_minimum_text,
    .fields = 1, .field = {VALUES}, SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
+  {.name = "MinNaN", .any_dim = 1, LEAST("rk_min_nan"), .merge = merge_minimum_nan,
+   .merge_text = merge_minimum_nan_text, .fields = 1, .field = {VALUES},
+   SELECTED("ArgMin_Reduction(Where(Equal(a,a),a,Log(0)),o)"),
+   .documentation = "smallest value; NaN if one is NaN"},
+  {.name = "MaxNaN", .any_dim = 1, .negate = 1, LEAST("rk_min_nan"), .merge = merge_minimum_nan,
+   .merge_text = merge_minimum_nan_text, .fields = 1, .field = {VALUES},
+   SELECTED("ArgMax_Reduction(Where(Equal(a,a),a,-Log(0)),o)"),
+   .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
-   .documentation = "position of the smallest value, the first one of equals"},
+   .documentation = "position of the smallest value, the first one of equals; NaN and Inf have "
+                    "none"},
   {.name = "ArgMax", .negate = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
-   .documentation = "position of the largest value, the first one of equals"},
+   .documentation = "position of the largest value, the first one of equals; NaN and -Inf have "
+                    "none"},
   {.name = "Min_ArgMin", SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
    SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value and its position"},
@@ -133,7 +159,8 @@ static const rk_reduction table[] = {  /* the plain sum first */
    SELECTED("ArgKMin_Reduction(a,n,o)"),
    .documentation = "the K smallest values in order; Inf where there are fewer"},
   {.name = "ArgKMin", .ranked = 1, SMALLEST, .fields = 1, .field = {POSITIONS},
-   .documentation = "positions of the K smallest values; none where there are fewer"},
+   .documentation = "positions of the K smallest values; none where there are fewer, NaN and Inf "
+                    "have none"},
   {.name = "KMin_ArgKMin", .ranked = 1, SMALLEST, .fields = 2, .field = {VALUES, POSITIONS},
    SELECTED("ArgKMin_Reduction(a,n,o)"),
    .documentation = "the K smallest values and their positions"},

@@ -35,11 +35,14 @@ struct rk_reduction {
   int any_dim;              /* 0: F must have dimension 1 */
   int keeps_positions;
   /* values: lane code on v[0..K-1], p[0..K-1], the entering value g and its position j */
-  const char *start;        /* lane value at the start; NULL for sums */
+  const char *start;        /* lane value where nothing has entered; NULL for sums */
+  double neutral;           /* the same as a number */
   const char *enter;
-  const char *guard;        /* optional: mask of lanes that the smallest g of a tile would change */
-  double neutral;           /* the value in a state that nothing has entered */
-  double absent;            /* a g that changes nothing, for lanes past the end */
+  const char *guard;        /* optional: mask of lanes that g would change, or the smallest g of a
+                             * tile, where `last` is v[K - 1] */
+  const char *rank;         /* optional, beside a guard: the function of the prelude that enters
+                             * many values at once into a list of many */
+  const char *absent;       /* lane value of a g that changes nothing, for lanes past the end */
   /* merges w, q into v, p: K values of one component, or (sums) all K values of the state */
   void (*merge)(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,
                 ptrdiff_t lw, int K);

@@ -64,8 +64,7 @@ RK_INLINE void rk_start(rk_state *z) {
 RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   for (int k = 0; k < 12; k++) {
     for (int r = 0; r < 1; r++) {
-      const real g = rk_lane(z->v[k][u][r], l);
-      values[(k * K + r) * ld] = g;
+      values[(k * K + r) * ld] = rk_lane(z->v[k][u][r], l);
     }
   }
   (void)first; (void)positions;

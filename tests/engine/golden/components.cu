@@ -50,7 +50,7 @@ extern "C" __global__ void rk_merge(double *values, long long *positions, long l
     double *const v = values + (long long)c * K * ld + row;
     long long *const p = 0;
     if (fresh) for (int k = 0; k < K; k++) {
-      v[k * ld] = INFINITY;
+      v[k * ld] = RK_INF;
     }
     for (int part = 0; part < parts; part++) {
       rk_merge_state(v, p, ld, from_values + ((long long)part * 12 + c * K) * from_ld + row,
@@ -95,8 +95,7 @@ RK_INLINE void rk_start(rk_state *z) {
 RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   rk_each (k, 12) {
     rk_each (r, 1) {
-      const real g = rk_lane(z->v[k][u][r], l);
-      values[(k * K + r) * ld] = g;
+      values[(k * K + r) * ld] = rk_lane(z->v[k][u][r], l);
     }
   }
   (void)first; (void)positions;

@@ -64,26 +64,33 @@ typedef struct {
   ivec p[1][2][K];
 } rk_state;
 RK_INLINE int rk_changes(const vec *v, vec g) {
-  return rk_any(rk_not(rk_ge(g, v[K - 1])));
+  const vec last = v[K - 1];
+  return rk_any(rk_lt(g, last));
 }
 RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
-  mask in = rk_and(rk_not(rk_ge(g, v[K - 1])), rk_eq(g, g));
+  mask in = rk_lt(g, v[K - 1]);
+  vec here = v[K - 1];
+  ivec at = p[K - 1];
   RK_RANKS for (int r = K - 1; r > 0; r--) {
-    const mask up = rk_and(in, rk_not(rk_ge(g, v[r - 1])));
-    v[r] = rk_select(up, v[r - 1], rk_select(in, g, v[r]));
-    p[r] = rk_iselect(up, p[r - 1], rk_iselect(in, j, p[r]));
+    const vec before = v[r - 1];
+    const ivec at_before = p[r - 1];
+    const mask up = rk_lt(g, before);
+    v[r] = rk_select(up, before, rk_select(in, g, here));
+    p[r] = rk_iselect(up, at_before, rk_iselect(in, j, at));
     in = up;
+    here = before;
+    at = at_before;
     RK_STOP(!rk_any(in))
   }
-  v[0] = rk_select(in, g, v[0]);
-  p[0] = rk_iselect(in, j, p[0]);
+  v[0] = rk_select(in, g, here);
+  p[0] = rk_iselect(in, j, at);
 }
 RK_INLINE void rk_start(rk_state *z) {
   for (int k = 0; k < 1; k++) {
     rk_each (u, 2) {
       for (int r = 0; r < 10; r++) {
-        z->v[k][u][r] = rk_num(RK_NAN);
-        z->p[k][u][r] = rk_ibroadcast(0);
+        z->v[k][u][r] = rk_num(RK_INF);
+        z->p[k][u][r] = rk_ibroadcast(RK_NOWHERE);
       }
     }
   }
@@ -91,9 +98,9 @@ RK_INLINE void rk_start(rk_state *z) {
 RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double *values, long long *positions, long long ld) {
   for (int k = 0; k < 1; k++) {
     for (int r = 0; r < 10; r++) {
-      const real g = rk_lane(z->v[k][u][r], l);
-      values[(k * K + r) * ld] = g == g ? g : RK_INF;
-      positions[(k * K + r) * ld] = g == g ? first + rk_lane(z->p[k][u][r], l) : RK_NO_POSITION;
+      values[(k * K + r) * ld] = rk_lane(z->v[k][u][r], l);
+      const rk_int at = rk_lane(z->p[k][u][r], l);
+      positions[(k * K + r) * ld] = at == RK_NOWHERE ? RK_NO_POSITION : first + at;
     }
   }
   (void)first; (void)positions;
