@@ -37,7 +37,8 @@
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
 #'   and `ArgKMin` an array n x K x D (a matrix n x K when D is 1), for `KMin_ArgKMin` a list of
 #'   two. Positions count from 1, see option `index_base` of [set_rkeops_options()]. A formula of
-#'   several results, separated by commas, gives a list of them.
+#'   several results, separated by commas, gives a list of them. A reduction over an index that no
+#'   variable has gives a warning of class `rkeops_warning_index`.
 #'
 #'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
 #'   `sum_scheme`.
