@@ -37,8 +37,8 @@
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
 #'   and `ArgKMin` an array n x K x D (a matrix n x K when D is 1), for `KMin_ArgKMin` a list of
 #'   two. Positions count from 1, see option `index_base` of [set_rkeops_options()]. A formula of
-#'   several results, separated by commas, gives a list of them. A reduction over an index that no
-#'   variable has gives a warning of class `rkeops_warning_index`.
+#'   several results, separated by commas, gives a list of them. A reduction over an index that
+#'   none of several variables has gives a warning of class `rkeops_warning_index`.
 #'
 #'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
 #'   `sum_scheme`.
@@ -63,7 +63,9 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
              else kernel_options(sum_scheme = sum_scheme, ...)
   context <- list(formula = formula, args = args, args_info = info, sum_scheme = sum_scheme)
   program <- new_program(formula, declarations_of(info), options)
-  if (is_reduction_text(formula)) check_reduced(program$results[[1L]]$kept, program$variables$kind)
+  kinds <- program$variables$kind
+  if (is_reduction_text(formula) && sum(kinds != "Pm") > 1L) # not a map of one variable
+    check_reduced(program$results[[1L]]$kept, kinds)
   new_operator(program, context)
 }
 

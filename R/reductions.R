@@ -97,12 +97,12 @@ explain_positions <- function() {
 #' @param na.rm whether `min` and `max` skip NaN; `FALSE` for the others.
 #' @param opstr name of a reduction of the formula language, such as `"Sum"`.
 #' @param opt_arg for some reductions: K, or a LazyTensor of weights.
-#' @param ... for positions and the K smallest values, `na.rm = TRUE`, which changes nothing. With an
-#'   index, for this call only: `call = FALSE` for an operator, a function that
-#'   computes the reduction when it is called and that [gradient()] differentiates; `sum_scheme`,
-#'   `accumulator`, `precision`, `backend` and `device`, which take the values of the options
-#'   `sum_scheme`, `accumulator`, `precision`, `backend` and `device_id` of
-#'   [set_rkeops_options()], which are their defaults.
+#' @param ... for positions and the K smallest values, `na.rm = TRUE`, which changes nothing. With
+#'   an index, for this call only: `call = FALSE` for an operator, a function that computes the
+#'   reduction when it is called and that [gradient()] differentiates; `sum_scheme`, `accumulator`,
+#'   `precision`, `backend` and `device`, which take the values of the options `sum_scheme`,
+#'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are their
+#'   defaults.
 #'
 #' @return With n the number of rows kept: a matrix n x D. For `min_argmin` and `max_argmax` a list
 #'   of two (values and positions), for `Kmin` and `argKmin` an array n x K x D (a matrix n x K

@@ -118,7 +118,7 @@ static const struct { const char *text; int dim; rk_kind kept; } reductions[] = 
   {"LogSumExp_Reduction((x|y)*Elem(p,0),Exp(b),j)", 2, RK_KIND_I},
   {"SumSoftMaxWeight_Reduction(-SqDist(x,y)*Elem(p,0),b*p,j)", 2, RK_KIND_I},
   {"Min_Reduction(SqDist(x,y)*Sum(b*p),j)", 1, RK_KIND_I},
-  {"Max_Reduction(Sin(x*y)+Elem(p,0)*Elem(b,1)*x,j)", 3, RK_KIND_I},
+  {"MaxNaN_Reduction(Sin(x*y)+Elem(p,0)*Elem(b,1)*x,j)", 3, RK_KIND_I},
   {"Min_ArgMin_Reduction(Exp(x-y)*Elem(b,0)*Elem(p,1),j)", 3, RK_KIND_I},
   {"Max_ArgMax_Reduction(SqDist(x,y)*Sum(b*p),j)", 1, RK_KIND_I},
   {"KMin_Reduction(SqDist(x,y)*Sum(b*p),3,j)", 3, RK_KIND_I},
@@ -128,7 +128,7 @@ static const struct { const char *text; int dim; rk_kind kept; } reductions[] = 
   {"S=Sum_Reduction(Exp(-SqDist(x,y))*b,j);S/Elem(S,0)+Extract(x,1,2)*p", 2, RK_KIND_I},
   {"Sum_Reduction(Exp(-SqDist(x,y)*Elem(p,0))*b,i)", 2, RK_KIND_J},
   {"LogSumExp_Reduction((x|y)*Sum(b*p),i)", 1, RK_KIND_J},
-  {"Min_Reduction(SqDist(x,y)*Sum(b*p),i)", 1, RK_KIND_J},
+  {"MinNaN_Reduction(SqDist(x,y)*Sum(b*p),i)", 1, RK_KIND_J},
   {"KMin_Reduction(SqDist(x,y)*Sum(b*p),3,i)", 3, RK_KIND_J},
 };
 enum { REDUCTIONS = sizeof reductions / sizeof *reductions };

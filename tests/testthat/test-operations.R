@@ -19,8 +19,8 @@ for (precision in c("float32", "float64")) {
       before <- counters()[["compiles"]]
       ops <- build_formulas(formulas)
       built <- counters()[["compiles"]]
-      set.seed(1)
       for (k in seq_along(formulas)) {
+        set.seed(sum(utf8ToInt(formulas[[k]][[1]]))) # whatever other operations there are
         data <- data_for(formulas[[k]][[2]])
         expect_oracle(formulas[[k]][[1]], formulas[[k]][[2]], data, precision, op = ops[[k]])
       }
@@ -154,7 +154,7 @@ test_that("components are chosen as usual in R", {
   expect_identical(x_i[c(TRUE, FALSE, TRUE)]$dimres, 2L)
   with_options(list(precision = "float64"),
     for (k in list(2, 2:3, c(3, 1), -2, c(1, 1)))
-      expect_equal(sum(x_i[k], "j"), x[, k, drop = FALSE]))
+      expect_equal(row_values(x_i[k]), x[, k, drop = FALSE]))
   for (k in list(0, 4, "a", NA, integer(), -(1:3)))
     expect_error(x_i[k], class = "rkeops_error_shape")
   expect_error(x_i[1] <- 2, class = "rkeops_error")
@@ -207,36 +207,36 @@ test_that("plain operands are numbers or vectors of the dimension, nothing else"
 
 test_that("NaN and infinite numbers are values like others", {
   with_options(list(precision = "float64"), {
-    expect_identical(sum(s_i * Inf, "j"), s * Inf)
-    expect_identical(sum(s_i * NA, "j"), s * NaN)
-    expect_identical(sum(0 * (s_i * Inf), "j"), s * NaN)
+    expect_identical(row_values(s_i * Inf), s * Inf)
+    expect_identical(row_values(s_i * NA), s * NaN)
+    expect_identical(row_values(0 * (s_i * Inf)), s * NaN)
   })
 })
 
 test_that("numbers keep all their digits", {
   with_options(list(precision = "float64"), {
-    expect_identical(sum(s_i * 0 + pi, "j"), s * 0 + pi)
-    expect_identical(sum(s_i * 0 + 1e-300, "j"), s * 0 + 1e-300)
-    expect_identical(sum(s_i * 0 + 123456789, "j"), s * 0 + 123456789)
-    expect_identical(sum(s_i * 0 - 1e5, "j"), s * 0 - 1e5)
+    expect_identical(row_values(s_i * 0 + pi), s * 0 + pi)
+    expect_identical(row_values(s_i * 0 + 1e-300), s * 0 + 1e-300)
+    expect_identical(row_values(s_i * 0 + 123456789), s * 0 + 123456789)
+    expect_identical(row_values(s_i * 0 - 1e5), s * 0 - 1e5)
   })
 })
 
 test_that("conditions of logical kind choose where they are TRUE", {
   with_options(list(precision = "float64"), {
-    expect_identical(sum(ifelse(s_i < 0.5, 1, 2), "j"), base::ifelse(s < 0.5, 1, 2))
-    expect_identical(sum(where(s_i < 0.5, 1, 2), "j"), base::ifelse(s < 0.5, 1, 2))
-    expect_identical(sum(ifelse(s_i - 0.5, 1, 2), "j"), base::ifelse(s >= 0.5, 1, 2))
-    expect_identical(sum((s_i < 0.5) * 3, "j"), (s < 0.5) * 3)
-    expect_identical(sum(!(s_i < 0.5) | (s_i < 0.3), "j"), (!(s < 0.5) | s < 0.3) + 0)
+    expect_identical(row_values(ifelse(s_i < 0.5, 1, 2)), base::ifelse(s < 0.5, 1, 2))
+    expect_identical(row_values(where(s_i < 0.5, 1, 2)), base::ifelse(s < 0.5, 1, 2))
+    expect_identical(row_values(ifelse(s_i - 0.5, 1, 2)), base::ifelse(s >= 0.5, 1, 2))
+    expect_identical(row_values((s_i < 0.5) * 3), (s < 0.5) * 3)
+    expect_identical(row_values(!(s_i < 0.5) | (s_i < 0.3)), (!(s < 0.5) | s < 0.3) + 0)
   })
 })
 
 test_that("TRUE and FALSE stand beside conditions, alone or one for each component", {
   some <- c(TRUE, FALSE, TRUE)
   with_options(list(precision = "float64"), {
-    expect_identical(sum((x_i > 0.5) & some, "j"), t(t(x > 0.5) & some) + 0)
-    expect_identical(sum(FALSE | (s_i > 0.5), "j"), (s > 0.5) + 0)
+    expect_identical(row_values((x_i > 0.5) & some), t(t(x > 0.5) & some) + 0)
+    expect_identical(row_values(FALSE | (s_i > 0.5)), (s > 0.5) + 0)
     expect_identical(as.matrix(xor(s_i > 0.5, TRUE)), s <= 0.5)
   })
   expect_error((s_i > 0.5) & NA, "TRUE and FALSE", class = "rkeops_error_argument")
@@ -247,9 +247,9 @@ test_that("plain matrices are matrices for all pairs", {
   m <- matrix(c(1, -2, 0.5, 3, 0, 1), 2)
   form <- crossprod(m) + diag(3)
   with_options(list(precision = "float64"), {
-    expect_equal(sum(matvecmult(m, x_i), "j"), x %*% t(m), tolerance = 1e-14)
-    expect_equal(sum(vecmatmult(x_i, t(m)), "j"), x %*% t(m), tolerance = 1e-14)
-    expect_equal(sum(weightedsqnorm(x_i, form), "j"), matrix(rowSums(x %*% form * x)),
+    expect_equal(row_values(matvecmult(m, x_i)), x %*% t(m), tolerance = 1e-14)
+    expect_equal(row_values(vecmatmult(x_i, t(m))), x %*% t(m), tolerance = 1e-14)
+    expect_equal(row_values(weightedsqnorm(x_i, form)), matrix(rowSums(x %*% form * x)),
                  tolerance = 1e-14)
   })
   expect_error(matvecmult(t(m), x_i), "`m`.* as many columns", class = "rkeops_error_shape")

@@ -33,7 +33,7 @@ test_that("call = FALSE gives an operator that computes when it is called", {
   near(op(), plain(X, Y, B, 2))
   expect_identical(op(), sum(exp(-s * sqdist(x, y)) * b, "j"))
   expect_output(print(op), "Sum_Reduction.*V1=Vi\\(3\\), 5 rows")
-  expect_output(print(sum(x, "j", call = FALSE, precision = "float32")), "precision: float32")
+  expect_output(print(sum(x * y, "j", call = FALSE, precision = "float32")), "precision: float32")
 })
 
 test_that("each reduction gives an operator with the result of its direct call", {
@@ -204,7 +204,7 @@ test_that("what cannot be differentiated, or does not fit, is refused", {
   refused(gradient(op, x, 1i), "argument", "complex")
   refused(grad(sqdist(x, y), Vi(X[1:4, 1, drop = FALSE]), "Sum", x, "j"), "shape", "`gradin`")
   refused(gradient(op, x, "a"), "argument", "`cotangent`")
-  refused(gradient(sum(x * s, "j", call = FALSE), x), "argument", "3 columns")
+  refused(gradient(sum(x * y, "j", call = FALSE), x), "argument", "3 columns")
   refused(gradient(gradient(op, list(x, y), call = FALSE), x), "argument", "2 results")
   refused(gradient(op, x, call = NA), "argument", "`call`")
   refused(jvp(op, x, 1:2), "shape", "5 x 3")

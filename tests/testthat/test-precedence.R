@@ -49,7 +49,7 @@ expect_as_plain <- function(expressions) {
   different <- !duplicated(vapply(lazy, root_of, "")) # the others have the very same definitions
   groups <- split(names(plain)[different], (seq_len(sum(different)) - 1) %/% 10)
   found <- with_options(list(precision = "float64"), lapply(groups, function(texts)
-    split(sum(do.call(concat, unname(lazy[texts])), "j"), rep(texts, each = nrow(grid)))))
+    split(row_values(do.call(concat, unname(lazy[texts]))), rep(texts, each = nrow(grid)))))
   found <- do.call(c, unname(found))
   roots <- vapply(lazy, root_of, "")
   for (text in names(plain)) {

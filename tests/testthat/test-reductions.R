@@ -268,8 +268,8 @@ test_that("a reduction over an index that is not there is a mistake that is said
   said(reduction.LazyTensor(Vi(x), "Sum", "j"))
   said(sum(Vi(x), "j", call = FALSE))
   said(grad(sum(Vi(x)), Vi(x[, 1, drop = FALSE]), "Sum", 0, "j"))
-  said(keops_kernel("Sum_Reduction(Square(x), 0)", "x=Vi(2)"))
-  said(keops_kernel("k = Exp(x); Max_Reduction(k, i)", "x=Vj(2)"))
+  said(keops_kernel("Sum_Reduction(SqDist(x,y), 0)", c("x=Vi(2)", "y=Vi(2)", "s=Pm(1)")))
+  said(keops_kernel("k = Exp(x*y); Max_Reduction(k, i)", c("x=Vj(2)", "y=Vj(2)")))
   # an index that is there, in another operand too; what rkeops does itself; derivatives
   expect_no_warning({
     sum(Vi(x), "i")
@@ -284,6 +284,7 @@ test_that("a reduction over an index that is not there is a mistake that is said
     gradient(op, wrt = Vi(x), cotangent = matrix(1, 1, 2))
     keops_grad(keops_kernel("Sum_Reduction(Square(x), 1)", "x=Vi(2)"), "x")
     keops_kernel("Sum_Reduction(x, 0)", c("x=Vi(2)", "y=Vj(2)"))
+    keops_kernel("Sum_Reduction(Exp(s*x), 0)", c("x=Vi(2)", "s=Pm(1)"))
     keops_kernel("Grad(Sum_Reduction(Square(x), i), x, e)", c("x=Vi(2)", "e=Pm(2)"))
   })
 })
