@@ -137,7 +137,7 @@ const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept,
 
 const rk_node *rk_any_over(rk_derivation *w, const rk_node *where, rk_kind kept,
                            rk_kind reduced) {
-  const rk_node *most = rk_reduce(w->graph, rk_reduction_find("Max"), where, NULL, 1, kept,
+  const rk_node *most = rk_reduce(w->graph, rk_largest_value(), where, NULL, 1, kept,
                                   reduced, w->error);
   return rk_positive(w, most);
 }

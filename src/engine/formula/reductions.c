@@ -89,10 +89,6 @@ MERGE(merge_smallest, {
   .guard = "rk_lt(g, last)", .rank = "rk_rank", .neutral = INFINITY, .absent = "RK_INF",           \
   .merge = merge_smallest, .merge_text = merge_smallest_text
 
-#define LEAST(function)                                                                            \
-  .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,                \
-  .absent = "RK_INF"
-
 static const double ln2 = 0.69314718055994530942;
 #define LOG2_E 1.4426950408889634074
 
@@ -122,26 +118,30 @@ VALUE(head_and_sum, {
 #define SHARE "Exp(a-LogSumExp_Reduction(a,o))"
 #define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
 
-/* Where the result is NaN the first NaN is what it is made of. */
-static const rk_reduction table[] = {  /* the plain sum first */
-  {.name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
+#define LEAST(function, merging)                                                                   \
+  .any_dim = 1, .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,  \
+  .absent = "RK_INF", .merge = merging, .merge_text = merging##_text, .fields = 1,                 \
+  .field = {VALUES}
+/* What a result that is NaN is made of: the first NaN, smaller than all numbers. */
+#define NAN_FIRST(infinity) "Where(Equal(a,a),a," infinity ")"
+
+enum { PLAIN_SUM, SMALLEST_VALUE, LARGEST_VALUE };
+static const rk_reduction table[] = {
+  [PLAIN_SUM] = {
+   .name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .derivative = {"1"},
    .documentation = "sum"},
-  {.name = "Min", .any_dim = 1, LEAST("rk_min"), .merge = merge_minimum,
-   .merge_text = merge_minimum_text,
-   .fields = 1, .field = {VALUES}, SELECTED("ArgMin_Reduction(a,o)"),
+  [SMALLEST_VALUE] = {
+   .name = "Min", LEAST("rk_min", merge_minimum), SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value; NaN is skipped"},
-  {.name = "Max", .any_dim = 1, .negate = 1, LEAST("rk_min"), .merge = merge_minimum,
-   .merge_text = merge_minimum_text,
-   .fields = 1, .field = {VALUES}, SELECTED("ArgMax_Reduction(a,o)"),
+  [LARGEST_VALUE] = {
+   .name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
-  {.name = "MinNaN", .any_dim = 1, LEAST("rk_min_nan"), .merge = merge_minimum_nan,
-   .merge_text = merge_minimum_nan_text, .fields = 1, .field = {VALUES},
-   SELECTED("ArgMin_Reduction(Where(Equal(a,a),a,Log(0)),o)"),
+  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan),
+   SELECTED("ArgMin_Reduction(" NAN_FIRST("Log(0)") ",o)"),
    .documentation = "smallest value; NaN if one is NaN"},
-  {.name = "MaxNaN", .any_dim = 1, .negate = 1, LEAST("rk_min_nan"), .merge = merge_minimum_nan,
-   .merge_text = merge_minimum_nan_text, .fields = 1, .field = {VALUES},
-   SELECTED("ArgMax_Reduction(Where(Equal(a,a),a,-Log(0)),o)"),
+  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan),
+   SELECTED("ArgMax_Reduction(" NAN_FIRST("-Log(0)") ",o)"),
    .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "position of the smallest value, the first one of equals; NaN and Inf have "
@@ -211,7 +211,8 @@ const rk_reduction *rk_reduction_find(const char *name) {
   return NULL;
 }
 
-const rk_reduction *rk_plain_sum(void) { return &table[0]; }
+const rk_reduction *rk_plain_sum(void) { return &table[PLAIN_SUM]; }
+const rk_reduction *rk_largest_value(void) { return &table[LARGEST_VALUE]; }
 
 const char *rk_reduction_name(const rk_reduction *reduction) { return reduction->name; }
 
