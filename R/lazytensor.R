@@ -2,8 +2,8 @@
 #
 # A LazyTensor is plain R data, a list of
 #   root     identifier of its value
-#   table    one definition per R operation, named by identifier and in an order in which a
-#            definition uses earlier ones only: list(op, operands, literals)
+#   table    one definition per R operation, list(id, op, operands, literals), found by identifier:
+#            a tree of lists that values share, see src/r_definitions.c
 #   leaves   position in `data` of each leaf, named by identifier
 #   data     the matrices and parameters, as given
 #   kind     "Vi", "Vj" or "Pm", for each of them
@@ -152,13 +152,14 @@ define <- function(op, operands, literals = NULL, dimres, logical = FALSE, compl
 # The table with one more definition, and its identifier. What is `inline` never gets a name in the
 # text: results do not, since reductions of two fields are no values that could have one.
 add_node <- function(table, op, operands, literals = NULL, inline = FALSE) {
-  id <- .Call(C_hash, c(op, operands, literals))
-  if (is.null(table[[id]])) {
-    node <- list(op = op, operands = operands, literals = literals)
-    if (inline) node$inline <- TRUE
-    table[[id]] <- node
-  }
-  list(table = table, id = id)
+  node <- definition(op, operands, literals)
+  if (inline) node$inline <- TRUE
+  list(table = .Call(C_merge_definitions, table, node), id = node$id)
+}
+
+definition <- function(op, operands, literals) {
+  list(id = .Call(C_hash, c(op, operands, literals)), op = op, operands = operands,
+       literals = literals)
 }
 
 root_of <- function(x) .subset2(x, "root")
@@ -188,9 +189,9 @@ merge_two <- function(x, y, distinct = FALSE) {
   }
   leaves <- y$leaves[known == 0L]
   leaves[] <- place[leaves]
-  x$leaves <- c(x$leaves, leaves)
-  if (length(y$table)) x$table <- c(x$table, y$table[!names(y$table) %in% names(x$table)])
-  x
+  # made anew: R looks through all of a value that is assigned to an element of a list
+  list(table = .Call(C_merge_definitions, x$table, y$table), leaves = c(x$leaves, leaves),
+       data = x$data, kind = x$kind)
 }
 
 check_rows <- function(x, y, new) {
@@ -336,7 +337,7 @@ summary.LazyTensor <- function(object, ...) {
   type <- if (part(object, "complex")) "complex" else if (part(object, "logical")) "logical"
           else "real"
   structure(class = "summary.LazyTensor",
-            list(dim = dim(object), type = type, operations = length(part(object, "table")),
+            list(dim = dim(object), type = type, operations = .Call(C_count_definitions, part(object, "table")),
                  variables = variables, bytes = sum(bytes),
                  dense_bytes = dense_bytes(object, dim(object))))
 }
@@ -418,20 +419,27 @@ t.LazyTensor <- function(x) {
 # `tag`: they would mean two things otherwise. t(t(x)) has those of x. Parameters stay as they are.
 of_variables <- function(x, tag, kind, data) {
   x <- unclass(x)
-  new <- names(x$leaves) # identifiers, named by the old ones
-  names(new) <- new
-  others <- x$kind[x$leaves] != "Pm"
+  old <- .Call(C_definitions, x$leaves, x$table, x$root)
+  ids <- c(names(x$leaves), vapply(old, `[[`, "", "id"))
+  new <- ids
+  others <- which(x$kind[x$leaves] != "Pm")
   new[others] <- sub("^t,t,", "", paste0(tag, ",", new[others]))
-  names(x$leaves) <- unname(new)
-  for (k in seq_along(x$table)) {
-    node <- x$table[[k]]
-    node$operands <- unname(new[node$operands])
-    new[names(x$table)[k]] <- .Call(C_hash, c(node$op, node$operands, node$literals))
-    x$table[[k]] <- node
+  names(x$leaves) <- new[seq_along(x$leaves)]
+  table <- list()
+  used <- lapply(old, `[[`, "operands")
+  used <- relist_like(match(unlist(used), ids), used) # places of the operands
+  for (k in seq_along(old)) {
+    node <- add_node(table, old[[k]]$op, new[used[[k]]], old[[k]]$literals)
+    table <- node$table
+    new[length(x$leaves) + k] <- node$id
   }
-  names(x$table) <- new[names(x$table)]
-  new_lazytensor(new[[x$root]], x$table, x$leaves, data, unname(kind), x$dimres, x$logical,
-                 x$complex)
+  new_lazytensor(new[match(x$root, ids)], table, x$leaves, data, unname(kind), x$dimres,
+                 x$logical, x$complex)
+}
+
+# The elements of `x` as a list of vectors that are as long as those of `like`.
+relist_like <- function(x, like) {
+  unname(split(x, factor(rep(seq_along(like), lengths(like)), seq_along(like))))
 }
 
 # ---- base functions that would misread a LazyTensor ----------------------------------------------

@@ -73,6 +73,12 @@ rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, rk_array *
 SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error);
 SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error);
 
+/* ---- r_definitions.c ------------------------------------------------------------------------- */
+
+int definitions_count(SEXP table);
+/* The definition of that identifier. */
+SEXP definitions_find(SEXP table, SEXP id);
+
 /* ---- entry points ---------------------------------------------------------------------------- */
 
 SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options);
@@ -87,6 +93,9 @@ SEXP rkeops_fresh_id(SEXP pid);
 SEXP rkeops_hash(SEXP text);
 SEXP rkeops_number_text(SEXP x);
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
+SEXP rkeops_merge_definitions(SEXP x, SEXP y);
+SEXP rkeops_count_definitions(SEXP table);
+SEXP rkeops_definitions(SEXP leaves, SEXP table, SEXP roots);
 SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots);
 SEXP rkeops_cache_usage(void);
 SEXP rkeops_cache_clear(void);

@@ -164,19 +164,75 @@ static string_map map_new(int n) {
   return map;
 }
 
-static void map_names(string_map *map, SEXP object, int from) {
-  SEXP names = Rf_getAttrib(object, R_NamesSymbol);
-  for (int k = 0; k < Rf_length(names); k++) {
-    size_t slot = slot_of(map, STRING_ELT(names, k));
-    map->key[slot] = STRING_ELT(names, k);
-    map->place[slot] = from + k;
+static void map_put(string_map *map, SEXP key, int place) {
+  size_t slot = slot_of(map, key);
+  map->key[slot] = key;
+  map->place[slot] = place;
+}
+
+/* -1 if it has none. */
+static int place_of(const string_map *map, SEXP id) {
+  size_t slot = slot_of(map, id);
+  return map->key[slot] ? map->place[slot] : -1;
+}
+
+/* Values in an order in which each follows its operands: the leaves, then the definitions that the
+ * roots need, those of a first operand before those of a second. */
+typedef struct {
+  SEXP *definition;
+  int leaves, definitions;
+  string_map map;
+} value_order;
+
+typedef struct {
+  SEXP definition, operands;
+  int next;
+} unfinished;
+
+static unfinished begin(SEXP table, SEXP id) {
+  SEXP definition = definitions_find(table, id);
+  return (unfinished){definition, list_element(definition, "operands"), 0};
+}
+
+/* The definitions that `root` needs, without recursion: a chain may be long. */
+static void order_from(value_order *order, SEXP table, SEXP root, unfinished *stack, int most) {
+  int height = 0;
+  if (place_of(&order->map, root) < 0) stack[height++] = begin(table, root);
+  while (height) {
+    unfinished *top = &stack[height - 1];
+    if (top->next < Rf_length(top->operands)) {
+      SEXP id = STRING_ELT(top->operands, top->next++);
+      if (place_of(&order->map, id) >= 0) continue;
+      if (height == most) Rf_error("a LazyTensor has a definition that uses itself");
+      stack[height++] = begin(table, id);
+    } else {
+      SEXP id = STRING_ELT(list_element(top->definition, "id"), 0);
+      map_put(&order->map, id, order->leaves + order->definitions);
+      order->definition[order->definitions++] = top->definition;
+      height--;
+    }
   }
 }
 
-static int place_of(const string_map *map, SEXP id) {
-  size_t slot = slot_of(map, id);
-  if (!map->key[slot]) Rf_error("a LazyTensor has lost the definition of one of its values");
-  return map->place[slot];
+static value_order order_of(SEXP leaves, SEXP table, SEXP roots) {
+  int most = definitions_count(table), n_leaves = Rf_length(leaves);
+  SEXP names = Rf_getAttrib(leaves, R_NamesSymbol);
+  value_order order = {(SEXP *)R_alloc((size_t)most + 1, sizeof(SEXP)), n_leaves, 0,
+                       map_new(n_leaves + most)};
+  for (int k = 0; k < n_leaves; k++) map_put(&order.map, STRING_ELT(names, k), k);
+  unfinished *stack = (unfinished *)R_alloc((size_t)most + 1, sizeof *stack);
+  for (int k = 0; k < Rf_length(roots); k++)
+    order_from(&order, table, STRING_ELT(roots, k), stack, most);
+  return order;
+}
+
+/* The definitions that the values `roots` need, as a list in order. */
+SEXP rkeops_definitions(SEXP leaves, SEXP table, SEXP roots) {
+  value_order order = order_of(leaves, table, roots);
+  SEXP out = PROTECT(Rf_allocVector(VECSXP, order.definitions));
+  for (int k = 0; k < order.definitions; k++) SET_VECTOR_ELT(out, k, order.definition[k]);
+  UNPROTECT(1);
+  return out;
 }
 
 /* a, b and c, one behind the other. */
@@ -220,26 +276,26 @@ static void count_uses(SEXP ids, value_text *value, const string_map *map) {
 }
 
 /* The texts of all values, in order; `defined` gets the definitions, NULL behind the last. */
-static value_text *value_texts(SEXP leaves, SEXP table, SEXP roots, const string_map *map,
+static value_text *value_texts(SEXP leaves, const value_order *order, SEXP roots,
                                const char **defined) {
-  int n_leaves = Rf_length(leaves), n_table = Rf_length(table), definitions = 0;
-  value_text *value =
-      (value_text *)R_alloc((size_t)n_leaves + (size_t)n_table + 1, sizeof *value);
-  memset(value, 0, ((size_t)n_leaves + (size_t)n_table + 1) * sizeof *value);
-  for (int k = 0; k < n_table; k++)
-    count_uses(list_element(VECTOR_ELT(table, k), "operands"), value, map);
-  count_uses(roots, value, map);
+  size_t n = (size_t)order->leaves + (size_t)order->definitions + 1;
+  int definitions = 0;
+  value_text *value = (value_text *)R_alloc(n, sizeof *value);
+  memset(value, 0, n * sizeof *value);
+  for (int k = 0; k < order->definitions; k++)
+    count_uses(list_element(order->definition[k], "operands"), value, &order->map);
+  count_uses(roots, value, &order->map);
 
   char name[32];
-  for (int k = 0; k < n_leaves; k++) {
+  for (int k = 0; k < order->leaves; k++) {
     snprintf(name, sizeof name, "V%d", INTEGER(leaves)[k] - 1);
     value[k].text = joined(name, "", "");
   }
-  for (int k = 0; k < n_table; k++) {
-    SEXP node = VECTOR_ELT(table, k);
-    value_text *here = &value[n_leaves + k];
+  for (int k = 0; k < order->definitions; k++) {
+    SEXP node = order->definition[k];
+    value_text *here = &value[order->leaves + k];
     int uses = here->uses;
-    *here = node_text(node, value, map);
+    *here = node_text(node, value, &order->map);
     if ((uses > 1 || here->depth > NESTING_LIMIT) && Rf_length(list_element(node, "operands")) &&
         list_element(node, "inline") == R_NilValue) {
       snprintf(name, sizeof name, "d%d", definitions + 1);
@@ -253,18 +309,17 @@ static value_text *value_texts(SEXP leaves, SEXP table, SEXP roots, const string
 
 /* The text of the values `roots` of a LazyTensor: "definitions; root, root, ...". */
 SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots) {
-  int n_leaves = Rf_length(leaves), n_table = Rf_length(table), n_roots = Rf_length(roots);
-  string_map map = map_new(n_leaves + n_table);
-  map_names(&map, leaves, 0);
-  map_names(&map, table, n_leaves);
-  const char **defined = (const char **)R_alloc((size_t)n_table + 1, sizeof *defined);
-  const value_text *value = value_texts(leaves, table, roots, &map, defined);
+  int n_roots = Rf_length(roots);
+  value_order order = order_of(leaves, table, roots);
+  const char **defined =
+      (const char **)R_alloc((size_t)order.definitions + 1, sizeof *defined);
+  const value_text *value = value_texts(leaves, &order, roots, defined);
 
   const char **part = (const char **)R_alloc((size_t)n_roots + 1, sizeof *part);
   size_t size = 1;
   for (int k = 0; defined[k]; k++) size += strlen(defined[k]) + 2;
   for (int k = 0; k < n_roots; k++) {
-    part[k] = value[place_of(&map, STRING_ELT(roots, k))].text;
+    part[k] = value[place_of(&order.map, STRING_ELT(roots, k))].text;
     size += strlen(part[k]) + 2;
   }
   char *text = R_alloc(size, 1), *end = text;

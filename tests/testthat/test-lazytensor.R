@@ -63,6 +63,52 @@ test_that("a long chain of operations computes what R computes", {
     expect_equal(row_values(z), truth, tolerance = 1e-12))
 })
 
+test_that("a value shares the definitions of its operands, however many they are", {
+  chain <- function(n) Reduce(function(k, i) k + Vi(x) * i, seq_len(n), Vi(x))
+  k <- chain(2000)
+  more <- k + Vi(x) * 0.5
+  # 16 branches; three definitions are new
+  branches <- rep("Vi", 16)
+  same <- .Call(C_match_objects, part(more, "table"), branches, part(k, "table"), branches)
+  expect_gte(sum(same > 0L), 13L)
+  expect_identical(summary(more)$operations, 3L * 2000L + 3L)
+  expect_identical(part(k + k * 1, "data"), part(k, "data"))
+  turned <- t(more)
+  expect_identical(t(turned)$formula, more$formula)
+  expect_identical(turned$formula, more$formula)
+  expect_identical(turned$args, "V0=Vj(3)")
+  z <- Vi(x)
+  for (step in 1:60) z <- z * z # 2^60 paths
+  expect_lt(length(serialize(z, NULL)), 1e5)
+  expect_identical(unserialize(serialize(z, NULL))$formula, z$formula)
+})
+
+test_that("equal values are one, whichever tables they come from", {
+  a <- exp(Vi(x) * 2)
+  first <- (a + 1) * (a - 1)
+  second <- exp(a * 0.5) + a
+  expect_identical((first + second)$formula,
+                   paste0("d1=Exp(Mult(V0,2)); Add(Mult(Add(d1,1),Subtract(d1,1)),",
+                          "Add(Exp(Mult(d1,0.5)),d1))"))
+  expect_identical(summary(first + second)$operations, 12L)
+})
+
+test_that("a LazyTensor that is not as rkeops makes them is refused, not read", {
+  z <- exp(Vi(x) * 2)
+  broken <- function(table) {
+    z <- unclass(z)
+    z$table <- table
+    class(z) <- "LazyTensor"
+    z
+  }
+  definition <- function(id, operands) list(id = id, op = "Exp", operands = operands,
+                                            literals = NULL)
+  root <- part(z, "root")
+  for (table in list(list(), list(1, 2), rep(list(3), 16), 5, list(a = list(op = "Exp")),
+                     definition("zz", "zz"), definition(root, root), definition(1, root)))
+    expect_error(sum(broken(table), "j"), "LazyTensor")
+})
+
 test_that("printing shows shape, formula and variables, and computes nothing", {
   before <- counters()
   K <- gauss(Vi(x), Vj(y))
