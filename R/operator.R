@@ -186,7 +186,7 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
 # further derivatives, even when they are the same object as a variable.
 merged_state <- function(state, x, distinct) {
   merged <- merge_two(state, unclass(x), distinct)
-  state[c("table", "leaves", "data", "kind")] <- merged[c("table", "leaves", "data", "kind")]
+  for (name in names(merged)) state[[name]] <- merged[[name]]
   state
 }
 

@@ -63,7 +63,7 @@ default_cache_dir <- function() tools::R_user_dir("rkeops", "cache")
 
 default_options <- function() {
   options <- lapply(option_table, `[[`, 1L)
-  options["cache_dir"] <- default_cache_dir()
+  options$cache_dir <- default_cache_dir()
   structure(options, class = "rkeops_options", chosen = character())
 }
 
@@ -137,7 +137,7 @@ precision_meant <- function(options) {
 # For people; `own` as above.
 precision_text <- function(own = NULL) {
   options <- unclass(get_options())
-  options[names(own)] <- own
+  for (name in names(own)) options[[name]] <- own[[name]]
   if (options$precision != "auto") return(options$precision)
   paste0("auto (", precision_meant(options), " on a ", options$backend, ")")
 }

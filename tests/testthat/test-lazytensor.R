@@ -211,3 +211,33 @@ test_that("in float64 coordinates far from 0 cost no digit", {
     expect_within(exp(logsumexp(-D, "j")), truth, 0, machine_eps[["float64"]], 24, offset)
   })
 })
+
+test_that("check.bounds, which warns where a vector grows by an assignment, has nothing to say", {
+  said <- in_session(quote({
+    K <- exp(-sqdist(Vi(x), Vj(y)))
+    x_i <- Vi(x)
+    y_j <- Vj(y)
+    lazy <- sum(exp(-sqdist(x_i, y_j)), "j", call = FALSE)
+    op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
+    uses <- expression(
+      rkeops:::default_options(), set_rkeops_options(verbosity = 0),
+      sum(exp(-sqdist(x_i, y_j)), "j", precision = "float64"),
+      op(list(y = y, x = x)), keops_value_and_grad(op, c("x", "y"))(list(x, y)),
+      keops_jvp(op, "x")(list(x, y, x)), value_and_gradient(lazy, list(x = x_i, y_j)),
+      jvp(lazy, list(x_i, y_j), list(x, y)),
+      gradient(gradient(lazy, x_i, call = FALSE), y_j, x),
+      logsumexp(where(x_i[1] < y_j[1], K, -1), "j", y_j),
+      sum(Vi(x + 1i) * (y_j * Pm(0.5))[2:3][1], "i"), sum(t(K), "i"), argKmin(K, 2, "j"),
+      K[1:2, 3], as.matrix(K), rowSums(K), K %*% y[, 1], format(K), format(op), format(lazy),
+      format(summary(K)), rkeops_sitrep(), format(get_rkeops_options()))
+    options(check.bounds = TRUE)
+    said <- character()
+    for (use in uses)
+      withCallingHandlers(eval(use), warning = function(w) {
+        said <<- c(said, paste(deparse(use)[1], conditionMessage(w)))
+        invokeRestart("muffleWarning")
+      })
+    said
+  }), list(x = x, y = y))
+  expect_identical(said, character())
+})
