@@ -2,7 +2,7 @@
 # the subclasses below; it carries the call that the user wrote, not the internal one.
 
 error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", "system",
-                 "internal")
+                 "busy", "internal")
 
 # Raises an error of class rkeops_error_<kind>. The other arguments are pasted to a message.
 throw <- function(kind, ..., call = user_call()) {

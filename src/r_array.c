@@ -30,12 +30,12 @@ static int describe(SEXP x, const rk_variable *variable, int rows_inside, rk_arr
 }
 
 /* On a GPU a matrix of to_gpu() is used where it lies. On the CPU it is copied back. */
-static arrays_state unpack_gpu(SEXP x, const rk_variable *variable, int rows_inside,
+static arrays_state unpack_gpu(SEXP x, const rk_variable *variable, int rows_inside, SEXP options,
                                rk_array *array, SEXP *values, rk_error *error) {
   if (variable->kind == RK_KIND_PARAMETER)
     *values = gpu_parameter_values(x, variable->name, error);
-  else if (backend_is_gpu())
-    return gpu_matrix_array(x, variable->name, rows_inside, array, error) == RK_OK
+  else if (backend_is_gpu(options))
+    return gpu_matrix_array(x, variable->name, rows_inside, options, array, error) == RK_OK
                ? ARRAYS_ready : ARRAYS_failed;
   else
     *values = gpu_matrix_values(x, variable->name, error);
@@ -54,13 +54,14 @@ static arrays_state unpack_plain(SEXP x, const rk_variable *variable, int rows_i
 }
 
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
-                           rk_array *arrays, rk_error *error) {
+                           SEXP options, rk_array *arrays, rk_error *error) {
   for (int k = 0; k < info->variables; k++) {
     SEXP x = VECTOR_ELT(input, k), values = R_NilValue;
     const rk_variable *variable = &info->variable[k];
     arrays_state state =
-        is_gpu_matrix(x) ? unpack_gpu(x, variable, rows_inside, &arrays[k], &values, error)
-                         : unpack_plain(x, variable, rows_inside, &arrays[k], &values);
+        is_gpu_matrix(x)
+            ? unpack_gpu(x, variable, rows_inside, options, &arrays[k], &values, error)
+            : unpack_plain(x, variable, rows_inside, &arrays[k], &values);
     if (state != ARRAYS_ready) return state;
     SET_VECTOR_ELT(keep, k, values);
   }

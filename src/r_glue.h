@@ -42,8 +42,17 @@ rk_status engine_options(SEXP options, rk_options *out, rk_error *error);
 
 /* ---- r_program.c ----------------------------------------------------------------------------- */
 
-/* The program that the list `program` (text, declarations, scheme) describes. */
-rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error *error);
+/* Programs that an entry point works with. Any allocation may run finalizers, and these may make
+ * the engine forget what it knows: programs that are found are held to the end of `work`, also when
+ * R jumps out of it. */
+typedef struct {
+  rk_program **program; /* room for as many as are found; held */
+  int n;
+} held_programs;
+SEXP with_programs(SEXP (*work)(void *data), void *data, held_programs *held);
+
+/* The program that the list `program` (text, declarations, scheme) describes, added to `held`. */
+rk_status program_find(SEXP program, SEXP options, held_programs *held, rk_error *error);
 
 /* ---- r_array.c ------------------------------------------------------------------------------- */
 
@@ -53,7 +62,7 @@ typedef enum { ARRAYS_ready, ARRAYS_not_plain, ARRAYS_failed } arrays_state;
  * list of the same length. ARRAYS_not_plain: R code has to convert or to refuse an element.
  * ARRAYS_failed: it lies on a GPU and cannot be read. */
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
-                           rk_array *arrays, rk_error *error);
+                           SEXP options, rk_array *arrays, rk_error *error);
 /* The result of a program, or a list of its results; `outputs` is told where they are. */
 SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
                     rk_output *outputs);
@@ -61,15 +70,16 @@ void arrays_plain_nan(const rk_program_info *info, const int64_t *rows, const rk
 
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 
-/* Chooses the CPU or the GPUs that the options name; cheap when nothing changes. */
+/* Chooses the CPU or the GPUs that the options name; cheap when nothing changes. To be done just
+ * before the engine needs it: finalizers make other choices. */
 rk_status backend_use(SEXP options, rk_error *error);
-int backend_is_gpu(void);
+int backend_is_gpu(SEXP options);
 
 /* Objects made by to_gpu(), as the variable `name`: where the points lie on the GPUs in use, or the
  * values copied back (R_NilValue: error). Those of parameters are kept. */
 int is_gpu_matrix(SEXP x);
-rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, rk_array *array,
-                           rk_error *error);
+rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, SEXP options,
+                           rk_array *array, rk_error *error);
 SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error);
 SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error);
 

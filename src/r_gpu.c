@@ -23,8 +23,7 @@ typedef struct {
   rk_resident *resident[2]; /* by what the points are; at least one is there */
 } gpu_matrix;
 
-static int alive;  /* gpu_matrix that are not finalized yet */
-static int on_gpu; /* what backend_use() chose last */
+static int alive; /* gpu_matrix that are not finalized yet */
 
 /* ---- where to compute ------------------------------------------------------------------------ */
 
@@ -36,9 +35,12 @@ static rk_status use_devices(SEXP device, rk_error *error) {
   return rk_use_devices(INTEGER_RO(device), n, error);
 }
 
+int backend_is_gpu(SEXP options) {
+  return !strcmp(option_string(options, "backend", "CPU"), "GPU");
+}
+
 rk_status backend_use(SEXP options, rk_error *error) {
-  on_gpu = !strcmp(option_string(options, "backend", "CPU"), "GPU");
-  if (on_gpu)
+  if (backend_is_gpu(options))
     return use_devices(list_element(options, "device_id"), error);
   if (!strcmp(option_string(options, "precision", ""), "float16"))
     return status_set(error, RK_ERROR_DEVICE,
@@ -46,8 +48,6 @@ rk_status backend_use(SEXP options, rk_error *error) {
                       "rkeops_use_gpu(), rkeops_use_float32() and rkeops_use_float64()");
   return rk_use_devices(NULL, 0, error);
 }
-
-int backend_is_gpu(void) { return on_gpu; }
 
 /* Tried before the options say so; the next call puts back what they say then. */
 SEXP rkeops_use_devices(SEXP device) {
@@ -111,30 +111,36 @@ static rk_array points_of(const gpu_matrix *x, const double *values, int points,
   return (rk_array){values, n, d, in_one_piece ? d : 1, in_one_piece ? 1 : n, NULL};
 }
 
+static rk_status try_resident_new(const rk_array *array, SEXP options, rk_resident **made,
+                                  poll_state *state, rk_error *error) {
+  rk_status status = backend_use(options, error);
+  return status ? status : rk_resident_new(array, made, state ? poll_r : NULL, state, error);
+}
+
 /* Dead matrices keep device memory until R looks for garbage, so that is done before giving up. */
-static rk_status resident_new(const rk_array *array, rk_resident **made, poll_state *state,
-                              rk_error *error) {
-  rk_status status = rk_resident_new(array, made, state ? poll_r : NULL, state, error);
+static rk_status resident_new(const rk_array *array, SEXP options, rk_resident **made,
+                              poll_state *state, rk_error *error) {
+  rk_status status = try_resident_new(array, options, made, state, error);
   if (status != RK_ERROR_MEMORY) return status;
   R_gc();
-  return rk_resident_new(array, made, state ? poll_r : NULL, state, error);
+  return try_resident_new(array, options, made, state, error);
 }
 
 /* The engine's copy whose points are what is wanted, made from the other one when it is missing:
- * that is read back component by component, so its components, our points, lie in one piece. */
-static rk_status resident_of(gpu_matrix *x, int points, rk_resident **found, rk_error *error) {
-  if (!x->resident[points]) {
-    SEXP values = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)(x->rows * x->columns)));
-    rk_status status = rk_resident_read(x->resident[!points], REAL(values), NULL, NULL, error);
-    if (status == RK_OK) {
-      rk_array array = points_of(x, REAL(values), points, 1);
-      status = resident_new(&array, &x->resident[points], NULL, error);
-    }
-    UNPROTECT(1);
-    if (status != RK_OK) return status;
+ * that is read back component by component, so its components, our points, lie in one piece. A
+ * finalizer may have made it meanwhile. */
+static rk_status make_missing(gpu_matrix *x, int points, SEXP options, rk_error *error) {
+  rk_resident *made = NULL;
+  SEXP values = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)(x->rows * x->columns)));
+  rk_status status = rk_resident_read(x->resident[!points], REAL(values), NULL, NULL, error);
+  if (status == RK_OK) {
+    rk_array array = points_of(x, REAL(values), points, 1);
+    status = resident_new(&array, options, &made, NULL, error);
   }
-  *found = x->resident[points];
-  return RK_OK;
+  UNPROTECT(1);
+  if (x->resident[points]) rk_resident_free(made);
+  else x->resident[points] = made;
+  return status;
 }
 
 /* A pointer object for x (a plain matrix or vector of doubles) on the GPUs in use. */
@@ -158,7 +164,7 @@ SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options) {
   rk_array array = points_of(made, REAL_RO(x), points, points == POINTS_are_columns);
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
-  rk_status status = resident_new(&array, &made->resident[points], &state, &error);
+  rk_status status = resident_new(&array, options, &made->resident[points], &state, &error);
   poll_end(&state);
   SEXP result = pointer;
   if (status != RK_OK) {
@@ -250,13 +256,13 @@ SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error) {
   return values;
 }
 
-rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, rk_array *array,
-                           rk_error *error) {
+rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, SEXP options,
+                           rk_array *array, rk_error *error) {
   gpu_matrix *matrix = matrix_of(x, name, error);
   if (!matrix) return RK_ERROR_DEVICE;
-  rk_resident *resident = NULL;
+  rk_status status = RK_OK;
   int points = !matrix->is_vector && rows_inside ? POINTS_are_columns : POINTS_are_rows;
-  rk_status status = resident_of(matrix, points, &resident, error);
-  if (status == RK_OK) *array = rk_resident_array(resident);
+  if (!matrix->resident[points]) status = make_missing(matrix, points, options, error);
+  if (status == RK_OK) *array = rk_resident_array(matrix->resident[points]);
   return status;
 }

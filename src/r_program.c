@@ -13,12 +13,46 @@ static const char **strings_utf8(SEXP x) {
   return out;
 }
 
-rk_status program_find(SEXP program, SEXP options, rk_program **found, rk_error *error) {
+rk_status program_find(SEXP program, SEXP options, held_programs *held, rk_error *error) {
   rk_options request;
   if (engine_options(options, &request, error) != RK_OK) return error->status;
   SEXP declarations = list_element(program, "declarations");
-  return rk_program_get(option_string(program, "text", ""), strings_utf8(declarations),
-                        Rf_length(declarations), &request, found, error);
+  rk_program **found = &held->program[held->n];
+  rk_status status =
+      rk_program_get(option_string(program, "text", ""), strings_utf8(declarations),
+                     Rf_length(declarations), &request, found, error);
+  if (status != RK_OK) return status;
+  rk_program_hold(*found);
+  held->n++;
+  return RK_OK;
+}
+
+static void release_programs(void *held_of, Rboolean jump) {
+  held_programs *held = held_of;
+  (void)jump;
+  while (held->n > 0) rk_program_release(held->program[--held->n]);
+}
+
+SEXP with_programs(SEXP (*work)(void *data), void *data, held_programs *held) {
+  return R_UnwindProtect(work, data, release_programs, held, NULL);
+}
+
+/* ---- entry points of one program ------------------------------------------------------------- */
+
+/* Their arguments, as far as they have them, and the program once it is found. */
+typedef struct {
+  SEXP program, options, input, rows_inside, target;
+  rk_program *found;
+  held_programs held;
+} program_request;
+
+static rk_status find_it(program_request *q, rk_error *error) {
+  return program_find(q->program, q->options, &q->held, error);
+}
+
+static SEXP with_program(SEXP (*work)(void *request), program_request *q) {
+  q->held = (held_programs){&q->found, 0};
+  return with_programs(work, q, &q->held);
 }
 
 /* ---- description ----------------------------------------------------------------------------- */
@@ -68,17 +102,21 @@ static SEXP results_of(const rk_program_info *info) {
   return out;
 }
 
-SEXP rkeops_program_info(SEXP program, SEXP options) {
+static SEXP describe_program(void *request) {
+  program_request *q = request;
   rk_error error;
-  rk_program *found;
-  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
-  const rk_program_info *info = rk_program_info_of(found);
+  if (find_it(q, &error) != RK_OK) return status_object(&error);
+  const rk_program_info *info = rk_program_info_of(q->found);
   const char *names[] = {"variables", "results", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, variables_of(info));
   SET_VECTOR_ELT(out, 1, results_of(info));
   UNPROTECT(1);
   return out;
+}
+
+SEXP rkeops_program_info(SEXP program, SEXP options) {
+  return with_program(describe_program, &(program_request){.program = program, .options = options});
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -139,6 +177,14 @@ static SEXP new_results(result_request *q, rk_error *error) {
   return result;
 }
 
+static rk_status try_run(rk_program *program, const rk_array *arrays, const rk_output *outputs,
+                         SEXP options, poll_state *state, rk_error *error) {
+  rk_status status = backend_use(options, error);
+  if (status) return status;
+  int n = rk_program_info_of(program)->variables;
+  return rk_run(program, arrays, n, outputs, poll_r, state, error);
+}
+
 static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
                    SEXP options) {
   rk_error error;
@@ -157,10 +203,10 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
   }
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
-  rk_status status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
+  rk_status status = try_run(program, arrays, outputs, options, &state, &error);
   if (status == RK_ERROR_MEMORY) { /* dead matrices on a GPU are freed when R looks for garbage */
     R_gc();
-    status = rk_run(program, arrays, info->variables, outputs, poll_r, &state, &error);
+    status = try_run(program, arrays, outputs, options, &state, &error);
   }
   poll_end(&state);
   if (status == RK_OK) arrays_plain_nan(info, rows, outputs);
@@ -169,21 +215,20 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
   return result;
 }
 
-/* NULL when R code has to convert an element of `input` (or to refuse it) first. */
-SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
+static SEXP run_program(void *request) {
+  program_request *q = request;
   rk_error error;
-  rk_program *found;
-  if (backend_use(options, &error) != RK_OK ||
-      program_find(program, options, &found, &error) != RK_OK)
+  if (backend_use(q->options, &error) != RK_OK || find_it(q, &error) != RK_OK)
     return status_object(&error);
-  const rk_program_info *info = rk_program_info_of(found);
-  if (Rf_length(input) != info->variables) return wrong_number(info, input);
+  const rk_program_info *info = rk_program_info_of(q->found);
+  if (Rf_length(q->input) != info->variables) return wrong_number(info, q->input);
 
   rk_array *arrays = (rk_array *)R_alloc((size_t)info->variables + 1, sizeof *arrays);
   SEXP keep = PROTECT(Rf_allocVector(VECSXP, info->variables));
   SEXP result = R_NilValue;
-  switch (arrays_unpack(input, keep, info, Rf_asLogical(rows_inside), arrays, &error)) {
-  case ARRAYS_ready: result = run_on(found, info, arrays, options); break;
+  switch (arrays_unpack(q->input, keep, info, Rf_asLogical(q->rows_inside), q->options, arrays,
+                        &error)) {
+  case ARRAYS_ready: result = run_on(q->found, info, arrays, q->options); break;
   case ARRAYS_failed: result = status_object(&error); break;
   case ARRAYS_not_plain: break;
   }
@@ -191,15 +236,22 @@ SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
   return result;
 }
 
+/* NULL when R code has to convert an element of `input` (or to refuse it) first. */
+SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
+  return with_program(run_program,
+                      &(program_request){.program = program, .options = options, .input = input,
+                                         .rows_inside = rows_inside});
+}
+
 /* ---- source and builds ----------------------------------------------------------------------- */
 
-SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
+static SEXP show_source(void *request) {
+  program_request *q = request;
   rk_error error;
-  rk_program *found;
   char *text = NULL;
-  int cuda = !strcmp(CHAR(STRING_ELT(target, 0)), "cuda");
-  if (program_find(program, options, &found, &error) != RK_OK) return status_object(&error);
-  if (rk_source(found, cuda ? RK_TARGET_CUDA : RK_TARGET_C, &text, &error) != RK_OK)
+  int cuda = !strcmp(CHAR(STRING_ELT(q->target, 0)), "cuda");
+  if (find_it(q, &error) != RK_OK ||
+      rk_source(q->found, cuda ? RK_TARGET_CUDA : RK_TARGET_C, &text, &error) != RK_OK)
     return status_object(&error);
   SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
   rk_free(text);
@@ -207,21 +259,37 @@ SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
   return out;
 }
 
-SEXP rkeops_build_many(SEXP programs, SEXP options) {
+SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
+  return with_program(show_source,
+                      &(program_request){.program = program, .options = options, .target = target});
+}
+
+typedef struct {
+  SEXP programs, options;
+  held_programs held;
+} build_request;
+
+static SEXP build_programs(void *request) {
+  build_request *q = request;
   rk_error error;
-  int n = Rf_length(programs);
-  if (backend_use(options, &error) != RK_OK) return status_object(&error);
-  rk_program **found = (rk_program **)R_alloc((size_t)n + 1, sizeof *found);
-  for (int k = 0; k < n; k++)
-    if (program_find(VECTOR_ELT(programs, k), options, &found[k], &error) != RK_OK)
+  for (int k = 0; k < Rf_length(q->programs); k++)
+    if (program_find(VECTOR_ELT(q->programs, k), q->options, &q->held, &error) != RK_OK)
       return status_object(&error);
   SEXP condition = PROTECT(Rf_allocVector(VECSXP, 1));
-  poll_state state = poll_begin(options, condition);
-  rk_status status = rk_build_many(found, n, poll_r, &state, &error);
+  poll_state state = poll_begin(q->options, condition);
+  rk_status status = backend_use(q->options, &error);
+  if (status == RK_OK)
+    status = rk_build_many(q->held.program, q->held.n, poll_r, &state, &error);
   poll_end(&state);
   SEXP result = status == RK_OK ? R_NilValue : status_failure(status, &error, condition);
   UNPROTECT(1);
   return result;
+}
+
+SEXP rkeops_build_many(SEXP programs, SEXP options) {
+  build_request q = {.programs = programs, .options = options};
+  q.held.program = (rk_program **)R_alloc((size_t)Rf_length(programs) + 1, sizeof(rk_program *));
+  return with_programs(build_programs, &q, &q.held);
 }
 
 SEXP rkeops_expression(SEXP text, SEXP declarations) {

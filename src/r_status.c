@@ -25,6 +25,7 @@ static const char *status_name(rk_status status) {
   case RK_ERROR_DEVICE: return "device";
   case RK_ERROR_MEMORY: return "memory";
   case RK_ERROR_SYSTEM: return "system";
+  case RK_ERROR_BUSY: return "busy";
   case RK_CANCELLED: return "cancelled";
   case RK_ERROR_INTERNAL: break;
   }

@@ -33,7 +33,8 @@ MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
 standins: $(CUDA_LIBRARIES)
-cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(addprefix $(DIR)/test_,engine programs derive random offsets)
+cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) \
+  $(addprefix $(DIR)/test_,engine programs nested derive random offsets)
 
 $(DIR)/libengine.a: $(OBJECTS)
 	@rm -f $@

@@ -2,9 +2,13 @@
  *
  * A request (text, declarations, options) leads to a program; programs whose formulas differ in
  * their numbers only share a plan: its stages hold the kernels. What was done for an earlier
- * request is not done again. */
+ * request is not done again.
+ *
+ * Programs and plans count their users: the tables, the caller who holds a program, calls that run
+ * (a poll may forget everything), and for a plan its programs. The last one frees. */
 #include "engine.h"
 #include "build/build.h"
+#include "call.h"
 #include "derive/derive.h"
 #include "emit/emit.h"
 #include "error.h"
@@ -21,6 +25,7 @@ enum { MAX_PROGRAMS = 4096, TABLE = 16384, MAX_STAGES = RK_MAX_WANTED };
 
 /* What programs with equal formulas share. */
 typedef struct {
+  int users;
   char *key;                 /* options and canonical graph */
   rk_graph *graph;
   const rk_node *root[RK_MAX_RESULTS];
@@ -31,6 +36,7 @@ typedef struct {
 } rk_plan;
 
 struct rk_program {
+  int users;
   char *key;                 /* options, declarations, text */
   rk_plan *plan;
   double *number;            /* by graph variable: what was lifted out of this text */
@@ -48,6 +54,7 @@ static table programs, plans;
 static table old_programs, old_plans; /* emptied last: callers may still hold these */
 static char *include_dir;
 static int64_t memory_hits, program_count;
+static double gpu_seconds; /* of the rk_run that ended last */
 
 const char *rk_include_dir(void) { return include_dir ? include_dir : getenv("RKEOPS_INCLUDE"); }
 
@@ -96,8 +103,8 @@ static char *plan_key(rk_graph *graph, const rk_node *const *root, int roots,
 
 /* ---- planning ---- */
 
-static void free_plan(rk_plan *plan) {
-  if (!plan) return;
+static void release_plan(rk_plan *plan) {
+  if (!plan || --plan->users > 0) return;
   for (int k = 0; k < plan->stages; k++) {
     rk_gpu_forget(&plan->stage[k]);
     rk_pass_free(&plan->stage[k].pass);
@@ -148,8 +155,11 @@ static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error 
 
 /* ---- programs ---- */
 
-static void free_program(rk_program *program) {
-  if (!program) return;
+void rk_program_hold(rk_program *program) { program->users++; }
+
+void rk_program_release(rk_program *program) {
+  if (!program || --program->users > 0) return;
+  release_plan(program->plan);
   free(program->key);
   free(program->number);
   free(program->variable);
@@ -182,8 +192,8 @@ static int copy_variables(rk_program *program, rk_graph *graph) {
 
 static void empty(table *its_programs, table *its_plans) {
   for (int k = 0; k < TABLE; k++) {
-    free_program(its_programs->slot[k].value);
-    free_plan(its_plans->slot[k].value);
+    rk_program_release(its_programs->slot[k].value);
+    release_plan(its_plans->slot[k].value);
   }
   memset(its_programs, 0, sizeof *its_programs);
   memset(its_plans, 0, sizeof *its_plans);
@@ -325,13 +335,18 @@ static rk_status new_plan(request *r, char *key, rk_plan **made) {
     free(key);
     return rk_fail_memory(r->error, sizeof *plan);
   }
-  *plan = (rk_plan){.key = key, .graph = r->graph, .roots = r->roots};
+  *plan = (rk_plan){.users = 1, .key = key, .graph = r->graph, .roots = r->roots};
   memcpy(plan->root, r->root, sizeof plan->root);
   r->graph = NULL;
   rk_status status = plan_stages(plan, r->options, r->error);
-  if (status) free_plan(plan);
+  if (status) release_plan(plan);
   else *made = plan;
   return status;
+}
+
+static void use_plan(rk_program *program, rk_plan *plan) {
+  plan->users++;
+  program->plan = plan;
 }
 
 /* 3 graph -> passes: the plan of a formula that is equal but for its numbers, or a new one */
@@ -344,7 +359,7 @@ static rk_status plan(request *r) {
   entry *place = place_of(&plans, key);
   if (place->key) {
     free(key);
-    r->program->plan = place->value;
+    use_plan(r->program, place->value);
     return RK_OK;
   }
   rk_plan *made = NULL;
@@ -352,7 +367,7 @@ static rk_status plan(request *r) {
   if (status) return status;
   *place = (entry){made->key, made};
   plans.count++;
-  r->program->plan = made;
+  use_plan(r->program, made);
   return RK_OK;
 }
 
@@ -424,11 +439,12 @@ rk_status rk_program_get(const char *text, const char *const *declarations, int 
   }
   make_room();
   rk_program *program = calloc(1, sizeof *program);
+  if (program) program->users = 1;
   request r = {.text = text, .declarations = declarations, .n = n, .options = options,
                .program = program, .error = error};
   rk_status status = program ? pipeline(&r, PARSE, PLAN) : rk_fail_memory(error, sizeof *program);
   if (status) {
-    free_program(program);
+    rk_program_release(program);
     free(key);
     return status;
   }
@@ -459,18 +475,42 @@ static rk_status check_precision(const rk_program *program, rk_error *error) {
                  "float16 is for GPUs only: rkeops_use_gpu() first, or rkeops_use_float32()");
 }
 
+static void hold_inputs(const rk_array *inputs, int n) {
+  for (int k = 0; k < n; k++)
+    if (inputs[k].resident) rk_resident_hold(inputs[k].resident);
+}
+
+static void release_inputs(const rk_array *inputs, int n) {
+  for (int k = 0; k < n; k++) rk_resident_free(inputs[k].resident);
+}
+
+static rk_status run_call(request *r, int n) {
+  rk_status status = rk_program_rows(r->program, r->inputs, n, r->rows, r->error);
+  if (!status) status = check_positions(r->program, r->outputs, r->rows, r->error);
+  if (!status) status = check_precision(r->program, r->error);
+  if (!status) status = rk_gpu_check(r->error);
+  return status ? status : pipeline(r, EMIT, RUN);
+}
+
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error) {
-  request r = {.program = program, .inputs = inputs, .outputs = outputs, .poll = poll,
-               .poll_data = poll_data, .error = error};
-  error->status = RK_OK;
-  rk_gpu_reset_clock();
-  rk_status status = rk_program_rows(program, inputs, n, r.rows, error);
-  if (!status) status = check_positions(program, outputs, r.rows, error);
-  if (!status) status = check_precision(program, error);
-  if (!status) status = rk_gpu_check(error);
-  return status ? status : pipeline(&r, EMIT, RUN);
+  rk_call call;
+  request r = {.program = program, .inputs = inputs, .outputs = outputs, .poll_data = &call,
+               .error = error};
+  rk_status status = rk_call_begin(&call, poll, poll_data, error);
+  if (status) return status;
+  r.poll = rk_call_poll(&call);
+  rk_program_hold(program);
+  hold_inputs(inputs, n);
+  status = run_call(&r, n);
+  gpu_seconds = call.gpu_seconds;
+  release_inputs(inputs, n);
+  rk_program_release(program);
+  rk_call_end(&call);
+  return status;
 }
+
+double rk_gpu_seconds(void) { return gpu_seconds; }
 
 /* ---- building ahead, showing ---- */
 
@@ -488,15 +528,13 @@ static int go_together(const rk_program *a, const rk_program *b) {
   return a->plan->stage[0].pass.options.fast_math == b->plan->stage[0].pass.options.fast_math;
 }
 
-rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll_data,
-                        rk_error *error) {
+static rk_status build_call(rk_program *const *list, int n, rk_call *call, rk_error *error) {
   enum { TOGETHER = 24 };
   rk_status status = RK_OK;
-  error->status = RK_OK;
   for (int k = 0; k < n && !status; k++) status = check_precision(list[k], error);
   if (!status) status = rk_gpu_check(error);
   for (int k = 0; k < n && !status;) {
-    request r = {.poll = poll, .poll_data = poll_data, .error = error};
+    request r = {.poll = rk_call_poll(call), .poll_data = call, .error = error};
     const rk_program *first = list[k];
     do want_stages(&r, list[k++]->plan);
     while (k < n && r.wanted_count + list[k]->plan->stages <= TOGETHER &&
@@ -505,6 +543,18 @@ rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll
     if (!status) status = pipeline(&r, BUILD, BUILD);
     rk_text_free(&r.source);
   }
+  return status;
+}
+
+rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll_data,
+                        rk_error *error) {
+  rk_call call;
+  rk_status status = rk_call_begin(&call, poll, poll_data, error);
+  if (status) return status;
+  for (int k = 0; k < n; k++) rk_program_hold(list[k]);
+  status = build_call(list, n, &call, error);
+  for (int k = 0; k < n; k++) rk_program_release(list[k]);
+  rk_call_end(&call);
   return status;
 }
 

@@ -2,9 +2,22 @@
  *
  * A formula (text and declarations) becomes a program once; a program runs on arrays as often as
  * wanted. Programs live in a cache of the process and are never freed by the caller: one is good
- * until rk_forget, or until 4096 other programs have been asked for.
+ * until rk_forget, or until 4096 other programs have been asked for, or for as long as it is held.
  * The engine knows nothing of R: it returns a status and writes a message into the caller's
  * rk_error; it never prints, never exits and never jumps. It is called from one thread at a time.
+ *
+ * Calls within calls. A poll function may use all of the engine, on the thread that it is called
+ * on; each function that takes a poll may so be called in the poll of another one:
+ * - the inner call is a call like any other: it runs to its end before the poll returns, both give
+ *   the results that they would give alone, and which of them stops is up to each one's own poll;
+ * - settings, numbers of threads and devices that a poll changes are those of calls that begin
+ *   afterwards, the next one in the same poll included; a call that runs keeps those it began with;
+ * - programs (the handles given to rk_run and rk_build_many) and arrays on GPUs (the inputs) are
+ *   in use until the call ends: rk_forget, the rolling over of the cache and rk_resident_free take
+ *   them away from the caller at once, and free them then;
+ * - memory that the caller lends, inputs and outputs, must stay as it is until the call ends;
+ * - no more than 24 calls may be running: RK_ERROR_BUSY, of which only the last call gets to know.
+ * A poll function returns: it must not jump out of the call.
  */
 #ifndef RKEOPS_ENGINE_H
 #define RKEOPS_ENGINE_H
@@ -21,6 +34,7 @@ typedef enum {
   RK_ERROR_DEVICE,    /* a GPU or its libraries */
   RK_ERROR_MEMORY,    /* out of memory: bytes wanted are in the message */
   RK_ERROR_SYSTEM,    /* files, folders, processes */
+  RK_ERROR_BUSY,      /* too many calls are running, each in the poll of another one */
   RK_CANCELLED,       /* the poll function asked to stop */
   RK_ERROR_INTERNAL   /* a fault of the engine itself */
 } rk_status;
@@ -106,8 +120,8 @@ typedef struct {
 rk_status rk_device_count(int *count, rk_error *error);
 rk_status rk_device_describe(int device, rk_device_info *info, rk_error *error);
 
-/* Seconds that the launches of rk_pair of the last rk_run took on the first device in use, by the
- * device's own clock; 0 when it ran on the CPU. */
+/* Seconds that the launches of rk_pair of the rk_run that ended last took on its first device, by
+ * the device's own clock; 0 when it ran on the CPU. */
 double rk_gpu_seconds(void);
 
 /* ---- programs ------------------------------------------------------------------------------- */
@@ -156,6 +170,10 @@ rk_status rk_program_get(const char *text, const char *const *declarations, int 
                          const rk_options *options, rk_program **program, rk_error *error);
 const rk_program_info *rk_program_info_of(const rk_program *program);
 
+/* A program that is held stays, whatever becomes of the cache, until it is released as often. */
+void rk_program_hold(rk_program *program);
+void rk_program_release(rk_program *program);
+
 /* The dimension of an expression that is not a reduction, for the R layer: dim and whether it is
  * of logical kind; index bits 1 (i) and 2 (j) say on what it depends. */
 typedef struct { int dim, is_logical, indices; } rk_expression_info;
@@ -186,7 +204,8 @@ int rk_resident_device(const rk_resident *resident); /* the first device that ho
 /* Copies back: rows * dim doubles, column-major. */
 rk_status rk_resident_read(rk_resident *resident, double *out, rk_poll poll, void *poll_data,
                            rk_error *error);
-void rk_resident_free(rk_resident *resident);        /* NULL is fine; so is a forked child */
+/* NULL is fine; so is a forked child, and an input of a call that runs. */
+void rk_resident_free(rk_resident *resident);
 
 typedef enum { RK_OUT_DOUBLE, RK_OUT_INT32 } rk_output_type;
 
@@ -224,7 +243,8 @@ typedef struct {
 } rk_counters;
 rk_counters rk_count(void);
 
-/* Forgets the kernels of this process (handles stay loaded); the disk is not touched. */
+/* Forgets the kernels of this process (handles stay loaded); the disk is not touched. Programs are
+ * gone, save those that are held or that a call uses. */
 void rk_forget(void);
 
 rk_status rk_cache_usage(int64_t *files, int64_t *bytes, rk_error *error);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define API RK_EXPORT int
-enum { MOST_DEVICES = 8, MOST_PUSHED = 16 };
+enum { MOST_DEVICES = 8, MOST_PUSHED = 64 };
 enum { ANYTIME, STARTED, IN_CONTEXT };
 
 held alive;

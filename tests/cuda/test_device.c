@@ -174,7 +174,7 @@ static void which_errors_stay(void) {
 /* ---- any call may fail ----------------------------------------------------------------------- */
 
 static rk_status a_bit_of_everything(void) {
-  void *stage;
+  void *stage = NULL;
   rk_cu_pointer p, q;
   size_t bytes;
   rk_device *device = NULL;
@@ -186,13 +186,14 @@ static rk_status a_bit_of_everything(void) {
   status = rk_device_budget(device, &bytes, &last);
   if (!status) status = rk_arena_take(arena, 5000, &p, &last);
   if (!status) status = rk_arena_take(arena, 70000, &q, &last);
-  if (!status) status = rk_device_stage(device, 1, &stage, &last);
+  if (!status) status = rk_device_take_stage(device, &stage, &last);
   if (!status) {
     int result = rk_device_driver(device)->set_bytes(p, 1, 5000, rk_device_stream(device, 0));
     status = rk_device_check(device, result, "clearing", &last);
   }
   if (!status) status = rk_device_wait(device, NULL, NULL, &last);
   if (!status) rk_arena_give(arena, q);
+  rk_device_give_stage(device, stage);
   rk_arena_free(arena);
   rk_device_leave(device);
   return status;
@@ -348,11 +349,12 @@ static void *work_on(void *data) {
     if (rk_device_enter(device, &error) != RK_OK) return (void *)1;
     rk_arena *arena = rk_arena_new(device);
     bad += rk_arena_take(arena, (size_t)(1000 * (k % 7 + 1)), &p, &error) != RK_OK;
-    bad += rk_device_stage(device, 0, &stage, &error) != RK_OK;
+    bad += rk_device_take_stage(device, &stage, &error) != RK_OK;
     memset(stage, k, 1000);
     bad += rk_device_driver(device)->copy_to_device(p, stage, 1000,
                                                     rk_device_stream(device, k % 2)) != 0;
     bad += rk_device_wait(device, NULL, NULL, &error) != RK_OK;
+    rk_device_give_stage(device, stage);
     rk_arena_free(arena);
     rk_device_leave(device);
   }
@@ -360,14 +362,16 @@ static void *work_on(void *data) {
 }
 
 static void several_threads_use_several_devices(void) {
-  pthread_t thread[2];
-  void *bad[2];
+  enum { THREADS = 4 };
+  pthread_t thread[THREADS];
+  void *bad[THREADS];
   standin("DEVICES", "2");
   standin("LAZY", "1");
   CHECK(use(0, 1, 2) == RK_OK, "two devices");
-  for (int k = 0; k < 2; k++) pthread_create(&thread[k], NULL, work_on, rk_device_at(k));
-  for (int k = 0; k < 2; k++) pthread_join(thread[k], &bad[k]);
-  CHECK(!bad[0] && !bad[1], "at the same time");
+  for (int k = 0; k < THREADS; k++)
+    pthread_create(&thread[k], NULL, work_on, rk_device_at(k / 2));
+  for (int k = 0; k < THREADS; k++) pthread_join(thread[k], &bad[k]);
+  for (int k = 0; k < THREADS; k++) CHECK(!bad[k], "at the same time, two of them on each");
   nothing_is_left(NULL);
 }
 

@@ -86,7 +86,7 @@ static rk_kernel *load_from(const char *folder, const rk_key *key) {
 }
 
 typedef struct {
-  const rk_compiler *compiler;
+  rk_compiler compiler;
   const char *source;
   rk_key key;
   rk_poll poll;
@@ -127,7 +127,7 @@ static rk_status compile(void *data, const char *folder, const char *work_folder
   if (path.failed) return rk_fail_memory(error, 4096);
   compiles++;
   rk_process_end end;
-  rk_status status = rk_compiler_run(job->compiler, work_folder, job->source, job->poll,
+  rk_status status = rk_compiler_run(&job->compiler, work_folder, job->source, job->poll,
                                      job->poll_data, &end, error);
   if (status == RK_OK) status = load_new(job, folder, path.bytes, error);
   rk_text_free(&path);
@@ -175,17 +175,22 @@ static rk_status compile_anew(rk_job *job, rk_error *error) {
   return status;
 }
 
+static rk_status find_or_compile(rk_job *job, rk_error *error) {
+  const char *folder;
+  make_key(&job->compiler, job->source, &job->key);
+  for (int k = 0; !job->kernel && (folder = rk_cache_folder(k)) != NULL; k++)
+    job->kernel = load_from(folder, &job->key);
+  if (!job->kernel) return compile_anew(job, error);
+  disk_hits++;
+  return RK_OK;
+}
+
 rk_status rk_build_c(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel,
                      rk_error *error) {
   rk_job job = {.source = source, .poll = poll, .poll_data = poll_data};
   rk_status status = rk_compiler_get(&job.compiler, poll, poll_data, error);
-  if (status != RK_OK) return status;
-  make_key(job.compiler, source, &job.key);
-  const char *folder;
-  for (int k = 0; !job.kernel && (folder = rk_cache_folder(k)) != NULL; k++)
-    job.kernel = load_from(folder, &job.key);
-  if (job.kernel) disk_hits++;
-  else status = compile_anew(&job, error);
+  if (status == RK_OK) status = find_or_compile(&job, error);
+  rk_compiler_free(&job.compiler);
   if (status == RK_OK) *kernel = job.kernel;
   return status;
 }

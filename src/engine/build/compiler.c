@@ -3,7 +3,10 @@
  * It is named by the user (settings, or RKEOPS_CC), else it is the one that R was built with
  * (Makeconf), else cc, gcc or clang. A compiler that was not met before says its --version and
  * compiles a probe, to find flags that it takes and that give code for this very processor; both
- * answers are kept in the cache folder, under the path, size and time of its files. */
+ * answers are kept in the cache folder, under the path, size and time of its files.
+ *
+ * While a compiler works a poll may come back here: so all work is done on a compiler of the
+ * caller's own, and `state` has what was found last, to be copied. */
 #include "parts.h"
 
 #include <errno.h>
@@ -88,7 +91,7 @@ static rk_status resolve(rk_compiler *compiler, const char *command) {
   return compiler->identity.failed ? RK_ERROR_MEMORY : RK_OK;
 }
 
-static void forget(rk_compiler *compiler) {
+void rk_compiler_free(rk_compiler *compiler) {
   rk_words_free(&compiler->command);
   rk_words_free(&compiler->flags);
   rk_text_free(&compiler->identity);
@@ -103,7 +106,7 @@ static rk_status find_named(rk_compiler *found, const char *command, const char 
                             rk_error *error) {
   rk_status status = resolve(found, command);
   if (status == RK_OK) return status;
-  forget(found);
+  rk_compiler_free(found);
   if (status == RK_ERROR_MEMORY) return out_of_memory(error);
   return rk_fail(error, RK_ERROR_COMPILE,
                  "The C compiler \"%s\" (%s) was not found or cannot be run.\n%s", command, where,
@@ -134,25 +137,34 @@ static rk_status find(rk_compiler *found, rk_error *error) {
   for (size_t k = 0; k < sizeof candidates / sizeof *candidates; k++) {
     rk_status status = resolve(found, candidates[k]);
     if (status == RK_OK) return status;
-    forget(found);
+    rk_compiler_free(found);
     if (status == RK_ERROR_MEMORY) return out_of_memory(error);
   }
   return none_found(state.makeconf_cc, error);
 }
 
-rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error) {
-  rk_compiler found = {0};
-  rk_status status = find(&found, error);
-  if (status != RK_OK) return status;
-  *compiler = &state.compiler;
-  if (strcmp(rk_text_string(&found.identity), rk_text_string(&state.compiler.identity)) == 0) {
-    forget(&found);
-    return RK_OK;
-  }
-  forget(&state.compiler);
-  state.compiler = found;
-  state.ready = 0;
-  return RK_OK;
+static int copy_words(rk_words *to, const rk_words *from) {
+  int good = 1;
+  for (int k = 0; k < from->n && good; k++) good = rk_words_add(to, from->word[k]);
+  return good;
+}
+
+static int copy(rk_compiler *to, const rk_compiler *from) {
+  rk_text_add(&to->identity, rk_text_string(&from->identity));
+  rk_text_add(&to->version, rk_text_string(&from->version));
+  return copy_words(&to->command, &from->command) && copy_words(&to->flags, &from->flags) &&
+         !to->identity.failed && !to->version.failed;
+}
+
+static int is_known(const rk_compiler *compiler) {
+  return state.ready && strcmp(rk_text_string(&compiler->identity),
+                               rk_text_string(&state.compiler.identity)) == 0;
+}
+
+/* What was learned; without memory it is learned again. */
+static void keep(const rk_compiler *compiler) {
+  rk_compiler_free(&state.compiler);
+  state.ready = copy(&state.compiler, compiler);
 }
 
 /* ---- flags ---------------------------------------------------------------------------------- */
@@ -200,10 +212,10 @@ static int add_windows_flags(const rk_compiler *compiler, rk_words *flags) {
 }
 
 /* Why each is there: README.md. */
-static int make_flags(rk_compiler *compiler, rk_flag_level level) {
+static int make_flags(rk_compiler *compiler, rk_flag_level level, const char *pic) {
   rk_words *flags = &compiler->flags;
   rk_words_free(flags);
-  const char *pic = state.makeconf_pic && *state.makeconf_pic ? state.makeconf_pic : "-fPIC";
+  if (!*pic) pic = "-fPIC";
 #if defined(_WIN32)
   pic = NULL;
 #endif
@@ -376,6 +388,7 @@ rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const
 
 typedef struct {
   rk_compiler *compiler;
+  char *pic;             /* of R's Makeconf, or "" */
   rk_flag_level level;
   rk_key key;
   rk_poll poll;
@@ -412,7 +425,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
     meeting->level = (rk_flag_level)level;
     if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
     if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
-    if (!make_flags(meeting->compiler, meeting->level) || probe.failed)
+    if (!make_flags(meeting->compiler, meeting->level, meeting->pic) || probe.failed)
       status = rk_fail_memory(error, 4096);
     else
       status = rk_compiler_run(meeting->compiler, folder, probe.bytes, meeting->poll,
@@ -453,7 +466,7 @@ static int recall(rk_meeting *meeting) {
       rk_compiler *compiler = meeting->compiler;
       rk_text_clear(&compiler->version);
       rk_text_bytes(&compiler->version, file.bytes + 2, n - 2);
-      good = make_flags(compiler, (rk_flag_level)level) && !compiler->version.failed;
+      good = make_flags(compiler, (rk_flag_level)level, meeting->pic) && !compiler->version.failed;
     }
     rk_os_close_private(&file);
     if (good) return 1;
@@ -466,19 +479,31 @@ static void make_meeting_key(rk_meeting *meeting) {
   rk_sha256_start(&hash);
   rk_sha256_field(&hash, "compiler " RK_GENERATOR_VERSION);
   rk_sha256_field(&hash, rk_text_string(&meeting->compiler->identity));
-  rk_sha256_field(&hash, state.makeconf_pic ? state.makeconf_pic : "");
+  rk_sha256_field(&hash, meeting->pic);
   rk_sha256_field(&hash, rk_os_cpu_identity());
   rk_sha256_field(&hash, rk_os_name());
   rk_sha256_end(&hash, meeting->key.digest);
 }
 
-rk_status rk_compiler_get(const rk_compiler **compiler, rk_poll poll, void *poll_data,
-                          rk_error *error) {
-  rk_status status = rk_compiler_find(compiler, error);
-  if (status != RK_OK || state.ready) return status;
-  rk_meeting meeting = {.compiler = &state.compiler, .poll = poll, .poll_data = poll_data};
+static rk_status become_known(rk_compiler *compiler, rk_poll poll, void *poll_data,
+                              rk_error *error) {
+  rk_text pic = {0};
+  rk_text_add(&pic, state.makeconf_pic ? state.makeconf_pic : "");
+  rk_meeting meeting = {.compiler = compiler, .pic = rk_text_steal(&pic), .poll = poll,
+                        .poll_data = poll_data};
+  if (!meeting.pic) return rk_fail_memory(error, 64);
   make_meeting_key(&meeting);
-  if (!recall(&meeting)) status = rk_cache_work(meet, &meeting, error);
-  state.ready = status == RK_OK;
+  rk_status status = recall(&meeting) ? RK_OK : rk_cache_work(meet, &meeting, error);
+  free(meeting.pic);
+  if (status == RK_OK && state.generation == rk_build_get_settings()->generation) keep(compiler);
   return status;
+}
+
+rk_status rk_compiler_get(rk_compiler *compiler, rk_poll poll, void *poll_data, rk_error *error) {
+  *compiler = (rk_compiler){0};
+  rk_status status = find(compiler, error);
+  if (status != RK_OK) return status;
+  if (!is_known(compiler)) return become_known(compiler, poll, poll_data, error);
+  rk_compiler_free(compiler);
+  return copy(compiler, &state.compiler) ? RK_OK : rk_fail_memory(error, 4096);
 }

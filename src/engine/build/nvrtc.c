@@ -5,7 +5,9 @@
  * packages that bring one along are not searched: they come and go with environments that R knows
  * nothing of. The first library that has all functions is kept to the end of the process.
  *
- * NVRTC compiles within this process and leaves nothing on the disk. One thread at a time. */
+ * NVRTC compiles within this process and leaves nothing on the disk. It does so on a thread of its
+ * own, while the calling thread polls: a poll may ask for another kernel, which must not be done
+ * from within NVRTC. (Versions before 12 may do one after the other.) */
 #include "parts.h"
 
 #include <stdatomic.h>
@@ -190,24 +192,24 @@ const char *rk_nvrtc_version(void) { return facts.path ? facts.version : ""; }
 /* ---- compiling ------------------------------------------------------------------------------ */
 
 typedef struct {
-  rk_poll poll;
-  void *poll_data;
-  double polled;
-  atomic_int cancelled;
-} watch;
+  program_handle program;
+  const rk_words *options;
+  int code;
+  atomic_int ended, cancelled;
+} compilation;
 
-/* NVRTC may have threads of its own; poll is for ours. */
-static _Thread_local int is_calling_thread;
-
-static int ask(void *data, void *unused) {
-  watch *w = data;
+static int is_cancelled(void *data, void *unused) {
+  compilation *c = data;
   (void)unused;
-  double now = rk_os_seconds();
-  if (is_calling_thread && !atomic_load(&w->cancelled) && now - w->polled >= 0.015) {
-    w->polled = now;
-    if (w->poll(w->poll_data, -1)) atomic_store(&w->cancelled, 1);
-  }
-  return atomic_load(&w->cancelled);
+  return atomic_load(&c->cancelled);
+}
+
+static void compile_now(void *data) {
+  compilation *c = data;
+  /* NVRTC promises not to change the strings */
+  union { char *const *in; const char *const *out; } words = {c->options->word};
+  c->code = nvrtc.compile(c->program, c->options->n, words.out);
+  atomic_store(&c->ended, 1);
 }
 
 static char *get_log(program_handle program) {
@@ -249,32 +251,38 @@ static rk_status get_image(program_handle program, int is_ptx, void **image, siz
   return RK_OK;
 }
 
-static int compile(program_handle program, const rk_words *options, watch *w) {
-  if (w->poll && nvrtc.watch) nvrtc.watch(program, ask, w);
-  is_calling_thread = 1;
-  /* NVRTC promises not to change the strings */
-  union { char *const *in; const char *const *out; } words = {options->word};
-  int code = nvrtc.compile(program, options->n, words.out);
-  is_calling_thread = 0;
-  return code;
+/* NVRTC is asked to stop where it can be; else its result is waited for, and dropped. */
+static void compile_and_poll(compilation *c, rk_poll poll, void *poll_data) {
+  rk_os_thread *thread = NULL;
+  if (poll && nvrtc.watch) nvrtc.watch(c->program, is_cancelled, c);
+  if (poll) thread = rk_os_thread_start(compile_now, c);
+  if (!thread) {
+    compile_now(c);
+    return;
+  }
+  for (double polled = rk_os_seconds(); !atomic_load(&c->ended); rk_os_sleep(1e-3)) {
+    if (atomic_load(&c->cancelled) || rk_os_seconds() - polled < 0.015) continue;
+    if (poll(poll_data, -1)) atomic_store(&c->cancelled, 1);
+    polled = rk_os_seconds();
+  }
+  rk_os_thread_join(thread);
 }
 
 rk_status rk_nvrtc_run(const char *source, const rk_words *options, int is_ptx, rk_poll poll,
                        void *poll_data, rk_nvrtc_result *result, rk_error *error) {
-  program_handle program = NULL;
-  watch w = {.poll = poll, .poll_data = poll_data, .polled = rk_os_seconds()};
+  compilation c = {.options = options};
   *result = (rk_nvrtc_result){0};
   rk_status status = rk_nvrtc_get(NULL, error);
   if (status != RK_OK) return status;
-  int code = nvrtc.create(&program, source, "rkeops.cu", 0, NULL, NULL);
+  int code = nvrtc.create(&c.program, source, "rkeops.cu", 0, NULL, NULL);
   if (code != SUCCESS) return fail(code, NULL, error);
-  code = compile(program, options, &w);
-  result->log = get_log(program);
-  if (atomic_load(&w.cancelled))
+  compile_and_poll(&c, poll, poll_data);
+  result->log = get_log(c.program);
+  if (atomic_load(&c.cancelled))
     status = rk_fail(error, RK_CANCELLED, "Cancelled while a GPU kernel was compiled.");
-  else if (code != SUCCESS) status = fail(code, result->log, error);
-  else status = get_image(program, is_ptx, &result->image, &result->bytes, error);
-  nvrtc.destroy(&program);
+  else if (c.code != SUCCESS) status = fail(c.code, result->log, error);
+  else status = get_image(c.program, is_ptx, &result->image, &result->bytes, error);
+  nvrtc.destroy(&c.program);
   return status;
 }
 

@@ -9,13 +9,20 @@
 
 /* ---- settings.c ----------------------------------------------------------------------------- */
 
-typedef struct {
+typedef struct rk_build_settings {
   char *cache_dir, *fallback_dir, *makeconf, *compiler; /* NULL: not set */
   double compile_timeout;
   int64_t cache_limit;
   int generation;                                       /* raised by every rk_build_configure */
+  int users;                                            /* the process, and calls that run */
 } rk_build_settings;
+
+/* Of the call that runs now, else of the process. */
 const rk_build_settings *rk_build_get_settings(void);
+
+/* Those of the process, which are there until they are released. */
+rk_build_settings *rk_build_settings_hold(void);
+void rk_build_settings_release(rk_build_settings *settings);
 
 /* ---- words.c -------------------------------------------------------------------------------- */
 
@@ -43,12 +50,10 @@ typedef struct {
 } rk_compiler;
 
 /* The compiler to use now, with flags that work. Cheap when it is the one of the last call: only
- * the files are looked at. Valid until the next call. */
-rk_status rk_compiler_get(const rk_compiler **compiler, rk_poll poll, void *poll_data,
-                          rk_error *error);
-
-/* Only looks for it; runs nothing, so version and flags are those of the last use, or empty. */
-rk_status rk_compiler_find(const rk_compiler **compiler, rk_error *error);
+ * the files are looked at. The caller's own, also when the poll finds another one; to be freed
+ * whatever the status. */
+rk_status rk_compiler_get(rk_compiler *compiler, rk_poll poll, void *poll_data, rk_error *error);
+void rk_compiler_free(rk_compiler *compiler);
 
 /* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. *end: whether the
  * compiler came to its own end. */

@@ -16,23 +16,25 @@ static void report_nvrtc(rk_text *report) {
   rk_text_add(report, "\n");
 }
 
+static void report_words(rk_text *report, const char *what, const rk_words *words) {
+  rk_text_add(report, what);
+  for (int k = 0; k < words->n; k++) rk_text_format(report, " %s", words->word[k]);
+}
+
 static void report_compiler(rk_text *report) {
-  const rk_compiler *compiler;
+  rk_compiler compiler;
   rk_error problem;
-  if (rk_compiler_get(&compiler, NULL, NULL, &problem) != RK_OK) {
+  if (rk_compiler_get(&compiler, NULL, NULL, &problem) == RK_OK) {
+    const char *version = rk_text_string(&compiler.version);
+    report_words(report, "compiler:", &compiler.command);
+    rk_text_format(report, "\ncompiler version: %.*s\n", (int)strcspn(version, "\n"), version);
+    report_words(report, "compiler flags:", &compiler.flags);
+    rk_text_add(report, "\n");
+  } else {
     size_t n = strcspn(problem.message, "\n");
     rk_text_format(report, "compiler: none: %.*s\n", (int)n, problem.message);
-    return;
   }
-  rk_text_add(report, "compiler:");
-  for (int k = 0; k < compiler->command.n; k++)
-    rk_text_format(report, " %s", compiler->command.word[k]);
-  const char *version = rk_text_string(&compiler->version);
-  rk_text_format(report, "\ncompiler version: %.*s\n", (int)strcspn(version, "\n"), version);
-  rk_text_add(report, "compiler flags:");
-  for (int k = 0; k < compiler->flags.n; k++)
-    rk_text_format(report, " %s", compiler->flags.word[k]);
-  rk_text_add(report, "\n");
+  rk_compiler_free(&compiler);
 }
 
 static void report_cache(rk_text *report) {

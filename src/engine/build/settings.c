@@ -1,30 +1,59 @@
+/* Settings do not change: rk_build_configure makes new ones, and a call that runs keeps those that it
+ * began with. */
 #include "parts.h"
+#include "../call.h"
 
 #include <stdlib.h>
 
-static rk_build_settings current = {.compile_timeout = 60, .cache_limit = 256 << 20};
+/* Used by the process, and once more: never freed. */
+static rk_build_settings initial = {.compile_timeout = 60, .cache_limit = 256 << 20, .users = 2};
+static rk_build_settings *current = &initial;
 
-const rk_build_settings *rk_build_get_settings(void) { return &current; }
+const rk_build_settings *rk_build_get_settings(void) {
+  return rk_call_now() ? rk_call_now()->settings : current;
+}
 
-static int replace(char **place, const char *value) {
-  if (!value) return 1;
+rk_build_settings *rk_build_settings_hold(void) {
+  current->users++;
+  return current;
+}
+
+void rk_build_settings_release(rk_build_settings *settings) {
+  if (--settings->users > 0) return;
+  free(settings->cache_dir);
+  free(settings->fallback_dir);
+  free(settings->makeconf);
+  free(settings->compiler);
+  free(settings);
+}
+
+/* `value`, or what was there. 0: no memory. */
+static int take(char **place, const char *before, const char *value) {
+  const char *text = value ? value : before;
   rk_text copy = {0};
-  rk_text_add(&copy, value);
-  char *text = rk_text_steal(&copy);
-  if (!text) return 0;
-  free(*place);
-  *place = text;
-  return 1;
+  if (!text) return 1;
+  rk_text_add(&copy, text);
+  *place = rk_text_steal(&copy);
+  return *place != NULL;
 }
 
 rk_status rk_build_configure(const rk_settings *settings, rk_error *error) {
-  current.generation++;
-  if (settings->compile_timeout > 0) current.compile_timeout = settings->compile_timeout;
-  if (settings->cache_limit > 0) current.cache_limit = settings->cache_limit;
-  if (replace(&current.cache_dir, settings->cache_dir) &&
-      replace(&current.fallback_dir, settings->fallback_dir) &&
-      replace(&current.makeconf, settings->makeconf) &&
-      replace(&current.compiler, settings->compiler))
+  rk_build_settings *before = current, *made = calloc(1, sizeof *before);
+  if (!made) return rk_fail_memory(error, sizeof *made);
+  *made = (rk_build_settings){.compile_timeout = before->compile_timeout, .users = 1,
+                              .cache_limit = before->cache_limit,
+                              .generation = before->generation + 1};
+  if (settings->compile_timeout > 0) made->compile_timeout = settings->compile_timeout;
+  if (settings->cache_limit > 0) made->cache_limit = settings->cache_limit;
+  int good = take(&made->cache_dir, before->cache_dir, settings->cache_dir) &&
+             take(&made->fallback_dir, before->fallback_dir, settings->fallback_dir) &&
+             take(&made->makeconf, before->makeconf, settings->makeconf) &&
+             take(&made->compiler, before->compiler, settings->compiler);
+  if (good) {
+    rk_build_settings_release(before);
+    current = made;
     return RK_OK;
+  }
+  rk_build_settings_release(made);
   return rk_fail(error, RK_ERROR_MEMORY, "Out of memory while copying settings.");
 }

@@ -10,21 +10,29 @@
  * this process, for others too. Such a device is marked with the first of these errors. */
 #include "run/device_parts.h"
 #include "build/build.h"
+#include "call.h"
 #include "error.h"
+#include "os.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEVICES = 64 };
+enum { WHOLE, BREAKING, BROKEN };
 enum { RESULT_OK = 0, OUT_OF_MEMORY = 2, NON_BLOCKING = 1, NO_TIMING = 2 };
 
-static rk_device *known[MAX_DEVICES]; /* by number; never freed */
+static rk_device *known[RK_MOST_DEVICES]; /* by number; never freed */
 static int known_n;
-static rk_device *used[MAX_DEVICES];
-static int used_n;
+static rk_device_set used;
 
-int rk_devices(void) { return used_n; }
-rk_device *rk_device_at(int k) { return k >= 0 && k < used_n ? used[k] : NULL; }
+static const rk_device_set *in_use(void) {
+  return rk_call_now() ? &rk_call_now()->devices : &used;
+}
+
+int rk_devices(void) { return in_use()->n; }
+rk_device *rk_device_at(int k) {
+  const rk_device_set *set = in_use();
+  return k >= 0 && k < set->n ? set->device[k] : NULL;
+}
 int rk_device_number(const rk_device *device) { return device->number; }
 const rk_device_limits *rk_device_limits_of(const rk_device *device) { return &device->limits; }
 const rk_driver *rk_device_driver(const rk_device *device) { return device->driver; }
@@ -72,14 +80,25 @@ static rk_status fail_broken(const rk_device *device, rk_error *error) {
                  "Restart R to use it again.", device->number, device->name, device->broken);
 }
 
+/* The first error stays; two threads may meet one each. */
+static void mark(rk_device *device, const char *words) {
+  int state = WHOLE;
+  if (!atomic_compare_exchange_strong(&device->broken_state, &state, BREAKING)) return;
+  strncpy(device->broken, words, sizeof device->broken - 1);
+  atomic_store(&device->broken_state, BROKEN);
+}
+
+int rk_device_is_broken(const rk_device *device) {
+  return atomic_load(&device->broken_state) == BROKEN;
+}
+
 rk_status rk_device_check(rk_device *device, int result, const char *what, rk_error *error) {
   if (result == RESULT_OK) return RK_OK;
   rk_text words = {0};
   describe(device, result, what, &words);
   rk_status status = result == OUT_OF_MEMORY ? RK_ERROR_MEMORY : RK_ERROR_DEVICE;
   if (is_lasting(result)) {
-    if (!*device->broken)
-      strncpy(device->broken, rk_text_string(&words), sizeof device->broken - 1);
+    mark(device, rk_text_string(&words));
     fail_broken(device, error);
   } else {
     rk_fail(error, status, "GPU %d (%s): %s.", device->number, device->name,
@@ -92,7 +111,7 @@ rk_status rk_device_check(rk_device *device, int result, const char *what, rk_er
 rk_status rk_device_enter(rk_device *device, rk_error *error) {
   const rk_driver *driver;
   if (rk_driver_forked()) return rk_driver_open(&driver, error); /* says so */
-  if (*device->broken) return fail_broken(device, error);
+  if (rk_device_is_broken(device)) return fail_broken(device, error);
   return rk_device_check(device, device->driver->context_push(device->context),
                          "making its context current", error);
 }
@@ -107,6 +126,13 @@ int rk_device_push(rk_device *device) {
   return device->driver->context_push(device->context) == RESULT_OK ||
          device->driver->context_push(device->context) == RESULT_OK;
 }
+
+/* Held for a moment, save while the driver is asked for memory. */
+void rk_device_lock(rk_device *device) {
+  while (atomic_flag_test_and_set(&device->lock)) rk_os_sleep(2e-5);
+}
+
+void rk_device_unlock(rk_device *device) { atomic_flag_clear(&device->lock); }
 
 /* ---- knowing -------------------------------------------------------------------------------- */
 
@@ -152,6 +178,7 @@ static rk_status add_known(const rk_driver *driver, int number, rk_error *error)
   if (!device) return rk_fail_memory(error, sizeof *device);
   device->number = number;
   device->driver = driver;
+  atomic_flag_clear(&device->lock);
   strcpy(device->name, "unknown");
   rk_status status = learn(device, error);
   if (status == RK_OK) known[known_n++] = device;
@@ -169,7 +196,7 @@ rk_status rk_devices_known(int *count, rk_error *error) {
   if (result != RESULT_OK)
     return rk_fail(error, RK_ERROR_DEVICE, "The NVIDIA driver does not say how many GPUs there are "
                    "(CUDA error %d).", result);
-  if (n > MAX_DEVICES) n = MAX_DEVICES;
+  if (n > RK_MOST_DEVICES) n = RK_MOST_DEVICES;
   while (status == RK_OK && known_n < n) status = add_known(driver, known_n, error);
   *count = known_n;
   return status;
@@ -247,7 +274,7 @@ static rk_status look_up(const int *number, int n, rk_device **device, rk_error 
     device[k] = known[number[k]];
     if (position(device, k, device[k]) >= 0)
       status = rk_fail(error, RK_ERROR_ARGUMENT, "GPU %d is named twice.", number[k]);
-    else if (*device[k]->broken) status = fail_broken(device[k], error);
+    else if (rk_device_is_broken(device[k])) status = fail_broken(device[k], error);
   }
   return status;
 }
@@ -262,7 +289,7 @@ static rk_status supported(const rk_device *device, rk_error *error) {
 /* Those that are not open yet. On failure all is as it was. */
 static rk_status open_all(rk_device **device, int n, rk_error *error) {
   rk_status status = RK_OK;
-  int is_new[MAX_DEVICES] = {0};
+  int is_new[RK_MOST_DEVICES] = {0};
   for (int k = 0; k < n && !status; k++) {
     status = supported(device[k], error);
     if (status || device[k]->context) continue;
@@ -274,34 +301,50 @@ static rk_status open_all(rk_device **device, int n, rk_error *error) {
   return status;
 }
 
-/* Those that are not used any more give back what others could need. */
+/* A device that nobody uses gives back what others could need. */
+static void give_back_unused(rk_device *device) {
+  if (!atomic_load(&device->is_used) && !device->calls) rk_device_give_back(device);
+}
+
 static void set_used(rk_device **device, int n) {
-  for (int k = 0; k < used_n; k++) {
-    used[k]->is_used = position(device, n, used[k]) >= 0;
-    if (!used[k]->is_used) rk_device_give_back(used[k]);
+  rk_device_set before = used;
+  memcpy(used.device, device, (size_t)n * sizeof *device);
+  used.n = n;
+  for (int k = 0; k < before.n; k++) atomic_store(&before.device[k]->is_used, 0);
+  for (int k = 0; k < n; k++) atomic_store(&used.device[k]->is_used, 1);
+  for (int k = 0; k < before.n; k++) give_back_unused(before.device[k]);
+}
+
+void rk_devices_hold(rk_device_set *set) {
+  set->n = used.n;
+  for (int k = 0; k < used.n; k++) {
+    set->device[k] = used.device[k];
+    set->device[k]->calls++;
   }
-  for (int k = 0; k < n; k++) {
-    used[k] = device[k];
-    used[k]->is_used = 1;
+}
+
+void rk_devices_release(const rk_device_set *set) {
+  for (int k = 0; k < set->n; k++) {
+    set->device[k]->calls--;
+    give_back_unused(set->device[k]);
   }
-  used_n = n;
 }
 
 /* The devices in use, as they are named; they can still be used. */
 static int nothing_changes(const int *number, int n) {
-  if (n != used_n || rk_driver_forked()) return 0;
+  if (n != used.n || rk_driver_forked()) return 0;
   for (int k = 0; k < n; k++)
-    if (used[k]->number != number[k] || *used[k]->broken) return 0;
+    if (used.device[k]->number != number[k] || rk_device_is_broken(used.device[k])) return 0;
   return 1;
 }
 
 rk_status rk_use_devices(const int *device, int n, rk_error *error) {
-  rk_device *wanted[MAX_DEVICES];
+  rk_device *wanted[RK_MOST_DEVICES];
   rk_status status = RK_OK;
-  if (n < 0 || n > MAX_DEVICES || (n > 0 && !device))
+  if (n < 0 || n > RK_MOST_DEVICES || (n > 0 && !device))
     return rk_fail(error, RK_ERROR_ARGUMENT, "number of GPUs: expected 0 to %d, found %d",
-                   MAX_DEVICES, n);
-  if (n > 0 && nothing_changes(device, n)) return RK_OK;
+                   RK_MOST_DEVICES, n);
+  if (nothing_changes(device, n)) return RK_OK;
   if (n > 0) status = look_up(device, n, wanted, error);
   if (n > 0 && !status) status = rk_nvrtc_available(error);
   if (n > 0 && !status) status = open_all(wanted, n, error);
@@ -316,11 +359,13 @@ rk_status rk_use_devices(const int *device, int n, rk_error *error) {
 static int64_t ask_free(rk_device *device) {
   size_t bytes = 0;
   rk_cu_handle context = device->context;
-  if (*device->broken) return -1;
+  if (rk_device_is_broken(device)) return -1;
   if (!context && device->driver->primary_retain(&context, device->handle) != RESULT_OK) return -1;
   int good = device->driver->context_push(context) == RESULT_OK;
   if (good) {
+    rk_device_lock(device);
     good = rk_device_free_bytes(device, &bytes) == RESULT_OK;
+    rk_device_unlock(device);
     device->driver->context_pop(&context);
   }
   if (!device->context) device->driver->primary_release(device->handle);
@@ -340,7 +385,9 @@ rk_status rk_device_describe(int number, rk_device_info *info, rk_error *error) 
   info->multiprocessors = device->limits.multiprocessors;
   info->memory = (int64_t)device->memory;
   info->free = ask_free(device);
+  rk_device_lock(device);
   info->held = (int64_t)device->held;
   info->pooled = (int64_t)device->pooled;
+  rk_device_unlock(device);
   return RK_OK;
 }

@@ -1,9 +1,11 @@
 /* A GPU of this process: its primary context, two streams, its memory, its kernels' launches. Each
  * buffer has one owner: an arena, which frees all of its buffers at once, on every path.
  *
- * Functions on a device are called by one thread at a time, between rk_device_enter and
- * rk_device_leave of that thread. Every result of the driver is checked; one that leaves the
- * context unusable (illegal address, ...) marks the device, and every later call says so. */
+ * Functions on a device are called between rk_device_enter and rk_device_leave of the thread, by
+ * more than one thread when a call is made in the poll of one that shares its work among devices:
+ * what changes of a device has a lock. Work of both is queued on the same streams, each in its
+ * order; nothing else is shared. Every result of the driver is checked; one that leaves the context
+ * unusable (illegal address, ...) marks the device, and every later call says so. */
 #ifndef RKEOPS_DEVICE_H
 #define RKEOPS_DEVICE_H
 
@@ -22,8 +24,19 @@ typedef struct {
 
 typedef struct rk_device rk_device;
 
-int rk_devices(void);                /* in use now: 0 on the CPU */
-rk_device *rk_device_at(int k);      /* k-th of those */
+/* Of the call that runs now, else those that rk_use_devices chose. */
+int rk_devices(void);                /* 0 on the CPU */
+rk_device *rk_device_at(int k);
+
+/* Those that rk_use_devices chose, in use until they are released, also when others are chosen. */
+enum { RK_MOST_DEVICES = 64 };
+typedef struct {
+  rk_device *device[RK_MOST_DEVICES];
+  int n;
+} rk_device_set;
+void rk_devices_hold(rk_device_set *set);
+void rk_devices_release(const rk_device_set *set);
+
 int rk_device_number(const rk_device *device);
 const rk_device_limits *rk_device_limits_of(const rk_device *device);
 const rk_driver *rk_device_driver(const rk_device *device);
@@ -52,9 +65,11 @@ rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error);
 void rk_device_set_budget(int64_t bytes);
 void rk_device_trim(rk_device *device);                           /* empties the pool */
 
-/* Pinned host memory of RK_STAGE_BYTES each, made at first use and kept: k = 0, 1. */
+/* Pinned host memory of RK_STAGE_BYTES, until it is given back; RK_STAGES are then kept for later.
+ */
 enum { RK_STAGE_BYTES = 4 << 20, RK_STAGES = 2 };
-rk_status rk_device_stage(rk_device *device, int k, void **pointer, rk_error *error);
+rk_status rk_device_take_stage(rk_device *device, void **pointer, rk_error *error);
+void rk_device_give_stage(rk_device *device, void *pointer);      /* NULL is fine */
 
 /* Waits for an event or for both streams; polls every few milliseconds when `poll` is given (the
  * calling thread of the engine only). RK_CANCELLED does not stop what is queued: wait again without

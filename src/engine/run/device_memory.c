@@ -4,7 +4,9 @@
  * device. So freed buffers are kept, up to a quarter of the device's memory, and given out again to
  * requests that are at most an eighth smaller. Sizes are rounded up to one of sixteen steps between
  * powers of two: calls whose sizes differ a little get the same buffers, and at most a sixteenth is
- * wasted. Before an allocation fails the pool is emptied, and the size is not rounded. */
+ * wasted. Before an allocation fails the pool is emptied, and the size is not rounded.
+ *
+ * The functions of device.h lock the device; those that are static here are called with the lock. */
 #include "run/device_parts.h"
 #include "error.h"
 #include "os.h"
@@ -81,7 +83,7 @@ static int best_fit(const rk_device *device, size_t bytes) {
 
 static void keep(rk_device *device, const rk_buffer *buffer) {
   size_t bound = device->memory / 4;
-  if (*device->broken || !device->is_used || buffer->bytes > bound) {
+  if (rk_device_is_broken(device) || !atomic_load(&device->is_used) || buffer->bytes > bound) {
     release(device, buffer);
     return;
   }
@@ -94,22 +96,27 @@ static void keep(rk_device *device, const rk_buffer *buffer) {
   device->pooled += buffer->bytes;
 }
 
-void rk_device_trim(rk_device *device) {
-  if (!device->pool_n || !rk_device_push(device)) return;
+static void empty_pool(rk_device *device) {
   while (device->pool_n) {
     rk_buffer last = unpool(device, device->pool_n - 1);
     release(device, &last);
   }
+}
+
+void rk_device_trim(rk_device *device) {
+  if (!rk_device_push(device)) return;
+  rk_device_lock(device);
+  empty_pool(device);
+  rk_device_unlock(device);
   rk_device_leave(device);
 }
 
 void rk_device_give_back(rk_device *device) {
-  rk_device_trim(device);
   if (!rk_device_push(device)) return;
-  for (int k = 0; k < RK_STAGES; k++) {
-    if (device->stage[k]) device->driver->host_free(device->stage[k]);
-    device->stage[k] = NULL;
-  }
+  rk_device_lock(device);
+  empty_pool(device);
+  while (device->stages) device->driver->host_free(device->stage[--device->stages]);
+  rk_device_unlock(device);
   rk_device_leave(device);
 }
 
@@ -151,7 +158,7 @@ static rk_status obtain(rk_device *device, size_t bytes, rk_buffer *buffer, rk_e
   }
   int result = allocate(device, buffer->bytes, &buffer->pointer);
   if (result == OUT_OF_MEMORY) {
-    rk_device_trim(device);
+    empty_pool(device);
     result = allocate(device, buffer->bytes, &buffer->pointer);
   }
   if (result == OUT_OF_MEMORY && exact < buffer->bytes) {
@@ -167,10 +174,12 @@ rk_status rk_arena_take(rk_arena *arena, size_t bytes, rk_cu_pointer *pointer, r
   *pointer = 0;
   if (!has_room(arena))
     return rk_fail_memory(error, 2 * (size_t)arena->capacity * sizeof *arena->buffer);
+  rk_device_lock(arena->device);
   rk_status status = obtain(arena->device, bytes, &buffer, error);
+  if (status == RK_OK) arena->device->held += buffer.bytes;
+  rk_device_unlock(arena->device);
   if (status != RK_OK) return status;
   arena->buffer[arena->n++] = buffer;
-  arena->device->held += buffer.bytes;
   *pointer = buffer.pointer;
   return RK_OK;
 }
@@ -180,8 +189,10 @@ void rk_arena_give(rk_arena *arena, rk_cu_pointer pointer) {
   int k = 0;
   while (k < arena->n && arena->buffer[k].pointer != pointer) k++;
   if (k == arena->n || !rk_device_push(device)) return;
+  rk_device_lock(device);
   device->held -= arena->buffer[k].bytes;
   keep(device, &arena->buffer[k]);
+  rk_device_unlock(device);
   arena->buffer[k] = arena->buffer[--arena->n];
   rk_device_leave(device);
 }
@@ -189,7 +200,7 @@ void rk_arena_give(rk_arena *arena, rk_cu_pointer pointer) {
 /* 1 when nothing is queued any more. When waiting fails the driver is left to wait, in freeing. */
 static int settle(rk_device *device) {
   if (rk_device_wait(device, NULL, NULL, NULL) == RK_OK) return 1;
-  int good = !*device->broken;
+  int good = !rk_device_is_broken(device);
   for (int k = 0; k < RK_STREAMS; k++)
     if (device->driver->stream_synchronize(device->stream[k]) != RESULT_OK) good = 0;
   return good;
@@ -198,11 +209,13 @@ static int settle(rk_device *device) {
 static void free_buffers(rk_arena *arena) {
   rk_device *device = arena->device;
   int settled = settle(device);
+  rk_device_lock(device);
   for (int k = arena->n - 1; k >= 0; k--) {
     device->held -= arena->buffer[k].bytes;
     if (settled) keep(device, &arena->buffer[k]);
     else release(device, &arena->buffer[k]);
   }
+  rk_device_unlock(device);
 }
 
 void rk_arena_free(rk_arena *arena) {
@@ -217,7 +230,7 @@ void rk_arena_free(rk_arena *arena) {
 
 /* ---- budget --------------------------------------------------------------------------------- */
 
-static int64_t set_budget; /* written by the calling thread only, between calls */
+static int64_t set_budget; /* on the calling thread only */
 
 void rk_device_set_budget(int64_t bytes) {
   if (bytes >= 0) set_budget = bytes;
@@ -227,10 +240,13 @@ void rk_device_set_budget(int64_t bytes) {
 rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error) {
   size_t unused = 0;
   *bytes = 0;
-  rk_status status = rk_device_check(device, rk_device_free_bytes(device, &unused),
-                                     "asking for its free memory", error);
+  rk_device_lock(device);
+  int result = rk_device_free_bytes(device, &unused);
+  size_t pooled = device->pooled;
+  rk_device_unlock(device);
+  rk_status status = rk_device_check(device, result, "asking for its free memory", error);
   if (status != RK_OK) return status;
-  size_t most = (unused + device->pooled) / 10 * 9;
+  size_t most = (unused + pooled) / 10 * 9;
   size_t wanted = set_budget > 0 && (uint64_t)set_budget < SIZE_MAX ? (size_t)set_budget : most;
   if (set_budget > 0) wanted -= wanted / 17;
   *bytes = wanted < most ? wanted : most;
@@ -239,13 +255,24 @@ rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error) {
 
 /* ---- pinned memory -------------------------------------------------------------------------- */
 
-rk_status rk_device_stage(rk_device *device, int k, void **pointer, rk_error *error) {
-  rk_status status = RK_OK;
-  if (!device->stage[k])
-    status = rk_device_check(device,
-                             device->driver->host_alloc(&device->stage[k], RK_STAGE_BYTES, 0),
-                             "allocating pinned host memory", error);
-  if (status != RK_OK) device->stage[k] = NULL;
-  *pointer = device->stage[k];
-  return status;
+rk_status rk_device_take_stage(rk_device *device, void **pointer, rk_error *error) {
+  int result = RESULT_OK;
+  *pointer = NULL;
+  rk_device_lock(device);
+  if (device->stages) *pointer = device->stage[--device->stages];
+  else result = device->driver->host_alloc(pointer, RK_STAGE_BYTES, 0);
+  rk_device_unlock(device);
+  if (result != RESULT_OK) *pointer = NULL;
+  return rk_device_check(device, result, "allocating pinned host memory", error);
+}
+
+void rk_device_give_stage(rk_device *device, void *pointer) {
+  if (!pointer || !rk_device_push(device)) return;
+  rk_device_lock(device);
+  if (atomic_load(&device->is_used) && device->stages < RK_STAGES)
+    device->stage[device->stages++] = pointer;
+  else
+    device->driver->host_free(pointer);
+  rk_device_unlock(device);
+  rk_device_leave(device);
 }

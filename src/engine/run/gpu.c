@@ -2,6 +2,7 @@
  * are too few rows to fill every device, the columns are, and the states of the shares are merged
  * on the host in the order of the devices. The calling thread runs the first share and polls; each
  * other share has a thread of its own. */
+#include "call.h"
 #include "error.h"
 #include "os.h"
 #include "run/gpu_parts.h"
@@ -10,11 +11,6 @@
 #include <string.h>
 
 enum { FULL_BLOCKS = 2, EMPTY_ROWS = 1024 }; /* blocks of rows for a multiprocessor */
-
-static double seconds;
-
-double rk_gpu_seconds(void) { return seconds; }
-void rk_gpu_reset_clock(void) { seconds = 0; }
 
 rk_status rk_gpu_check(rk_error *error) {
   rk_status status = RK_OK;
@@ -62,19 +58,28 @@ static int make_shares(rk_gpu_call *call, rk_gpu_share *share, int devices) {
                     ceil_div(call->reduced_rows, least), 0);
 }
 
-/* What the shares need of the calling thread: functions, and residents on their devices. */
-static rk_status prepare(rk_gpu_call *call, rk_gpu_share *share, int n, rk_error *error) {
+static rk_status find_residents(const rk_gpu_call *call, rk_gpu_share *share, rk_error *error) {
   const rk_pass *pass = &call->stage->pass;
   rk_status status = RK_OK;
+  share->resident = calloc((size_t)pass->variables + 1, sizeof *share->resident);
+  if (!share->resident) return rk_fail_memory(error, (size_t)pass->variables * 8);
+  for (int q = 0; q < pass->variables && !status; q++) {
+    rk_resident *resident = call->value[pass->variable[q]].resident;
+    if (resident) status = rk_resident_on(resident, share->device, &share->resident[q], error);
+  }
+  return status;
+}
+
+/* What the shares need of the calling thread, to which it belongs: functions, memory that they may
+ * take, residents on their devices. */
+static rk_status prepare(rk_gpu_call *call, rk_gpu_share *share, int n, rk_error *error) {
+  rk_status status = RK_OK;
   for (int k = 0; k < n && !status; k++) {
-    rk_cu_pointer data;
-    for (int q = 0; q < pass->variables && !status; q++) {
-      rk_resident *resident = call->value[pass->variable[q]].resident;
-      if (resident) status = rk_resident_on(resident, share[k].device, &data, error);
-    }
+    status = find_residents(call, &share[k], error);
     if (!status) status = rk_device_enter(share[k].device, error);
     if (status) break;
     status = rk_gpu_load(call->stage, share[k].device, &share[k].functions, error);
+    if (!status) status = rk_device_budget(share[k].device, &share[k].budget, error);
     rk_device_leave(share[k].device);
   }
   return status;
@@ -119,7 +124,6 @@ static void run_together(rk_gpu_call *call, rk_gpu_share *share, int n) {
     }
     rk_os_thread_join(thread[k]);
   }
-  rk_residents_hold(0);
   free(thread);
 }
 
@@ -148,8 +152,9 @@ static rk_status make_states(rk_gpu_call *call, rk_gpu_share *share, int n, rk_e
   return RK_OK;
 }
 
-static void free_states(rk_gpu_share *share, int n) {
+static void free_shares(rk_gpu_share *share, int n) {
   for (int k = 0; k < n; k++) {
+    free(share[k].resident);
     free(share[k].values);
     free(share[k].positions);
   }
@@ -192,11 +197,11 @@ static rk_status run_call(rk_gpu_call *call, rk_gpu_share *share, rk_error *erro
   if (!status && by_columns) status = make_states(call, share, n, error);
   if (!status) {
     run_together(call, share, n);
-    seconds += share[0].seconds;
+    if (rk_call_now()) rk_call_now()->gpu_seconds += share[0].seconds;
     status = reason(call, share, n, error);
   }
   if (!status && by_columns) merge_states(call, share, n);
-  if (by_columns) free_states(share, n);
+  free_shares(share, n);
   return status;
 }
 

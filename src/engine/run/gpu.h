@@ -24,9 +24,6 @@ rk_status rk_gpu_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_
 
 /* Can the devices in use be entered, by this process, now? */
 rk_status rk_gpu_check(rk_error *error);
-/* What rk_gpu_seconds counts from. */
-void rk_gpu_reset_clock(void);
-
 /* resident.c, besides engine.h: where the data of an array lies on a device (copied there if it is
  * not there yet), column-major; and a resident made of a buffer of the engine's own. */
 rk_status rk_resident_on(rk_resident *resident, rk_device *device, rk_cu_pointer *data,
@@ -34,9 +31,11 @@ rk_status rk_resident_on(rk_resident *resident, rk_device *device, rk_cu_pointer
 /* On failure the arena stays the caller's. */
 rk_status rk_resident_adopt(rk_device *device, rk_arena *arena, rk_cu_pointer data, int64_t rows,
                             int64_t dim, rk_resident **made, rk_error *error);
-/* While threads are at work on the devices, the calling thread must not touch their memory: what it
- * frees meanwhile (a poll may run anything) is freed when the hold ends. */
-void rk_residents_hold(int hold);
+/* One user more, who calls rk_resident_free when he is done. Users are of the calling thread. */
+void rk_resident_hold(rk_resident *resident);
+/* rk_resident_read inside a call. */
+rk_status rk_resident_fetch(const rk_resident *resident, double *out, rk_poll poll,
+                            void *poll_data, rk_error *error);
 /* Smallest and largest finite value of each component (found while it was copied to the device);
  * NULL for results of passes. */
 const double *rk_resident_low(const rk_resident *resident);

@@ -53,9 +53,7 @@ static rk_status bring_slab(rk_gpu_share *s, rk_nest_kind side, int64_t first, i
     if (!rk_is_of_side(s->pass, s->pass->variable[q], side)) continue;
     const rk_array *x = &s->call->value[s->pass->variable[q]];
     if (x->resident) {
-      rk_cu_pointer data;
-      status = rk_resident_on(x->resident, s->device, &data, error);
-      if (!status) *input++ = (rk_cuda_input){data + (rk_cu_pointer)first * 8, x->rows};
+      *input++ = (rk_cuda_input){s->resident[q] + (rk_cu_pointer)first * 8, x->rows};
       continue;
     }
     *input++ = (rk_cuda_input){at, n};

@@ -77,9 +77,11 @@ typedef struct {
   rk_gpu_call *call;
   rk_device *device;
   const rk_gpu_functions *functions;
+  rk_cu_pointer *resident;              /* where the variables of the pass lie here; 0: host */
   int64_t first_row, rows, first_column, columns;
   double *values;                       /* where the states go, when columns are shared: [c][row] */
   int64_t *positions;
+  size_t budget;                        /* bytes; what did not fit begins again with half */
   rk_poll poll;
   void *poll_data;
   rk_status status;
@@ -91,7 +93,7 @@ typedef struct {
   const rk_pass *pass;
   const rk_gpu_shape *shape;
   rk_gpu_cut cut;
-  size_t budget, kept_bytes;
+  size_t kept_bytes;
   rk_cu_pointer kept;                   /* the result, when it stays here */
   int too_small;                        /* the budget, for any cut */
   rk_arena *arena;

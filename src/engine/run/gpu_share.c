@@ -393,9 +393,7 @@ void rk_gpu_share_run(rk_gpu_share *s) {
   s->shape = rk_gpu_shape_of(s->call->stage);
   s->status = rk_device_enter(s->device, &s->error);
   if (!s->status) {
-    s->status = rk_device_budget(s->device, &s->budget, &s->error);
-    if (!s->status)
-      s->status = s->call->keep ? run_and_keep(s, &s->error) : attempts(s, &s->error);
+    s->status = s->call->keep ? run_and_keep(s, &s->error) : attempts(s, &s->error);
     rk_device_leave(s->device);
   }
   if (s->status) atomic_store(&s->call->stop, 1);

@@ -1,5 +1,6 @@
 /* Packing runs the emitted functions rk_parameters, rk_rows and rk_columns over blocks of rows. */
 #include "run/pack.h"
+#include "call.h"
 #include "error.h"
 #include "os.h"
 #include "run/gpu.h"
@@ -69,7 +70,7 @@ static rk_status find_ranges(ranges *all, int64_t dim, rk_poll poll, void *poll_
   all->low = malloc((size_t)tasks * sizeof *all->low + 1);
   all->high = malloc((size_t)tasks * sizeof *all->high + 1);
   if (!all->low || !all->high) return rk_fail_memory(error, (size_t)tasks * 16);
-  if (rk_parallel(tasks, numbers < 1e6 ? 1 : rk_threads(), range_task, all, poll, poll_data))
+  if (rk_parallel(tasks, numbers < 1e6 ? 1 : rk_call_threads(), range_task, all, poll, poll_data))
     return rk_fail(error, RK_CANCELLED, "interrupted");
   return RK_OK;
 }

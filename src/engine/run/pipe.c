@@ -18,7 +18,7 @@ rk_status rk_pipe_open(rk_pipe *pipe, rk_device *device, rk_poll poll, void *pol
   rk_status status = RK_OK;
   *pipe = (rk_pipe){.device = device, .poll = poll, .poll_data = poll_data};
   for (int k = 0; k < RK_STAGES && !status; k++) {
-    status = rk_device_stage(device, k, &pipe->stage[k], error);
+    status = rk_device_take_stage(device, &pipe->stage[k], error);
     if (status) break;
     int result = driver->event_create(&pipe->event[k], EVENT_WITHOUT_TIME);
     if (result) pipe->event[k] = NULL;
@@ -33,6 +33,7 @@ void rk_pipe_close(rk_pipe *pipe) {
   for (int k = 0; k < RK_STAGES; k++) {
     if (pipe->busy[k]) rk_device_wait_event(pipe->device, pipe->event[k], NULL, NULL, 0, NULL);
     if (pipe->event[k]) driver->event_destroy(pipe->event[k]);
+    rk_device_give_stage(pipe->device, pipe->stage[k]);
   }
   *pipe = (rk_pipe){0};
 }

@@ -150,7 +150,7 @@ static rk_status run_inner(running *r, int at) {
   else numbers = own = malloc(size + 1);
   if (!numbers) return rk_fail_memory(r->error, size);
   rk_status status =
-      there ? rk_resident_read(r->v.kept[k], numbers, r->p->poll ? poll_again : NULL, r, r->error)
+      there ? rk_resident_fetch(r->v.kept[k], numbers, r->p->poll ? poll_again : NULL, r, r->error)
             : run_for_numbers(r, stage, numbers);
   if (!status && parts) copy_parts(r, at, numbers);
   free(own);

@@ -4,6 +4,7 @@
  * there are few rows. A task walks its columns in chunks of a few milliseconds. The cuts depend on
  * the sizes and on the plan only, and states are merged in order of their columns: results are the
  * same bit for bit whatever the number of threads. */
+#include "call.h"
 #include "error.h"
 #include "os.h"
 #include "run/pack.h"
@@ -237,9 +238,9 @@ rk_status rk_run_stage(rk_stage *stage, const rk_array *value, int64_t kept_rows
   job j = {.stage = stage, .module = &stage->module[rk_choose_axis(stage, kept_rows, reduced_rows)],
            .packed = &packed, .outputs = outputs, .kept_rows = kept_rows,
            .reduced_rows = reduced_rows};
-  int threads = all_seconds(&j) < serial_seconds ? 1 : rk_threads();
+  int all = rk_call_threads(), threads = all_seconds(&j) < serial_seconds ? 1 : all;
   listener to = {poll, poll_data};
-  rk_status status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, rk_threads(), &packed,
+  rk_status status = rk_pack(stage, j.module, value, kept_rows, reduced_rows, all, &packed,
                              poll ? poll_packing : NULL, &to, error);
   if (status) return status;
   cut(&j);

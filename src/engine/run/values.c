@@ -34,7 +34,7 @@ static rk_status take_input(rk_values *v, int k, const rk_graph_variable *variab
   if (!input->resident || (rk_devices() && variable->kind != RK_KIND_PARAMETER)) return RK_OK;
   if (!rk_values_own(v, k, input->rows, (int)input->dim))
     return rk_fail_memory(error, (size_t)input->rows * (size_t)input->dim * sizeof(double));
-  return rk_resident_read(input->resident, v->own[k], poll, poll_data, error);
+  return rk_resident_fetch(input->resident, v->own[k], poll, poll_data, error);
 }
 
 /* A number that becomes infinite when it is stored would be silently wrong. */
