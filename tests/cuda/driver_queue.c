@@ -52,6 +52,19 @@ static event *events;
 
 static int is_lazy(void) { return rk_number_setting("RKEOPS_STANDIN_LAZY", 0) != 0; }
 
+/* Threads that queue work on one device are ordered by that work: when it is queued, when it runs,
+ * when it is found done. The thread sanitizer has to be told, and is told no more than that. */
+extern void __tsan_acquire(void *address) __attribute__((weak));
+extern void __tsan_release(void *address) __attribute__((weak));
+
+static void comes_after(device *d) {
+  if (__tsan_acquire) __tsan_acquire(d);
+}
+
+static void comes_before(device *d) {
+  if (__tsan_release) __tsan_release(d);
+}
+
 static double milliseconds_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -113,8 +126,10 @@ static void drain(stream *s, const mark *until) {
     op *o = s->first;
     s->first = o->next;
     if (!s->first) s->last = &s->first;
+    comes_after(s->owner);
     perform(o, s->owner);
     op_free(o);
+    comes_before(s->owner);
   }
 }
 
@@ -181,6 +196,7 @@ static int queue(device *d, stream *s, const op *what) {
   }
   *s->last = o;
   s->last = &o->next;
+  comes_before(d);
   if (!is_lazy()) drain(s, NULL);
   return CU_OK;
 }
@@ -265,6 +281,7 @@ int event_record(device *d, event *e, stream *s) {
     free(m);
     return code;
   }
+  comes_after(d);
   let_go(e->mark);
   e->mark = m;
   return CU_OK;
@@ -280,6 +297,7 @@ int event_query(device *d, event *e) {
   if (!is_event(e)) return CU_INVALID_HANDLE;
   if (!e->mark) return CU_OK;
   if (!e->mark->done && ++e->mark->queries > QUERIES) drain(e->mark->in, e->mark);
+  if (e->mark->done) comes_after(d);
   return d->broken ? d->broken : e->mark->done ? CU_OK : CU_NOT_READY;
 }
 
