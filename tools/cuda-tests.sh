@@ -66,6 +66,9 @@ test_address() {
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in shuffled 0 test_programs
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in forward 1 test_programs
+  RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in shuffled 0 test_nested
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
+    run_in backward 1 test_nested
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in backward 0 test_random
   RKEOPS_STANDIN_DEVICES=3
@@ -81,6 +84,7 @@ test_threads() {
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=2 run_in forward 1 test_nested
 }
 
 # What the host does after errors, and derivatives: without sanitizers in kernels, for speed; those

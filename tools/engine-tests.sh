@@ -42,7 +42,7 @@ test_with() {
     program=$dir/$(basename "$source" .c)
     [ -x "$program" ] || continue
     case $program in
-      */test_derive | */test_rules) RKEOPS_CC=$quick run_test "$program" ;;
+      */test_derive | */test_rules | */test_nested) RKEOPS_CC=$quick run_test "$program" ;;
       *) run_test "$program" ;;
     esac
   done

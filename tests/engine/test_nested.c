@@ -73,10 +73,19 @@ static int is_true(const sample *s) {
 
 /* ---- guests ---- */
 
+/* Where hosts are. */
+enum { COMPUTING = 1, PACKING = 2, COMPILING = 4, BUILDING = 8, READING = 16, COPYING = 32,
+       EVERYWHERE = 63 };
+
 typedef struct guest guest;
-struct guest {
+typedef struct {
   const char *what;
+  int where;                  /* places to which it comes */
   int (*visit)(guest *g);     /* 1: all went well */
+} visitor;
+
+struct guest {
+  visitor is;
   double from, to;            /* when: what the poll is told */
   int visits, good, stop;
   rk_resident *input;         /* of the host, to be freed */
@@ -86,7 +95,7 @@ static int ask(void *data, double done) {
   guest *g = data;
   if (!g->visits && done >= g->from && done <= g->to) {
     g->visits++;
-    g->good = g->visit(g);
+    g->good = g->is.visit(g);
   }
   return g->stop;
 }
@@ -145,7 +154,7 @@ static int asks_for_thousands(guest *g) {
 }
 
 static int stops_itself(guest *g) {
-  guest inner = {.visit = runs_the_same, .from = -1, .to = 1, .stop = 1};
+  guest inner = {.is = {.visit = runs_the_same}, .from = -1, .to = 1, .stop = 1};
   sample s = sample_new(check_is_small() ? 300 : 2000, check_is_small() ? 300 : 40000);
   rk_status status = RK_OK;
   (void)g;
@@ -238,32 +247,34 @@ static int describes(guest *g) {
   return good;
 }
 
-static const guest anywhere[] = {
-  {.what = "the same program runs", .visit = runs_the_same},
-  {.what = "another program is compiled and runs", .visit = compiles_another},
-  {.what = "many programs are built", .visit = builds_many},
-  {.what = "everything is forgotten", .visit = forgets},
-  {.what = "thousands of programs are asked for", .visit = asks_for_thousands},
-  {.what = "another call is interrupted", .visit = stops_itself},
-  {.what = "another call fails", .visit = fails},
-  {.what = "numbers of threads change", .visit = sets_threads},
-  {.what = "settings change", .visit = configures},
-  {.what = "devices change", .visit = changes_devices}};
-static const guest on_gpus[] = {
-  {.what = "other arrays come and go", .visit = copies},
-  {.what = "devices are described", .visit = describes}};
-enum { ANYWHERE = sizeof anywhere / sizeof *anywhere, ON_GPUS = sizeof on_gpus / sizeof *on_gpus };
+static const visitor visitors[] = {
+  {"the same program runs", EVERYWHERE, runs_the_same},
+  {"another program is compiled and runs", COMPUTING | COMPILING | COPYING, compiles_another},
+  {"many programs are built", COMPUTING | BUILDING, builds_many},
+  {"everything is forgotten", EVERYWHERE, forgets},
+  {"thousands of programs are asked for", COMPUTING, asks_for_thousands},
+  {"another call is interrupted", COMPUTING | COMPILING | READING, stops_itself},
+  {"another call fails", COMPUTING, fails},
+  {"numbers of threads change", COMPUTING | PACKING, sets_threads},
+  {"settings change", COMPUTING | COMPILING | BUILDING, configures},
+  {"devices change", EVERYWHERE & ~PACKING, changes_devices},
+  {"inputs are freed", READING, frees_inputs},
+  {"other arrays come and go", COMPUTING | COMPILING | READING | COPYING, copies},
+  {"devices are described", COMPUTING | COPYING, describes}};
+enum { VISITORS = sizeof visitors / sizeof *visitors };
 
-static int guests(void) { return ANYWHERE + (check_on_gpu() ? ON_GPUS : 0); }
-static guest guest_at(int k, double from, double to) {
-  guest g = k < ANYWHERE ? anywhere[k] : on_gpus[k - ANYWHERE];
-  g.from = from;
-  g.to = to;
-  return g;
+static int needs_gpu(const visitor *v) {
+  return v->visit == frees_inputs || v->visit == copies || v->visit == describes;
+}
+
+static void for_each(int where, void (*host)(guest g)) {
+  for (int k = 0; k < VISITORS; k++)
+    if (visitors[k].where & where && (check_on_gpu() || !needs_gpu(&visitors[k])))
+      host((guest){.is = visitors[k]});
 }
 
 static void tell(const guest *g, int good, const char *when) {
-  if (!CHECK(good, when)) printf("  when %s; %s\n", g->what, last.message);
+  if (!CHECK(good, when)) printf("  when %s; %s\n", g->is.what, last.message);
 }
 
 /* After a guest that changed them. */
@@ -283,8 +294,9 @@ static sample host_sample(int turn) {
   return s;
 }
 
-static void while_computing(int k) {
-  guest g = guest_at(k, 1e-9, 1);
+static void while_computing(guest g) {
+  g.from = 1e-9;
+  g.to = 1;
   for (int turn = 0; turn < 6 && !g.visits; turn++) {
     sample s = host_sample(turn);
     rk_status status = run_sample(get(host_text), &s, ask, &g);
@@ -295,11 +307,10 @@ static void while_computing(int k) {
   tell(&g, g.visits == 1 && g.good, "a guest while pairs are computed");
 }
 
-/* Inputs lie on the devices and are freed as soon as the host has begun. */
-static void with_residents(int k, double from) {
-  int frees = k < 0;
-  guest freeing = {.what = "inputs are freed", .visit = frees_inputs, .from = from, .to = 1};
-  guest g = frees ? freeing : guest_at(k, from, 1);
+/* Inputs lie on the devices; one guest frees one of them. */
+static void while_reading(guest g) {
+  int frees = g.is.visit == frees_inputs;
+  g.to = 1;
   for (int turn = 0; turn < 6 && !g.visits; turn++) {
     sample s = host_sample(turn);
     rk_resident *x = NULL, *y = NULL;
@@ -319,8 +330,7 @@ static void with_residents(int k, double from) {
 }
 
 /* Nearly nothing is computed. */
-static void while_packing(int k) {
-  guest g = guest_at(k, 0, 0);
+static void while_packing(guest g) {
   for (int turn = 0; turn < 4 && !g.visits; turn++) {
     sample s = sample_new(1, (int64_t)1000000 << turn);
     CHECK(run_sample(get(host_text), &s, NULL, NULL) == RK_OK, "alone");
@@ -334,11 +344,11 @@ static void while_packing(int k) {
 }
 
 /* Also while the compiler is met for the first time. */
-static void while_compiling(int k, const char *compiler) {
-  guest g = guest_at(k, -1, -1);
+static void while_compiling(guest g) {
+  g.from = g.to = -1;
   sample s = sample_new(30, 50);
   rk_program *program = get(fresh_text());
-  use_cache(compiler);
+  use_cache("");
   rk_status status = run_sample(program, &s, ask, &g);
   settle();
   tell(&g, status == RK_OK && is_true(&s), "a result while a compiler works");
@@ -346,8 +356,8 @@ static void while_compiling(int k, const char *compiler) {
   sample_free(&s);
 }
 
-static void while_building_many(int k) {
-  guest g = guest_at(k, -1, -1);
+static void while_building_many(guest g) {
+  g.from = g.to = -1;
   rk_program *list[2];
   list[0] = get(fresh_text());
   list[1] = get(fresh_text());
@@ -367,9 +377,10 @@ static void while_building_many(int k) {
   sample_free(&s);
 }
 
-static void while_copying(int k) {
+static void while_copying(guest visitor) {
   for (int back = 0; back < 2; back++) {
-    guest g = guest_at(k, -1, 1);
+    guest g = visitor;
+    g.to = 1;
     for (int turn = 0; turn < 6 && !g.visits; turn++) {
       long n = 300000L << turn;
       double *numbers = random_numbers(n, -1, 1), *copy = calloc((size_t)n, sizeof *copy);
@@ -444,7 +455,7 @@ static int uses_the_cpu(guest *g) {
 
 /* What was chosen in a poll holds from the next call on. */
 static void test_afterwards(void) {
-  guest g = {.what = "the CPU is chosen", .visit = uses_the_cpu, .from = 0, .to = 1};
+  guest g = {.is = {.what = "the CPU is chosen", .visit = uses_the_cpu}, .to = 1};
   sample s = host_sample(0);
   CHECK(run_sample(get(host_text), &s, ask, &g) == RK_OK && as_alone(&s) && g.good,
         "a call whose devices are taken away");
@@ -474,17 +485,16 @@ int main(void) {
   check_configure();
   use_cache("");
   test_hold();
-  for (int k = 0; k < guests(); k++) while_computing(k);
-  for (int k = 0; k < guests() && !check_is_small(); k++) while_packing(k);
+  for_each(COMPUTING, while_computing);
+  if (!check_is_small()) for_each(PACKING, while_packing);
 #if !defined(_WIN32)
-  setenv("RKEOPS_STANDIN_CACHE", "", 1); /* the stand-in compiles each time */
-  unsetenv("RKEOPS_STANDIN_CACHE");
+  unsetenv("RKEOPS_STANDIN_CACHE"); /* the stand-in compiles each time */
 #endif
-  for (int k = 0; k < guests(); k++) while_compiling(k, "");
-  for (int k = 0; k < guests(); k++) while_building_many(k);
+  for_each(COMPILING, while_compiling);
+  for_each(BUILDING, while_building_many);
   if (check_on_gpu()) {
-    for (int k = -1; k < guests(); k++) with_residents(k, k % 2 ? 0 : 1e-9);
-    for (int k = 0; k < guests(); k++) while_copying(k);
+    for_each(READING, while_reading);
+    for_each(COPYING, while_copying);
     test_afterwards();
   }
   test_tower();
