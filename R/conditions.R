@@ -118,6 +118,32 @@ describe <- function(x) {
   paste(article(type), if (is.list(x)) "of length" else "vector of length", length(x))
 }
 
+# What to write instead of an object whose numbers are not those that one would think, after "; ".
+advice_on <- function(x) {
+  known <- names(instead_of)[inherits(x, names(instead_of), which = TRUE) > 0L]
+  if (length(known)) return(paste0("; ", instead_of[[known[1L]]]))
+  if (is.character(x)) "; as.numeric() makes numbers of texts"
+  else if (is.raw(x)) "; as.integer() makes numbers of bytes"
+  else if (is.object(x) && is.atomic(x)) "; as.numeric() of it has its numbers"
+  else if (is.object(x) && !is.function(x)) "; give the matrix or vector of numbers that is meant"
+}
+
+instead_of <- c(
+  factor = "as.integer() of it has its codes, model.matrix(~ x - 1) a column for each level",
+  Date = "as.numeric() of it has days",
+  POSIXct = "as.numeric() of it has seconds",
+  POSIXlt = "as.numeric(as.POSIXct(x)) has seconds",
+  difftime = "as.numeric(x, units = \"secs\") has seconds",
+  integer64 = "as.numeric() of it, with package bit64, has its numbers",
+  nanotime = "as.numeric() of it, with package nanotime, has its numbers",
+  units = "as.numeric() of it, or units::drop_units(), has its numbers",
+  dist = "as.matrix() of it has a row of distances for each point",
+  sf = "sf::st_coordinates() of it has the coordinates",
+  sfc = "sf::st_coordinates() of it has the coordinates",
+  Surv = "its columns are x[, \"time\"] and x[, \"status\"]",
+  formula = "model.matrix() makes a matrix of it",
+  lm = "coef(), fitted() and model.matrix() of it have numbers")
+
 article <- function(word) paste(if (grepl("^[aeiou]", word)) "an" else "a", word)
 
 # ---- checks of arguments -------------------------------------------------------------------------

@@ -135,6 +135,14 @@ names_of <- function(x) {
   list(if (.row_names_info(x) > 0L) row.names(x), names(x))
 }
 
+# Of a vector, as a matrix with one column.
+gpu_column <- function(x) {
+  size <- length(x)
+  x <- unclass(x)
+  x$dim <- c(size, 1L)
+  structure(x, class = "rkeops_gpu")
+}
+
 gpu_values <- function(x) checked(.Call(C_gpu_read, x, engine_options()))
 
 # The number of the first GPU that holds it, NA when it is lost.

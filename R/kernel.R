@@ -250,15 +250,18 @@ plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   if (is_gpu(x)) return(x)
   expected <- if (is_matrix) "a numeric matrix or vector" else "a number or a vector"
   fits <- function(x) is_plain_number(x) || complex_too && is.complex(x)
-  if (is.LazyTensor(x) || is.null(x) || is.object(x) && is.atomic(x) && !is_plain_number(x))
+  if (is.LazyTensor(x) || is.null(x) || is.atomic(x) && !is.complex(x) && !is_plain_number(x))
     refuse_numbers(x, name, expected)
   if (inherits(x, "float32")) {
     x <- doubles_of(x)
   } else if (is.data.frame(x)) {
-    if (!all(vapply(x, fits, NA))) refuse_numbers(x, name, "numeric columns")
+    wrong <- which(!vapply(x, fits, NA))
+    if (length(wrong)) refuse_column(x, wrong[1L], name)
     x <- as.matrix(x)
   } else if (is.object(x)) {
-    x <- tryCatch(as.matrix(x), error = function(e) refuse_numbers(x, name, expected))
+    numbers <- matrix_of_object(x)
+    if (!fits(numbers)) refuse_numbers(x, name, expected)
+    x <- numbers
   }
   if (is.complex(x) && !complex_too)
     throw("argument", "`", name, "` is complex: expected real numbers; a formula takes complex ",
@@ -268,9 +271,21 @@ plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
   x
 }
 
-# Dates and the like are no numbers for R either; the bits of integer64 are those of other ones.
+# as.matrix() of an object, or NULL where that has not as many numbers as the object says: a matrix
+# of all distances, fields of dates, parts of a model.
+matrix_of_object <- function(x) {
+  numbers <- tryCatch(as.matrix(x), error = function(e) NULL)
+  size <- dim(x)
+  same <- if (length(size) == 2L) identical(as.double(dim(numbers)), as.double(size))
+          else length(size) < 2L && length(numbers) == length(x)
+  if (same) numbers
+}
+
+# Dates and the like are no numbers for R either; the bits of integer64 are those of other ones, and
+# what an S4 class calls its numbers may be a part of them.
 is_plain_number <- function(x) {
-  (is.numeric(x) || is.logical(x)) && !is.factor(x) && !inherits(x, "integer64")
+  if (!(is.numeric(x) || is.logical(x))) return(FALSE)
+  !is.object(x) || !isS4(x) && !inherits(x, names(instead_of))
 }
 
 # Of a matrix or vector of package float: bits of float32 numbers, kept as integers.
@@ -282,7 +297,13 @@ doubles_of <- function(x) {
 }
 
 refuse_numbers <- function(x, name, expected) {
-  throw("argument", "`", name, "` is ", describe(x), ": expected ", expected)
+  throw("argument", "`", name, "` is ", describe(x), ": expected ", expected, advice_on(x))
+}
+
+refuse_column <- function(x, k, name) {
+  column <- .subset2(x, k)
+  throw("argument", "`", name, "` is ", describe(x), ": expected numeric columns, and `",
+        names(x)[k], "` is ", describe(column), advice_on(if (inherits(x, "sf")) x else column))
 }
 
 # ---- source --------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@
 #   dimres   its dimension
 #   logical  whether it is of logical kind
 #   complex  whether its components are complex: pairs of numbers for the engine, see complex.R
+#   no_vector  a symbol, for range(1, x) and others that make a vector of all parts of their
+#            arguments without asking us: with a symbol R makes a list of them, which is no number
 # When two LazyTensors meet, their tables are merged by identifier; leaves that are the same R
 # object at that moment share one element of `data`. So the text for the engine names each value
 # once, and its length grows with the number of R operations only.
@@ -17,7 +19,7 @@
 new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE,
                            complex = FALSE) {
   x <- list(root = root, table = table, leaves = leaves, data = data, kind = kind,
-            dimres = dimres, logical = logical, complex = complex)
+            dimres = dimres, logical = logical, complex = complex, no_vector = quote(LazyTensor))
   class(x) <- c(if (complex) "ComplexLazyTensor", "LazyTensor")
   x
 }
@@ -35,10 +37,11 @@ part <- function(x, name) .subset2(x, name)
 #' where they are the same LazyTensor. [gradient()] differentiates with respect to variables.
 #'
 #' @param x a numeric or complex matrix with one row for each i (`Vi()`, index `"i"`) or each j
-#'   (`Vj()`, index `"j"`), or a number or vector: a parameter, the same for all pairs. A data.frame
-#'   of numbers and matrices of packages Matrix and float are converted, factors and texts refused.
-#'   [to_gpu()] of real numbers is taken too. Row names are kept for results that look like
-#'   matrices, see [values].
+#'   (`Vj()`, index `"j"`); a vector is one column there. `Pm()` takes a number or vector: a
+#'   parameter, the same for all pairs. A data.frame of numbers and matrices of packages Matrix and
+#'   float are converted; factors, dates, results of [stats::dist()] and other objects that have no
+#'   plain numbers are refused. [to_gpu()] of real numbers is taken too. Row names (of a vector,
+#'   names) are kept for results.
 #' @param index `"i"`, `"j"`, or `NA` for a parameter.
 #' @param is_complex `TRUE` to take real numbers as complex ones; see [complex-numbers].
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
@@ -74,12 +77,23 @@ Vj <- function(x, is_complex = FALSE) indexed(x, "Vj", is_complex)
 Pm <- function(x, is_complex = FALSE) parameter(x, is_complex)
 
 indexed <- function(x, kind, is_complex = FALSE) {
-  check_given(x, "x", "a matrix")
-  x <- leaf_numbers(x, is_complex)
-  if (length(dim(x)) != 2L)
+  check_given(x, "x", "a matrix or a vector")
+  numbers <- leaf_numbers(x, is_complex)
+  if (length(dim(numbers)) > 2L)
     throw("argument", "`x` is ", describe(x), ": expected a matrix, one row for each ",
-          substring(kind, 2L), " (for instance matrix(x, ncol = 1)); Pm() makes a parameter")
-  leaf(x, kind)
+          substring(kind, 2L), ", or a vector, one number for each; matrix(x, nrow(x)) has a row ",
+          "for each position of the first index")
+  if (length(dim(numbers)) < 2L) numbers <- as_column(numbers)
+  given <- if (!is_gpu(x)) .Call(C_given, x, numbers)
+  if (!is.null(given)) attr(numbers, "rkeops_given") <- given
+  leaf(numbers, kind)
+}
+
+# A vector as a matrix with one column.
+as_column <- function(x) {
+  if (is_gpu(x)) return(gpu_column(x))
+  names <- names(x)
+  matrix(x, ncol = 1L, dimnames = if (!is.null(names)) list(names, NULL))
 }
 
 # `name`: what the user knows it by.
@@ -100,11 +114,15 @@ leaf_numbers <- function(x, is_complex, is_matrix = TRUE, name = "x") {
   }
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
   if (!plain || !is_matrix) {
-    names <- if (is_matrix) names_of(x)[[1L]]
+    names <- if (is_matrix) row_names_of(x)
     x <- plain_numbers(x, name, is_matrix, complex_too = TRUE)
-    if (length(dim(x)) == 2L) rownames(x) <- names
+    if (length(dim(x)) == 2L) rownames(x) <- names else names(x) <- names
   }
   if (is_complex && !is.complex(x)) x + 0i else x
+}
+
+row_names_of <- function(x) {
+  if (is.data.frame(x) || length(dim(x)) == 2L) names_of(x)[[1L]] else if (is.atomic(x)) names(x)
 }
 
 is_whole <- function(x) is.numeric(x) && is.finite(x) && x == round(x) && abs(x) < 2^31
@@ -251,6 +269,7 @@ ifelse_int <- function(test, yes, no) {
 
 # As RKeOps showed it: complex numbers as columns Re, Im, ..., those of a parameter in one row.
 shown_data <- function(x) {
+  if (!is_gpu(x)) attr(x, "rkeops_given") <- NULL
   if (is.complex(x) && is.null(dim(x))) matrix(interleaved(x), 1L) else interleaved(x)
 }
 
@@ -456,37 +475,42 @@ refuse_change <- function(name) {
                                 "see where() and concat()")
 }
 
-use_reduction <- "use rowMeans(x), sum(x, index = ), min(x, index = ), max(x, index = )"
+use_means <- "use rowMeans(x), colMeans(x), or mean(rowMeans(x)) for all pairs"
 use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
+use_quantile <- paste("use Kmin(x, K, index), the K smallest, or it on as.matrix(x), the dense",
+                      "matrix")
 use_matrix <- "use it on as.matrix(x), the dense matrix"
+use_solver <- paste("use products x %*% v in conjugate gradients, see vignette(\"interpolation\"),",
+                    "or it on as.matrix(x), the dense matrix")
 use_picture <- "use image(as.matrix(x)), a picture of the dense matrix"
 use_block <- "use x[k] for components, x[i, j] for values"
 use_comparison <- paste("use x != x where NaN is to be found; if this is pmin() or pmax(),",
                         "use where(x < y, x, y) or clamp(x, a, b)")
+use_values <- "use a comparison such as x == 1 with any(, index), or which() of it"
 
 #' @export
-mean.LazyTensor <- refuse_base("mean", use_reduction)
+mean.LazyTensor <- refuse_base("mean", use_means)
 #' @importFrom stats median
 #' @export
-median.LazyTensor <- refuse_base("median", use_reduction)
+median.LazyTensor <- refuse_base("median", use_quantile)
 #' @importFrom stats quantile
 #' @export
-quantile.LazyTensor <- refuse_base("quantile", use_reduction)
+quantile.LazyTensor <- refuse_base("quantile", use_quantile)
 #' @importFrom stats weighted.mean
 #' @exportS3Method
-weighted.mean.LazyTensor <- refuse_base("weighted.mean", use_reduction)
+weighted.mean.LazyTensor <- refuse_base("weighted.mean", "use x %*% w / sum(w)")
 #' @export
 sort.LazyTensor <- refuse_base("sort", use_kmin)
 #' @export
 xtfrm.LazyTensor <- refuse_base("xtfrm", use_kmin)
 #' @export
-solve.LazyTensor <- refuse_base("solve", use_matrix)
+solve.LazyTensor <- refuse_base("solve", use_solver)
 #' @export
 determinant.LazyTensor <- refuse_base("determinant", use_matrix)
 #' @export
-chol.LazyTensor <- refuse_base("chol", use_matrix)
+chol.LazyTensor <- refuse_base("chol", use_solver)
 #' @export
-qr.LazyTensor <- refuse_base("qr", use_matrix)
+qr.LazyTensor <- refuse_base("qr", use_solver)
 #' @export
 isSymmetric.LazyTensor <- refuse_base("isSymmetric", use_matrix)
 #' @export
@@ -523,6 +547,17 @@ window.LazyTensor <- refuse_base("window", use_matrix)
 #' @importFrom stats lag
 #' @export
 lag.LazyTensor <- refuse_base("lag", use_matrix)
+#' @importFrom stats density
+#' @export
+density.LazyTensor <- refuse_base("density", use_matrix)
+#' @export
+as.table.LazyTensor <- refuse_base("as.table", use_matrix)
+#' @export
+within.LazyTensor <- refuse_base("within", use_matrix)
+#' @export
+aperm.LazyTensor <- refuse_base("aperm", "use t(x) to exchange i and j, aperm(as.array(x), perm)")
+#' @rawNamespace if (getRversion() >= "4.2.0") S3method(mtfrm, LazyTensor)
+mtfrm.LazyTensor <- refuse_base("match", use_values)
 #' @export
 rev.LazyTensor <- refuse_base("rev", use_block)
 #' @importFrom utils head
@@ -572,6 +607,15 @@ contour.LazyTensor <- refuse_base("contour", use_picture)
 #' @importFrom graphics persp
 #' @export
 persp.LazyTensor <- refuse_base("persp", use_picture)
+#' @importFrom graphics lines
+#' @export
+lines.LazyTensor <- refuse_base("lines", use_picture)
+#' @importFrom graphics points
+#' @export
+points.LazyTensor <- refuse_base("points", use_picture)
+#' @importFrom graphics barplot
+#' @export
+barplot.LazyTensor <- refuse_base("barplot", use_picture)
 #' @importFrom graphics hist
 #' @export
 hist.LazyTensor <- refuse_base("hist", use_picture)
@@ -592,3 +636,43 @@ unlist.LazyTensor <- refuse_base("unlist", "it is no list; as.vector(x) has its 
 #' @export
 rep.LazyTensor <- refuse_base(
   "rep", "if this is ifelse(), its test must be a LazyTensor; see also where()")
+
+# Packages that have eigenvalues of functions know no LazyTensor.
+use_function <- function(name) refuse_base(name, paste0(
+  "use ", name, "(function(v, args) as.vector(x %*% v), k, n = nrow(x))"))
+
+#' @exportS3Method RSpectra::eigs_sym
+eigs_sym.LazyTensor <- use_function("eigs_sym")
+#' @exportS3Method RSpectra::eigs
+eigs.LazyTensor <- use_function("eigs")
+#' @exportS3Method RSpectra::svds
+svds.LazyTensor <- refuse_base("svds", paste(
+  "use svds(function(v, args) as.vector(x %*% v), k,",
+  "Atrans = function(v, args) as.vector(crossprod(x, v)), dim = dim(x)[1:2])"))
+
+# ---- functions that do not dispatch --------------------------------------------------------------
+
+# cor(), ts(), outer(), ... do not dispatch, but they ask what they were given, and go on with a
+# list of parts of a LazyTensor, or stop without advice. The question dispatches.
+no_or_refuse <- function(x) {
+  asking <- sys.parent()
+  if (asking > 0L && goes_wrong(sys.function(asking))) refuse_asking(sys.call(asking))
+  FALSE
+}
+
+goes_wrong <- function(asking) {
+  identical(environment(asking), asNamespace("stats")) ||
+    any(vapply(list(outer, jitter, tabulate), identical, NA, asking))
+}
+
+refuse_asking <- function(call) {
+  name <- if (is.name(call[[1L]])) as.character(call[[1L]]) else "this function"
+  throw("argument", "`", name, "` of a LazyTensor: ", use_matrix, call = call)
+}
+
+#' @export
+is.matrix.LazyTensor <- no_or_refuse
+#' @export
+is.numeric.LazyTensor <- no_or_refuse
+#' @export
+is.array.LazyTensor <- no_or_refuse

@@ -114,12 +114,12 @@ product_with <- function(x, b, name, index, by_columns, left) {
                   left)
   b <- leaf(b, kind)
   out <- reduce(if (left) b * x else x * b, "Sum", index)
-  with_names(out, row_names(x, if (index == "j") "Vi" else "Vj"), names)
+  if (length(names) == ncol(out)) colnames(out) <- names
+  out
 }
 
 refuse_factor <- function(x, found, unit, kind, left) {
-  facts <- c(paste("dimensions", paste(dim(x)[1:2], collapse = " x "), "(i x j)"),
-             if (is.null(unit)) paste("length", found) else paste(found, unit))
+  facts <- c(sizes_of(x), if (is.null(unit)) paste("length", found) else paste(found, unit))
   expected <- if (!kind %in% part(x, "kind"))
                 paste("a LazyTensor that depends on", substring(kind, 2L))
               else if (is.null(unit)) paste("length", row_count(x, kind))
@@ -135,13 +135,27 @@ as_factor <- function(x, name, by_columns) {
   if (is_vector) matrix(x, ncol = 1L) else if (by_columns) t(x) else x
 }
 
+# The sum over `index` where one factor does not depend on the index that is kept.
 product_of_lazy <- function(name, x, y, index) {
-  if (name == "%*%") return(reduce(x * y, "Sum", index))
   kept <- if (index == "i") "Vj" else "Vi"
   if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index))
+  if (name == "%*%") refuse_product(x, y)
   if (kept %in% part(x, "kind")) refuse_dense_product(name, x, y)
   t(reduce(x * y, "Sum", index))
 }
+
+# Of K %*% L where L depends on i.
+refuse_product <- function(x, y) {
+  is_matrix <- "Vj" %in% part(y, "kind")
+  fits <- row_count(x, "Vj") == row_count(y, "Vi")
+  throw("shape", operands_with(sizes_of(x, y)), ": expected a second factor that depends on j ",
+        "alone, such as Vj(b) or a plain matrix b",
+        if (is_matrix && fits) "; the product of both and v is x %*% (y %*% v)",
+        if (is_matrix) "; the sums over j of products of entries are rowSums(x * y)")
+}
+
+sizes_of <- function(...) vapply(list(...), function(x)
+  paste("dimensions", paste(dim(x)[1:2], collapse = " x "), "(i x j)"), "")
 
 refuse_dense_product <- function(name, x, y) {
   index <- if (name == "crossprod") "j" else "i"
@@ -153,18 +167,22 @@ refuse_dense_product <- function(name, x, y) {
 
 # ---- sums of rows and columns --------------------------------------------------------------------
 
-#' Sums and means of rows and columns
+#' Sums and means of rows and columns, norms
 #'
 #' Of a LazyTensor of dimension 1, seen as an M x N matrix: sums over j (rows) or i (columns). They
-#' are reductions: nothing of that size is stored.
+#' are reductions: nothing of that size is stored. So are the norms, but that of type `"2"`, for
+#' which the dense matrix is made.
 #'
 #' @param x a LazyTensor; other objects as in base R.
 #' @param na.rm only `FALSE`.
 #' @param dims only 1.
+#' @param type as in base R: `"O"` for the largest sum of a column, `"I"` for that of a row, `"F"`
+#'   for the Frobenius norm, `"M"` for the largest value, `"2"` for the largest singular value.
 #' @param ... options of the reduction: `sum_scheme`, `accumulator`, `precision`, `backend`,
 #'   `device`, see [reductions].
 #' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
-#'   made of. If x has dimension D > 1, a matrix with one column for each component.
+#'   made of. If x has dimension D > 1, a matrix with one column for each component. `norm()`: a
+#'   number.
 #' @family reductions of LazyTensors
 #' @examples
 #' x <- matrix(runif(30), ncol = 3)
@@ -181,9 +199,11 @@ refuse_dense_product <- function(name, x, y) {
 #' \S4method{rowMeans}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
 #'
 #' \S4method{colMeans}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
+#'
+#' \S4method{norm}{LazyTensor}(x, type = c("O", "I", "F", "M", "2"), ...)
 #' @aliases rowSums colSums rowMeans colMeans rowSums,LazyTensor-method colSums,LazyTensor-method
-#' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method
-#' @rawNamespace exportMethods(rowSums, colSums, rowMeans, colMeans)
+#' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method norm norm,LazyTensor-method
+#' @rawNamespace exportMethods(rowSums, colSums, rowMeans, colMeans, norm)
 NULL
 
 sums_over <- function(index, mean = FALSE) {
@@ -193,7 +213,6 @@ sums_over <- function(index, mean = FALSE) {
     check_sums(na.rm, dims, ...)
     out <- reduce(x, "Sum", index, list(...))
     if (mean) out <- out / row_count(x, paste0("V", index))
-    out <- with_names(out, row_names(x, if (index == "j") "Vi" else "Vj"))
     if (part(x, "dimres") == 1L) out[, 1L] else out
   }
 }
@@ -208,7 +227,24 @@ check_sums <- function(na.rm, dims, ..., call = TRUE) {
           "FALSE) makes an operator")
 }
 
+# Norms of the dense matrix by reductions; that of type "2" needs its singular values.
+norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
+  if (missing(type)) type <- "O"
+  type <- check_choice(if (is_string(type)) toupper(type) else type, "type",
+                       c("O", "1", "I", "F", "E", "M", "2"))
+  if (part(x, "dimres") != 1L || !all(dim(x))) return(base::norm(as.matrix(x), type))
+  switch(type,
+    O = , `1` = max(colSums(abs(x))),
+    I = max(rowSums(abs(x))),
+    F = , E = sqrt(sum(rowSums(abs(x)^2))),
+    M = max(max(abs(x), "j")),
+    `2` = base::norm(as.matrix(x), "2"))
+}
+
 if (in_namespace) {
+  setMethod("norm", c("LazyTensor", "ANY"), norm_of)
+  setMethod("norm", c("LazyTensor", "character"), norm_of) # others have methods for these, of ANY
+  setMethod("norm", c("LazyTensor", "missing"), norm_of)
   setMethod("rowSums", "LazyTensor", sums_over("j"))
   setMethod("colSums", "LazyTensor", sums_over("i"))
   setMethod("rowMeans", "LazyTensor", sums_over("j", mean = TRUE))
@@ -222,19 +258,19 @@ if (in_namespace) {
 #' `as.matrix()` and `as.array()` compute all values of a LazyTensor, at all pairs (i, j), and store
 #' them: they are for small ones, and for looking at them. `x[i, j]` computes a block of them, see
 #' [components]. `diag()` computes those at the pairs (i, i), which takes no more memory than the
-#' result.
+#' result. `which()` of a comparison looks at all values.
 #'
 #' @param x a LazyTensor; for `as.matrix()` of dimension 1.
 #' @param max_size the most bytes that the result may have.
 #' @param nrow,ncol for other objects, as in base R.
 #' @param names whether `diag()` keeps row names that i and j have in common.
-#' @param mode as in base R.
+#' @param mode,arr.ind,useNames as in base R.
 #' @param ... not used.
 #' @return Numbers, complex numbers, or logical values of comparisons. `as.matrix()`: an M x N
 #'   matrix; `as.array()`: an array M x N x D; `as.vector()`, `as.numeric()`: its elements. M or N
-#'   is 1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns. They
-#'   have the row names of the matrices that x was made of. Errors: of class `rkeops_error_memory`
-#'   if the result takes more than `max_size`.
+#'   is 1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns.
+#'   `which()`: positions in the dense matrix. They have the row names of the matrices that x was
+#'   made of. Errors: of class `rkeops_error_memory` if the result takes more than `max_size`.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(runif(6), ncol = 2)
@@ -244,9 +280,11 @@ if (in_namespace) {
 #' dim(as.array(Vi(x) - Vj(y)))
 #' diag(exp(-sum((Vi(x) - Vj(x))^2)))
 #' @name values
-#' @aliases diag diag,LazyTensor-method
+#' @aliases diag diag,LazyTensor-method which which,LazyTensor-method
 #' @usage \S4method{diag}{LazyTensor}(x = 1, nrow, ncol, names = TRUE)
-#' @rawNamespace exportMethods(diag)
+#'
+#' \S4method{which}{LazyTensor}(x, arr.ind = FALSE, useNames = TRUE)
+#' @rawNamespace exportMethods(diag, which)
 NULL
 
 #' @rdname values
@@ -302,7 +340,11 @@ diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
   else values
 }
 
-if (in_namespace) setMethod("diag", "LazyTensor", diagonal)
+if (in_namespace) {
+  setMethod("diag", "LazyTensor", diagonal)
+  setMethod("which", "LazyTensor", function(x, arr.ind = FALSE, useNames = TRUE)
+    which(as.matrix(x), arr.ind, useNames))
+}
 
 # An array of the values at rows i, j and components k; a matrix if k is NULL and x of dimension 1.
 values_of_block <- function(x, i, j, k = NULL, max_size = 2^30) {
@@ -373,12 +415,18 @@ new_values <- function(x, n) {
 values_at <- function(x, i, j) {
   data <- part(x, "data")
   kind <- part(x, "kind")
-  for (k in which(kind == "Vi")) data[[k]] <- data[[k]][i, , drop = FALSE]
-  for (k in which(kind == "Vj")) data[[k]] <- data[[k]][j, , drop = FALSE]
+  for (k in which(kind == "Vi")) data[[k]] <- rows_at(data[[k]], i)
+  for (k in which(kind == "Vj")) data[[k]] <- rows_at(data[[k]], j)
   pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data)
   out <- compute(reduction_state(pairs, "Sum", "j")) # one column, which may not depend on j
   if (all(kind == "Pm")) out <- out[rep(1L, length(i)), , drop = FALSE]
   if (part(x, "logical")) out != 0 else out
+}
+
+rows_at <- function(x, i) {
+  x <- x[i, , drop = FALSE]
+  if (!is.null(dimnames(x))) dimnames(x) <- NULL
+  x
 }
 
 # With matrices that lie on a GPU copied back.
@@ -386,7 +434,7 @@ on_host <- function(x) {
   data <- part(x, "data")
   if (!any(vapply(data, is_gpu, NA))) return(x)
   of_variables(x, "host", part(x, "kind"),
-               lapply(data, function(v) if (is_gpu(v)) gpu_values(v) else v))
+               lapply(data, function(v) if (is_gpu(v)) array(gpu_values(v), dim(v)) else v))
 }
 
 # ---- names ---------------------------------------------------------------------------------------
@@ -401,9 +449,4 @@ dimnames.LazyTensor <- function(x) {
 row_names <- function(x, kind) {
   for (v in part(x, "data")[part(x, "kind") == kind])
     if (!is.null(names <- dimnames(v)[[1L]])) return(names)
-}
-
-with_names <- function(x, rows, columns = NULL) {
-  if (!is.null(rows) || !is.null(columns)) dimnames(x) <- list(rows, columns)
-  x
 }

@@ -25,30 +25,44 @@ common_dim <- function(operands) {
   dim
 }
 
-# A plain number or vector that meets `other` is a constant or a parameter.
-as_operand <- function(x, other) {
+# A plain number or vector that meets the LazyTensors `others` is a constant or a parameter. What it
+# is never depends on numbers of rows: those may be equal to its length by accident.
+as_operand <- function(x, others) {
   if (is.LazyTensor(x)) return(x)
-  if (is_gpu(x) && is.null(dim(x))) return(parameter(x))
-  if (is.object(x) || length(dim(x)) || !length(x) ||
-      !(is.numeric(x) || is.logical(x) || is.complex(x)))
-    throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a number or a ",
-          "vector; Vi(), Vj() and Pm() convert matrices")
+  if (!is_vector_of_numbers(x)) refuse_operand(x, others)
+  dims <- unique(c(1L, vapply(others, part, 1L, "dimres")))
+  if (!length(x) %in% dims)
+    throw("shape", "an operand is ", describe(x), ": expected a number",
+          if (length(dims) > 1L) paste(" or a vector of length", paste(dims[-1L], collapse = ", ")),
+          "; Vi() or Vj() of it is a number for each i or j, Pm() a parameter of dimension ",
+          length(x))
+  if (is_gpu(x)) return(parameter(x))
   if (!is.complex(x)) x <- as.double(x)
-  if (length(x) == 1L && !is.complex(x)) return(constant(x))
-  size <- dim(other)
-  if (length(x) != 1L && length(x) != size[3L] && length(x) %in% size[1:2])
-    throw("shape", "an operand is a plain vector of length ", length(x), ", which is a number of ",
-          "rows: expected a vector of length ", size[3L], " (a parameter), or Vi() or Vj() of a ",
-          "one-column matrix")
-  leaf(as.vector(x), "Pm")
+  if (length(x) == 1L && !is.complex(x)) constant(x) else leaf(as.vector(x), "Pm")
+}
+
+is_vector_of_numbers <- function(x) {
+  if (is_gpu(x)) return(is.null(dim(x)))
+  !is.object(x) && length(dim(x)) < 2L && length(x) > 0L &&
+    (is.numeric(x) || is.logical(x) || is.complex(x))
+}
+
+refuse_operand <- function(x, others) {
+  size <- dim(others[[1L]])[1:2]
+  throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a number or a vector",
+        advice_on(x),
+        if (length(dim(x)) == 2L) paste0(
+          "; Vi() of a matrix has a row of it for each i, Vj() one for each j",
+          if (identical(as.integer(dim(x)), size)) paste0(
+            ", and to all pairs a matrix is added in products: (K + s * diag(n)) %*% v is ",
+            "K %*% v + s * v, see vignette(\"interpolation\")")))
 }
 
 # All arguments as LazyTensors; one of them is.
 as_operands <- function(...) {
   operands <- list(...)
   lazy <- vapply(operands, inherits, NA, "LazyTensor")
-  first <- operands[[which(lazy)[1L]]]
-  for (k in which(!lazy)) operands[[k]] <- as_operand(operands[[k]], first)
+  if (!all(lazy)) operands[!lazy] <- lapply(operands[!lazy], as_operand, operands[lazy])
   operands
 }
 
@@ -401,7 +415,10 @@ as_lazy_matrix <- function(x, name) {
 
 #' @rdname norms
 #' @export
-sqdist <- function(x, y) define("SqNorm2", list(as_lazy(x) - as_lazy(y, "y")), dimres = 1L)
+sqdist <- function(x, y) define("SqNorm2", list(difference(x, y)), dimres = 1L)
+
+# Of two operands, of which a plain one is as in arithmetic.
+difference <- function(x, y) if (any_lazy(x, y)) x - y else as_lazy(x) - as_lazy(y, "y")
 
 #' @rdname norms
 #' @export
@@ -422,7 +439,7 @@ weightedsqnorm <- function(x, s) {
 
 #' @rdname norms
 #' @export
-weightedsqdist <- function(x, y, s) weightedsqnorm(as_lazy(x) - as_lazy(y, "y"), s)
+weightedsqdist <- function(x, y, s) weightedsqnorm(difference(x, y), s)
 
 #' Products of matrices and vectors
 #'

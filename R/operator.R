@@ -5,16 +5,18 @@
 # text for the engine, which does the rest. An operator is a function around a "state", plain data:
 #   table, leaves, data, kind   as in a LazyTensor
 #   roots     identifiers of its results
+#   kept      for each result, the kind of variables that it has a row for each row of
 #   complex   for each result, whether its columns are parts of complex numbers
 #   shapes    for each result, its shape if it is an array; see output_of()
 #   options   what the call said about how to compute
 
-# The value op(operands, literals) as a result.
+# The value op(operands, literals) as a result. The last literal is the index that is reduced.
 operator_state <- function(op, operands, literals = NULL, complex = FALSE, options = NULL) {
   state <- merge_all(operands)
   node <- add_node(state$table, op, vapply(operands, root_of, ""), literals, inline = TRUE)
   list(table = node$table, leaves = state$leaves, data = state$data, kind = state$kind,
-       roots = node$id, complex = complex, options = options)
+       roots = node$id, kept = if (literals[length(literals)] == "j") "Vi" else "Vj",
+       complex = complex, options = options)
 }
 
 operator_text <- function(state) formula_text(state, state$roots)
@@ -34,11 +36,22 @@ compute <- function(state) {
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
           " with ", paste(program$declarations, collapse = ", "))
   out <- run_arranged(program, lapply(state$data, interleaved))
-  if (length(state$roots) == 1L) return(as_result(out, state$complex, state$shapes[[1L]]))
-  lapply(seq_along(out), function(k) as_result(out[[k]], state$complex[k], state$shapes[[k]]))
+  if (length(state$roots) == 1L) return(as_result(out, state, 1L))
+  lapply(seq_along(out), function(k) as_result(out[[k]], state, k))
 }
 
-as_result <- function(out, complex, shape) if (complex) complex_matrix(out) else shaped(out, shape)
+as_result <- function(out, state, k) {
+  out <- if (state$complex[k]) complex_matrix(out) else shaped(out, state$shapes[[k]])
+  with_row_names(out, row_names(state, state$kept[k]))
+}
+
+# Values and positions alike.
+with_row_names <- function(out, names) {
+  if (is.null(names)) return(out)
+  if (is.list(out)) return(lapply(out, with_row_names, names))
+  dimnames(out) <- c(list(names), vector("list", length(dim(out)) - 1L))
+  out
+}
 
 new_lazy_operator <- function(state) {
   force(state)
@@ -171,12 +184,14 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
   root <- state$roots
   e <- cotangent_of(cotangent, output, state, name)
   complex <- state$complex
+  kept <- state$kept
   state <- merged_state(state, e, distinct = !is.LazyTensor(cotangent))
   roots <- vapply(ids, function(id) {
     state <<- with_node(state, "Grad", c(root, id, root_of(e)))
     state$roots
   }, "")
   state$roots <- c(if (values) root, unname(roots))
+  state$kept <- c(if (values) kept, state$kind[state$leaves[ids]])
   state$complex <- c(if (values) complex, is_complex_leaf(state, ids))
   state$shapes <- c(if (values) list(output$shape), vector("list", length(ids)))
   state

@@ -134,7 +134,9 @@ Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
           .Generic, "` cannot")
   if (.Generic %in% c("any", "all")) return(any_or_all(.Generic, x, index, ...))
   if (!.Generic %in% c("sum", "min", "max"))
-    throw("argument", "`", .Generic, "` is not available for LazyTensors: ", use_reduction)
+    throw("argument", "`", .Generic, "` of a LazyTensor: use ",
+          if (.Generic == "prod") "exp(sum(log(x), index)) where x > 0"
+          else "min(x, index) and max(x, index)")
   if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
@@ -275,7 +277,7 @@ as_weight <- function(weight, x) {
   if (is.LazyTensor(weight)) return(weight)
   if (!(is.numeric(weight) || is.complex(weight) || is_gpu(weight)) || length(dim(weight)))
     throw("argument", "`weight` is ", describe(weight), ": expected a LazyTensor")
-  as_operand(weight, x)
+  as_operand(weight, list(x))
 }
 
 #' @rdname reductions

@@ -81,6 +81,7 @@ SEXP rkeops_hash(SEXP text) {
   return Rf_mkString(id);
 }
 
+<<<<<<< HEAD
 /* Numbers in the text of a formula: the fewest digits, from 15 on, that read back as the same. R's
  * own functions write the decimal point of the locale. */
 SEXP rkeops_number_text(SEXP x) {
@@ -102,11 +103,42 @@ SEXP rkeops_number_text(SEXP x) {
 }
 
 /* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. */
+=======
+/* A pointer to `given`, the object that the numbers x were made from; NULL where that is x itself.
+ * The weak reference keeps `given` alive as long as the pointer, which is empty when it comes out
+ * of a file or from another process: there an address means nothing. */
+SEXP rkeops_given(SEXP given, SEXP x) {
+  if (given == x) return R_NilValue;
+  MARK_NOT_MUTABLE(given);
+  SEXP pointer = PROTECT(R_MakeExternalPtr(given, R_NilValue, R_NilValue));
+  R_MakeWeakRef(pointer, given, R_NilValue, FALSE);
+  UNPROTECT(1);
+  return pointer;
+}
+
+static const void *given_for(SEXP x) {
+  SEXP pointer = Rf_getAttrib(x, Rf_install("rkeops_given"));
+  return TYPEOF(pointer) == EXTPTRSXP ? R_ExternalPtrAddr(pointer) : NULL;
+}
+
+static int same_numbers(SEXP x, SEXP y) {
+  if (TYPEOF(x) != TYPEOF(y) || XLENGTH(x) != XLENGTH(y)) return 0;
+  size_t size = TYPEOF(x) == CPLXSXP ? 16 : TYPEOF(x) == REALSXP ? 8 : 4;
+  return !memcmp(DATAPTR_RO(x), DATAPTR_RO(y), size * (size_t)XLENGTH(x));
+}
+
+/* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. Numbers
+ * made from one object are compared too: some packages change a data.frame where it lies. */
+>>>>>>> 712e9b7 (What a matrix user gets: products of two LazyTensors are refused, a plain vector is one column, objects without plain numbers are refused with advice, results keep row names)
 static int same_object(SEXP x, SEXP y) {
   if (x == y) return 1;
-  if (!is_gpu_matrix(x) || !is_gpu_matrix(y)) return 0;
-  SEXP pointer = list_element(x, "pointer");
-  return TYPEOF(pointer) == EXTPTRSXP && pointer == list_element(y, "pointer");
+  if (is_gpu_matrix(x) || is_gpu_matrix(y)) {
+    if (!is_gpu_matrix(x) || !is_gpu_matrix(y)) return 0;
+    SEXP pointer = list_element(x, "pointer");
+    return TYPEOF(pointer) == EXTPTRSXP && pointer == list_element(y, "pointer");
+  }
+  const void *given = given_for(x);
+  return given && given == given_for(y) && same_numbers(x, y);
 }
 
 /* For each element of the list `objects`, the position in the list `table` of the same object of

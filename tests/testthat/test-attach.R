@@ -2,7 +2,7 @@
 
 replaced <- c("atan2", "ifelse", "step", if (getRversion() < "4.3.0") "%*%")
 # S4 generics made from base functions, which Matrix and others share with us
-shared <- c("rowSums", "colSums", "rowMeans", "colMeans", "diag",
+shared <- c("rowSums", "colSums", "rowMeans", "colMeans", "diag", "which", "norm",
             if (getRversion() < "4.4.0") c("crossprod", "tcrossprod"))
 
 test_that("attaching masks only what base R cannot dispatch", {

@@ -18,7 +18,7 @@ test_that("LazyTensor(), Vi(), Vj() and Pm() make variables", {
 })
 
 test_that("what is no numeric matrix is refused", {
-  for (wrong in list(1:3, "a", NULL, factor("a"), list(1), array(0, c(2, 2, 2)), Vi(x)))
+  for (wrong in list("a", NULL, factor("a"), list(1), array(0, c(2, 2, 2)), Vi(x)))
     expect_error(Vi(wrong), class = "rkeops_error_argument")
   for (wrong in list(x, "a", NULL, Vi(x))) expect_error(Pm(wrong), class = "rkeops_error_argument")
   expect_error(LazyTensor(x), class = "rkeops_error_argument")
@@ -32,6 +32,60 @@ test_that("the same R object with the same index is one variable", {
   expect_identical(same$formula, "Add(V0,V0)")
   expect_identical((Vi(x) * Vj(x))$args, c("V0=Vi(3)", "V1=Vj(3)"))
   expect_length((Vi(x) * Vi(x + 0))$args, 2)
+})
+
+test_that("a plain vector is one column of Vi() and Vj(), and a parameter of Pm()", {
+  v <- c(0.5, 1, 2)
+  expect_identical(dim(Vi(v)), c(3L, 1L, 1L))
+  expect_identical(Vj(v)$data, list(matrix(v)))
+  expect_identical(LazyTensor(v, "i")$args, "V0=Vi(1)")
+  expect_identical(LazyTensor(v, "j")$args, "V0=Vj(1)")
+  expect_identical(LazyTensor(v)$args, "V0=Pm(3)")
+  expect_identical(Pm(v)$args, "V0=Pm(3)")
+  expect_identical(rownames(Vi(c(a = 1, b = 2))), c("a", "b"))
+  expect_identical(rownames(Vi(tapply(v, c("p", "q", "r"), sum))), c("p", "q", "r"))
+  expect_true(is.ComplexLazyTensor(Vi(v + 1i)))
+  expect_identical(dim(Vi(5)), c(1L, 1L, 1L))
+  with_options(list(precision = "float64"), {
+    K <- gauss(Vi(x), Vj(y))
+    truth <- dense(x, y)
+    expect_equal(as.matrix(K / Vi(rowSums(K))), truth / rowSums(truth), tolerance = 1e-13)
+    expect_equal(sum(K * Vj(1:9), "j"), truth %*% 1:9, tolerance = 1e-13)
+    expect_equal(sum(Vi(v + 2i) * Vj(v), "j"), matrix((v + 2i) * sum(v)), tolerance = 1e-13)
+  })
+})
+
+test_that("what is converted is one variable as long as it is the same R object", {
+  frame <- as.data.frame(x)
+  v <- x[, 1]
+  expect_length((Vi(frame) + Vi(frame))$args, 1)
+  expect_length((Vi(v) + Vi(v))$args, 1)
+  expect_length((Vi(v) + Vi(v + 0))$args, 2)
+  expect_length((Vi(v) + Vj(v))$args, 2)
+  expect_length((Vi(x) + Vi(x, is_complex = TRUE))$args, 2)
+  expect_length((Vi(x, is_complex = TRUE) + Vi(x, is_complex = TRUE))$args, 1)
+  before <- Vi(frame)
+  kept <- before$data[[1L]]
+  frame$V1[2] <- 100 # another object now
+  expect_length((before + Vi(frame))$args, 2)
+  expect_identical(before$data[[1L]], kept)
+  # objects that are no more, and those of files, match nothing
+  gone <- Vi(as.data.frame(x))
+  gc()
+  expect_length((gone + Vi(as.data.frame(x)))$args, 2)
+  again <- unserialize(serialize(list(Vi(v), Vi(v)), NULL))
+  expect_length((again[[1]] + again[[2]] + Vi(v))$args, 3)
+  expect_null(attributes(Vi(v)$data[[1L]])$rkeops_given)
+})
+
+test_that("a frame that is changed where it lies is another variable", {
+  skip_if_not_installed("data.table")
+  frame <- data.table::data.table(a = x[, 1])
+  before <- Vi(frame)
+  data.table::set(frame, 2L, "a", 100)
+  both <- before + Vi(frame)
+  expect_length(both$args, 2)
+  expect_equal(sum(both, "j")[2], x[2, 1] + 100, tolerance = 1e-6)
 })
 
 test_that("equal sub-expressions are defined once", {

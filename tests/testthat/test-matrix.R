@@ -167,7 +167,8 @@ test_that("products have the shapes of base R", {
   near(K %*% as.data.frame(b), dense %*% as.matrix(as.data.frame(b)))
   near(K %*% (b > 0.5), dense %*% (b > 0.5))
   near(K %*% Vj(b), dense %*% b)
-  near(K %*% K, matrix(rowSums(dense^2)))
+  near(K %*% Pm(2), matrix(2 * rowSums(dense)))
+  near(K %*% (Vj(b) * Vj(y)[1] + 1), dense %*% (b * y[, 1] + 1))
   near(K %*% (b + 1i), dense %*% (b + 1i))
   near(t(a) %*% K, t(a) %*% dense)
   near(a[, 1] %*% K, a[, 1] %*% dense)
@@ -207,6 +208,28 @@ test_that("products that do not fit stop", {
   }
 })
 
+test_that("a product of two LazyTensors is one of matrices, or refused", {
+  other <- exp(-sum((Vi(y) - Vj(x))^2)) # 7 x 5
+  b <- uniform(7, 1)
+  refused <- list(quote(K %*% K), quote(K %*% other), quote(other %*% K), quote(K %*% t(K)),
+                  quote(t(K) %*% K), quote(K %*% Vi(b)), quote(K %*% Vi(x)), quote(Vj(b) %*% other),
+                  quote(Vi(x) %*% Vi(x)), quote(K %*% (Vi(x)[1] * Vj(b))), quote(crossprod(K)),
+                  quote(tcrossprod(K)), quote(crossprod(K, K)), quote(tcrossprod(K, K)),
+                  quote(crossprod(other, t(other))), quote(tcrossprod(K, t(other))))
+  for (call in refused)
+    expect_error(eval(call), "expected", class = "rkeops_error_shape", info = deparse(call))
+  expect_error(K %*% other, fixed = TRUE,
+               "`K` has dimensions 5 x 7 (i x j), `other` has dimensions 7 x 5 (i x j)")
+  expect_error(t(K) %*% K, "the product of both and v is x %*% (y %*% v)", fixed = TRUE)
+  expect_error(K %*% Vi(b), "a second factor that depends on j alone, such as Vj(b)", fixed = TRUE)
+  # what the messages say
+  v <- uniform(5, 1)
+  near(K %*% (other %*% v), dense %*% as.matrix(other) %*% v)
+  near(rowSums(K * t(other)), rowSums(dense * t(as.matrix(other))))
+  near(crossprod(K, K %*% b), crossprod(dense) %*% b)
+  near(K %*% crossprod(K, v), tcrossprod(dense) %*% v)
+})
+
 test_that("row names of the data are those of the matrix", {
   named <- `rownames<-`(x, letters[1:5])
   also <- `rownames<-`(y, LETTERS[1:7])
@@ -226,8 +249,38 @@ test_that("row names of the data are those of the matrix", {
   square <- sqdist(Vi(named), Vj(named))
   expect_identical(names(diag(square)), letters[1:5])
   expect_null(names(diag(N)))
-  expect_null(dimnames(sum(N, "j"))) # a reduction, not a product
   expect_error(N["z", 1], "row names", class = "rkeops_error_shape")
+})
+
+test_that("results of reductions have the row names of the index that is kept", {
+  named <- `dimnames<-`(x, list(letters[1:5], c("u", "v", "w")))
+  also <- `rownames<-`(y, LETTERS[1:7])
+  a <- Vi(named)
+  N <- sum((a - Vj(also))^2)
+  of_rows <- list(letters[1:5], NULL)
+  of_columns <- list(LETTERS[1:7], NULL)
+  expect_identical(dimnames(sum(N, "j")), of_rows)
+  expect_identical(dimnames(sum(N, "i")), of_columns)
+  expect_identical(dimnames(sum(N * 1i, "i")), of_columns)
+  expect_identical(names(rowSums(N)), letters[1:5])
+  for (found in list(min(N, "j"), argmin(N, "j"), logsumexp(N, "j"), Kmin(N, 2, "j"),
+                     sumsoftmaxweight(N, "j", Vj(also)), any(N < 1, "j"),
+                     reduction.LazyTensor(N, "Max", "j"), sum(N, "j", call = FALSE)(), N %*% y,
+                     crossprod(t(N), y), N %*% Vj(y)))
+    expect_identical(dimnames(found), of_rows)
+  for (both in list(min_argmin(N, "i"), Kmin_argKmin(N, 2, "i")))
+    expect_identical(lapply(both, dimnames), list(of_columns, of_columns))
+  expect_identical(dimnames(Kmin(N * Vi(named), 2, "j")), c(of_rows, list(NULL)))
+  op <- sum(N, "j", call = FALSE)
+  expect_identical(dimnames(gradient(op, a)), of_rows)
+  expect_identical(dimnames(jvp(op, a, x)), of_rows)
+  both <- value_and_gradient(sum(N, "i", call = FALSE), a)
+  expect_identical(lapply(both, dimnames), list(value = of_columns, gradient = of_rows))
+  # the first variable of an index that has names; none of them, no names
+  renamed <- `rownames<-`(x, LETTERS[5:1])
+  expect_identical(rownames(sum(Vi(x) + Vi(named) + Vi(renamed), "j")), letters[1:5])
+  expect_null(dimnames(sum(sum((Vi(x) - Vj(also))^2), "j")))
+  expect_identical(rownames(sum(Vi(c(p = 1, q = 2)), "j")), c("p", "q"))
 })
 
 test_that("no rows and one row", {

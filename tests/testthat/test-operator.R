@@ -189,6 +189,27 @@ test_that("complex variables have complex gradients", {
   near(jvp(f, z, 1i), 1i * exp(Z) * sum(Y[, 1]))
 })
 
+test_that("a variable that is made anew of the same R object is the same variable", {
+  Z <- Y[, 1:2] + 1i * Y[, 2:3]
+  real <- Y[, 1]
+  frame <- as.data.frame(Y)
+  column <- Z[, 1]
+  make <- list(complex = function() Vj(Z), from_real = function() Vj(Y, is_complex = TRUE),
+               vector = function() Vj(real), complex_vector = function() Vj(column),
+               frame = function() Vj(frame), index = function() LazyTensor(real, "j"))
+  for (name in names(make)) {
+    variable <- make[[name]]()
+    f <- sum(Vi(X)[1] * norm2(variable), "j", call = FALSE)
+    expect_identical(gradient(f, make[[name]]()), gradient(f, variable), info = name)
+    again <- sum(Vi(X)[1] * sum(variable * make[[name]]()), "j", call = FALSE)
+    expect_identical(gradient(again, make[[name]]()), gradient(again, variable), info = name)
+  }
+  near(gradient(sum(Vi(real) * Vj(real), "j", call = FALSE), Vj(real)), matrix(sum(real), 7))
+  # the same numbers as real and as complex ones are two variables
+  expect_error(gradient(sum(Vi(X) * Vj(Y), "j", call = FALSE), Vj(Y, is_complex = TRUE)),
+               "no variable", class = "rkeops_error_argument")
+})
+
 test_that("what cannot be differentiated, or does not fit, is refused", {
   refused <- function(code, kind, text)
     expect_error(code, text, fixed = TRUE, class = paste0("rkeops_error_", kind))
