@@ -31,11 +31,12 @@ if (in_namespace) {
 #' A plain vector is a column, or a row, as it fits. When K has dimension D > 1, its components are
 #' multiplied by the columns of b as `*` does.
 #'
-#' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps; `K %*% Vj(b)` is the
-#' same as `K %*% b`. `crossprod(K, L)` is the sum over i of `K * L` and `tcrossprod(K, L)` that
-#' over j, where one of both does not depend on the index that is kept: otherwise the result is a
-#' dense matrix, like that of `crossprod(K)`, and refused. `crossprod(K, K %*% v)` is the product of
-#' `crossprod(K)` and a vector.
+#' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps, where L depends on j
+#' alone or is constant: `K %*% Vj(b)` is the same as `K %*% b`. Where L depends on i it is refused;
+#' its product with a vector is `K %*% (L %*% v)`. `crossprod(K, L)` is the sum over i of `K * L`,
+#' `tcrossprod(K, L)` that over j, where one of both does not depend on the index that is kept:
+#' otherwise the result is a dense matrix, like that of `crossprod(K)`, and refused.
+#' `crossprod(K, K %*% v)` is the product of `crossprod(K)` and a vector.
 #'
 #' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
 #'   multiplied as usual.

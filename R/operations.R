@@ -73,8 +73,9 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' Arithmetic and comparisons of LazyTensors
 #'
 #' Operators work component by component; operands have equal dimensions, or dimension 1. A plain
-#' number is a constant, a plain vector of length D a parameter; matrices are made LazyTensors by
-#' [Vi()] and [Vj()] first.
+#' number is a constant, a plain vector whose length is the dimension of the other operand a
+#' parameter. Vectors of other lengths and matrices are refused: [Vi()] and [Vj()] make numbers for
+#' each i or j of them, [Pm()] makes a parameter of any dimension.
 #'
 #' Comparisons, and `!`, `&` and `|` of them, are of logical kind: a condition for [where()] and
 #' [ifelse()], 0 or 1 in arithmetic. Plain TRUE and FALSE may stand beside a comparison, NA may not.
@@ -417,8 +418,12 @@ as_lazy_matrix <- function(x, name) {
 #' @export
 sqdist <- function(x, y) define("SqNorm2", list(difference(x, y)), dimres = 1L)
 
-# Of two operands, of which a plain one is as in arithmetic.
-difference <- function(x, y) if (any_lazy(x, y)) x - y else as_lazy(x) - as_lazy(y, "y")
+# Of two operands, of which a plain one is as in arithmetic. What is none is named as the user knows
+# it.
+difference <- function(x, y) {
+  operands <- list(as_lazy(x), as_lazy(y, "y"))
+  if (any_lazy(x, y)) x - y else operands[[1L]] - operands[[2L]]
+}
 
 #' @rdname norms
 #' @export

@@ -109,7 +109,8 @@ print.LazyOperator <- function(x, ...) {
 #'   derivative is taken.
 #' @param call `FALSE` for an operator.
 #'
-#' @return `gradient()`: a matrix of the shape of the variable, one row for a parameter; for a list
+#' @return `gradient()`: a matrix of the shape of the variable (with its row names), one row for a
+#'   parameter; for a list
 #'   `wrt` a list of them, with its names. For a complex variable a complex matrix: the derivatives
 #'   by real and imaginary parts. `jvp()`: the derivative of the result along `direction`, of the
 #'   shape of the result (of its values, for pairs of values and positions).

@@ -104,7 +104,8 @@ explain_positions <- function() {
 #'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are their
 #'   defaults.
 #'
-#' @return With n the number of rows kept: a matrix n x D. For `min_argmin` and `max_argmax` a list
+#' @return With n the number of rows kept (and their row names, if the variables of that index have
+#'   any): a matrix n x D. For `min_argmin` and `max_argmax` a list
 #'   of two (values and positions), for `Kmin` and `argKmin` an array n x K x D (a matrix n x K
 #'   when D is 1), for `Kmin_argKmin` a list of two, for `logsumexp` a matrix with one column (one
 #'   for each component of the weight), for `sumsoftmaxweight` one with the dimension of the weight.

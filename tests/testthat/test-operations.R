@@ -187,7 +187,7 @@ test_that("plain operands are numbers or vectors of the dimension, nothing else"
   expect_error(x * x_i, class = "rkeops_error_argument")
   expect_error(x_i + "a", class = "rkeops_error_argument")
   expect_error(x_i + NULL, class = "rkeops_error_argument")
-  expect_error(x_i + 1:2, "dimension 3.*dimension 2", class = "rkeops_error_shape")
+  expect_error(x_i + 1:2, "length 2.*length 3", class = "rkeops_error_shape")
   expect_error(x_i + 1:4, "Vi() or Vj()", fixed = TRUE, class = "rkeops_error_shape")
   expect_error(x_i | s_i, class = "rkeops_error_shape")
   expect_error(x_i & y_j, class = "rkeops_error_argument")
