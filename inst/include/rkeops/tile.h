@@ -10,6 +10,8 @@
 #define rk_each(k, n) _Pragma("GCC unroll 64") for (int k = 0; k < (n); k++)
 #define rk_rolled(k, n) for (int k = 0; k < (n); k++) /* of large bodies: never unrolled */
 #endif
+/* What has been read through these pointers is read again, not kept. */
+#define rk_reread(x, y) __asm__("" : "+r"(x), "+r"(y))
 #define RK_RANKS /* before a loop over K ranks: they may be many */
 #define RK_STOP(done) if (done) return; /* in it */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */

@@ -72,6 +72,14 @@ static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *
 
 /* ---- the kernel ---- */
 
+/* Components of pairs that loops have made are made again when they enter a wide result: so many
+ * doubles do not stay in registers, and to make them costs less than to bring them back. */
+static int makes_again(const rk_writer *w) {
+  const rk_node *values = w->nest->root[w->nest->roots - 1];
+  return w->pass->options.precision == RK_FLOAT64 && w->nest->steps && !w->nest->is_large &&
+         values->dim > 1 && rk_inline_cost(w, values) > 1;
+}
+
 static void write_tile(rk_writer *w) {
   int masked = w->tile->axis == RK_LANES_REDUCED;
   if (w->nest->is_large) {
@@ -87,6 +95,7 @@ static void write_tile(rk_writer *w) {
           masked ? " (void)masked; (void)valid;" : "");
   rk_write_steps(w, 0, w->nest->steps);
   rk_share_roots(w, 0, w->nest->roots);
+  if (makes_again(w)) rk_line(w, "rk_reread(x, y);");
   rk_write_accumulate(w);
   rk_close(w);
 }

@@ -101,6 +101,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       n9[v][u] = n9[v][u] + n7[k][v][u];
     }
   }
+  rk_reread(x, y);
   for (int k = 0; k < 6; k++) {
     vec g[4][4];
     rk_each (v, nv) rk_each (u, 4) {
