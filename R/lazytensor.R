@@ -356,7 +356,8 @@ summary.LazyTensor <- function(object, ...) {
   type <- if (part(object, "complex")) "complex" else if (part(object, "logical")) "logical"
           else "real"
   structure(class = "summary.LazyTensor",
-            list(dim = dim(object), type = type, operations = .Call(C_count_definitions, part(object, "table")),
+            list(dim = dim(object), type = type,
+                 operations = .Call(C_count_definitions, part(object, "table")),
                  variables = variables, bytes = sum(bytes),
                  dense_bytes = dense_bytes(object, dim(object))))
 }

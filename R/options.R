@@ -226,8 +226,8 @@ check_option_names <- function(names) {
 #' | `debug` | `0` | no effect, kept for RKeOps scripts |
 #'
 #' Precision `"auto"` is float64 on a CPU, what R itself computes in, and float32 on a GPU; any
-#' other value is valid on both. Operators and LazyTensors keep no precision, unless they were given one:
-#' they compute in that of the time of the call. float32 is faster (on a CPU about twice) and keeps
+#' other value is valid on both. Operators and LazyTensors keep no precision, unless they were
+#' given one: they compute in that of the time of the call. float32 is faster (on a CPU about twice) and keeps
 #' seven digits of the inputs: identifiers, stamps of time or amounts of money that need more are
 #' no longer told apart.
 #'

@@ -53,6 +53,7 @@ measure <- function(line) {
 }
 
 measure_all <- function() {
+  rkeops_use_float32() # each line says its own
   rkeops_use_gpu()
   set_rkeops_options(list(index_base = 1))
   input <- file("stdin", "r")
@@ -75,6 +76,7 @@ say <- function(what, times, goal = "", met = "") {
 }
 
 measure_warm <- function() {
+  rkeops_use_float32()
   rkeops_use_gpu()
   data <- small()
   op <- keops_kernel(gauss, declarations(3, 1)[1:3])
@@ -91,6 +93,7 @@ measure_warm <- function() {
 # The driver is started by a matrix on the GPU, which needs no kernel.
 measure_start <- function() {
   data <- small()
+  rkeops_use_float32()
   start <- clock()
   rkeops_use_gpu()
   to_gpu(1)

@@ -14,6 +14,7 @@ repetitions <- if (length(arguments)) min(arguments[1], 12) else 5
 
 setup <- '
 suppressPackageStartupMessages(library(rkeops))
+rkeops_use_float64()
 set.seed(1)
 x <- matrix(rnorm(300), ncol = 3)
 y <- matrix(rnorm(300), ncol = 3)
@@ -104,7 +105,7 @@ keep("latency", data.frame(
   slowest = c(milliseconds(max(first)), milliseconds(max(disk)), "", "", "", "",
               milliseconds(max(wide_compile)), ""),
   aim = c("250 ms", "20 ms", "", "100 us", "", "", "500 ms", "1.5")),
-  sprintf("M = N = 100, D = 3, float32; fresh processes: %d each; repeated calls: 1000.",
+  sprintf("M = N = 100, D = 3, float64; fresh processes: %d each; repeated calls: 1000.",
           repetitions))
 
 # ---- large formulas ----------------------------------------------------------------------------

@@ -6,27 +6,34 @@
 source("bench/common.R")
 set.seed(1)
 
+in_both <- function(formula, args) {
+  lapply(c("rkeops, float64" = "float64", "rkeops, float32" = "float32"),
+         function(precision) keops_kernel(formula, args, precision = precision))
+}
+
+calls <- function(ops, data) lapply(ops, function(op) function() seconds(op(data)))
+
 product <- function(n) {
   x <- matrix(rnorm(n * 3), ncol = 3)
   y <- matrix(rnorm(n * 3), ncol = 3)
   b <- matrix(rnorm(n), ncol = 1)
-  op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
+  ops <- in_both("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
   dense <- function() {
     exp(2 * tcrossprod(x, y) - outer(rowSums(x^2), rowSums(y^2), "+")) %*% b
   }
-  summary <- best_and_median(alternate(list(rkeops = function() seconds(op(list(x, y, b))),
-                                            dense = function() seconds(dense())), 3))
+  functions <- c(calls(ops, list(x, y, b)), "dense R" = function() seconds(dense()))
+  summary <- best_and_median(alternate(functions, 3))
   data.frame(task = sprintf("Gaussian product, D = 3, N = %g", n),
-             by = c("rkeops, float32", "dense R"), seconds = sprintf("%.4f", summary["best", ]))
+             by = colnames(summary), seconds = sprintf("%.4f", summary["best", ]))
 }
 
 neighbours <- function(n, queries, D, K = 10) {
   y <- matrix(runif(n * D), ncol = D)
   x <- matrix(runif(queries * D), ncol = D)
   set_rkeops_options(list(index_base = 1))
-  op <- keops_kernel(sprintf("ArgKMin_Reduction(SqDist(x,y), %d, j)", K),
-                     c(sprintf("x=Vi(%d)", D), sprintf("y=Vj(%d)", D)))
-  functions <- list("rkeops, float32" = function() seconds(op(list(x, y))))
+  ops <- in_both(sprintf("ArgKMin_Reduction(SqDist(x,y), %d, j)", K),
+                 c(sprintf("x=Vi(%d)", D), sprintf("y=Vj(%d)", D)))
+  functions <- calls(ops, list(x, y))
   if (requireNamespace("RANN", quietly = TRUE))
     functions$RANN <- function() seconds(RANN::nn2(y, x, K))
   if (requireNamespace("FNN", quietly = TRUE))
@@ -36,6 +43,5 @@ neighbours <- function(n, queries, D, K = 10) {
              by = colnames(summary), seconds = sprintf("%.3f", summary["best", ]))
 }
 
-use_precision("float32")
 keep("peers", rbind(product(5e3), neighbours(1e5, 1e5, 3), neighbours(5e4, 2000, 20)),
      "Whole calls from R, compile excluded, best of the repetitions. Kd-trees use one thread.")

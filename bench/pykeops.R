@@ -60,7 +60,7 @@ measure <- function(case, precision) {
              difference = sprintf("%.1e", other[3]), check.names = FALSE)
 }
 
-rows <- lapply(c("float32", "float64"), function(precision)
+rows <- lapply(c("float64", "float32"), function(precision)
   do.call(rbind, lapply(cases, measure, precision = precision)))
 keep("pykeops", do.call(rbind, rows),
      c("Whole calls from R and from Python (NumPy arrays), best of five; PyKeOps 2 with its own flags.",

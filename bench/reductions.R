@@ -34,6 +34,6 @@ measure <- function(precision) {
              check.names = FALSE)
 }
 
-keep("reductions", rbind(measure("float32"), measure("float64")),
+keep("reductions", rbind(measure("float64"), measure("float32")),
      sprintf("D = 3, M = N = %g, whole calls from R, compile excluded, best of %d.", n,
              repetitions))

@@ -6,6 +6,7 @@
 
 library(rkeops)
 source(system.file("examples", "common.R", package = "rkeops"))
+rkeops_use_float32() # the precision of the talk
 
 n <- problem_size(1e5)
 D <- 15
