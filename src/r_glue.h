@@ -101,11 +101,8 @@ SEXP rkeops_build_many(SEXP programs, SEXP options);
 SEXP rkeops_expression(SEXP text, SEXP declarations);
 SEXP rkeops_fresh_id(SEXP pid);
 SEXP rkeops_hash(SEXP text);
-<<<<<<< HEAD
 SEXP rkeops_number_text(SEXP x);
-=======
 SEXP rkeops_given(SEXP given, SEXP x);
->>>>>>> 712e9b7 (What a matrix user gets: products of two LazyTensors are refused, a plain vector is one column, objects without plain numbers are refused with advice, results keep row names)
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
 SEXP rkeops_merge_definitions(SEXP x, SEXP y);
 SEXP rkeops_count_definitions(SEXP table);

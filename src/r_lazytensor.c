@@ -81,7 +81,6 @@ SEXP rkeops_hash(SEXP text) {
   return Rf_mkString(id);
 }
 
-<<<<<<< HEAD
 /* Numbers in the text of a formula: the fewest digits, from 15 on, that read back as the same. R's
  * own functions write the decimal point of the locale. */
 SEXP rkeops_number_text(SEXP x) {
@@ -102,8 +101,6 @@ SEXP rkeops_number_text(SEXP x) {
   return out;
 }
 
-/* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. */
-=======
 /* A pointer to `given`, the object that the numbers x were made from; NULL where that is x itself.
  * The weak reference keeps `given` alive as long as the pointer, which is empty when it comes out
  * of a file or from another process: there an address means nothing. */
@@ -129,7 +126,6 @@ static int same_numbers(SEXP x, SEXP y) {
 
 /* The very same R object, not an equal one; copies of what to_gpu() made share its pointer. Numbers
  * made from one object are compared too: some packages change a data.frame where it lies. */
->>>>>>> 712e9b7 (What a matrix user gets: products of two LazyTensors are refused, a plain vector is one column, objects without plain numbers are refused with advice, results keep row names)
 static int same_object(SEXP x, SEXP y) {
   if (x == y) return 1;
   if (is_gpu_matrix(x) || is_gpu_matrix(y)) {
