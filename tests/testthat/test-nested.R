@@ -41,11 +41,11 @@ test_that("a finalizer may call the same operator, or forget all, at any allocat
   expect_undisturbed(function() {
     forget()
     smooth(small)
-  }, keops_grad(smooth, "x"), c(small, list(uniform(9, 1))), at = seq(5, 200, 39))
+  }, keops_grad(smooth, "x"), unname(c(small, list(uniform(9, 1)))), at = seq(5, 200, 39))
 })
 
 test_that("options that a finalizer changes are those of the next call", {
-  other <- function() with_options(list(precision = "float64", ncore = 1), smooth(small))
+  other <- function() with_options(list(precision = "float32", ncore = 1), smooth(small))
   truth <- other()
   inner <- NULL
   expect_undisturbed(function() inner <<- other(), at = seq(3, 90, 13))
@@ -89,8 +89,7 @@ during <- quote({
 
 skip_without_timers <- function() {
   skip_on_os("windows")
-  skip_if_not_installed("tcltk")
-  skip_if_not(isTRUE(capabilities("tcltk")))
+  skip_if_not(capabilities("tcltk") && nzchar(system.file(package = "tcltk")), "tcltk is there")
 }
 
 # The code with `during` in front of it.
@@ -125,10 +124,10 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
       keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b*Step(b), j)",
                    c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))(small))
     options <- during(function() op(big), function() {
-      set_rkeops_options(list(precision = "float64", ncore = 1))
+      set_rkeops_options(list(precision = "float32", ncore = 1))
       op(small)
     })
-    set_rkeops_options(list(precision = "float32", ncore = 2))
+    set_rkeops_options(list(precision = "auto", ncore = 2))
     failed <- during(function() op(big), function() class_of(op(big[1:2])))
     stopped <- during(function() op(big), function() {
       tools::pskill(Sys.getpid(), tools::SIGINT)
@@ -203,5 +202,5 @@ test_that("timers may run, forget and go back to the CPU while a GPU works", {
   for (name in c("again", "clean", "freed", "cpu"))
     expect_identical(got[[!!name]]$outer, got$truth)
   for (name in c("again", "clean", "freed")) expect_identical(got[[!!name]]$inner, got$little)
-  expect_equal(got$cpu$inner, got$little, tolerance = 1e-5)
+  expect_equal(got$cpu$inner, got$little, tolerance = 1e-4)
 })
