@@ -13,10 +13,15 @@ prlimit <- function(what) {
   sprintf("stopifnot(system(sprintf('prlimit --pid %%d %s', Sys.getpid())) == 0)", what)
 }
 
+skip_unless_two_threads <- function() {
+  engine_options() # tells the engine
+  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
+}
+
 skip_unless_prlimit <- function() {
   skip_on_os(c("windows", "mac", "solaris"))
   skip_if(Sys.which("prlimit") == "", "prlimit is not there")
-  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
+  skip_unless_two_threads()
 }
 
 test_that("a number of threads that cannot be met is said, once", {
@@ -80,7 +85,7 @@ test_that("a call goes on where the system gives no thread: limit of memory", {
 
 test_that("processors are those before OpenMP bound the process to one of them", {
   skip_on_os(c("windows", "mac", "solaris"))
-  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
+  skip_unless_two_threads()
   library <- Sys.glob(c("/usr/lib/*/libgomp.so.1", "/usr/lib64/libgomp.so.1",
                         "/usr/lib/libgomp.so.1"))
   skip_if(!length(library), "libgomp is not there")
@@ -104,7 +109,7 @@ test_that("processors are those before OpenMP bound the process to one of them",
 
 test_that("threads end with the package", {
   skip_on_os(c("windows", "mac", "solaris"))
-  skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
+  skip_unless_two_threads()
   out <- run_r(c(sum_in_threads, "threads <- function() length(dir('/proc/self/task'))",
                  "before <- threads()", "two <- sums(2)", "during <- threads()",
                  "unloadNamespace('rkeops')", "gc()",
