@@ -199,9 +199,7 @@ static void add_time(void *data, const char *name) {
 /* Processor time of all processes of a group, 0 where the system does not tell. */
 static double group_seconds(pid_t group) {
   group_time total = {.group = group};
-#if defined(__linux__)
-  rk_os_list("/proc", add_time, &total);
-#endif
+  rk_os_list("/proc", add_time, &total); /* nothing is found there save on Linux */
   return (double)total.ticks / (double)sysconf(_SC_CLK_TCK);
 }
 

@@ -81,8 +81,8 @@ static void help(call *c) {
   work(&(rk_worker){c, 0});
 }
 
-/* Calls often come in a row, and to be woken takes a while: so there is a moment of attention before
- * a thread waits, in which whoever else wants the processor has it. */
+/* Calls often come in a row, and to be woken takes a while: so there is a moment of attention
+ * before a thread waits, in which whoever else wants the processor has it. */
 static const double attention = 1e-4;
 
 static int is_soon(double end) {
