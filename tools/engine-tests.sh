@@ -71,6 +71,15 @@ test_locale_with() {
   unset RKEOPS_TEST_LOCALE LOCPATH
 }
 
+# Each allocation fails in turn, in a full run.
+test_memory_with() {
+  dir=$build/engine-$(basename "$1")
+  [ -n "${RKEOPS_TEST_FULL:-}" ] || return 0
+  make --no-print-directory -f tools/engine.mk CC="$1" DIR="$dir" FLAGS="$(flags_for "$1")" \
+       KERNEL_FLAGS="$(kernel_flags_for "$1")" "$dir/fail_memory" || failed=$((failed + 1))
+  [ -x "$dir/fail_memory" ] && run_test "$dir/fail_memory"
+}
+
 quick=$(quick_compiler)
 math_widths=
 [ -f tests/engine/test_math.c ] && math_widths=$(widths)
@@ -81,5 +90,6 @@ done
 for compiler in ${compilers:-cc}; do test_with "$compiler"; done
 set -- ${compilers:-cc}
 test_locale_with "$1"
+test_memory_with "$1"
 
 close_tests "$build" engine

@@ -6,6 +6,9 @@
 #
 # For another system: CC, AR, LIBS, and EXE, the ending of programs (tools/portable.sh).
 #
+# fail_memory makes the engine's memory run out; fuzz_program needs clang's libFuzzer (FLAGS with
+# -fsanitize=fuzzer-no-link). Neither is part of `all`.
+#
 # The target `cuda` makes the tests of tests/cuda, the stand-in libraries that they run on, and the
 # tests of the engine that can run on a GPU; called by tools/cuda-tests.sh; `standins` only the
 # libraries. The stand-ins are built
@@ -29,6 +32,7 @@ CUDA_DRIVER := $(wildcard tests/cuda/driver*.c tests/cuda/emulator.c)
 STANDIN_FLAGS := $(FLAGS)
 STANDIN := -std=gnu11 -Wall -Wextra -fPIC -fvisibility=hidden -shared $(STANDIN_FLAGS) \
   -DRKEOPS_EMULATOR_HEADER='"$(CURDIR)/tests/cuda/emulator.h"'
+FAILING := malloc calloc realloc posix_memalign
 MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)
@@ -57,6 +61,12 @@ $(CUDA_TESTS): $(DIR)/cuda/test_%: tests/cuda/test_%.c $(DIR)/libengine.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_FLAGS) -Itests/engine -MMD -MP $< $(DIR)/libengine.a -o $@ $(LIBS)
 
+$(DIR)/fail_memory: tests/engine/fail_memory.c $(DIR)/libengine.a
+	@$(CC) $(ALL_FLAGS) -MMD -MP $< $(DIR)/libengine.a -o $@ $(FAILING:%=-Wl,--wrap=%) $(LIBS)
+
+$(DIR)/fuzz_program: tests/engine/fuzz_program.c $(DIR)/libengine.a
+	@$(CC) $(ALL_FLAGS) -fsanitize=fuzzer -MMD -MP $< $(DIR)/libengine.a -o $@ $(LIBS)
+
 $(DIR)/libcuda.so.1: $(CUDA_DRIVER) $(wildcard tests/cuda/*.h) $(DIR)/flags
 	@$(CC) $(STANDIN) $(CUDA_DRIVER) -o $@ -ldl -lpthread
 
@@ -74,4 +84,4 @@ FORCE:
 .PHONY: all cuda standins FORCE
 .SECONDARY:
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(CUDA_TESTS:=.d) $(MATH_TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(DIR)/fail_memory.d $(DIR)/fuzz_program.d $(CUDA_TESTS:=.d) $(MATH_TESTS:=.d)

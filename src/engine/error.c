@@ -1,5 +1,6 @@
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,15 +22,29 @@ static void make_readable(char *message, size_t size) {
   message[n] = 0;
 }
 
-rk_status rk_fail(rk_error *error, rk_status status, const char *format, ...) {
+static rk_status fail(rk_error *error, rk_status status, const char *format, va_list arguments) {
   if (!error) return status;
   error->status = status;
-  va_list arguments;
-  va_start(arguments, format);
   if (vsnprintf(error->message, sizeof error->message, format, arguments) < 0)
     error->message[0] = 0;
-  va_end(arguments);
   make_readable(error->message, sizeof error->message);
+  return status;
+}
+
+rk_status rk_fail(rk_error *error, rk_status status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fail(error, status, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+rk_status rk_fail_system(rk_error *error, const char *format, ...) {
+  rk_status status = errno == ENOMEM ? RK_ERROR_MEMORY : RK_ERROR_SYSTEM;
+  va_list arguments;
+  va_start(arguments, format);
+  fail(error, status, format, arguments);
+  va_end(arguments);
   return status;
 }
 

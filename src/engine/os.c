@@ -247,7 +247,7 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
   *result = (rk_process_result){0};
   int ends[2];
   if (!make_pipe(ends))
-    return rk_fail(error, RK_ERROR_SYSTEM, "A pipe could not be made: %s.", rk_os_reason());
+    return rk_fail_system(error, "A pipe could not be made: %s.", rk_os_reason());
   pid_t pid = 0;
   int failed = spawn(process, ends[1], &pid);
   close(ends[1]);
@@ -255,8 +255,8 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
   close(ends[0]);
   if (!failed) return RK_OK;
   errno = failed;
-  return rk_fail(error, RK_ERROR_SYSTEM, "%s could not be started: %s.", process->arguments[0],
-                 rk_os_reason());
+  return rk_fail_system(error, "%s could not be started: %s.", process->arguments[0],
+                        rk_os_reason());
 }
 
 static int is_program(const char *path) {

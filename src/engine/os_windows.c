@@ -120,7 +120,7 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
   HANDLE reading = NULL, writing = NULL, job = CreateJobObjectA(NULL, NULL);
   if (!CreatePipe(&reading, &writing, &inherited, 1 << 16)) {
     if (job) CloseHandle(job);
-    return rk_fail(error, RK_ERROR_SYSTEM, "A pipe could not be made: %s.", rk_os_reason());
+    return rk_fail_system(error, "A pipe could not be made: %s.", rk_os_reason());
   }
   SetHandleInformation(reading, HANDLE_FLAG_INHERIT, 0);
   HANDLE nothing = CreateFileA("NUL", GENERIC_READ, 0, &inherited, OPEN_EXISTING, 0, NULL);
@@ -131,8 +131,8 @@ rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
     CloseHandle(info.hThread);
     CloseHandle(info.hProcess);
   } else {
-    status = rk_fail(error, RK_ERROR_SYSTEM, "%s could not be started: %s.",
-                     process->arguments[0], rk_os_reason());
+    status = rk_fail_system(error, "%s could not be started: %s.",
+                            process->arguments[0], rk_os_reason());
   }
   CloseHandle(nothing);
   CloseHandle(writing);

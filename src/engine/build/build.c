@@ -100,8 +100,8 @@ static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_
   rk_private_file file;
   size_t n;
   if (!rk_cache_seal(path, &job->key) || !rk_cache_open_file(path, &job->key, &file, &n))
-    return rk_fail(error, RK_ERROR_SYSTEM, "The kernel in %s could not be completed: %s.", folder,
-                   rk_os_reason());
+    return rk_fail_system(error, "The kernel in %s could not be completed: %s.", folder,
+                          rk_os_reason());
   rk_text reason = {0};
   job->kernel = load(&file, path, &job->key, &reason);
   rk_os_close_private(&file);

@@ -336,8 +336,9 @@ static rk_status work_in(int j, const char *folder, rk_work work, void *data, rk
     *next = status == RK_ERROR_SYSTEM || (status == RK_ERROR_COMPILE && !has_room(work_folder));
     rk_os_remove_folder(work_folder);
   } else {
-    rk_fail(error, status, "A folder could not be made in %s: %s.", folder, rk_os_reason());
-    *next = 1;
+    status = rk_fail_system(error, "A folder could not be made in %s: %s.", folder,
+                            rk_os_reason());
+    *next = status == RK_ERROR_SYSTEM;
   }
   if (*next) folders.given_up[j] = j < FOLDERS - 1;
   free(work_folder);

@@ -296,7 +296,9 @@ static rk_status explain(const rk_words *command, const char *folder,
   else if (result->exit_code) rk_text_format(&how, "failed (exit code %d)", result->exit_code);
   else rk_text_add(&how, "made no file");
   rk_status status = RK_CANCELLED;
-  if (result->end == RK_PROCESS_CANCELLED)
+  if (line.failed || short_line.failed || words.failed || how.failed)
+    status = rk_fail_memory(error, result->output.length);
+  else if (result->end == RK_PROCESS_CANCELLED)
     rk_fail(error, status, "Cancelled while compiling.");
   else if (result->end == RK_PROCESS_TIMED_OUT)
     status = rk_fail(error, RK_ERROR_COMPILE,
@@ -350,13 +352,17 @@ static int write_source(const char *folder, const char *source) {
   return good;
 }
 
-static int has_output(const char *folder) {
+/* A message when the compiler did not do what it should. */
+static rk_status check_output(const rk_words *command, const char *folder,
+                              const rk_process_result *result, rk_error *error) {
   rk_text path = {0};
   rk_file_info info;
   rk_text_format(&path, "%s/%s", folder, RK_COMPILER_OUTPUT);
-  int good = !path.failed && rk_os_info(path.bytes, &info) && info.bytes > 0;
+  if (path.failed) return rk_fail_memory(error, strlen(folder));
+  int good = result->end == RK_PROCESS_ENDED && !result->exit_code && !result->signal &&
+             rk_os_info(path.bytes, &info) && info.bytes > 0;
   rk_text_free(&path);
-  return good;
+  return good ? RK_OK : explain(command, folder, result, error);
 }
 
 rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
@@ -364,8 +370,7 @@ rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const
   rk_words command = {0};
   rk_process_result result = {0};
   if (!write_source(folder, source))
-    return rk_fail(error, RK_ERROR_SYSTEM, "%s could not be written to: %s.", folder,
-                   rk_os_reason());
+    return rk_fail_system(error, "%s could not be written to: %s.", folder, rk_os_reason());
   int good = 1;
   for (int k = 0; k < compiler->command.n && good; k++)
     good = rk_words_add(&command, compiler->command.word[k]);
@@ -375,9 +380,7 @@ rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const
          add_path(&command, folder, "kernel.c");
   rk_status status = good ? run(&command, folder, poll, poll_data, &result, error)
                           : rk_fail_memory(error, strlen(source));
-  if (status == RK_OK && (result.end != RK_PROCESS_ENDED || result.exit_code || result.signal ||
-                          !has_output(folder)))
-    status = explain(&command, folder, &result, error);
+  if (status == RK_OK) status = check_output(&command, folder, &result, error);
   *end = result.end;
   rk_words_free(&command);
   rk_text_free(&result.output);

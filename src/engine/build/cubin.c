@@ -129,8 +129,8 @@ static rk_status write_entry(void *data, const char *folder, const char *work_fo
              rk_cache_place(path.bytes, folder, &entry->key, entry->kind);
   rk_text_free(&path);
   if (good) return RK_OK;
-  return rk_fail(error, RK_ERROR_SYSTEM, "A GPU kernel could not be written to %s: %s.", folder,
-                 rk_os_reason());
+  return rk_fail_system(error, "A GPU kernel could not be written to %s: %s.", folder,
+                        rk_os_reason());
 }
 
 /* ---- all together --------------------------------------------------------------------------- */

@@ -55,9 +55,10 @@ static rk_status load(const char *dir, const char *file, prelude **out, rk_error
     }
     size_t length;
     if (!rk_os_read(name, &p->bytes, &length)) {
-      rk_fail(error, RK_ERROR_SYSTEM, "cannot read %s, a part of the package", name);
+      rk_status status = rk_fail_system(error, "cannot read %s, a part of the package: %s", name,
+                                        rk_os_reason());
       free(name);
-      return RK_ERROR_SYSTEM;
+      return status;
     }
     p->path = name;
     split(p);

@@ -21,8 +21,14 @@ typedef struct {
   rk_error *error;
 } factoring;
 
+/* Nothing is left out in silence: another kernel would round in another way. */
+static const rk_node *no_memory(const factoring *f) {
+  if (!f->error->status) rk_fail_memory(f->error, sizeof(rk_node));
+  return NULL;
+}
+
 static const rk_node *apply2(factoring *f, const char *name, const rk_node *a, const rk_node *b) {
-  return a && b ? rk_apply2(f->graph, name, a, b, f->error) : NULL;
+  return a && b ? rk_apply2(f->graph, name, a, b, f->error) : no_memory(f);
 }
 
 static int is_small(double number) { return fabs(number) >= 0x1p-4 && fabs(number) <= 0x1p4; }
@@ -92,7 +98,7 @@ static const rk_node *rebuilt(factoring *f, const rk_node *const *made, const rk
 static const rk_node *replaced(factoring *f, const rk_node *root, const rk_node *old,
                                const rk_node *new, const unsigned char *needed) {
   const rk_node **made = calloc((size_t)root->number + 1, sizeof *made), *result = NULL;
-  if (!made) return NULL;
+  if (!made) return no_memory(f);
   for (int k = 0; k <= root->number; k++) {
     const rk_node *node = rk_graph_node(f->graph, k);
     if (needed[k] && !(made[k] = node == old ? new : rebuilt(f, made, node))) break;
@@ -104,6 +110,7 @@ static const rk_node *replaced(factoring *f, const rk_node *root, const rk_node 
 
 static int needs(const factoring *f, const rk_node *root, const rk_node *node) {
   unsigned char *needed = rk_graph_needed(f->graph, &root, 1);
+  if (!needed) no_memory(f);
   int found = !needed || needed[node->number];
   free(needed);
   return found;

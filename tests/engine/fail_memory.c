@@ -1,0 +1,196 @@
+/* Memory runs out: each allocation of the engine fails in turn, once and from then on, while
+ * programs are read, loaded and run. Every call says so or gives the right result; nothing is lost,
+ * and the next call is right.
+ *
+ * The linker sends the engine's calls of malloc and its like here (-Wl,--wrap); those of the
+ * system's libraries are left alone. Under the address sanitizer, memory that nobody knows any more
+ * is found after each run. */
+#include "check.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#define LEAKS() __lsan_do_recoverable_leak_check()
+#else
+#define LEAKS() 0
+#endif
+
+/* ---- allocations that fail ---- */
+
+static atomic_long allocations, failing_at; /* 0: none fails */
+static int failing_for;                     /* 1: only that one; 0: all from there on */
+
+static int fails(void) {
+  long k = atomic_fetch_add(&allocations, 1) + 1, at = atomic_load(&failing_at);
+  if (!at || k < at || (failing_for && k > at)) return 0;
+  errno = ENOMEM;
+  return 1;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t k, size_t n);
+void *__real_realloc(void *p, size_t n);
+int __real_posix_memalign(void **p, size_t alignment, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t k, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+int __wrap_posix_memalign(void **p, size_t alignment, size_t n);
+
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t k, size_t n) { return fails() ? NULL : __real_calloc(k, n); }
+void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
+int __wrap_posix_memalign(void **p, size_t alignment, size_t n) {
+  return fails() ? ENOMEM : __real_posix_memalign(p, alignment, n);
+}
+
+/* ---- what is tried ---- */
+
+enum { M = 37, N = 41, OUT = 4 * M };
+static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)", "b=Vj(1)", "s=Pm(1)"};
+static const char *const texts[] = {
+    "L = LogSumExp_Reduction(-s*SqDist(x,y), j); Sum_Reduction(Exp(-s*SqDist(x,y)-L)*b, j)",
+    "KMin_ArgKMin_Reduction(SqDist(x,y), 2, j)", "Grad(Sum_Reduction(Exp(-SqDist(x,y))*b,j),x,0.5)",
+    "Sum_Reduction(Sin(x-y)*b*1.25, j), Max_ArgMax_Reduction(SqNorm2(x-y), j)"};
+enum { TEXTS = sizeof texts / sizeof *texts };
+
+static double *x, *y, *b, s[1] = {1.5};
+static double out[2][4 * OUT], want[TEXTS][4 * OUT];
+static rk_error error;
+
+static rk_status program_for(int k, rk_program **program) {
+  rk_options options = {.precision = RK_FLOAT64};
+  return rk_program_get(texts[k], declarations, 4, &options, program, &error);
+}
+
+static rk_status compute(int k, double *to) {
+  rk_program *program = NULL;
+  rk_array inputs[] = {columns_of(x, M, 2), columns_of(y, N, 2), columns_of(b, N, 1),
+                       columns_of(s, 1, 1)};
+  rk_output outputs[4];
+  memset(to, 0, sizeof out[0]);
+  for (int f = 0; f < 4; f++)
+    outputs[f] = (rk_output){.type = RK_OUT_DOUBLE, .data = to + f * OUT, .none_double = -1};
+  rk_status status = program_for(k, &program);
+  return status ? status : rk_run(program, inputs, 4, outputs, NULL, NULL, &error);
+}
+
+/* Read, planned, written, found on the disk and run. */
+static rk_status run_new(int k) {
+  rk_forget();
+  return compute(k, out[0]);
+}
+
+/* Known already. */
+static rk_status run_again(int k) { return compute(k, out[0]); }
+
+/* Its texts. */
+static rk_status write_sources(int k) {
+  rk_program *program;
+  char *text = NULL;
+  rk_forget();
+  rk_status status = program_for(k, &program);
+  for (int target = 0; target < 2 && !status; target++) {
+    status = rk_source(program, (rk_target)target, &text, &error);
+    if (!status) rk_free(text);
+  }
+  return status ? status : compute(k, out[0]);
+}
+
+/* All at once, from the disk or compiled. */
+static rk_status build_all(int k) {
+  rk_program *program[TEXTS];
+  rk_status status = RK_OK;
+  rk_forget();
+  for (int t = 0; t < TEXTS && !status; t++) status = program_for(t, &program[t]);
+  if (!status) status = rk_build_many(program, TEXTS, NULL, NULL, &error);
+  return status ? status : compute(k, out[0]);
+}
+
+/* With settings that are new, so that the compiler is looked for again. */
+static rk_status configure_and_run(int k) {
+  const char *cache = getenv("RKEOPS_CACHE");
+  rk_settings settings = {.cache_dir = cache ? cache : ".build/test-cache", .makeconf = "/no/such"};
+  rk_forget();
+  rk_status status = rk_configure(&settings, &error);
+  return status ? status : compute(k, out[0]);
+}
+
+/* Compiled anew, since the disk does not have it. */
+static rk_status compile_anew(int k) {
+  long at = atomic_exchange(&failing_at, 0);
+  rk_forget();
+  if (rk_cache_clear(&error)) return RK_ERROR_INTERNAL;
+  atomic_store(&allocations, 0);
+  atomic_store(&failing_at, at);
+  return compute(k, out[0]);
+}
+
+/* An array that stays on the device. */
+static rk_status keep_resident(int k) {
+  rk_array array = columns_of(x, M, 2);
+  rk_resident *resident = NULL;
+  rk_status status = rk_resident_new(&array, &resident, NULL, NULL, &error);
+  if (status) return status;
+  double *back = malloc(sizeof(double) * 2 * M);
+  status = back ? rk_resident_read(resident, back, NULL, NULL, &error) : RK_ERROR_MEMORY;
+  int same = status || !memcmp(back, x, sizeof(double) * 2 * M);
+  free(back);
+  rk_resident_free(resident);
+  if (!same) return RK_ERROR_INTERNAL;
+  return status ? status : compute(k, out[0]);
+}
+
+/* ---- the sweep ---- */
+
+typedef rk_status (*trial)(int k);
+
+/* One run in which allocation `at` fails; 0 when it has no such allocation. */
+static int try_one(trial run, int k, const char *what, long at) {
+  char line[200];
+  atomic_store(&allocations, 0);
+  atomic_store(&failing_at, at);
+  rk_status status = run(k);
+  int reached = atomic_load(&allocations) >= at;
+  atomic_store(&failing_at, 0);
+  snprintf(line, sizeof line, "%s, text %d, allocation %ld fails%s: %d", what, k, at,
+           failing_for ? "" : " and all later ones", (int)status);
+  if (status) {
+    if (!CHECK(status == RK_ERROR_MEMORY && *error.message, line)) puts(error.message);
+  } else CHECK(!memcmp(out[0], want[k], sizeof want[k]), line);
+  rk_status next = compute(k, out[1]);
+  if (!CHECK(!next && !memcmp(out[1], want[k], sizeof want[k]), "the next run is right"))
+    printf("  after: %s: %s\n", line, next ? error.message : "other values");
+  return reached;
+}
+
+static void sweep(trial run, int k, int step, const char *what) {
+  long at = 1;
+  for (failing_for = 0; failing_for < 2; failing_for++)
+    for (at = 1; check_failed < 50 && try_one(run, k, what, at); at += step) {}
+  CHECK(!LEAKS(), "nothing is lost");
+  printf("%s, text %d: %ld allocations\n", what, k, at - step);
+  fflush(stdout);
+}
+
+int main(void) {
+  /* a step: compiling takes its time */
+  const struct { trial run; const char *name; int texts, step; } trials[] = {
+      {run_new, "a new program", TEXTS, 1}, {run_again, "a known program", TEXTS, 1},
+      {write_sources, "sources", TEXTS, 1}, {build_all, "many programs", 1, 1},
+      {configure_and_run, "settings", 1, 1}, {compile_anew, "compiled anew", !check_on_gpu(), 7},
+      {keep_resident, "a resident array", check_on_gpu(), 1}};
+  check_configure();
+  x = random_numbers(2 * M, -1, 1);
+  y = random_numbers(2 * N, -1, 1);
+  b = random_numbers(N, 0, 1);
+  for (int k = 0; k < TEXTS; k++)
+    if (!CHECK(!compute(k, want[k]), texts[k])) return puts(error.message), check_end();
+  for (size_t t = 0; t < sizeof trials / sizeof *trials; t++)
+    for (int k = 0; k < trials[t].texts; k++) sweep(trials[t].run, k, trials[t].step, trials[t].name);
+  free(x);
+  free(y);
+  free(b);
+  return check_end();
+}
