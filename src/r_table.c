@@ -3,7 +3,7 @@
 
 typedef int (*entry_reader)(int k, rk_entry *entry);
 
-enum { NUMBERS = 4, TEXTS = 7, DERIVATIVES = sizeof((rk_entry){0}.derivatives) / sizeof(char *) };
+enum { NUMBERS = 5, TEXTS = 7, DERIVATIVES = sizeof((rk_entry){0}.derivatives) / sizeof(char *) };
 
 static SEXP text_or_na(const char *text) {
   return text ? Rf_mkCharCE(text, CE_UTF8) : NA_STRING;
@@ -24,7 +24,7 @@ static SEXP table_of(entry_reader read) {
   while (read(n, &entry)) n++;
   const char *names[] = {"name", "kind", "dimension", "expected", "definition", "no_derivative",
                          "documentation", "operands", "integers", "lists", "optional",
-                         "derivatives", ""};
+                         "selects", "derivatives", ""};
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   for (int c = 0; c < TEXTS + NUMBERS; c++)
     SET_VECTOR_ELT(out, c, Rf_allocVector(c < TEXTS ? STRSXP : INTSXP, n));
@@ -34,7 +34,8 @@ static SEXP table_of(entry_reader read) {
     read(k, &entry);
     const char *texts[TEXTS] = {entry.name, entry.kind, entry.dimension, entry.expected,
                                 entry.definition, entry.no_derivative, entry.documentation};
-    int numbers[NUMBERS] = {entry.operands, entry.integers, entry.lists, entry.optional};
+    int numbers[NUMBERS] = {entry.operands, entry.integers, entry.lists, entry.optional,
+                            entry.selects};
     for (int c = 0; c < TEXTS; c++)
       SET_STRING_ELT(VECTOR_ELT(out, c), k, text_or_na(texts[c]));
     for (int c = 0; c < NUMBERS; c++) INTEGER(VECTOR_ELT(out, TEXTS + c))[k] = numbers[c];

@@ -37,6 +37,7 @@ derivatives_of <- function(entry) {
   rules <- entry$derivatives[[1L]]
   if (!entry$kind %in% c("elementwise", "fold", "pieces")) return(NULL)
   if (all(is.na(rules))) return("Derivative 0.")
+  if (entry$selects) return("Derivative 1 by what is taken, nothing by the rest.")
   linear <- grepl("\\bu\\b", rules)
   rules <- ifelse(is.na(rules), "0", code(rules))
   paste0(if (any(linear)) "Linear; transpose " else "Derivative ",
@@ -88,7 +89,7 @@ reduction_item <- function(entry) {
              if (!is.na(entry$no_derivative))
                paste0("No derivative: ", escaped(entry$no_derivative), ".")
              else if (all(is.na(rules))) "Derivative 0."
-             else if (grepl("^selected", rules[1L])) "The derivative goes to what was selected.")
+             else if (entry$selects) "The derivative goes to what was selected.")
   paste0("\\item{", code(call), "}{", paste(c(sentence(entry$documentation), notes),
                                             collapse = "\n"), "}")
 }

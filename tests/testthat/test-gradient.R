@@ -277,7 +277,12 @@ test_that("singular points are as decided", {
   expect_identical(at("Acos(x)", c(-1, 1)), c(0, 0))
   expect_identical(at("SinXDivX(x)", 0), 0)
   expect_equal(at("Grad(SinXDivX(x),x,1)", 0), -1 / 3, tolerance = 1e-15)
-  expect_identical(at("XLogX(x)", 0), -Inf)
+  expect_identical(at("XLogX(x)", 0), 0)
+  expect_identical(at("Grad(XLogX(x),x,1)", 0), 0)
+  expect_identical(at("Powf(x,0.5)+Powf(x,0)+Powf(x,1)+Powf(x,1.5)", 0), 1)
+  expect_identical(at("Grad(Powf(x,0.5)+Powf(x,1.5)+Powf(x,2.5),x,1)", 0), 0)
+  expect_identical(at("Powf(x,-0.5)", 0), -Inf)
+  expect_identical(at("Powf(0*x,x)", c(0, 2)), c(0, 0))
   expect_identical(at("ReLU(x)", c(-1, 0, 1)), c(0, 1, 1))
   expect_identical(at("ClampInt(x,0,1)", c(-1, 0, 0.5, 1, 2)), c(0, 1, 1, 1, 0))
   expect_identical(at("Clamp(x,0,1)", c(-1, 0, 0.5, 1, 2)), c(0, 1, 1, 1, 0))
@@ -285,6 +290,115 @@ test_that("singular points are as decided", {
   expect_identical(at("ComplexAbs(Real2Complex(x))", 0), 0)
   expect_identical(at("Atan2(x,0)+Atan2(0,x)", 0), 0)
   expect_identical(at("ComplexAngle(Real2Complex(x))", 0), 0)
+})
+
+# ---- what is not taken ---------------------------------------------------------------------------
+
+test_that("what where() leaves out gives 0 to gradients: forces, norms, logs, powers", {
+  set.seed(12)
+  X <- matrix(c(0, 1, 3, 4.5, 0.2, 2, 1, 7), 4)
+  n <- nrow(X)
+  x <- Vi(X)
+  y <- Vj(X)
+  s <- Pm(1.5)
+  other <- Vi(matrix(1:n)) != Vj(matrix(1:n))
+  e <- c(1, -2, 0.5, 3)
+  d <- function(k) outer(X[, k], X[, k], `-`)
+  r <- d(1)^2 + d(2)^2 + diag(n)
+  # kernels of the squared distance, their derivatives by it and by s
+  k <- list(
+    list(function(r) s * r^-6 - r^-3, function(r) -9 * r^-7 + 3 * r^-4, function(r) r^-6),
+    list(function(r) s / sqrt(r), function(r) -0.75 * r^-1.5, function(r) r^-0.5),
+    list(function(r) s * log(r), function(r) 1.5 / r, function(r) log(r)),
+    list(function(r) r^-s, function(r) -1.5 * r^-2.5, function(r) -log(r) * r^-1.5),
+    list(function(r) where(r < 9, s / r, log(r)), function(r) ifelse(r < 9, -1.5 / r^2, 1 / r),
+         function(r) (r < 9) / r))
+  in_float64(for (f in k) {
+    op <- sum(where(other, f[[1]](sqdist(x, y)), 0), "j", call = FALSE)
+    slope <- f[[2]](r) * (1 - diag(n))
+    by_x <- cbind(rowSums(2 * slope * d(1)), rowSums(2 * slope * d(2)))
+    expect_equal(gradient(op, x, e), e * by_x, tolerance = 1e-12)
+    by_y <- -2 * cbind(c(e %*% (slope * d(1))), c(e %*% (slope * d(2))))
+    expect_equal(gradient(op, y, e), by_y, tolerance = 1e-12)
+    expect_equal(c(gradient(op, s, e)), sum(e * f[[3]](r) * (1 - diag(n))), tolerance = 1e-12)
+    u <- matrix(runif(2 * n), n)
+    expect_equal(c(jvp(op, x, u)), rowSums(by_x * u), tolerance = 1e-12)
+    # the Hessian is symmetric, and has what the masks leave out nowhere
+    slope_of <- gradient(op, x, e, call = FALSE)
+    v <- matrix(runif(2 * n), n)
+    expect_equal(sum(v * jvp(slope_of, x, u)), sum(u * jvp(slope_of, x, v)), tolerance = 1e-12)
+    expect_equal(gradient(slope_of, x, v), jvp(slope_of, x, v), tolerance = 1e-12)
+  })
+})
+
+test_that("a decay that overflows where it is masked has gradients by its rate and its times", {
+  time <- c(0, 1, 100, 5000)
+  b <- Pm(20)
+  lag <- outer(time, time, `-`)
+  value <- ifelse(lag > 0, exp(-20 * pmax(lag, 0)), 0)
+  in_float64({
+    t <- Vi(matrix(time))
+    s <- Vj(matrix(time))
+    op <- sum(where(s < t, exp(-b * (t - s)), 0), "j", call = FALSE)
+    expect_equal(c(gradient(op, b)), -sum(value * lag), tolerance = 1e-12)
+    expect_equal(gradient(op, t), matrix(-20 * rowSums(value)), tolerance = 1e-12)
+    expect_equal(gradient(op, s), matrix(20 * colSums(value)), tolerance = 1e-12)
+    expect_equal(c(jvp(gradient(op, b, call = FALSE), b, 1)), sum(value * lag^2), tolerance = 1e-12)
+  })
+})
+
+test_that("rows and points that a mask leaves out may be anything, NaN and Inf too", {
+  X <- matrix(c(0.1, 0.7, 0.4))
+  Y <- matrix(c(0.2, NaN, 0.9, Inf))
+  valid <- matrix(c(1, 0, 1, 0))
+  in_float64({
+    x <- Vi(X)
+    y <- Vj(Y)
+    op <- sum(where(Vj(valid) > 0, exp(-sqdist(x, y)) * y, 0), "j", call = FALSE)
+    d <- outer(X[, 1], Y[c(1, 3)], `-`)
+    slope <- -2 * d * exp(-d^2)
+    expect_equal(gradient(op, x), matrix(slope %*% Y[c(1, 3)]), tolerance = 1e-12)
+    by_y <- colSums(exp(-d^2)) - colSums(slope) * Y[c(1, 3)]
+    expect_equal(gradient(op, y), matrix(c(by_y[1], 0, by_y[2], 0)), tolerance = 1e-12)
+  })
+})
+
+test_that("a true zero times Inf stays NaN", {
+  in_float64({
+    op <- keops_kernel("Sum_Reduction(0*Inv(x), j)", "x=Vi(1)")
+    expect_identical(keops_grad(op, "x")(list(matrix(0), matrix(1)))[1], NaN)
+    taken <- keops_kernel("Sum_Reduction(Where(x<1,0*Inv(x),0), j)", "x=Vi(1)")
+    expect_identical(keops_grad(taken, "x")(list(matrix(0), matrix(1)))[1], NaN)
+  })
+})
+
+test_that("values that are finite at coincident points have finite gradients", {
+  X <- matrix(c(0, 0, 1, 1, 2, 5), 3, byrow = TRUE)
+  d <- function(k) outer(X[, k], X[, k], `-`)
+  r <- d(1)^2 + d(2)^2
+  slopes <- list(
+    "XLogX(SqDist(x,y))" = log(r) + 1, "Powf(SqDist(x,y),1/2)" = r^-0.5 / 2,
+    "Powf(SqDist(x,y),s)" = 0.75 * r^-0.25, "Powf(SqDist(x,y),3/2)" = 1.5 * sqrt(r),
+    "Sqrt(SqDist(x,y))" = r^-0.5 / 2, "Norm2(x-y)" = r^-0.5 / 2,
+    "Sqrt(SqDist(x,y))*SqDist(x,y)" = 1.5 * sqrt(r))
+  args <- c("x=Vi(2)", "y=Vj(2)", "s=Pm(1)")
+  data <- list(X, X, 0.75)
+  in_float64({
+    for (text in names(slopes)) {
+      slope <- slopes[[text]]
+      diag(slope) <- 0
+      op <- keops_kernel(sprintf("Sum_Reduction(%s, j)", text), args)
+      by_x <- keops_grad(op, "x")
+      expect_equal(by_x(c(data, list(matrix(1, 3, 1)))),
+                   cbind(rowSums(2 * slope * d(1)), rowSums(2 * slope * d(2))),
+                   tolerance = 1e-12, label = text)
+      again <- keops_grad(by_x, "x")(c(data, list(matrix(1, 3, 1), matrix(1, 3, 2))))
+      expect_true(all(is.finite(again)), label = text)
+    }
+    op <- keops_kernel("Sum_Reduction(Powf(SqDist(x,y),s), j)", args)
+    off <- r[r > 0]
+    expect_equal(c(keops_grad(op, "s")(c(data, list(matrix(1, 3, 1))))), sum(log(off) * off^0.75))
+  })
 })
 
 test_that("minima differentiate to the element that was selected, missing ones to none", {

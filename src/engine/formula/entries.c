@@ -13,9 +13,12 @@ int rk_operation_entry(int k, rk_entry *entry) {
                       .dimension = operation->dim_text, .expected = operation->expected,
                       .definition = operation->definition,
                       .documentation = operation->documentation};
-  for (int o = 0; o < RK_MAX_OPERANDS; o++)
-    entry->derivatives[o] = operation->derivative[o] ? operation->derivative[o]
-                                                     : operation->transpose[o];
+  for (int o = 0; o < RK_MAX_OPERANDS; o++) {
+    entry->derivatives[o] = operation->derivative[o]  ? operation->derivative[o]
+                            : operation->transpose[o] ? operation->transpose[o]
+                                                      : operation->selects[o];
+    entry->selects |= operation->selects[o] != NULL;
+  }
   return 1;
 }
 
@@ -28,6 +31,7 @@ int rk_reduction_entry(int k, rk_entry *entry) {
                       .optional = reduction->weight == RK_WEIGHT_OPTIONAL,
                       .no_derivative = reduction->no_derivative,
                       .documentation = reduction->documentation};
+  entry->selects = reduction->selects != NULL;
   entry->derivatives[0] = reduction->selects ? reduction->selects : reduction->derivative[0];
   entry->derivatives[1] = reduction->derivative[1];
   return 1;
