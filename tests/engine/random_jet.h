@@ -318,8 +318,7 @@ static jet partial(const doing *o, int k, const jet *x, int L) {
 
 /* Pairs at which a slope was not finite, or unknown: the engine may give NaN for anything that goes
  * through there, since zero times that is NaN. Not where it is behind a branch that is not taken:
- * that gives 0, whatever the slopes are. singular_now: a slope was singular since this was set to 0.
- */
+ * that gives 0, whatever the slopes are. singular_now: one was singular since this was set to 0. */
 enum { MAX_PAIRS = 1600 };
 static char singular_at[MAX_PAIRS], singular_now;
 

@@ -17,8 +17,8 @@ typedef struct {
 typedef struct { int variable; direction along; } seed;
 typedef struct { seed seed[MOST_LEVEL]; int L; } world;
 
-/* The values of the nodes that were asked for, [pair][component][part], pair = i + M j, and at which
- * pairs a slope is singular. */
+/* The values of the nodes that were asked for, [pair][component][part], pair = i + M j, and at
+ * which pairs a slope is singular. */
 typedef struct { num *value[NODES]; int L; char *singular[NODES]; } sheet;
 
 static int repeats[3] = {1, 1, 1}; /* by kind: the engine gets the rows so many times over */

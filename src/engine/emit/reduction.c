@@ -340,22 +340,13 @@ static void write_weights(rk_writer *w) {
   if (!w->weighed && !only_weights(w)) write_references(w);
 }
 
-static void hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size) {
-  snprintf(held, size, "%s", rk_component(w, node, node->dim == 1 ? (rk_index){0} : index));
-}
-
-/* Of a term that is chosen or 0: declares where it is chosen, and gives what it is there. Then the
- * sum is chosen instead of the term, which leaves a multiplication and an addition together. */
+/* Of a term that is chosen or 0: declares where it is chosen, and gives what it is there. */
 static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index index) {
-  int numeric = rk_node_is(term, "IfElse"), k = rk_chosen_operand(term);
-  if (!k || rk_place_of(w, term) != RK_INLINE || entry_of(w)->has_head || adds_each(w->pass) ||
-      is_masked(w))
-    return NULL;
-  char test[96];
-  hold(w, term->operand[0], index, test, sizeof test);
-  rk_line(w, "const mask in = %srk_%s(%s, rk_num(0))%s;", k == 2 && numeric ? "rk_not(" : "",
-          numeric ? "ge" : k == 1 ? "ne" : "eq", test, k == 2 && numeric ? ")" : "");
-  return term->operand[k];
+  char in[RK_CHOICE_TEXT];
+  if (entry_of(w)->has_head || adds_each(w->pass) || is_masked(w)) return NULL;
+  const rk_node *chosen = rk_choice(w, term, index, in, sizeof in);
+  if (chosen) rk_line(w, "const mask in = %s;", in);
+  return chosen;
 }
 
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
@@ -365,7 +356,7 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_r
   if (!each) rk_line(w, "vec t[%d];", w->tile->rows);
   rk_open_tile(w, cost);
   const rk_node *chosen = write_choice(w, formula, index);
-  hold(w, chosen ? chosen : formula, index, held, sizeof held);
+  rk_hold(w, chosen ? chosen : formula, index, held, sizeof held);
   int unit = !strcmp(held, "rk_num(1)");
   const char *format = !entry_of(w)->has_head ? "%s" : unit ? "w[v][u]" : "w[v][u] * %s";
   char term[160];
@@ -424,7 +415,7 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   if (entry->keeps_positions) snprintf(position, sizeof position, ", z->p[%s][u]", at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
-  hold(w, formula, index, held, sizeof held);
+  rk_hold(w, formula, index, held, sizeof held);
   rk_line(w, "g[v][u] = %s;", held);
   snprintf(absent, sizeof absent, "rk_num(%s)", entry->absent);
   mask_value(w, "g[v][u]", absent);

@@ -426,10 +426,27 @@ static void start_fold(rk_writer *w, const rk_node *node) {
   if (groups) rk_close(w);
 }
 
+void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size) {
+  snprintf(held, size, "%s", rk_component(w, node, node->dim == 1 ? constant(0) : index));
+}
+
+const rk_node *rk_choice(rk_writer *w, const rk_node *term, rk_index index, char *mask,
+                         size_t size) {
+  int numeric = rk_node_is(term, "IfElse"), k = rk_chosen_operand(term);
+  if (!k || rk_place_of(w, term) != RK_INLINE) return NULL;
+  char test[96];
+  rk_hold(w, term->operand[0], index, test, sizeof test);
+  if (numeric && k == 2) snprintf(mask, size, "rk_not(rk_ge(%s, rk_num(0)))", test);
+  else snprintf(mask, size, "rk_%s(%s, rk_num(0))", numeric ? "ge" : k == 1 ? "ne" : "eq", test);
+  return term->operand[k];
+}
+
 static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
-  char state[RK_INDEX_TEXT + 32], position[40], at[RK_INDEX_TEXT], held[96];
+  char state[RK_INDEX_TEXT + 32], position[40], at[RK_INDEX_TEXT], held[96], in[RK_CHOICE_TEXT];
+  int adds = !strcmp(node->operation->next, "s + a");
   const rk_node *inner = node->operand[0];
-  snprintf(held, sizeof held, "%s", rk_component(w, inner, inner->dim == 1 ? constant(0) : index));
+  const rk_node *chosen = adds ? rk_choice(w, inner, index, in, sizeof in) : NULL;
+  rk_hold(w, chosen ? chosen : inner, index, held, sizeof held);
   const char *operand[] = {held, "", ""};
   rk_index_text(index, at, sizeof at);
   fold_state(w, node, index, state, sizeof state);
@@ -442,7 +459,9 @@ static void advance_fold(rk_writer *w, const rk_node *node, rk_index index) {
     rk_text_clear(&code);
   }
   operation_text(&code, node->operation->next, node, operand, at, state, position);
-  rk_line(w, "%s = %s;", state, whole(w, &code));
+  if (chosen)
+    rk_line(w, "%s = rk_select(%s, %s, %s);", state, in, whole(w, &code), state);
+  else rk_line(w, "%s = %s;", state, whole(w, &code));
   rk_text_free(&code);
 }
 

@@ -101,7 +101,17 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node);
 
 /* Name of the value of a component; writes the lines that make it. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
+
+/* The same into `held`, of a node that may be a scalar. */
+void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size);
 void rk_number_code(double value, char *text, size_t size); /* a constant: "rk_num(0.5)" */
+
+/* Of a component that is chosen or 0: what it is where it is chosen, and where that is, as a mask;
+ * else NULL. Where such components are summed the sum is chosen instead, which leaves a
+ * multiplication and the addition together. */
+enum { RK_CHOICE_TEXT = 128 };
+const rk_node *rk_choice(rk_writer *w, const rk_node *term, rk_index index, char *mask,
+                         size_t size);
 
 /* The steps of a large nest as functions with these parameters: the time of compilers grows faster
  * than the length of a function. `part` and `arguments` are set before. */
