@@ -1,6 +1,6 @@
 /* Calls in the polls of other calls: while pairs are computed, data is packed, a compiler works, an
- * array is copied to a GPU or back. Each guest does to the engine what a timer or a finalizer of the
- * host program might do; the host's result has to be the one it gets alone, bit for bit.
+ * array is copied to a GPU or back. Each guest does to the engine what a timer or a finalizer of
+ * the host program might do; the host's result has to be the one it gets alone, bit for bit.
  *
  * Polls come by the clock: what is too fast to be asked is done again with more data. */
 #include "check.h"
@@ -117,7 +117,8 @@ static int runs_the_same(guest *g) {
 static const char *fresh_text(void) {
   static char text[100];
   static int power = 1;
-  snprintf(text, sizeof text, "Sum_Reduction(Exp(-SqDist(x,y))*IfElse(b, b, Pow(b,%d)), j)", ++power);
+  snprintf(text, sizeof text, "Sum_Reduction(Exp(-SqDist(x,y))*IfElse(b, b, Pow(b,%d)), j)",
+           ++power);
   return text;
 }
 
@@ -474,14 +475,14 @@ static void test_hold(void) {
   rk_program_hold(program);
   rk_forget();
   sample s = sample_new(40, 70);
-  CHECK(run_sample(program, &s, NULL, NULL) == RK_OK && is_true(&s), "a program that is held stays");
+  CHECK(run_sample(program, &s, NULL, NULL) == RK_OK && is_true(&s),
+        "a program that is held stays");
   CHECK(get(host_text) != program, "what is asked for anew is another one");
   rk_program_release(program);
   sample_free(&s);
 }
 
 int main(void) {
-  setvbuf(stdout, NULL, _IOLBF, 0);
   check_configure();
   use_cache("");
   test_hold();

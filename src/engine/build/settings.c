@@ -1,5 +1,5 @@
-/* Settings do not change: rk_build_configure makes new ones, and a call that runs keeps those that it
- * began with. */
+/* Settings do not change: rk_build_configure makes new ones, and a call that runs keeps those with
+ * which it began. */
 #include "parts.h"
 #include "../call.h"
 

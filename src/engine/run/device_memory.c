@@ -6,7 +6,8 @@
  * powers of two: calls whose sizes differ a little get the same buffers, and at most a sixteenth is
  * wasted. Before an allocation fails the pool is emptied, and the size is not rounded.
  *
- * The functions of device.h lock the device; those that are static here are called with the lock. */
+ * The functions of device.h lock the device; those that are static here are called with the lock.
+ */
 #include "run/device_parts.h"
 #include "error.h"
 #include "os.h"

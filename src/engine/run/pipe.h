@@ -1,5 +1,5 @@
 /* Numbers of 8 bytes between host memory and a device, through two pinned stages of the pipe's own
- * and the copy stream: while one stage is on its way the thread fills, or empties, the other one. */
+ * and the copy stream: while one stage is on its way the thread fills, or empties, the other. */
 #ifndef RKEOPS_PIPE_H
 #define RKEOPS_PIPE_H
 
