@@ -2,7 +2,8 @@
 #
 #   make demo        map of a kernel regression (demo.png), then a 1e5 x 1e5 Gaussian product
 #   make test        engine tests under sanitizers, then the R tests
-#   make test-full   the same with larger grids, under sanitizers and gctorture (minutes to hours)
+#   make test-full   the same with larger grids, under sanitizers and gctorture, with texts of a
+#                    fuzzer and without memory (minutes to hours)
 #   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
 #   make portable    the engine for 64-bit Arm, Windows and macOS, by the cross compilers there are
 #   make check       R CMD build, R CMD check
@@ -30,7 +31,7 @@ export R_LIBS := $(LIBRARY)
   gctorture bench docs clean
 
 help:
-	@sed -n '3,17s/^# \{0,1\}//p' Makefile
+	@sed -n '3,18s/^# \{0,1\}//p' Makefile
 
 setup:
 	@sh tools/setup.sh

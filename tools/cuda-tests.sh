@@ -100,6 +100,14 @@ test_faults() {
     run_in shuffled 1 test_derive
 }
 
+# Each allocation of the host fails in turn, in a full run.
+test_memory() {
+  [ -n "${RKEOPS_TEST_FULL:-}" ] || return 0
+  use address ""
+  RKEOPS_CACHE=$scratch/cache-memory
+  RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 run_in forward 1 fail_memory
+}
+
 # The benchmark of GPUs, which nobody runs for months: does it still build, run and compute right?
 test_bench() {
   use address ""
@@ -152,7 +160,7 @@ else
   else
     skip "thread sanitizer" "gcc has none here"
   fi
-  beside $second test_faults test_bench
+  beside $second test_faults test_memory test_bench
   test_address
   join_beside
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Engine tests, CUDA tests without a GPU, random formulas and R tests, beside each other; in a full
-# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture and the engine for other
-# systems, too. Closes with "N passed, N failed" (", N skipped" may follow), the sum of all, and
+# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, the engine for other systems
+# and texts of a fuzzer, too. Closes with "N passed, N failed" (", N skipped" may follow), the sum of all, and
 # keeps the three numbers in .build/counts. `test.sh PART` runs one of them and says what it said
 # at its end.
 set -u
@@ -28,6 +28,7 @@ run_part() {
     r) r_tests ;;
     sanitized) sh tools/sanitized-r.sh $build ;;
     portable) sh tools/portable.sh $build ;;
+    fuzz) sh tools/fuzz.sh $build ;;
     gctorture) Rscript tools/gctorture.R $build/gctorture.counts ;;
   esac
 }
@@ -40,7 +41,7 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 
-parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture portable}"
+parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
 rm -f $build/counts $build/*.counts
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL

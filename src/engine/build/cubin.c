@@ -7,6 +7,7 @@
  * run too, but not on every kind of device. */
 #include "parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,16 +37,13 @@ static const char *versions_for(int capability) {
 static rk_status choose(const rk_nvrtc_facts *nvrtc, int major, int minor, target *chosen,
                         rk_error *error) {
   int wanted = 10 * major + minor, best = nearest(nvrtc, wanted);
-  rk_text text = {0};
   if (!best)
     return rk_fail(error, RK_ERROR_DEVICE, "NVRTC %s (%s) does not compile for a GPU of compute "
                    "capability %d.%d any more: %s. Install it, and set RKEOPS_NVRTC_PATH to the "
                    "path of the library.", nvrtc->version, nvrtc->path, major, minor,
                    versions_for(wanted));
   chosen->is_ptx = best != wanted;
-  rk_text_format(&text, "%s_%d", chosen->is_ptx ? "compute" : "sm", best);
-  strncpy(chosen->arch, rk_text_string(&text), sizeof chosen->arch - 1);
-  rk_text_free(&text);
+  snprintf(chosen->arch, sizeof chosen->arch, "%s_%d", chosen->is_ptx ? "compute" : "sm", best);
   return RK_OK;
 }
 
