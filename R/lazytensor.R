@@ -170,14 +170,10 @@ define <- function(op, operands, literals = NULL, dimres, logical = FALSE, compl
 # The table with one more definition, and its identifier. What is `inline` never gets a name in the
 # text: results do not, since reductions of two fields are no values that could have one.
 add_node <- function(table, op, operands, literals = NULL, inline = FALSE) {
-  node <- definition(op, operands, literals)
+  id <- .Call(C_hash, c(op, operands, literals))
+  node <- list(id = id, op = op, operands = operands, literals = literals)
   if (inline) node$inline <- TRUE
-  list(table = .Call(C_merge_definitions, table, node), id = node$id)
-}
-
-definition <- function(op, operands, literals) {
-  list(id = .Call(C_hash, c(op, operands, literals)), op = op, operands = operands,
-       literals = literals)
+  list(table = .Call(C_merge_definitions, table, node), id = id)
 }
 
 root_of <- function(x) .subset2(x, "root")

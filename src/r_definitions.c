@@ -22,8 +22,9 @@ typedef enum { PART_none, PART_definition, PART_branch } part_kind;
 
 /* Anybody can make such a list, so what is read from it is checked here. */
 static part_kind kind_of(SEXP part) {
-  if (part == R_NilValue || !Rf_length(part)) return PART_none;
+  if (part == R_NilValue) return PART_none;
   if (TYPEOF(part) == VECSXP) {
+    if (!XLENGTH(part)) return PART_none;
     if (Rf_getAttrib(part, R_NamesSymbol) != R_NilValue) return PART_definition;
     if (XLENGTH(part) == DIGITS) return PART_branch;
   }
@@ -59,19 +60,19 @@ static SEXP merged(SEXP x, SEXP y, int depth) {
   if (kind_of(x) == PART_none) return y;
   if (kind_of(x) == PART_definition && kind_of(y) == PART_definition && id_of(x) == id_of(y))
     return x;
-  SEXP out = x = PROTECT(as_branch(x, depth));
   y = PROTECT(as_branch(y, depth));
   PROTECT_INDEX place;
+  SEXP out = as_branch(x, depth);
   PROTECT_WITH_INDEX(out, &place);
   for (int k = 0; k < DIGITS; k++) {
     SEXP part = merged(VECTOR_ELT(out, k), VECTOR_ELT(y, k), depth + 1);
     if (part == VECTOR_ELT(out, k)) continue;
     PROTECT(part);
-    if (out == x) REPROTECT(out = Rf_shallow_duplicate(x), place);
+    if (out == x) REPROTECT(out = Rf_shallow_duplicate(x), place); /* of somebody else, too */
     SET_VECTOR_ELT(out, k, part);
     UNPROTECT(1);
   }
-  UNPROTECT(3);
+  UNPROTECT(2);
   return out;
 }
 

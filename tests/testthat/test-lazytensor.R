@@ -160,7 +160,7 @@ test_that("a LazyTensor that is not as rkeops makes them is refused, not read", 
   root <- part(z, "root")
   for (table in list(list(), list(1, 2), rep(list(3), 16), 5, list(a = list(op = "Exp")),
                      definition("zz", "zz"), definition(root, root), definition(1, root)))
-    expect_error(sum(broken(table), "j"), "LazyTensor")
+    expect_error(sum(broken(table), "i"), "LazyTensor")
 })
 
 test_that("printing shows shape, formula and variables, and computes nothing", {
