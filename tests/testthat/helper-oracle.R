@@ -389,6 +389,9 @@ expect_within <- function(found, expected, scale, eps, ulps = 32, label = "") {
 expect_oracle <- function(text, args, data, precision = c("float32", "float64"), ulps = 32,
                           op = NULL) {
   truth <- oracle(text, args, data)
+  # parts of a complex number have errors of the size of its modulus
+  if (grepl("Complex", text) && is.matrix(truth$scale))
+    truth$scale[] <- apply(truth$scale, 1L, max)
   for (p in precision) with_options(list(precision = p), {
     found <- if (is.null(op)) keops_kernel(text, args)(data) else op(data)
     expect_within(found, truth$value, truth$scale, machine_eps[[p]], ulps, paste(p, text))
