@@ -13,7 +13,10 @@ throw <- function(kind, ..., call = user_call()) {
 }
 
 # Text that quotes what is no valid text: its bytes become <e9>.
-readable <- function(text) if (validEnc(text)) text else iconv(text, "", "UTF-8", sub = "byte")
+readable <- function(text) {
+  if (validEnc(text) && Encoding(text) != "bytes") text
+  else iconv(text, "", "UTF-8", sub = "byte")
+}
 
 # A warning of class rkeops_warning_<kind>.
 caution <- function(kind, ..., call = user_call()) {

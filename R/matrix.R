@@ -233,13 +233,13 @@ norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
   if (missing(type)) type <- "O"
   type <- check_choice(if (is_string(type)) toupper(type) else type, "type",
                        c("O", "1", "I", "F", "E", "M", "2"))
-  if (part(x, "dimres") != 1L || !all(dim(x))) return(base::norm(as.matrix(x), type))
+  if (type == "2") return(base::norm(as.matrix(x), "2"))
+  if (part(x, "dimres") != 1L || any(dim(x)[1:2] < 2L)) return(base::norm(abs(as.matrix(x)), type))
   switch(type,
     O = , `1` = max(colSums(abs(x))),
     I = max(rowSums(abs(x))),
     F = , E = sqrt(sum(rowSums(abs(x)^2))),
-    M = max(max(abs(x), "j")),
-    `2` = base::norm(as.matrix(x), "2"))
+    M = max(max(abs(x), "j")))
 }
 
 if (in_namespace) {

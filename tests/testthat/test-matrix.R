@@ -278,9 +278,9 @@ test_that("results of reductions have the row names of the index that is kept", 
   expect_identical(lapply(both, dimnames), list(value = of_columns, gradient = of_rows))
   # the first variable of an index that has names; none of them, no names
   renamed <- `rownames<-`(x, LETTERS[5:1])
-  expect_identical(rownames(sum(Vi(x) + Vi(named) + Vi(renamed), "j")), letters[1:5])
+  expect_identical(rownames(sum(Vi(x) + Vi(named) + Vi(renamed) + Vj(y), "j")), letters[1:5])
   expect_null(dimnames(sum(sum((Vi(x) - Vj(also))^2), "j")))
-  expect_identical(rownames(sum(Vi(c(p = 1, q = 2)), "j")), c("p", "q"))
+  expect_identical(rownames(sum(Vi(c(p = 1, q = 2)) * Vj(1:3), "j")), c("p", "q"))
 })
 
 test_that("no rows and one row", {
@@ -323,7 +323,7 @@ test_that("a summary says what a LazyTensor is made of, and computes nothing", {
   expect_identical(s$variables$kind, c("Vi", "Vj"))
   expect_identical(s$variables$rows, c(5L, 7L))
   expect_identical(s$dense_bytes, 280)
-  expect_output(print(s), "5 x 7 \\(i x j\\), dimension 1.*V1 +Vj +7 +3.*would take 280 B")
+  expect_output(print(s), "5 x 7 \\(i x j\\), dimension 1.*V1 +Vj +7 +3.*would take 280 bytes")
   expect_identical(summary(Pm(c(0.5, 1)))$variables$dimension, 2L)
   expect_identical(summary(K < 1)$type, "logical")
   expect_identical(counters()[["programs"]], before)
