@@ -432,6 +432,89 @@ static void check_selections(void) {
   free(e);
 }
 
+/* Random formulas, finite at all pairs, of what is infinite behind tests: the gradient is the
+ * adjoint of the derivative. A and B are such formulas, of one component. */
+static void add_random(rk_text *text, int depth) {
+  static const char *const leaves[] = {"D", "p", "Elem(x,0)", "Elem(y,1)", "Sum(x*y)"};
+  static const char *const nodes[] = {
+    "Where(i!=j,Log(D)*A,B)", "Where(t<s,Exp(-p*(s-t))*A,B)", "Where(Not(i==j),Inv(Norm2(x-y)),A)",
+    "IfElse(D-0.001,Tanh(A)/D,B)", "(A+B)", "A*B", "Sin(A)", "ReLU(A)", "Clamp(A,-1,Inv(D))",
+    "Max(Concat(A,-Inv(D)))", "Sum(Where(x!=y,Inv(x-y),1)*Concat(A,B))", "Where(A<B,Sin(A),A)",
+    "Where(D<1,Where(i!=j,Powf(D,-p),A),B)"};
+  const char *at = depth ? nodes[(int)(uniform() * (sizeof nodes / sizeof *nodes))]
+                         : leaves[(int)(uniform() * (sizeof leaves / sizeof *leaves))];
+  for (; *at; at++)
+    if (depth && (*at == 'A' || *at == 'B') && !rk_is_lower(at[1])) add_random(text, depth - 1);
+    else rk_text_bytes(text, at, 1);
+}
+
+enum { FORMULAS = 4 }; /* of a program */
+
+static rk_program *adjoint_program(const char *const *declarations) {
+  static const char *const pair[] = {"Grad(@,x,e)", "Diff(@,x,u)", "Grad(@,p,e)", "Diff(@,p,q)"};
+  rk_text all = {0};
+  rk_text_add(&all, "D=SqDist(x,y);");
+  for (int f = 0; f < FORMULAS; f++) {
+    rk_text formula = {0};
+    rk_text_add(&formula, "Sum_Reduction(");
+    add_random(&formula, 1 + (int)(uniform() * 3));
+    rk_text_add(&formula, ",j)");
+    for (int k = 0; k < 4; k++) {
+      if (f || k) rk_text_add(&all, ",");
+      add_with(&all, pair[k], rk_text_string(&formula));
+    }
+    rk_text_free(&formula);
+  }
+  rk_program *program = program_of(rk_text_string(&all), declarations, 10, RK_FLOAT64);
+  rk_text_free(&all);
+  return program;
+}
+
+static void check_adjoint(const double *gradient, const double *u, int n, const double *tangent,
+                          const double *e, int formula) {
+  double left = product(gradient, u, n), right = product(tangent, e, SIDES), size = 0;
+  for (int k = 0; k < n; k++) size += fabs(gradient[k] * u[k]);
+  for (int k = 0; k < SIDES; k++) size += fabs(tangent[k] * e[k]);
+  char line[120];
+  snprintf(line, sizeof line, "formula %d: <Grad e, u> = %.17g, <e, Diff u> = %.17g", formula, left,
+           right);
+  CHECK(fabs(left - right) <= 1e-10 * size, line);
+}
+
+static void check_random_selections(void) {
+  enum { PROGRAMS_MADE = 8 };
+  static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)", "p=Pm(1)", "s=Vi(1)", "t=Vj(1)",
+                                             "i=Vi(1)", "j=Vj(1)", "u=Vi(2)", "q=Pm(1)", "e=Vi(1)"};
+  static const double times[SIDES] = {1, 500, 3, 2000, 7, 10};
+  double index[SIDES], *x = random_numbers(SIDES * 2, 0.3, 2), p = 1.3, q = -0.7;
+  double *u = random_numbers(SIDES * 2, -1, 1), *e = random_numbers(SIDES, -1, 1);
+  rk_program *made[PROGRAMS_MADE];
+  rk_error error;
+  for (int k = 0; k < SIDES; k++) index[k] = k;
+  for (int k = 0; k < PROGRAMS_MADE; k++) made[k] = adjoint_program(declarations);
+  const rk_array inputs[] = {
+    columns_of(x, SIDES, 2), columns_of(x, SIDES, 2), columns_of(&p, 1, 1),
+    columns_of(times, SIDES, 1), columns_of(times, SIDES, 1), columns_of(index, SIDES, 1),
+    columns_of(index, SIDES, 1), columns_of(u, SIDES, 2), columns_of(&q, 1, 1),
+    columns_of(e, SIDES, 1)};
+  if (rk_build_many(made, PROGRAMS_MADE, NULL, NULL, &error) != RK_OK) CHECK(0, error.message);
+  for (int k = 0; k < PROGRAMS_MADE; k++) {
+    double out[4 * FORMULAS][SIDES * 2];
+    rk_output outputs[4 * FORMULAS];
+    for (int r = 0; r < 4 * FORMULAS; r++)
+      outputs[r] = (rk_output){.type = RK_OUT_DOUBLE, .data = out[r]};
+    if (!CHECK(rk_run(made[k], inputs, 10, outputs, NULL, NULL, &error) == RK_OK, "runs")) continue;
+    for (int f = 0; f < FORMULAS; f++) {
+      double(*of)[SIDES * 2] = out + 4 * f;
+      check_adjoint(of[0], u, SIDES * 2, of[1], e, k * FORMULAS + f);
+      check_adjoint(of[2], &q, 1, of[3], e, k * FORMULAS + f);
+    }
+  }
+  free(x);
+  free(u);
+  free(e);
+}
+
 /* ---- what is refused ---- */
 
 static void refuse(const char *text, const char *part, const char *mark) {
@@ -505,5 +588,6 @@ int main(void) {
   check_values();
   check_places();
   check_selections();
+  check_random_selections();
   return check_end();
 }
