@@ -336,12 +336,14 @@ test_that("matrices on a GPU are matrices", {
     K <- exp(-sum((Vi(X) - Vj(to_gpu(y)))^2))
     a <- to_gpu(matrix(1:10, 5))
     list(as.matrix(K), K[2, 3:4], diag(K), rowSums(K), crossprod(K, a), crossprod(a, K),
-         K %*% to_gpu(1:7), dimnames(K))
+         K %*% to_gpu(1:7), dimnames(K), as.matrix(K * Vj(to_gpu(1:7))),
+         sum(K * Vj(to_gpu(1:7)), "j"))
   }, list(x = `rownames<-`(x, letters[1:5]), y = y))
   truth <- `rownames<-`(dense, letters[1:5])
   a <- matrix(1:10, 5)
   expected <- list(truth, truth[2, 3:4], diag(dense), rowSums(truth), crossprod(dense, a),
-                   crossprod(a, dense), truth %*% 1:7, list(letters[1:5], NULL, NULL))
+                   crossprod(a, dense), truth %*% 1:7, list(letters[1:5], NULL, NULL),
+                   truth * rep(1:7, each = 5), truth %*% 1:7)
   expect_equal(found, expected, tolerance = 1e-5) # float32, the precision of a GPU
 })
 
