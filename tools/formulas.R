@@ -36,8 +36,8 @@ dimension_of <- function(entry) {
 derivatives_of <- function(entry) {
   rules <- entry$derivatives[[1L]]
   if (!entry$kind %in% c("elementwise", "fold", "pieces")) return(NULL)
-  if (all(is.na(rules))) return("Derivative 0.")
   if (entry$selects) return("Derivative 1 by what is taken, nothing by the rest.")
+  if (all(is.na(rules))) return("Derivative 0.")
   linear <- grepl("\\bu\\b", rules)
   rules <- ifelse(is.na(rules), "0", code(rules))
   paste0(if (any(linear)) "Linear; transpose " else "Derivative ",

@@ -265,7 +265,7 @@ typedef struct {
   const char *dimension;  /* of the result, in terms of da, db, dc, n, m; NULL: see operations.h */
   const char *expected;   /* what operands and integers must be, in words; NULL or "": anything */
   const char *definition; /* "defined": the formula that it stands for */
-  int selects;            /* it takes one operand, or component: `derivatives` say which */
+  int selects;            /* it takes one operand, or component: derivative 1 by that one */
   const char *derivatives[4];
   const char *no_derivative; /* why there is none; NULL: there is one, or it is 0 */
   const char *documentation;

@@ -14,9 +14,8 @@ int rk_operation_entry(int k, rk_entry *entry) {
                       .definition = operation->definition,
                       .documentation = operation->documentation};
   for (int o = 0; o < RK_MAX_OPERANDS; o++) {
-    entry->derivatives[o] = operation->derivative[o]  ? operation->derivative[o]
-                            : operation->transpose[o] ? operation->transpose[o]
-                                                      : operation->selects[o];
+    entry->derivatives[o] = operation->derivative[o] ? operation->derivative[o]
+                                                     : operation->transpose[o];
     entry->selects |= operation->selects[o] != NULL;
   }
   return 1;
