@@ -218,8 +218,7 @@ static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_ar
 static SEXP run_program(void *request) {
   program_request *q = request;
   rk_error error;
-  if (backend_use(q->options, &error) != RK_OK || find_it(q, &error) != RK_OK)
-    return status_object(&error);
+  if (find_it(q, &error) != RK_OK) return status_object(&error);
   const rk_program_info *info = rk_program_info_of(q->found);
   if (Rf_length(q->input) != info->variables) return wrong_number(info, q->input);
 
