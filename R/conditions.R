@@ -102,6 +102,7 @@ suggestion <- function(name, candidates) {
 
 # tolower() asks the locale: in Turkish, that of I is no i.
 lower <- function(x) chartr("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", x)
+upper <- function(x) chartr("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", x)
 
 # How an R object is named in a message: "a 3 x 2 character matrix", "NULL", "a factor".
 describe <- function(x) {

@@ -231,7 +231,7 @@ check_sums <- function(na.rm, dims, ..., call = TRUE) {
 # Norms of the dense matrix by reductions; that of type "2" needs its singular values.
 norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
   if (missing(type)) type <- "O"
-  type <- check_choice(if (is_string(type)) toupper(type) else type, "type",
+  type <- check_choice(if (is_string(type)) upper(readable(type)) else type, "type",
                        c("O", "1", "I", "F", "E", "M", "2"))
   if (type == "2") return(base::norm(as.matrix(x), "2"))
   if (part(x, "dimres") != 1L || any(dim(x)[1:2] < 2L)) return(base::norm(abs(as.matrix(x)), type))

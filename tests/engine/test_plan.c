@@ -207,9 +207,10 @@ static void test_meeting_numbers(void) {
   int64_t before = -1;
   int right = 0;
   for (int k = 0; k < 100; k++) {
-    char text[120];
+    char text[120], number[RK_NUMBER_TEXT];
     double c = 3 + k * 0.25, met = k < 50 ? 8 : 20;
-    snprintf(text, sizeof text, "Sum_Reduction(%.17g*Sqrt(%.17g+SqDist(x,y)), j)", c, met);
+    snprintf(text, sizeof text, "Sum_Reduction(%s*Sqrt(%.0f+SqDist(x,y)), j)",
+             rk_number_text(number, "%.17g", c), met);
     rk_program *p = program_of(text, declarations, 2, RK_FLOAT64);
     if (run_values(p, inputs, 2, out, &error)) break;
     if (before < 0) before = rk_count().compiles + rk_count().disk_hits;
