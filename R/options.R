@@ -227,9 +227,9 @@ check_option_names <- function(names) {
 #'
 #' Precision `"auto"` is float64 on a CPU, what R itself computes in, and float32 on a GPU; any
 #' other value is valid on both. Operators and LazyTensors keep no precision, unless they were
-#' given one: they compute in that of the time of the call. float32 is faster (on a CPU about twice) and keeps
-#' seven digits of the inputs: identifiers, stamps of time or amounts of money that need more are
-#' no longer told apart.
+#' given one: they compute in that of the time of the call. float32 is faster (on a CPU about
+#' twice) and keeps seven digits of the inputs: identifiers, stamps of time or amounts of money that
+#' need more are no longer told apart.
 #'
 #' The R option may also be written by hand or in a profile, `options(rkeops = list(ncore = 2))`:
 #' what the list lacks has its default, and each value is checked when it is first used.

@@ -101,8 +101,8 @@ explain_positions <- function() {
 #'   an index, for this call only: `call = FALSE` for an operator, a function that computes the
 #'   reduction when it is called and that [gradient()] differentiates; `sum_scheme`, `accumulator`,
 #'   `precision`, `backend` and `device`, which take the values of the options `sum_scheme`,
-#'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are their
-#'   defaults.
+#'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are
+#'   their defaults.
 #'
 #' @return With n the number of rows kept (and their row names, if the variables of that index have
 #'   any): a matrix n x D. For `min_argmin` and `max_argmax` a list
