@@ -35,6 +35,7 @@ script <- c(
   "  similar = said(keops_kernel('Sum_Reduction(SQDISTI(x,y),j)', c('x=Vi(1)', 'y=Vj(1)'))),",
   "  option = said(set_rkeops_option('PRECISIONI', 1)),",
   "  number = said(set_rkeops_option('ncore', 1.5)),",
+  "  norm = said(norm(Vi(x) * Vj(y), 'i')),",
   "  shown = c(format(Vi(x) * 0.5), capture.output(print(get_rkeops_options()))))")
 
 expect_same_in <- function(charmap) {
