@@ -103,13 +103,15 @@ SEXP rkeops_number_text(SEXP x) {
 
 /* A pointer to `given`, the object that the numbers x were made from; NULL where that is x itself.
  * The weak reference keeps `given` alive as long as the pointer, which is empty when it comes out
- * of a file or from another process: there an address means nothing. */
+ * of a file or from another process: there an address means nothing. (R duplicates what a weak
+ * reference is given, if others refer to it: so it gets a cell of its own that holds `given`.) */
 SEXP rkeops_given(SEXP given, SEXP x) {
   if (given == x) return R_NilValue;
   MARK_NOT_MUTABLE(given);
   SEXP pointer = PROTECT(R_MakeExternalPtr(given, R_NilValue, R_NilValue));
-  R_MakeWeakRef(pointer, given, R_NilValue, FALSE);
-  UNPROTECT(1);
+  SEXP holder = PROTECT(Rf_cons(given, R_NilValue));
+  R_MakeWeakRef(pointer, holder, R_NilValue, FALSE);
+  UNPROTECT(2);
   return pointer;
 }
 

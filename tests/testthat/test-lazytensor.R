@@ -78,6 +78,14 @@ test_that("what is converted is one variable as long as it is the same R object"
   expect_null(attributes(Vi(v)$data[[1L]])$rkeops_given)
 })
 
+test_that("what is converted is kept with what was made of it, and not copied for that", {
+  skip_if_not(capabilities("profmem"), "tracemem is there")
+  v <- c(a = 1, b = 2)
+  tracemem(v)
+  expect_identical(capture.output(K <- Vi(v)), character())
+  untracemem(v)
+})
+
 test_that("a frame that is changed where it lies is another variable", {
   skip_if_not_installed("data.table")
   frame <- data.table::data.table(a = x[, 1])
