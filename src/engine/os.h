@@ -90,8 +90,8 @@ void *rk_os_symbol(void *library, const char *name);
 int rk_os_library_path(void *library, const char *symbol, rk_text *path);
 
 /* The same for a file that is open and was checked: what is loaded is what `handle` refers to,
- * also when another file stands at `path` by now (Linux; elsewhere `path` is opened). Where code may
- * not be loaded from a file's folder, a copy in memory is loaded (Linux). */
+ * also when another file stands at `path` by now (Linux; elsewhere `path` is opened). Where code
+ * may not be loaded from a file's folder, a copy in memory is loaded (Linux). */
 void *rk_os_open_library_handle(int handle, const char *path, rk_text *reason);
 
 /* ---- files ---------------------------------------------------------------------------------- */

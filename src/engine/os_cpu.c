@@ -1,23 +1,10 @@
 /* The processor: what it can do, as far as the system lets us use it. */
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
-#if defined(__APPLE__)
-#define _DARWIN_C_SOURCE
-#endif
-
 #include "os.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <unistd.h>
-#endif
 #if defined(__linux__)
-#include <sched.h>
 #include <sys/auxv.h>
 #endif
 #if defined(__x86_64__) || defined(__i386__)

@@ -278,11 +278,11 @@ int rk_os_read(const char *path, char **bytes, size_t *n) {
                             OPEN_EXISTING, 0, NULL);
   if (file == INVALID_HANDLE_VALUE) return 0;
   DWORD got = 0;
-  *bytes = malloc((size_t)info.bytes + 1);
-  int good = *bytes && ReadFile(file, *bytes, (DWORD)info.bytes, &got, NULL);
+  char *read = malloc((size_t)info.bytes + 1);
+  int good = read && ReadFile(file, read, (DWORD)info.bytes, &got, NULL);
   CloseHandle(file);
-  if (good) (*bytes)[*n = got] = 0;
-  else free(*bytes);
+  if (good) (*bytes = read)[*n = got] = 0;
+  else free(read);
   return good;
 }
 
