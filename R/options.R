@@ -264,13 +264,20 @@ get_rkeops_options <- function(option = NULL) {
   if (length(option) == 1L) options[[option]] else unclass(options)[option]
 }
 
+# What was there is handed back as options, also where it was written by hand: NULL, the defaults, in
+# place of what is none.
+replace_options <- function(new) {
+  old <- tryCatch(get_options(), rkeops_error_argument = function(e) NULL)
+  options(rkeops = new)
+  invisible(old)
+}
+
 #' @rdname get_rkeops_options
 #' @export
 set_rkeops_options <- function(input = NULL, ...) {
   if (...length()) input <- c(as.list(input), list(...))
-  if (is.null(input)) return(invisible(options(rkeops = default_options())$rkeops))
-  if (inherits(input, "rkeops_options"))
-    return(invisible(options(rkeops = checked_options(input))$rkeops))
+  if (is.null(input)) return(replace_options(default_options()))
+  if (inherits(input, "rkeops_options")) return(replace_options(checked_options(input)))
   old <- get_options()
   if (!is.list(input) || is.null(names(input)) || !all(nzchar(names(input))))
     throw("argument", "`input` is ", describe(input), ": expected a named list of options")

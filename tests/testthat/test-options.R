@@ -99,8 +99,15 @@ test_that("a list of some options by hand leaves the others at their defaults", 
   options(rkeops = list(precision = "float32", verbosity = FALSE))
   expect_identical(get_rkeops_options(c("precision", "verbosity", "index_base")),
                    list(precision = "float32", verbosity = 0L, index_base = 1L))
-  set_rkeops_options()
+  by_hand <- get_rkeops_options()
+  expect_identical(set_rkeops_options(), by_hand)
   expect_identical(get_rkeops_options("precision"), "float64")
+  # what is handed back are options, which are put back as a whole
+  options(rkeops = list(ncore = 1))
+  before <- set_rkeops_options(by_hand)
+  set_rkeops_options(before)
+  expect_identical(get_rkeops_options(c("precision", "ncore")),
+                   list(precision = "float64", ncore = 1L))
 })
 
 test_that("sum_scheme of the session holds for operators that were given none", {
