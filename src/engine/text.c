@@ -95,12 +95,13 @@ typedef struct {
   int64_t exponent;
 } digits;
 
-static const char *take_digits(const char *at, digits *d, int is_fraction) {
+/* `shift`: what each of them adds to the exponent, -1 behind the point. */
+static const char *take_digits(const char *at, digits *d, int shift) {
   for (; rk_is_digit(*at); at++) {
     int keep = d->n < SIGNIFICANT;
     if (keep && (d->n || *at != '0')) d->text[d->n++] = *at;
     else if (!keep && *at != '0') d->text[SIGNIFICANT] = '1';
-    d->exponent += !keep - is_fraction;
+    d->exponent += !keep + shift;
   }
   return at;
 }
@@ -124,7 +125,7 @@ const char *rk_read_number(const char *at, double *value) {
   digits d = {.n = 0};
   d.text[SIGNIFICANT] = '0';
   at = take_digits(digit, &d, 0);
-  if (*at == '.') at = take_digits(at + 1, &d, 1);
+  if (*at == '.') at = take_digits(at + 1, &d, -1);
   at = take_exponent(at, &d);
   if (d.n == SIGNIFICANT) d.n++, d.exponent--;
   if (d.exponent > EXPONENT_LIMIT) d.exponent = EXPONENT_LIMIT;

@@ -180,12 +180,14 @@ static int is_squares(const rk_node *node) {
   return is_pair(node) && rk_node_is(node, "Square");
 }
 
-/* factor * node by an operation for each pair. In float64 a sum is multiplied where it ends, which
- * is no work for a pair that waits: kernels of exponentials are as fast as without the factor. */
-static const rk_node *times(rewriting *w, const rk_node *factor, const rk_node *node, int own) {
-  if (w->moves || !own || !is_pair(node) || !rk_node_is(node, "Sum"))
-    return apply2(w, "Mult", factor, node);
-  return apply2(w, "scaledsum", node->operand[0], factor);
+/* factor * what was made of `node`, by an operation for each pair. In float64 a sum is multiplied
+ * where it ends, which is no work for a pair that waits: kernels of exponentials are as fast as
+ * without the factor. */
+static const rk_node *times(rewriting *w, const rk_node *factor, const rk_node *node) {
+  const rk_node *made = w->made[node->number];
+  if (w->moves || !is_own(w, node) || !is_pair(made) || !rk_node_is(made, "Sum"))
+    return apply2(w, "Mult", factor, made);
+  return apply2(w, "scaledsum", made->operand[0], factor);
 }
 
 /* `node` is of the original formula: node * log2(e), as cheaply as it can be had. NULL when that
@@ -197,10 +199,9 @@ static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
   if (factor && rk_node_is(factor, "Number"))
     scale = rk_number(w->graph, factor->value * log2e);
   else if (factor) scale = apply2(w, "Mult", scale, factor);
-  const int own = is_own(w, rest);
-  const rk_node *moved = scale && own ? absorb(w, base, scale) : NULL;
+  const rk_node *moved = scale && is_own(w, rest) ? absorb(w, base, scale) : NULL;
   if (moved || w->error->status) return moved;
-  return factor || (!w->moves && is_squares(base)) ? times(w, scale, base, own) : NULL;
+  return factor || (!w->moves && is_squares(base)) ? times(w, scale, rest) : NULL;
 }
 
 static const rk_node *exponential(rewriting *w, const rk_node *argument) {
