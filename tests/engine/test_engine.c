@@ -327,7 +327,7 @@ static void test_special_values(void) {
   const double inf = INFINITY, nan = NAN;
   double none[] = {nan}, with_nan[] = {3, nan, 2, 2, nan}, all_nan[] = {nan, nan}, infinite[] = {inf, inf};
   double minus[] = {-inf, -inf}, mixed[] = {-inf, 1, 1}, up[] = {1, inf, 2}, p;
-  double masked[] = {inf, nan, 4, inf}, odd[] = {-inf, 2, nan, inf};
+  double masked[] = {inf, nan, 4, inf}, odd[] = {-inf, 2, nan, inf}, one[] = {1}, zero[] = {-0.0};
   CHECK(isnan(reduce_numbers("Sum_Reduction(f, j)", with_nan, 5, NULL)), "NaN goes through a sum");
   CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", with_nan, 5, &p) == 2 && p == 2,
         "Min skips NaN; the first of equals is found");
@@ -356,6 +356,8 @@ static void test_special_values(void) {
   CHECK(reduce_numbers("LogSumExp_Reduction(f, j)", minus, 2, NULL) == -inf, "of -Inf: -Inf");
   CHECK(fabs(reduce_numbers("LogSumExp_Reduction(f, j)", mixed, 3, NULL) - 1 - log(2)) < 1e-6,
         "-Inf adds nothing");
+  CHECK(reduce_numbers("Sum_Reduction(Inv(-0*f), j)", one, 1, NULL) == -inf, "-0 has its sign");
+  CHECK(reduce_numbers("Sum_Reduction(Inv(f-(-0)), j)", zero, 1, NULL) == inf, "-0 - -0 is 0");
   CHECK(reduce_numbers("LogSumExp_Reduction(f, j)", up, 3, NULL) == inf, "+Inf gives +Inf");
   CHECK(isnan(reduce_numbers("LogSumExp_Reduction(f, j)", with_nan, 5, NULL)), "NaN gives NaN");
 }

@@ -363,6 +363,22 @@ test_that("rows and points that a mask leaves out may be anything, NaN and Inf t
   })
 })
 
+test_that("a minimum that is NaN has the gradient of its first NaN, also behind an infinite value", {
+  v <- matrix(c(2, -Inf, NaN, NaN, Inf))
+  for (precision in c("float32", "float64")) for (f in list(min, max)) {
+    chosen <- function(v) {
+      y <- Vj(matrix(v))
+      op <- f(y, "j", call = FALSE, precision = precision)
+      expect_equal(c(jvp(op, y, matrix(seq_along(v)))), sum(gradient(op, y) * seq_along(v)))
+      which(gradient(op, y) != 0)
+    }
+    expect_identical(chosen(v), 3L)
+    expect_identical(chosen(-v), 3L)
+    expect_identical(chosen(v[1:2]), which(v[1:2] == f(v[1:2])))
+    expect_identical(chosen(-v[2:3]), 2L)
+  }
+})
+
 test_that("a true zero times Inf stays NaN", {
   in_float64({
     op <- keops_kernel("Sum_Reduction(0*Inv(x), j)", "x=Vi(1)")

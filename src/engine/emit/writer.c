@@ -204,7 +204,9 @@ void rk_number_code(double value, char *text, size_t size) {
   char number[RK_NUMBER_TEXT];
   if (isnan(value)) snprintf(text, size, "rk_num(RK_NAN)");
   else if (isinf(value)) snprintf(text, size, "rk_num(%sRK_INF)", value < 0 ? "-" : "");
-  else snprintf(text, size, "rk_num(%s)", rk_number_text(number, "%.17g", value));
+  else /* -0 is an integer in C, which has no sign */
+    snprintf(text, size, "rk_num(%s)", value == 0 && signbit(value) ? "-0.0" :
+             rk_number_text(number, "%.17g", value));
 }
 
 /* A piece of text that lacks something fails the whole. */

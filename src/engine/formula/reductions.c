@@ -122,8 +122,9 @@ VALUE(head_and_sum, {
   .any_dim = 1, .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,  \
   .absent = "RK_INF", .merge = merging, .merge_text = merging##_text, .fields = 1,                 \
   .field = {VALUES}
-/* What a result that is NaN is made of: the first NaN, smaller than all numbers. */
-#define NAN_FIRST(infinity) "Where(Equal(a,a),a," infinity ")"
+/* What a result that is NaN is made of: the first NaN, also behind an infinite number. */
+#define FIRST_NAN "ArgMin_Reduction(Where(Equal(a,a),-Log(0),0),o)"
+#define NAN_OR(position) "IfElse(" FIRST_NAN "," FIRST_NAN "," position ")"
 
 enum { PLAIN_SUM, SMALLEST_VALUE, LARGEST_VALUE };
 static const rk_reduction table[] = {
@@ -138,10 +139,10 @@ static const rk_reduction table[] = {
    .name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
   {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan),
-   SELECTED("ArgMin_Reduction(" NAN_FIRST("Log(0)") ",o)"),
+   SELECTED(NAN_OR("ArgMin_Reduction(a,o)")),
    .documentation = "smallest value; NaN if one is NaN"},
   {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan),
-   SELECTED("ArgMax_Reduction(" NAN_FIRST("-Log(0)") ",o)"),
+   SELECTED(NAN_OR("ArgMax_Reduction(a,o)")),
    .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "position of the smallest value, the first one of equals; NaN and Inf have "

@@ -75,7 +75,7 @@ static int match_name(const char **at, const char *name) {
 static int match_number(const char **at, const rk_node *node) {
   double value = NAN;
   *at = rk_read_number(*at, &value);
-  return rk_is_number(node, value);
+  return rk_is_number(node, value) && !signbit(node->value) == !signbit(value); /* zeros differ */
 }
 
 static int match_node(const char **at, const rk_node *node, binding *bound) {
