@@ -144,6 +144,22 @@ def sin_rest(z):
     return series(lambda k: (-1) ** (k + 1) / factorial(2 * k + 3), z)
 
 
+def pow_rest(z):
+    """3 (atanh(s) / s - 1 - z / 3) / z^2 with z = s^2"""
+    return series(lambda k: 3 * ONE / (2 * k + 5), z)
+
+
+def asin_rest(z):
+    """(asin(s) / s - 1) / z with z = s^2"""
+    return series(lambda k: factorial(2 * k + 2) / (4 ** (k + 1) * factorial(k + 1) ** 2
+                                                    * (2 * k + 3)), z)
+
+
+def atan_rest(z):
+    """(atan(t) / t - 1) / z with z = t^2"""
+    return series(lambda k: (-1) ** (k + 1) * ONE / (2 * k + 3), z)
+
+
 def split(name, value, widths):
     """value as a sum of constants of the given numbers of bits (fn * piece must be exact)."""
     print("\n%s:" % name)
@@ -182,6 +198,20 @@ def main():
     for bits, n in ((24, 4), (53, 8)):
         h = PI / 2 * D("1.02")
         fit("sin, |r| <= pi/2", bits, sin_rest, lambda z: z, range(n), D(0), h * h)
+    for bits, n, times in ((24, 3, 9), (53, 7, 11)): # the logarithm of pow has so many more bits
+        h = (TWO.sqrt() - 1) / (TWO.sqrt() + 1)
+        fit("pow, s = f/(2+f), error times 2^%d" % times, bits, pow_rest,
+            lambda z: z * z / 3 * TWO ** times, range(n), D(0), h * h)
+    for bits, n in ((24, 5), (53, 12)):
+        h = D("0.25")
+        fit("asin, |s| <= 1/2", bits, asin_rest, lambda z: z, range(n), D(0), h)
+        fit("atan, |t| <= 1/2", bits, atan_rest, lambda z: z, range(n), D(0), h)
+    split("2 / (3 ln2) for float", TWO / (3 * LN2), (12, 24))
+    split("2 / (3 ln2) for double", TWO / (3 * LN2), (26, 53))
+    split("pi/2 for float", PI / 2, (24, 24))
+    split("pi/2 for double", PI / 2, (53, 53))
+    split("pi/4 for float", PI / 4, (20, 24))
+    split("pi/4 for double", PI / 4, (49, 53))
     split("ln2 for float", LN2, (15, 24))
     split("ln2 for double", LN2, (41, 53))
     split("pi for float, FMA", PI, (24, 24, 24))

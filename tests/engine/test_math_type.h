@@ -9,6 +9,7 @@
 #define TYPE(name) name##_64
 #define TINY DBL_MIN
 #endif
+#define PAIR_BOUND (LDBL_MANT_DIG > DBL_MANT_DIG || RK_TYPE == 32 ? 2.0 : 4.0) /* pow, atan2 */
 
 #define RUN(name, truth, b32, b64, low, high) \
     static void TYPE(run_##name)(const real *x, real *y, int n) \
@@ -93,6 +94,14 @@ static real TYPE(first)(vec a)
     return out[0];
 }
 
+/* Units in the last place between y and the truth; a wrong sign of 0 or Inf is a wrong value. */
+static double TYPE(pair_error)(real y, long double truth)
+{
+    int wrong = (truth == 0 || isinf(truth)) && !isnan(y) && !signbit(y) != !signbit(truth);
+    return wrong ? INFINITY : RK_TYPE == 32 ? ulps(y, truth, 24, -126, 128)
+                                            : ulps(y, truth, 53, -1022, 1024);
+}
+
 /* Equal as bits, but for the payload of NaN. */
 static int TYPE(same)(real a, real b)
 {
@@ -107,7 +116,7 @@ static void TYPE(pairs)(void)
     int bad_atan2 = 0, bad_mod = 0, bad_copy = 0, bad_select = 0;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++) {
-            real a = s[i], b = s[j], power = (real)RK_LIBM(pow)(a, b), size = RK_LIBM(fabs)(a);
+            real a = s[i], b = s[j], size = RK_LIBM(fabs)(a);
             vec u = rk_broadcast(a), v = rk_broadcast(b);
             bad_order += rk_any(rk_lt(u, v)) != (a < b) || rk_any(rk_le(u, v)) != (a <= b)
                 || rk_any(rk_gt(u, v)) != (a > b) || rk_any(rk_ge(u, v)) != (a >= b)
@@ -119,8 +128,12 @@ static void TYPE(pairs)(void)
                 || !TYPE(same)(TYPE(first)(rk_max(u, v)), a > b ? a : b);
             bad_nan += !TYPE(same)(TYPE(first)(rk_min_nan(u, v)), a < b || a != a ? a : b)
                 || !TYPE(same)(TYPE(first)(rk_max_nan(u, v)), a > b || a != a ? a : b);
-            bad_pow += !TYPE(same)(TYPE(first)(rk_pow(u, v)), power);
-            bad_atan2 += !TYPE(same)(TYPE(first)(rk_atan2(u, v)), (real)RK_LIBM(atan2)(a, b));
+            /* what is below the smallest normal number may count as 0 */
+            real power = TYPE(first)(rk_pow(u, v)), least = size < TINY ? 0 * a : a;
+            bad_pow += !(TYPE(pair_error)(power, powl(a, b)) <= PAIR_BOUND)
+                && !(TYPE(pair_error)(power, powl(least, b)) <= PAIR_BOUND);
+            real angle = TYPE(first)(rk_atan2(u, v));
+            bad_atan2 += !(TYPE(pair_error)(angle, atan2l(a, b)) <= PAIR_BOUND);
             bad_copy += !TYPE(same)(TYPE(first)(rk_copysign(u, v)), signbit(b) ? -size : size);
             if (size < 1e6 && b > 0.1 && b < 1e6) {
                 real m = TYPE(first)(rk_mod(u, v, rk_num(0)));
@@ -138,6 +151,31 @@ static void TYPE(pairs)(void)
     report(TYPE(first)(rk_mod(rk_num(7.5), rk_num(2), rk_num(0))) == 1.5, "mod(7.5, 2, 0)");
     report(TYPE(first)(rk_mod(rk_num(-0.5), rk_num(2), rk_num(-1))) == -0.5, "mod(-0.5, 2, -1)");
     report(TYPE(first)(rk_mod(rk_num(1.5), rk_num(2), rk_num(-1))) == -0.5, "mod(1.5, 2, -1)");
+}
+
+/* Of random operands: powers up to both ends of the range, and angles of points of all sizes. */
+static void TYPE(powers_and_angles)(int blocks)
+{
+    const double wide = RK_TYPE == 32 ? 85 : 700;
+    double worst_power = 0, worst_angle = 0;
+    for (uint64_t b = 0; b < (uint64_t)blocks; b++) {
+        real x[RK_LANES], y[RK_LANES], power[RK_LANES], angle[RK_LANES];
+        for (int l = 0; l < RK_LANES; l++) {
+            uint64_t i = (b * RK_LANES + (uint64_t)l) * 4 + 3; /* inside the interval */
+            double span = l % 3 == 0 ? wide : l % 3 == 1 ? 0.5 : 5, log_x = sample(i, -span, span);
+            x[l] = (real)exp(log_x);
+            y[l] = (real)(l % 2 ? sample(i - 1, -wide, wide) / log_x : sample(i - 1, -9, 9));
+        }
+        rk_store(power, rk_pow(rk_load(x), rk_load(y)));
+        rk_store(angle, rk_atan2(rk_load(y), rk_load(x)));
+        for (int l = 0; l < RK_LANES; l++) {
+            worst_power = fmax(worst_power, TYPE(pair_error)(power[l], powl(x[l], y[l])));
+            worst_angle = fmax(worst_angle, TYPE(pair_error)(angle[l], atan2l(y[l], x[l])));
+        }
+    }
+    printf("pow, atan2 of %d bits: %.4f, %.4f ulp\n", RK_TYPE, worst_power, worst_angle);
+    report(worst_power <= PAIR_BOUND, "pow of random operands");
+    report(worst_angle <= PAIR_BOUND, "atan2 of random operands");
 }
 
 static void TYPE(powers)(void)
@@ -236,3 +274,4 @@ static void TYPE(lanes)(void)
 
 #undef TYPE
 #undef TINY
+#undef PAIR_BOUND

@@ -15,8 +15,8 @@
  * Compile with -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math, never with -ffast-math:
  * where the CPU has FMA, argument reductions count on a*b+c being one rounding. Errors in comments
  * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
- * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes, and functions that
- * are rarely asked for, go to the C library one lane at a time.
+ * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes (sin and cos of what
+ * is beyond 2^20, sinh and cosh near overflow) go to the C library one at a time.
  */
 
 //@ base
@@ -379,22 +379,24 @@ RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
  * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bounds are where
  * n = x, r = 0: there the sum is exactly the pattern of 0 or Inf. Results below the smallest normal
  * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp (1.1 without
- * FMA). */
+ * FMA).
+ * In two steps, for rk_pow, which adds to r what x has lost. */
 #if RK_AVX512 && RK_TYPE == 32
-RK_INLINE vec rk_exp2(vec x)
+RK_INLINE vec RK(rk_exp2_rest)(vec x) { return RK_REDUCE_32(x, 0x48); }
+RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
 {
     const vec table = {
         0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f,
         0x1.4bfdaep+0f, 0x1.5ab07ep+0f, 0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f,
         0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
-    vec r = RK_REDUCE_32(x, 0x48);
     vec t = RK_LOOKUP_32(table, (ivec)(x + rk_num(0x1.8p19))); /* k is in the low bits */
     vec p = rk_num(0x1.c6ad66p-5) * r + rk_num(0x1.ebfffp-3);
     p = p * r + rk_num(0x1.62e43p-1);
-    return RK_SCALEF_32(p * (t * r) + t, x - r);
+    return RK_SCALEF_32(p * (t * r) + t, x - RK(rk_exp2_rest)(x));
 }
 #elif RK_AVX512
-RK_INLINE vec rk_exp2(vec x)
+RK_INLINE vec RK(rk_exp2_rest)(vec x) { return RK_REDUCE_64(x, 0x41); }
+RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
 {
     const vec table0 = {0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
                         0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0,
@@ -402,7 +404,6 @@ RK_INLINE vec rk_exp2(vec x)
     const vec table1 = {0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
                         0x1.9c49182a3f09p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0,
                         0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
-    vec r = RK_REDUCE_64(x, 0x41);
     vec t = RK_LOOKUP_64(table0, table1, (ivec)RK_ADD_DOWN_64(x, rk_num(0x1.8p48)));
     vec p = rk_num(0x1.4a03887d97c36p-13) * r + rk_num(0x1.5d7518bd06c06p-10);
     p = p * r + rk_num(0x1.3b2ad0196ae52p-7);
@@ -411,26 +412,30 @@ RK_INLINE vec rk_exp2(vec x)
     p = p * r + rk_num(0x1.62e42fefa39abp-1);
     return RK_SCALEF_64(p * (t * r) + t, x);
 }
-#elif RK_TYPE == 32
-RK_INLINE vec rk_exp2(vec x)
+#else
+RK_INLINE vec RK(rk_exp2_split)(vec x, uvec *n)
+{
+    const int most = RK_TYPE == 32 ? 128 : 1024;
+    vec a = rk_min(rk_num(most), rk_max(rk_num(1 - most), x)); /* keeps NaN */
+    return a - RK(rk_nearest)(a, n);
+}
+RK_INLINE vec RK(rk_exp2_rest)(vec x)
 {
     uvec n;
-    vec a = rk_min(rk_num(128), rk_max(rk_num(-127), x)); /* keeps NaN */
-    vec r = a - RK(rk_nearest)(a, &n);
+    return RK(rk_exp2_split)(x, &n);
+}
+RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
+{
+    uvec n;
+    (void)RK(rk_exp2_split)(x, &n);
+#if RK_TYPE == 32
     vec p = rk_num(0x1.41fc1ap-13) * r + rk_num(0x1.5f3ed8p-10);
     p = p * r + rk_num(0x1.3b2e2ap-7);
     p = p * r + rk_num(0x1.c6af2cp-5);
     p = p * r + rk_num(0x1.ebfbdap-3);
     p = p * r + rk_num(0x1.62e43p-1);
     p = p * r + rk_num(1);
-    return RK(rk_scale)(p, n, x);
-}
 #else
-RK_INLINE vec rk_exp2(vec x)
-{
-    uvec n;
-    vec a = rk_min(rk_num(1024), rk_max(rk_num(-1023), x));
-    vec r = a - RK(rk_nearest)(a, &n);
     vec p = rk_num(0x1.e79bd1566b31fp-32) * r + rk_num(0x1.e61b4ef6f8a93p-28);
     p = p * r + rk_num(0x1.b5267ccccb3aep-24);
     p = p * r + rk_num(0x1.62bfc79da9778p-20);
@@ -442,9 +447,11 @@ RK_INLINE vec rk_exp2(vec x)
     p = p * r + rk_num(0x1.ebfbdff82c5a3p-3);
     p = p * r + rk_num(0x1.62e42fefa39efp-1);
     p = p * r + rk_num(1);
+#endif
     return RK(rk_scale)(p, n, x);
 }
 #endif
+RK_INLINE vec rk_exp2(vec x) { return RK(rk_exp2_of)(x, RK(rk_exp2_rest)(x)); }
 
 //@ exp_tail types
 /* (e^r - 1 - r) / r^2 for |r| <= ln2/2. */
@@ -757,45 +764,199 @@ RK_INLINE vec rk_cosh(vec x)
     return __builtin_expect(rk_all(near), 1) ? y : RK(rk_cosh_far)(x);
 }
 
-//@ asin types
-RK_RARE vec rk_asin(vec x)
+//@ pow exp2 mask abs floor
+/* |a|^b = 2^(b log2 |a|). The logarithm has two words: |a| = 2^k m as in rk_log, s = (m-1) / (m+1),
+ * log2 m = 2 atanh(s) / ln 2 = s (3 + z + z^2 R(z)) * 2 / (3 ln 2), z = s^2. Products of heads, the
+ * lower half of which is cut off, are exact: nothing depends on fused multiply-adds. Bases below the
+ * smallest normal number count as 0. Error 1.1 ulp (double: 1.8). */
+RK_INLINE vec RK(rk_head)(vec a)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(asin)(x[l]);
-    return x;
+    uvec low = (uvec)rk_num(0);
+    low = low + (RK(rk_uint))(RK_TYPE == 32 ? 0xfff : 0x7ffffff);
+    return (vec)((uvec)a & ~low);
+}
+/* Zeros, infinities, NaN and negative bases, as C has them: y = |a|^b where nothing is special. */
+RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y, vec least)
+{
+    vec size = rk_abs(a), inf = rk_num(RK_INF), one = rk_num(1), zero = rk_num(0);
+    mask whole = rk_eq(rk_floor(b), b);
+    mask odd = rk_and(whole, rk_ne(rk_floor(b * rk_num(0.5)) * rk_num(2), b));
+    mask grows = rk_gt(b, zero), large = rk_gt(size, one);
+    vec end = rk_select(rk_eq(rk_abs(b), inf), inf, zero);
+    mask endless = rk_or(rk_eq(end, inf), rk_or(rk_eq(size, inf), rk_lt(size, least)));
+    mask up = rk_or(rk_and(grows, large), rk_and(rk_lt(b, zero), rk_lt(size, one)));
+    y = rk_select(endless, rk_select(up, inf, zero), y);
+    y = rk_select(rk_and(rk_eq(size, one), rk_eq(end, inf)), one, y);
+    mask below = rk_and(rk_lt(a, zero), rk_lt(size, inf));
+    below = rk_and(below, rk_and(rk_not(whole), rk_ge(size, least)));
+    y = rk_select(rk_or(below, rk_or(rk_isnan(a), rk_isnan(b))), rk_num(RK_NAN), y);
+    y = rk_select(odd, rk_copysign(y, a), y);
+    return rk_select(rk_or(rk_eq(b, zero), rk_eq(a, one)), one, y);
+}
+RK_INLINE vec rk_pow(vec a, vec b)
+{
+#if RK_TYPE == 32
+    enum { shift = 23 };
+    const uvec root = (uvec)rk_num(0x1.6a09e6p-1), unit = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-126), to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
+    vec scale = rk_num(0x1.ec709ep-1), scale_head = rk_num(0x1.ec8p-1);
+    vec scale_tail = rk_num(-0x1.ec478cp-14);
+#else
+    enum { shift = 52 };
+    const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), unit = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-1022), to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
+    vec scale = rk_num(0x1.ec709dc3a03fdp-1), scale_head = rk_num(0x1.ec709ep-1);
+    vec scale_tail = rk_num(-0x1.e2fe0145b01f5p-28);
+#endif
+    vec size = rk_abs(a);
+    uvec u = (uvec)size + (unit - root);
+    vec k = (vec)((u >> shift) | (uvec)to_real) - bias;
+    vec m = (vec)((u & (((uvec)least) - 1)) + root);
+    vec f = m - rk_num(1), d = m + rk_num(1), over = rk_num(1) / d;
+    vec s = f * over;
+    vec sh = RK(rk_head)(s), dh = RK(rk_head)(d), dl = m - (dh - rk_num(1));
+    vec sl = ((f - sh * dh) - sh * dl) * over;
+    vec z = s * s;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.67b584p-2) * z + rk_num(0x1.b67bd4p-2);
+    p = p * z + rk_num(0x1.33338p-1);
+#else
+    vec p = rk_num(0x1.95633ef01439ep-3) * z + rk_num(0x1.973ff2e74202ep-3);
+    p = p * z + rk_num(0x1.d8ae6136c7ae2p-3);
+    p = p * z + rk_num(0x1.1745af6cc6db8p-2);
+    p = p * z + rk_num(0x1.555555a206937p-2);
+    p = p * z + rk_num(0x1.b6db6db683c84p-2);
+    p = p * z + rk_num(0x1.3333333333464p-1);
+#endif
+    vec r = p * (z * z) + sl * (sh + s), zh = sh * sh;
+    vec wh = RK(rk_head)((rk_num(3) + zh) + r), wl = r - ((wh - rk_num(3)) - zh);
+    vec v = sl * wh + wl * s, uh = sh * wh;
+    vec ph = RK(rk_head)(uh + v), pl = v - (ph - uh);
+    vec lh = scale_head * ph, ll = scale_tail * ph + pl * scale;
+    vec head = RK(rk_head)((lh + ll) + k), tail = ll - ((head - k) - lh);
+    vec bh = RK(rk_head)(b), yh = bh * head, yl = (b - bh) * head + b * tail;
+    vec y = yh + yl, e = yl - (y - yh);
+    const int most = RK_TYPE == 32 ? 128 : 1024;
+    /* large powers in three factors: near Inf rk_exp2_of takes no other r than that of x */
+    mask large = rk_gt(y, rk_num(most / 2)), small = rk_lt(y, rk_num(2 - most));
+    vec third = rk_select(large, rk_num(RK_TYPE == 32 ? 0x1p64 : 0x1p512), rk_num(1));
+    vec lower = y - rk_select(large, rk_num(most), rk_num(0));
+    vec q = RK(rk_exp2_of)(lower, RK(rk_exp2_rest)(lower) + e);
+    q = (q * third) * third;
+    mask near = rk_lt(rk_abs(y), rk_num(2 * most));
+    q = rk_select(small, rk_num(0), rk_select(near, q, rk_num(RK_INF)));
+    mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), near);
+    return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q, least);
 }
 
-//@ acos types
-RK_RARE vec rk_acos(vec x)
+//@ asin sqrt mask abs
+/* asin x = x + x z P(z), z = x^2, for |x| <= 1/2; above asin x = pi/2 - 2 asin sqrt((1 - x) / 2).
+ * Error 1.6 ulp (double: 1.7). */
+RK_INLINE vec RK(rk_asin_tail)(vec z)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(acos)(x[l]);
-    return x;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.59db58p-5) * z + rk_num(0x1.8ba1a6p-6);
+    p = p * z + rk_num(0x1.748c7ap-5);
+    p = p * z + rk_num(0x1.330152p-4);
+    p = p * z + rk_num(0x1.5555cap-3);
+#else
+    vec p = rk_num(0x1.05cecdffc57e8p-5) * z - rk_num(0x1.0af64d19e13abp-6);
+    p = p * z + rk_num(0x1.40b2ec5a4a806p-6);
+    p = p * z + rk_num(0x1.aab1f75693cffp-8);
+    p = p * z + rk_num(0x1.8ee4df71f66a5p-7);
+    p = p * z + rk_num(0x1.c6f873e6c7fdap-7);
+    p = p * z + rk_num(0x1.1c6c285065231p-6);
+    p = p * z + rk_num(0x1.6e89ef6e9f5ccp-6);
+    p = p * z + rk_num(0x1.f1c72c6ddc359p-6);
+    p = p * z + rk_num(0x1.6db6db41d1c7bp-5);
+    p = p * z + rk_num(0x1.333333336f8c7p-4);
+    p = p * z + rk_num(0x1.5555555555387p-3);
+#endif
+    return p * z;
+}
+#define RK_PI_2_HEAD rk_num(RK_TYPE == 32 ? 0x1.921fb6p+0 : 0x1.921fb54442d18p+0)
+#define RK_PI_2_TAIL rk_num(RK_TYPE == 32 ? -0x1.777a5cp-25 : 0x1.1a62633145c07p-54)
+RK_INLINE vec rk_asin(vec x)
+{
+    vec a = rk_abs(x);
+    mask far = rk_gt(a, rk_num(0.5));
+    vec z = rk_select(far, rk_num(0.5) - rk_num(0.5) * a, a * a);
+    vec s = rk_select(far, rk_num(-2) * rk_sqrt(z), a);
+    vec y = s * RK(rk_asin_tail)(z);
+    vec tail = rk_select(far, RK_PI_2_TAIL, rk_num(0));
+    vec head = rk_select(far, RK_PI_2_HEAD, rk_num(0));
+    return rk_copysign(head + (s + (y + tail)), x);
 }
 
-//@ atan types
-RK_RARE vec rk_atan(vec x)
+//@ acos asin
+/* pi/2 - asin x for |x| <= 1/2, else 2 asin sqrt((1 - |x|) / 2), taken from pi where x < 0: n times
+ * pi/2 and s + s z P(z). Error 1.2 ulp. */
+RK_INLINE vec rk_acos(vec x)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(atan)(x[l]);
-    return x;
+    vec a = rk_abs(x);
+    mask far = rk_gt(a, rk_num(0.5)), left = rk_lt(x, rk_num(0));
+    vec z = rk_select(far, rk_num(0.5) - rk_num(0.5) * a, a * a);
+    vec s = rk_select(far, rk_num(2) * rk_sqrt(z), a);
+    mask minus = rk_or(rk_and(far, left), rk_and(rk_not(far), rk_not(left)));
+    s = rk_select(minus, -s, s);
+    vec y = s * RK(rk_asin_tail)(z);
+    vec n = rk_select(far, rk_select(left, rk_num(2), rk_num(0)), rk_num(1));
+    return n * RK_PI_2_HEAD + (s + (n * RK_PI_2_TAIL + y));
 }
 
-//@ atan2 types
-RK_RARE vec rk_atan2(vec y, vec x)
+//@ atan2 mask abs minmax
+/* The angle of (x, y), y taken as positive: t = least / most of the two sizes, or
+ * (least - most) / (least + most) and a quarter of pi where that is above 1/2;
+ * atan t = t + t z P(z), z = t^2. pi/4 has a short head, whose multiples are exact. Error 1.6 ulp
+ * (of atan: 1.4). */
+RK_INLINE vec RK(rk_angle)(vec y, vec x)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(atan2)(y[l], x[l]);
-    return x;
+    vec a = rk_abs(x), b = rk_abs(y);
+    mask swap = rk_gt(b, a), left = rk_lt(rk_copysign(rk_num(1), x), rk_num(0));
+    vec most = rk_select(swap, b, a), least = rk_select(swap, a, b);
+    /* sums of the two must not overflow */
+    mask huge = rk_gt(most, rk_num(RK_TYPE == 32 ? 0x1p126 : 0x1p1022));
+    vec fit = rk_select(huge, rk_num(0.25), rk_num(1));
+    most = most * fit;
+    least = least * fit;
+    mask equal = rk_and(rk_eq(a, b), rk_gt(a, rk_num(0)));
+    mask mid = rk_or(rk_gt(least + least, most), equal);
+    vec up = rk_select(mid, least - most, least), down = rk_select(mid, least + most, most);
+    up = rk_select(rk_eq(a, b), rk_num(0), up);
+    down = rk_select(rk_eq(a, b), rk_num(1), down);
+    vec t = up / down;
+    vec z = t * t;
+#if RK_TYPE == 32
+    vec p = rk_num(-0x1.a52f44p-5) * z + rk_num(0x1.a05fc2p-4);
+    p = p * z - rk_num(0x1.2253dp-3);
+    p = p * z + rk_num(0x1.997bcep-3);
+    p = p * z - rk_num(0x1.555514p-2);
+    vec head = rk_num(0x1.921fcp-1), tail = rk_num(-0x1.5777a6p-22);
+#else
+    vec p = rk_num(0x1.4c295666e8f9ep-7) * z - rk_num(0x1.c1fb47f9a6ac6p-6);
+    p = p * z + rk_num(0x1.571e167980293p-5);
+    p = p * z - rk_num(0x1.a3a781aa97cacp-5);
+    p = p * z + rk_num(0x1.dfed0d9f5813ap-5);
+    p = p * z - rk_num(0x1.10f366e209667p-4);
+    p = p * z + rk_num(0x1.3b11453835301p-4);
+    p = p * z - rk_num(0x1.745cf54d74043p-4);
+    p = p * z + rk_num(0x1.c71c70967e0a4p-4);
+    p = p * z - rk_num(0x1.249249216fb24p-3);
+    p = p * z + rk_num(0x1.99999999914cep-3);
+    p = p * z - rk_num(0x1.5555555555518p-2);
+    vec head = rk_num(0x1.921fb54442d2p-1), tail = rk_num(-0x1.ee59d9cceba4p-51);
+#endif
+    vec turn = rk_select(swap, rk_num(2), rk_select(left, rk_num(4), rk_num(0)));
+    mask back = rk_ne(rk_truth(swap), rk_truth(left));
+    vec quarter = rk_select(mid, rk_num(1), rk_num(0));
+    turn = turn + rk_select(back, -quarter, quarter);
+    t = rk_select(back, -t, t);
+    return turn * head + (t + (t * (z * p) + turn * tail));
 }
+RK_INLINE vec rk_atan2(vec y, vec x) { return rk_copysign(RK(rk_angle)(y, x), y); }
 
-//@ pow types
-RK_RARE vec rk_pow(vec a, vec b)
-{
-    for (int l = 0; l < RK_LANES; l++)
-        a[l] = RK_LIBM(pow)(a[l], b[l]);
-    return a;
-}
+//@ atan atan2
+RK_INLINE vec rk_atan(vec x) { return rk_copysign(RK(rk_angle)(x, rk_num(1)), x); }
 
 //@ powi types
 /* a^n by repeated squaring; n is a constant, so that only multiplications remain. */
