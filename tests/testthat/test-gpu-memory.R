@@ -34,11 +34,12 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
                    named = as.matrix(named), frame = as.matrix(frame), changed = as.matrix(Z)[1],
                    print = format(X), vector = format(B), dim = dim(X), length = length(X),
                    args = (Vi(X) + Vi(X) + Vi(to_gpu(x)))$args, shown = format(K),
-                   classes = c(class_of(Vi(X) + X), class_of(Pm(X)), class_of(Vi(B)),
-                               class_of(X[1, ]), class_of(X[1] <- 1), class_of(t(X)),
-                               class_of(is.na(X)), class_of(anyNA(X)), class_of(unique(X)),
+                   columns = list(dim(Vi(B)), dim(Vj(s))),
+                   classes = c(class_of(Vi(X) + X), class_of(Pm(X)), class_of(X[1, ]),
+                               class_of(X[1] <- 1), class_of(t(X)), class_of(is.na(X)),
+                               class_of(anyNA(X)), class_of(unique(X)),
                                class_of(X$a <- 3), class_of(X[["dim"]] <- c(3, 70)),
-                               class_of(to_gpu("a")), class_of(to_gpu(K)), class_of(Vi(s)),
+                               class_of(to_gpu("a")), class_of(to_gpu(K)),
                                class_of(to_gpu(array(0, c(2, 2, 2)))), class_of(op(list(X, Y))),
                                class_of(op(list(X, X[0], b)))),
                    shape = said_by(op(list(X, B, b))))
@@ -65,7 +66,8 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
   expect_identical(got$length, 210L)
   expect_identical(got$args, c("V0=Vi(3)", "V1=Vi(3)"))
   expect_true("  V1=Vj(3), 150 rows" %in% got$shown)
-  expect_identical(got$classes, rep("rkeops_error_argument", 17))
+  expect_equal(got$columns, list(c(150, 1, 1), c(1, 3, 1)))
+  expect_identical(got$classes, rep("rkeops_error_argument", 15))
   expect_match(got$shape, "`y`")
   expect_truth(got$double, machine_eps[["float64"]])
   for (found in got$back) expect_identical(found, got$plain_back)
