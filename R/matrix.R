@@ -203,8 +203,9 @@ refuse_dense_product <- function(name, x, y) {
 #'
 #' \S4method{norm}{LazyTensor}(x, type = c("O", "I", "F", "M", "2"), ...)
 #' @aliases rowSums colSums rowMeans colMeans rowSums,LazyTensor-method colSums,LazyTensor-method
-#' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method norm norm,LazyTensor,ANY-method
-#' @aliases norm,LazyTensor,character-method norm,LazyTensor,missing-method
+#' @aliases rowMeans,LazyTensor-method colMeans,LazyTensor-method norm norm,LazyTensor-method
+#' @aliases norm,LazyTensor,ANY-method norm,LazyTensor,character-method
+#' @aliases norm,LazyTensor,missing-method
 #' @rawNamespace exportMethods(rowSums, colSums, rowMeans, colMeans, norm)
 NULL
 

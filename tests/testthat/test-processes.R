@@ -76,7 +76,7 @@ test_that("workers of a cluster compute with what they are sent", {
   expect_length(unique(c(out[[1]][[3]], out[[2]][[3]], Sys.getpid())), 3L)
   # and what they make comes back
   made <- parallel::clusterCall(workers, eval(quote(function(x) rkeops::Vi(x) * 2), baseenv()), x)
-  expect_identical(sum(made[[1]] + made[[2]], "j"), sum(Vi(x) * 2 + Vi(x) * 2, "j"))
+  expect_identical(sum(made[[1]] + made[[2]], "i"), sum(Vi(x) * 2 + Vi(x) * 2, "i"))
 })
 
 test_that("forks compute as their parent does, before it has computed and after", {
