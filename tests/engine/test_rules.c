@@ -172,7 +172,6 @@ static int evaluate(const char **at, const binding *bound, vector *out) {
 /* Equal up to four roundings, which may be those of tiny numbers. */
 static int agrees(double x, double y) {
   if (isnan(x) || isnan(y)) return isnan(x) && isnan(y);
-  if (fabs(x) < DBL_MIN && fabs(y) < DBL_MIN) return 1; /* either may have been flushed to 0 */
   if (isinf(x) || isinf(y)) return x == y;
   return fabs(x - y) <= 4 * DBL_EPSILON * fabs(y) + 4 * DBL_TRUE_MIN;
 }

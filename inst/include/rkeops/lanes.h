@@ -837,14 +837,16 @@ RK_INLINE vec rk_pow(vec a, vec b)
     vec bh = RK(rk_head)(b), yh = bh * head, yl = (b - bh) * head + b * tail;
     vec y = yh + yl, e = yl - (y - yh);
     const int most = RK_TYPE == 32 ? 128 : 1024;
-    /* large powers in three factors: near Inf rk_exp2_of takes no other r than that of x */
-    mask large = rk_gt(y, rk_num(most / 2)), small = rk_lt(y, rk_num(2 - most));
+    /* powers near both ends in three factors: there rk_exp2_of takes no other r than that of x */
+    mask large = rk_gt(y, rk_num(most / 2)), small = rk_lt(y, rk_num(-most / 2));
     vec third = rk_select(large, rk_num(RK_TYPE == 32 ? 0x1p64 : 0x1p512), rk_num(1));
-    vec lower = y - rk_select(large, rk_num(most), rk_num(0));
+    third = rk_select(small, rk_num(RK_TYPE == 32 ? 0x1p-64 : 0x1p-512), third);
+    vec away = rk_select(large, rk_num(most), rk_select(small, rk_num(-most), rk_num(0)));
+    vec lower = y - away;
     vec q = RK(rk_exp2_of)(lower, RK(rk_exp2_rest)(lower) + e);
     q = (q * third) * third;
-    mask near = rk_lt(rk_abs(y), rk_num(2 * most));
-    q = rk_select(small, rk_num(0), rk_select(near, q, rk_num(RK_INF)));
+    mask near = rk_lt(rk_abs(y), rk_num(2 * most - 8));
+    q = rk_select(near, q, rk_select(small, rk_num(0), rk_num(RK_INF)));
     mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), near);
     return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q, least);
 }
