@@ -78,6 +78,7 @@ get_options <- function() {
   if (!identical(given, session$given)) {
     session$options <- checked_options(given)
     session$given <- given
+    session$applied <- FALSE
   }
   session$options
 }
@@ -103,14 +104,21 @@ checked_options <- function(given) {
 names_or_none <- function(x) if (is.null(names(x))) rep("", length(x)) else names(x)
 
 # What C code is given: as get_options(), after the engine was told about any change, with the
-# options `own` of an operator in their place and the precision that is meant. The usual case costs
-# two comparisons of pointers.
+# options `own` of an operator in their place and the precision that is meant. An operator that is
+# called many times costs two comparisons of what is identical.
 engine_options <- function(own = NULL) {
-  options <- get_options()
-  if (!identical(options, session$applied)) apply_options(options)
-  engine <- session$engine
-  if (!length(own)) return(engine)
-  engine$precision <- options$precision # `own` may name another backend
+  get_options()
+  if (!session$applied) apply_options(session$options)
+  if (!length(own)) return(session$engine)
+  if (!identical(own, session$own)) {
+    session$engine_of_own <- with_own_options(session$engine, own)
+    session$own <- own
+  }
+  session$engine_of_own
+}
+
+with_own_options <- function(engine, own) {
+  engine$precision <- session$options$precision # `own` may name another backend
   for (name in names(own)) engine[[name]] <- own[[name]]
   engine$precision <- precision_meant(engine)
   engine
@@ -123,7 +131,8 @@ apply_options <- function(options) {
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
                      "gpu_memory")])
   session$engine <- engine
-  session$applied <- options
+  session$own <- NULL
+  session$applied <- TRUE
 }
 
 # What option `precision` means: "auto" is what R computes in, and on GPUs, most of which are many

@@ -74,17 +74,22 @@ static entry *place_of(table *t, const char *key) {
 
 /* ---- requests ---- */
 
+/* Written at each call: printf would take longer than the rest of the way to a known program. */
 static void write_options(rk_text *key, const rk_options *options) {
-  rk_text_format(key, "%d %d %d %d\n", options->precision, options->scheme, options->accumulator,
-                 options->fast_math);
+  const unsigned field[] = {options->precision, options->scheme, options->accumulator,
+                            options->fast_math};
+  for (int k = 0; k < 4; k++) rk_text_natural(key, field[k], k < 3 ? " " : "\n");
 }
 
 static char *request_key(const char *text, const char *const *declarations, int n,
                          const rk_options *options) {
   rk_text key = {0};
   write_options(&key, options);
-  for (int k = 0; k < n; k++)
-    rk_text_format(&key, "%zu %s\n", strlen(declarations[k]), declarations[k]);
+  for (int k = 0; k < n; k++) {
+    rk_text_natural(&key, strlen(declarations[k]), " ");
+    rk_text_add(&key, declarations[k]);
+    rk_text_add(&key, "\n");
+  }
   rk_text_add(&key, text);
   return rk_text_steal(&key);
 }

@@ -174,6 +174,7 @@ static int is_place(const mask_set *mask, mask_set *all) {
 
 /* The last mask that was seen, and what it stands for when it is a place. */
 static mask_set seen, unbound;
+static int usable; /* processors of what it stands for */
 static int64_t changes;
 
 static void look(void) {
@@ -187,12 +188,13 @@ static void look(void) {
   free_mask(&unbound);
   seen = now;
   changes++;
-  if (count(&seen) < rk_os_online()) is_place(&seen, &unbound);
+  usable = count(&seen);
+  if (usable < rk_os_online() && is_place(&seen, &unbound)) usable = count(&unbound);
 }
 
 int rk_os_affinity(void) {
   look();
-  return unbound.bits ? count(&unbound) : seen.bits ? count(&seen) : 0;
+  return usable;
 }
 
 int64_t rk_os_affinity_changes(void) {

@@ -32,6 +32,13 @@ void rk_text_add(rk_text *text, const char *string) {
   rk_text_bytes(text, string, strlen(string));
 }
 
+void rk_text_natural(rk_text *text, size_t number, const char *behind) {
+  char digit[3 * sizeof number], *first = digit + sizeof digit;
+  do *--first = (char)('0' + number % 10); while (number /= 10);
+  rk_text_bytes(text, first, (size_t)(digit + sizeof digit - first));
+  rk_text_add(text, behind);
+}
+
 /* Tries the room that is left first: nearly every append fits. */
 void rk_text_vformat(rk_text *text, const char *format, va_list arguments) {
   if (!reserve(text, 64)) return;

@@ -28,6 +28,8 @@ void rk_text_format(rk_text *text, const char *format, ...) RK_PRINTF(2, 3);
 void rk_text_vformat(rk_text *text, const char *format, va_list arguments) RK_PRINTF(2, 0);
 void rk_text_add(rk_text *text, const char *string);
 void rk_text_bytes(rk_text *text, const void *bytes, size_t n);
+/* In digits, faster than by printf. */
+void rk_text_natural(rk_text *text, size_t number, const char *behind);
 
 /* What is there now, "" when nothing is; valid until the next append. */
 const char *rk_text_string(const rk_text *text);

@@ -148,6 +148,7 @@ void rk_end_threads(void) {
 }
 
 static void work_together(call *c, int helpers) {
+  fegetenv(&c->mode);
   rk_os_enter(crew.monitor);
   crew.call = c;
   atomic_store(&crew.wanted, helpers);
@@ -170,7 +171,6 @@ rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_p
             .polled = rk_os_seconds()};
   if (tasks < threads) threads = (int)tasks;
   int helpers = threads > 1 && !crew.call && !rk_os_forked() ? hire(threads - 1) : 0;
-  fegetenv(&c.mode);
   if (helpers) work_together(&c, helpers);
   else work(&(rk_worker){&c, 1});
   return atomic_load(&c.stopped) ? RK_CANCELLED : RK_OK;

@@ -63,6 +63,7 @@ static void cut(job *j) {
   double block_seconds = seconds * (double)(j->reduced_rows + 1);
   double group = ceil(task_seconds / block_seconds);
   j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
+  if (j->group > j->packed->row_blocks) j->group = j->packed->row_blocks;
   j->groups = ceil_div(j->packed->row_blocks, j->group);
   j->part = j->reduced_rows;
   if (2 * j->groups <= WANTED_TASKS &&
