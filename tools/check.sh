@@ -1,14 +1,19 @@
 #!/bin/sh
-# check.sh FOLDER [nosuggests]: R CMD build with vignettes, then R CMD check without the manual (no
+# check.sh FOLDER [nosuggests|cran]: R CMD build with vignettes, then R CMD check without the manual (no
 # LaTeX) and without the network. Any error, warning or note fails: there is no list of exceptions.
 # Examples that take more than a second are listed. Vignettes are built once, by R CMD build; R CMD
 # check builds them again in a full run only (RKEOPS_TEST_FULL=1). With `nosuggests` R finds no
 # package but rkeops and those that it comes with: everything is checked but vignettes, and of the
-# tests only tests/base.R does something, since the others need testthat.
+# tests only tests/base.R does something, since the others need testthat. With `cran` as CRAN checks a
+# submission, once nothing in DESCRIPTION has to be filled in any more.
 set -eu
 folder=$1
-suggests=${2:-suggests}
+kind=${2:-suggests}
 source=$(pwd)
+if [ "$kind" = cran ] && grep -n 'example\.org' DESCRIPTION; then
+  echo "DESCRIPTION: who publishes rkeops fills in these lines first (CONTRIBUTING.md, Publishing)."
+  [ -n "${RKEOPS_PLACEHOLDERS:-}" ] || exit 1
+fi
 rm -rf "$folder"
 mkdir -p "$folder"
 cd "$folder"
@@ -21,10 +26,11 @@ export LC_ALL=C.UTF-8
 
 mkdir library cache
 export R_LIBS="$(pwd)/library" R_USER_CACHE_DIR="$(pwd)/cache"
-mkdir source
-cp -R "$source"/* "$source/.Rbuildignore" source  # not .build, where tests may be at work
+(cd "$source" && sh tools/stage.sh "$folder/source")
 vignettes=--no-build-vignettes
-if [ "$suggests" = nosuggests ]; then
+as_cran=
+[ "$kind" = cran ] && as_cran=--as-cran
+if [ "$kind" = nosuggests ]; then
   export _R_CHECK_DEPENDS_ONLY_=true _R_CHECK_NO_RECOMMENDED_=true
   export R_LIBS_SITE="$R_LIBS" R_LIBS_USER="$R_LIBS"
   R CMD build --no-build-vignettes source
@@ -34,11 +40,11 @@ else
 fi
 rm -r source
 status=0
-[ -z "${RKEOPS_TEST_FULL:-}" ] || [ "$suggests" = nosuggests ] || vignettes=
-R CMD check --no-manual --timings $vignettes rkeops_*.tar.gz || status=$?
+[ -z "${RKEOPS_TEST_FULL:-}" ] || [ "$kind" = nosuggests ] || vignettes=
+R CMD check $as_cran --no-manual --timings $vignettes rkeops_*.tar.gz || status=$?
 result=$(grep '^Status: ' rkeops.Rcheck/00check.log || echo "Status: it did not come to its end")
 # that none of them is there is the only note there may be
-if [ "$suggests" = nosuggests ] && [ "$result" = "Status: 1 NOTE" ] &&
+if [ "$kind" = nosuggests ] && [ "$result" = "Status: 1 NOTE" ] &&
    grep -q '^Packages* suggested but not available' rkeops.Rcheck/00check.log
 then
   result="Status: OK"

@@ -167,7 +167,7 @@ install_r() {
   [ ! -e "$scratch/library/rkeops" ] || return 0
   [ ! -e "$scratch/r" ] || return 1
   BINDIR= within 60 bash "$RKEOPS_R_KIT/install-r-kit.sh" "$scratch/r" > "$work/r.log" 2>&1 &&
-    PATH=$scratch/r/bin:$PATH within 120 sh tools/install.sh "$scratch/library" "$work/package" \
+    PATH=$scratch/r/bin:$PATH within 120 sh tools/install.sh "$work/package" "$scratch/library" \
       >> "$work/r.log" 2>&1 && R_LIBS=$scratch/library && export R_LIBS || {
     fail "R or the package cannot be installed"
     tail -n 20 "$work/r.log" | sed 's/^/    /'

@@ -17,6 +17,24 @@ r_script <- function(code, attach = TRUE) {
   script
 }
 
+# Starts a script that goes on beside this process and may be interrupted: a process in the background
+# of a shell ignores interrupts, and so does, from R 4.3 on, an R that is started with them ignored.
+start_script <- function(script, env = character()) {
+  rscript <- c(file.path(R.home("bin"), "Rscript"), "--vanilla", script)
+  if (system2("env", c("--default-signal=INT", "true"), stdout = FALSE, stderr = FALSE) == 0)
+    rscript <- c("env", "--default-signal=INT", rscript)
+  system2(rscript[1], shQuote(rscript[-1]), wait = FALSE, env = env)
+}
+
+# Whether that process takes interrupts (TRUE where the system does not say).
+takes_interrupts <- function(pid) {
+  status <- file.path("/proc", pid, "status")
+  if (!file.exists(status)) return(TRUE)
+  ignored <- sub("^SigIgn:\\s*", "", grep("^SigIgn:", readLines(status), value = TRUE))
+  last <- strtoi(substring(ignored, nchar(ignored)), 16L) # the signals 1 to 4, SIGINT is 2
+  bitwAnd(last, 2L) == 0L
+}
+
 # Installs a package of the given files (contents by path) into a new library: its path.
 install_package <- function(name, files) {
   root <- tempfile("package-")

@@ -1,0 +1,105 @@
+# The texts of the repository: their links lead somewhere, their R runs, their figures are those of
+# bench/results. In a checkout only: the package does not contain them.
+
+top <- file.path("..", "..")
+
+skip_without_checkout <- function() {
+  skip_if_not(file.exists(file.path(top, "README.md")) && dir.exists(file.path(top, "bench")),
+              "the repository is not there")
+}
+
+read_text <- function(...) readLines(file.path(top, ...), encoding = "UTF-8")
+
+# Targets of [text](target) and ![text](target).
+links_of <- function(lines) {
+  text <- paste(lines, collapse = "\n")
+  found <- regmatches(text, gregexpr("\\]\\([^() ]+\\)", text))[[1]]
+  substring(found, 3L, nchar(found) - 1L)
+}
+
+texts <- function() {
+  c("README.md", "CONTRIBUTING.md", file.path("bench", "README.md"),
+    file.path("inst", "examples", "README.md"),
+    file.path("src", "engine", dir(file.path(top, "src", "engine"), "^README", recursive = TRUE)))
+}
+
+test_that("links between the texts lead to files", {
+  skip_without_checkout()
+  for (text in texts()) {
+    links <- grep("^[a-z]+:", links_of(read_text(text)), value = TRUE, invert = TRUE)
+    for (link in sub("#.*", "", links))
+      expect_true(file.exists(file.path(top, dirname(text), link)), label = paste(text, link))
+  }
+  expect_gt(length(links_of(read_text("README.md"))), 15)
+})
+
+test_that("addresses elsewhere are written as addresses, and the repository has one", {
+  skip_without_checkout()
+  address <- read.dcf(file.path(top, "DESCRIPTION"), c("URL", "BugReports"))
+  expect_equal(address[[2]], paste0(address[[1]], "/issues"))
+  words <- unlist(regmatches(read_text("README.md"),
+                             gregexpr("https?://[^ )]+", read_text("README.md"))))
+  expect_true(address[[1]] %in% words)
+  expect_true(all(grepl("^https://[a-z0-9.-]+/?[A-Za-z0-9./_-]*$", words)))
+})
+
+test_that("help pages and articles that texts name are there", {
+  skip_without_checkout()
+  for (text in c("README.md", file.path("inst", "examples", "README.md"))) {
+    lines <- read_text(text)
+    topics <- unlist(regmatches(lines, gregexpr("`\\?[a-z_A-Z.]+`", lines)))
+    for (topic in gsub("[`?]", "", topics))
+      expect_length(utils::help((topic), package = "rkeops"), 1L)
+    articles <- unlist(regmatches(lines, gregexpr("vignette\\(\"[a-z-]+\"", lines)))
+    for (article in gsub("vignette\\(|\"", "", articles))
+      expect_true(file.exists(file.path(top, "vignettes", paste0(article, ".Rmd"))))
+  }
+})
+
+test_that("functions that README names exist", {
+  skip_without_checkout()
+  lines <- read_text("README.md")
+  spans <- unlist(regmatches(lines, gregexpr("`[^`]+`", lines)))
+  calls <- unlist(regmatches(spans, gregexpr("[A-Za-z_.][A-Za-z0-9_.]*\\(", spans)))
+  for (name in unique(sub("\\($", "", calls)))
+    expect_true(exists(name, mode = "function"), label = name)
+})
+
+test_that("README's R runs, and prints a screen at most", {
+  skip_without_checkout()
+  lines <- read_text("README.md")
+  fences <- grep("^```", lines)
+  starts <- which(lines == "```r")
+  expect_gte(length(starts), 2L)
+  here <- new.env(parent = globalenv())
+  for (start in starts) {
+    code <- lines[(start + 1L):(fences[fences > start][1] - 1L)]
+    shown <- utils::capture.output(source(exprs = parse(text = code), local = here,
+                                          print.eval = TRUE))
+    expect_lte(length(shown), 25L)
+  }
+  rows <- 1:5
+  direct <- vapply(rows, function(i) sum(exp(-colSums((t(here$y) - here$x[i, ])^2)) * here$b), 0)
+  expect_equal(here$a[rows, 1], direct)
+  expect_equal(here$op(list(here$x, here$y, here$b)), here$a)
+})
+
+test_that("README's figures are those of the newest tables", {
+  skip_without_checkout()
+  old <- setwd(top)
+  on.exit(setwd(old))
+  tool <- new.env()
+  sys.source(file.path("tools", "readme.R"), tool)
+  expect_identical(tool$readme_text(), readLines("README.md"))
+})
+
+test_that("the package can be cited, with those whose work it follows", {
+  expect_no_warning(cited <- utils::citation("rkeops"))
+  text <- gsub("[\n*]+", " ", paste(format(cited, style = "text"), collapse = " "))
+  for (words in c("rkeops: Kernel Operations", "Memory Overflows", "22 \\(74\\)",
+                  "Fast geometric learning", "Charlier", "Feydy", "Bronstein"))
+    expect_match(text, words)
+  description <- utils::packageDescription("rkeops")$Description
+  for (name in c("Charlier", "Feydy", "Glaunes", "Durif", "Collin", "Serre-Combe", "Vernay"))
+    expect_match(description, name)
+})
