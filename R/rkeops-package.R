@@ -51,6 +51,12 @@
 #' from 1. [Base functions][base-functions] that dispatch stay as they are, those that do not are
 #' [made generic][generics]. [install_rkeops()] has nothing to do.
 #'
+#' @section Credit:
+#' The formula language, LazyTensors and the names of functions are those of KeOps
+#' (<https://www.kernel-operations.io/>) and RKeOps, by B. Charlier, J. Feydy, J. Glaunes, G. Durif,
+#' F.-D. Collin, C. Serre-Combe and A. Vernay. The engine is written anew. `citation("rkeops")` names
+#' the papers to cite.
+#'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
 #' "gradients", "interpolation", "neighbours", "transport", "gpu", "migration" and
