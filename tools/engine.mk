@@ -54,6 +54,9 @@ $(TESTS): $(DIR)/test_%$(EXE): tests/engine/test_%.c $(DIR)/libengine.a
 # Where a*b+c is one instruction, as always on 64-bit Arm, it has to be made of it: not below -O2.
 $(DIR)/test_math$(EXE): ALL_FLAGS += -O2
 
+# A library with threads of its own, beside the engine.
+$(DIR)/test_float_mode$(EXE): ALL_FLAGS += $(filter -fopenmp,$(KERNEL_FLAGS))
+
 $(MATH_TESTS): $(DIR)/test_math-%: tests/engine/test_math.c $(DIR)/flags
 	@$(CC) -std=gnu11 -Iinst/include/rkeops $(KERNEL_FLAGS) -DRK_BYTES=$* -MMD -MP $< -o $@ -lm
 

@@ -91,7 +91,7 @@ SCRIPT
 
 on_arm() {
   target=arm dir=$build_at/arm exe= arm=aarch64-linux-gnu-gcc
-  names="test_os test_threads test_plan test_engine test_derive test_random"
+  names="test_os test_threads test_plan test_engine test_derive test_random test_float_mode"
   has $arm || { skip "64-bit Arm (no $arm)"; return; }
   check "64-bit Arm compiles" make_engine $arm aarch64-linux-gnu-ar WIDTHS=16 \
     $(programs_of $names test_math-16) || return
@@ -121,7 +121,7 @@ SCRIPT
 
 on_windows() {
   target=windows dir=$build_at/windows exe=.exe mingw=x86_64-w64-mingw32-gcc
-  names="test_os test_threads test_plan test_engine"
+  names="test_os test_threads test_plan test_engine test_float_mode"
   has $mingw || { skip "Windows (no $mingw)"; return; }
   check "Windows compiles" make_engine $mingw x86_64-w64-mingw32-ar EXE=.exe LIBS= \
     $(programs_of $names) || return

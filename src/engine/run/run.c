@@ -7,6 +7,7 @@
 #include "call.h"
 #include "error.h"
 #include "os.h"
+#include "run/float_mode.h"
 #include "run/pack.h"
 #include "run/parallel.h"
 
@@ -114,6 +115,7 @@ static void free_buffers(buffers *b) {
   rk_os_aligned_free(b->work);
 }
 
+/* The one place where kernels are called, and where the mode is theirs. */
 static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blocks, int64_t from,
                       int64_t n, double *values, int64_t *positions) {
   const rk_pass *pass = &j->stage->pass;
@@ -122,8 +124,10 @@ static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blo
   const char *rows = (const char *)j->packed->rows + (size_t)block * row_size * unit;
   const char *columns = (const char *)j->packed->columns +
                         (size_t)from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+  uint64_t mode = rk_float_mode_flush();
   j->module->pair(rows, columns, j->packed->parameters, blocks, n, from, values,
                   (long long *)positions, j->ld * lanes_per_row(j), b->work);
+  rk_float_mode_set(mode);
 }
 
 /* Lane l of row r of the partial states, into state r. */
