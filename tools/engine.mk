@@ -58,7 +58,7 @@ $(DIR)/test_math$(EXE): ALL_FLAGS += -O2
 $(DIR)/test_float_mode$(EXE): ALL_FLAGS += $(filter -fopenmp,$(KERNEL_FLAGS))
 
 $(MATH_TESTS): $(DIR)/test_math-%: tests/engine/test_math.c $(DIR)/flags
-	@$(CC) -std=gnu11 -Iinst/include/rkeops $(KERNEL_FLAGS) -DRK_BYTES=$* -MMD -MP $< -o $@ -lm
+	@$(CC) -std=gnu11 -Isrc/engine -Iinst/include/rkeops $(KERNEL_FLAGS) -DRK_BYTES=$* -MMD -MP $< -o $@ -lm
 
 $(CUDA_TESTS): $(DIR)/cuda/test_%: tests/cuda/test_%.c $(DIR)/libengine.a
 	@mkdir -p $(@D)

@@ -17,6 +17,11 @@
  * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
  * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes (sin and cos of what
  * is beyond 2^20, sinh and cosh near overflow) go to the C library one at a time.
+ *
+ * Zero begins at the smallest normal number (2^-126, 2^-1022): kernels run in a mode in which what
+ * is smaller counts as 0, as an operand and as a result (run/float_mode.h; packing keeps the mode
+ * of the host, which may be another one). Errors hold for larger numbers; what a function makes of
+ * smaller ones in the mode of the host lies between 0 and the true value, unless it says more.
  */
 
 //@ base
@@ -373,13 +378,12 @@ RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
 //@ exp2 exponent
 /* 2^x. AVX-512: x = k/16 + r, |r| <= 1/32 by vreduce (which gives 0 at infinities); 2^(k/16)
  * without its integer exponent comes from a table of 16 (error below 0.46 ulp); vscalef multiplies
- * by 2^floor(k/16) with gradual underflow and overflow. In double k is rounded down instead, 0 <= r
- * <= 1/16: a polynomial of the same degree does, and floor(k/16) = floor(x) needs no operation.
- * Error 0.99 ulp (double: 1.1).
- * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bounds are where
- * n = x, r = 0: there the sum is exactly the pattern of 0 or Inf. Results below the smallest normal
- * number are partly flushed (they lie between 0 and the true value). Error 0.9 ulp (1.1 without
- * FMA).
+ * by 2^floor(k/16), overflows and, in the mode of kernels, underflows to 0. In double k is rounded
+ * down instead, 0 <= r <= 1/16: a polynomial of the same degree does, and floor(k/16) = floor(x)
+ * needs no operation. Error 0.99 ulp (double: 1.1).
+ * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bound is where
+ * n = x, r = 0: there the sum is exactly the pattern of Inf. Below the smallest normal number the
+ * result is 0 in any mode. Error 0.9 ulp (1.1 without FMA).
  * In two steps, for rk_pow, which adds to r what x has lost. */
 #if RK_AVX512 && RK_TYPE == 32
 RK_INLINE vec RK(rk_exp2_rest)(vec x) { return RK_REDUCE_32(x, 0x48); }
@@ -415,8 +419,7 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
 #else
 RK_INLINE vec RK(rk_exp2_split)(vec x, uvec *n)
 {
-    const int most = RK_TYPE == 32 ? 128 : 1024;
-    vec a = rk_min(rk_num(most), rk_max(rk_num(1 - most), x)); /* keeps NaN */
+    vec a = rk_min(rk_num(RK_TYPE == 32 ? 128 : 1024), x); /* keeps NaN */
     return a - RK(rk_nearest)(a, n);
 }
 RK_INLINE vec RK(rk_exp2_rest)(vec x)
@@ -448,7 +451,8 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.62e42fefa39efp-1);
     p = p * r + rk_num(1);
 #endif
-    return RK(rk_scale)(p, n, x);
+    mask under = rk_lt(x, rk_num(RK_TYPE == 32 ? -126 : -1022));
+    return rk_select(under, rk_num(0), RK(rk_scale)(p, n, x));
 }
 #endif
 RK_INLINE vec rk_exp2(vec x) { return RK(rk_exp2_of)(x, RK(rk_exp2_rest)(x)); }
@@ -480,8 +484,7 @@ RK_INLINE vec rk_exp_tail(vec r)
 
 //@ exp exp_tail exponent
 /* e^x, as exp2; r = x - n ln2 with ln2 in two parts, the first short enough for n times it to be
- * exact (Cody and Waite). Results below the smallest normal number are flushed to 0 except by
- * AVX-512. Error 1.0 ulp (double: 1.2). */
+ * exact (Cody and Waite). Error 1.0 ulp (double: 1.2). */
 #if RK_AVX512 && RK_TYPE == 32
 RK_INLINE vec rk_exp(vec x)
 {
@@ -551,7 +554,8 @@ RK_INLINE vec rk_exp(vec x)
 
 //@ expm1 exp_tail minmax
 /* e^x - 1 = 2 (s (e^r - 1) + (s - 1/2)) with s = 2^(n-1), whose pattern t carries in its low bits:
- * halves, so that n = 128 (1024) does no harm. Error 1.6 ulp. */
+ * halves, so that n = 128 (1024) does no harm. In kernels zero begins at twice the smallest normal
+ * number, for sinh too. Error 1.6 ulp. */
 RK_INLINE vec rk_expm1(vec x)
 {
 #if RK_TYPE == 32
@@ -576,25 +580,25 @@ RK_INLINE vec rk_expm1(vec x)
 
 //@ log mask
 /* x = 2^k m, sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f / (2 + f), z = s^2:
- * log m = 2 atanh s = f - (f^2/2 - s (f^2/2 + z R(z))), as in fdlibm. */
+ * log m = 2 atanh s = f - (f^2/2 - s (f^2/2 + z R(z))), as in fdlibm. -Inf below the smallest
+ * normal number, in any mode. */
 RK_INLINE vec rk_log(vec x)
 {
 #if RK_TYPE == 32
     enum { shift = 23 };
     const uvec root = (uvec)rk_num(0x1.6a09e6p-1), one = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-126), up = rk_num(0x1p25), steps = rk_num(25);
+    vec least = rk_num(0x1p-126);
     vec to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
     vec ln2 = rk_num(0x1.62e4p-1), ln2_low = rk_num(0x1.7f7d1cp-20);
 #else
     enum { shift = 52 };
     const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), one = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-1022), up = rk_num(0x1p54), steps = rk_num(54);
+    vec least = rk_num(0x1p-1022);
     vec to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
     vec ln2 = rk_num(0x1.62e42fefa4p-1), ln2_low = rk_num(-0x1.8432a1b0e2634p-43);
 #endif
-    mask tiny = rk_lt(x, least);
-    uvec u = (uvec)rk_select(tiny, x * up, x) + (one - root);
-    vec k = (vec)((u >> shift) | (uvec)to_real) - rk_select(tiny, bias + steps, bias);
+    uvec u = (uvec)x + (one - root);
+    vec k = (vec)((u >> shift) | (uvec)to_real) - bias;
     vec f = (vec)((u & (((uvec)least) - 1)) + root) - rk_num(1);
     vec s = f / (rk_num(2) + f);
     vec z = s * s;
@@ -612,8 +616,8 @@ RK_INLINE vec rk_log(vec x)
     vec h = rk_num(0.5) * f * f;
     vec y = k * ln2 + (f - (h - (s * (z * p + h) + k * ln2_low)));
     y = rk_select(rk_lt(x, rk_num(RK_INF)), y, x);
-    vec out = rk_select(rk_eq(x, rk_num(0)), rk_num(-RK_INF), rk_num(RK_NAN));
-    return rk_select(rk_gt(x, rk_num(0)), y, out);
+    y = rk_select(rk_lt(x, least), rk_num(-RK_INF), y);
+    return rk_select(rk_le(x, -least), rk_num(RK_NAN), y);
 }
 
 //@ log1p log abs
@@ -992,10 +996,11 @@ RK_INLINE vec rk_step(vec x) { return rk_select(rk_lt(x, rk_num(0)), rk_num(0), 
 /* x < 0 ? 0 : x: NaN stays. */
 RK_INLINE vec rk_relu(vec x) { return rk_max(rk_num(0), x); }
 
-//@ xlogx log
+//@ xlogx log abs
 RK_INLINE vec rk_xlogx(vec x)
 {
-    return rk_select(rk_eq(x, rk_num(0)), rk_num(0), x * rk_log(x));
+    mask zero = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022));
+    return rk_select(zero, rk_num(0), x * rk_log(x));
 }
 
 //@ sinxdivx sin
