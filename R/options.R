@@ -240,6 +240,14 @@ check_option_names <- function(names) {
 #' twice) and keeps seven digits of the inputs: identifiers, stamps of time or amounts of money that
 #' need more are no longer told apart.
 #'
+#' Where zero begins: for each pair of points, a number below the smallest normal one of the
+#' precision (1.2e-38 in float32, 2.2e-308 in float64) counts as 0, as an operand and as a result,
+#' since many processors need 100 times as long for such numbers. So a float32 value of 1e-40 that
+#' depends on i and j has the square root 0, the inverse `Inf`, the logarithm `-Inf`, `rsqrt()` 0 as
+#' at 0, and `== 0` is `TRUE`; a sum of n terms may lack n times 1.2e-38 (2.2e-308). What depends on
+#' i alone, on j alone or on neither is computed before that, in double precision, where 1e-40 is a
+#' number like others. On a GPU float64 keeps such numbers. R's own arithmetic is never affected.
+#'
 #' The R option may also be written by hand or in a profile, `options(rkeops = list(ncore = 2))`:
 #' what the list lacks has its default, and each value is checked when it is first used.
 #'
