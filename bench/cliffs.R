@@ -37,9 +37,8 @@ function_rows <- function(p) {
 width_rows <- function(p) {
   rows <- which(grepl("^w ", table$case) & precision == p)
   what <- sub(" [^ ]*$", "", middle[rows])
-  first <- vapply(what, function(w) rows[what == w][1], 0L)
-  first[what == "tiny-weights"] <- rows[what == "sum"][1]
-  first[what == "far-row"] <- rows[what == "log-sum-exp"][1]
+  of <- ifelse(grepl("^weights", what), "sum", ifelse(what == "far-row", "log-sum-exp", what))
+  first <- rows[match(paste(of, 1), middle[rows])]
   cells <- do.call(rbind, Map(beside, rows, first))
   data.frame(name = middle[rows], setNames(as.data.frame(cells), label(p)), check.names = FALSE)
 }

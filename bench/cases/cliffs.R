@@ -35,7 +35,7 @@ width_case <- function(text, s, precision, gradient = FALSE, weights = b, rows =
   function() op(c(list(rows, y, weights, s), if (gradient) list(e)))
 }
 
-widths <- c(1, 100, 1000, 2000, 1e4, 1e6)
+widths <- c(0.01, 1, 100, 1000, 2000, 1e4, 1e6, 1e8)      # 10 to 1e-4 times the cube
 sums <- c(sum = "Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)",
           "log-sum-exp" = "LogSumExp_Reduction(-s*SqDist(x,y), j)",
           softmax = "SumSoftMaxWeight_Reduction(-s*SqDist(x,y), b, j)",
@@ -52,8 +52,11 @@ for (precision in c("float64", "float32")) {
       cases[[named("w", k, s)]] <- width_case(sums[[k]], s, precision)
     cases[[named("w", "gradient", s)]] <- width_case(sums[["sum"]], s, precision, TRUE)
   }
-  small <- if (precision == "float64") 1e-300 else 1e-36
-  cases[[named("w", "tiny-weights 1000")]] <- width_case(sums[["sum"]], 1000, precision,
-                                                         weights = small * b)
+  # weights whose products with the kernel are subnormal, and weights that are so themselves
+  weights <- if (precision == "float64") c(small = 1e-300, tiny = 1e-310)
+             else c(small = 1e-36, tiny = 1e-40)
+  for (k in names(weights))
+    cases[[named("w", paste0("weights-", k), 1000)]] <-
+      width_case(sums[["sum"]], 1000, precision, weights = weights[[k]] * b)
   cases[[named("w", "far-row 1")]] <- width_case(sums[["log-sum-exp"]], 1, precision, rows = far)
 }
