@@ -641,16 +641,16 @@ RK_INLINE vec rk_minus_n_pi(vec x, vec n)
     return n * rk_num(0x1.ee59dap-49) + r;
 }
 #elif RK_TYPE == 32
-typedef double rk_wide_32 __attribute__((vector_size(RK_BYTES)));
-typedef float rk_half_32 __attribute__((vector_size(RK_BYTES / 2)));
+typedef double rk_pi_double_32 __attribute__((vector_size(RK_BYTES)));
+typedef float rk_pi_float_32 __attribute__((vector_size(RK_BYTES / 2)));
 RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 {
-    union { vec v; rk_half_32 half[2]; } a = {x}, k = {n};
+    union { vec v; rk_pi_float_32 half[2]; } a = {x}, k = {n};
     for (int i = 0; i < 2; i++) {
-        rk_wide_32 m = __builtin_convertvector(k.half[i], rk_wide_32);
-        rk_wide_32 r = __builtin_convertvector(a.half[i], rk_wide_32);
+        rk_pi_double_32 m = __builtin_convertvector(k.half[i], rk_pi_double_32);
+        rk_pi_double_32 r = __builtin_convertvector(a.half[i], rk_pi_double_32);
         r = (r - m * 0x1.921fb544p+1) - m * 0x1.0b4611a626331p-33;
-        a.half[i] = __builtin_convertvector(r, rk_half_32);
+        a.half[i] = __builtin_convertvector(r, rk_pi_float_32);
     }
     return a.v;
 }
