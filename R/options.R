@@ -374,6 +374,10 @@ option_text <- function(value)
 #' process. An `ncore` that cannot be met is said, once it is set. Where the system gives fewer
 #' threads, calls go on with those there are. [rkeops_sitrep()] shows all of this.
 #'
+#' `RKEOPS_VECTORS=16`, `32` or `64` (an environment variable, read at each call) forces the bytes of
+#' the vectors that kernels for the CPU work with, for tests and comparisons: those of SSE2, AVX2 and
+#' AVX-512 on Intel and AMD, 16 only on Arm. Without it they are the widest that the processor has.
+#'
 #' @return The previous options, invisibly.
 #' @family settings
 #' @examples

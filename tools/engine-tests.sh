@@ -20,12 +20,12 @@ kernel_flags_for() {
   echo "$flags"
 }
 
-# Widths of vectors in bytes, the widest that this processor has; all of them in a full run.
+# Bytes of the vectors that this processor has, the widest last.
 widths() {
   wide=16
   if grep -q -m 1 -w avx2 /proc/cpuinfo 2>/dev/null; then wide="16 32"; fi
   if grep -q -m 1 -w avx512f /proc/cpuinfo 2>/dev/null; then wide="16 32 64"; fi
-  if [ -n "${RKEOPS_TEST_FULL:-}" ]; then echo "$wide"; else echo "${wide##* }"; fi
+  echo "$wide"
 }
 
 test_with() {
@@ -48,6 +48,14 @@ test_with() {
   done
   for width in $math_widths; do
     [ -x "$dir/test_math-$width" ] && run_test "$dir/test_math-$width"
+  done
+}
+
+# Once more with the kernels that processors with narrower vectors get.
+test_vectors_with() {
+  for width in $all_widths; do
+    [ "$width" = "$widest" ] && return
+    RKEOPS_VECTORS=$width run_test "$build/engine-$(basename "$1")/test_engine" "$width bytes"
   done
 }
 
@@ -81,14 +89,17 @@ test_memory_with() {
 }
 
 quick=$(quick_compiler)
-math_widths=
-[ -f tests/engine/test_math.c ] && math_widths=$(widths)
+all_widths=$(widths)
+widest=${all_widths##* }
+math_widths=$widest
+[ -n "${RKEOPS_TEST_FULL:-}" ] && math_widths=$all_widths
 compilers=
 for compiler in ${RKEOPS_TEST_COMPILERS:-gcc clang}; do
   command -v "$compiler" >/dev/null 2>&1 && compilers="$compilers $compiler"
 done
 for compiler in ${compilers:-cc}; do test_with "$compiler"; done
 set -- ${compilers:-cc}
+test_vectors_with "$1"
 test_locale_with "$1"
 test_memory_with "$1"
 

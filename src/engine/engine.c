@@ -75,16 +75,16 @@ static entry *place_of(table *t, const char *key) {
 /* ---- requests ---- */
 
 /* Written at each call: printf would take longer than the rest of the way to a known program. */
-static void write_options(rk_text *key, const rk_options *options) {
+static void write_options(rk_text *key, const rk_options *options, int vectors) {
   const unsigned field[] = {options->precision, options->scheme, options->accumulator,
-                            options->fast_math};
-  for (int k = 0; k < 4; k++) rk_text_natural(key, field[k], k < 3 ? " " : "\n");
+                            options->fast_math, (unsigned)vectors};
+  for (int k = 0; k < 5; k++) rk_text_natural(key, field[k], k < 4 ? " " : "\n");
 }
 
 static char *request_key(const char *text, const char *const *declarations, int n,
-                         const rk_options *options) {
+                         const rk_options *options, int vectors) {
   rk_text key = {0};
-  write_options(&key, options);
+  write_options(&key, options, vectors);
   for (int k = 0; k < n; k++) {
     rk_text_natural(&key, strlen(declarations[k]), " ");
     rk_text_add(&key, declarations[k]);
@@ -95,9 +95,9 @@ static char *request_key(const char *text, const char *const *declarations, int 
 }
 
 static char *plan_key(rk_graph *graph, const rk_node *const *root, int roots,
-                      const rk_options *options) {
+                      const rk_options *options, int vectors) {
   rk_text key = {0};
-  write_options(&key, options);
+  write_options(&key, options, vectors);
   /* also of what the formula does not use: programs of one plan have the same variables */
   int all = rk_graph_variables(graph), inputs = 0;
   for (int k = 0; k < all; k++) inputs += rk_graph_variable_at(graph, k)->origin == RK_FROM_INPUT;
@@ -136,7 +136,8 @@ static rk_served served_by(const rk_node *root, const rk_node *const *reduction,
   return served;
 }
 
-static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error *error) {
+static rk_status plan_stages(rk_plan *plan, const rk_options *options, int vectors,
+                             rk_error *error) {
   const rk_node *reduction[MAX_STAGES];
   rk_status status = rk_fuse(plan->graph, plan->root, plan->roots, error);
   if (status) return status;
@@ -151,8 +152,10 @@ static rk_status plan_stages(rk_plan *plan, const rk_options *options, rk_error 
     status = rk_plan_pass(plan->graph, reduction[k], options, &plan->stage[k].pass, error);
     plan->stages += !status;
   }
-  for (int k = 0; k < count && !status; k++)
+  for (int k = 0; k < count && !status; k++) {
+    plan->stage[k].vectors = vectors;
     plan->stage[k].result = result_variable(plan->graph, reduction[k]);
+  }
   for (int r = 0; r < plan->roots && !status; r++)
     plan->served[r] = served_by(plan->root[r], reduction, count);
   return status;
@@ -290,6 +293,7 @@ typedef struct {
   const char *const *declarations;
   int n;
   const rk_options *options;
+  int vectors;                        /* bytes, for a CPU */
   rk_program *program;
   rk_graph *graph;                    /* until a plan owns it */
   const rk_node *root[RK_MAX_RESULTS];
@@ -343,7 +347,7 @@ static rk_status new_plan(request *r, char *key, rk_plan **made) {
   *plan = (rk_plan){.users = 1, .key = key, .graph = r->graph, .roots = r->roots};
   memcpy(plan->root, r->root, sizeof plan->root);
   r->graph = NULL;
-  rk_status status = plan_stages(plan, r->options, r->error);
+  rk_status status = plan_stages(plan, r->options, r->vectors, r->error);
   if (status) release_plan(plan);
   else *made = plan;
   return status;
@@ -359,7 +363,7 @@ static rk_status plan(request *r) {
   if (r->program->plan) return RK_OK;
   if (!copy_variables(r->program, r->graph)) return rk_fail_memory(r->error, 1 << 12);
   describe_results(r->program, r->root, r->roots);
-  char *key = plan_key(r->graph, r->root, r->roots, r->options);
+  char *key = plan_key(r->graph, r->root, r->roots, r->options, r->vectors);
   if (!key) return rk_fail_memory(r->error, 1 << 12);
   entry *place = place_of(&plans, key);
   if (place->key) {
@@ -432,8 +436,10 @@ static rk_status pipeline(request *r, int first, int last) {
 
 rk_status rk_program_get(const char *text, const char *const *declarations, int n,
                          const rk_options *options, rk_program **found, rk_error *error) {
+  int vectors;
   error->status = RK_OK;
-  char *key = request_key(text, declarations, n, options);
+  if (rk_build_vectors(&vectors, error)) return error->status;
+  char *key = request_key(text, declarations, n, options, vectors);
   if (!key) return rk_fail_memory(error, strlen(text));
   entry *place = place_of(&programs, key);
   if (place->key) {
@@ -446,7 +452,7 @@ rk_status rk_program_get(const char *text, const char *const *declarations, int 
   rk_program *program = calloc(1, sizeof *program);
   if (program) program->users = 1;
   request r = {.text = text, .declarations = declarations, .n = n, .options = options,
-               .program = program, .error = error};
+               .vectors = vectors, .program = program, .error = error};
   rk_status status = program ? pipeline(&r, PARSE, PLAN) : rk_fail_memory(error, sizeof *program);
   if (status) {
     rk_program_release(program);
@@ -528,9 +534,10 @@ static void want_stages(request *r, rk_plan *plan) {
   }
 }
 
-/* fast_math is an option of the compiler too. */
+/* fast_math and vectors are options of the compilers too. */
 static int go_together(const rk_program *a, const rk_program *b) {
-  return a->plan->stage[0].pass.options.fast_math == b->plan->stage[0].pass.options.fast_math;
+  const rk_stage *x = &a->plan->stage[0], *y = &b->plan->stage[0];
+  return x->pass.options.fast_math == y->pass.options.fast_math && x->vectors == y->vectors;
 }
 
 static rk_status build_call(rk_program *const *list, int n, rk_call *call, rk_error *error) {
@@ -567,7 +574,7 @@ static rk_status source_for_cpu(const rk_plan *plan, rk_text *out, rk_error *err
   rk_status status = RK_OK;
   for (int k = 0; k < plan->stages && !status; k++) {
     const rk_pass *pass = &plan->stage[k].pass;
-    rk_tile tile = rk_tile_choose(pass, RK_LANES_KEPT, rk_os_vector_bytes());
+    rk_tile tile = rk_tile_choose(pass, RK_LANES_KEPT, plan->stage[k].vectors);
     const rk_tile *tiles = &tile;
     status = rk_emit_c(&pass, &tiles, 1, rk_include_dir(), out, error);
   }
@@ -626,7 +633,6 @@ rk_counters rk_count(void) {
 rk_status rk_report(char **text, rk_error *error) {
   rk_text out = {0};
   rk_threads_report(&out);
-  rk_text_format(&out, "vectors: %d bytes\n", rk_os_vector_bytes());
   rk_status status = rk_build_report(&out, error);
   if (!status) rk_devices_report(&out);
   *text = status ? NULL : rk_text_steal(&out);

@@ -165,7 +165,8 @@ typedef struct {
 /* Parses, differentiates, checks and plans; compiles nothing. The text is a reduction or an
  * expression made of reductions, or several of these separated by commas, possibly after
  * definitions separated by ";". Declarations: "x=Vi(3)", "y=Vj(1,3)", "Pm(2)". `n` may be 0 when
- * all variables are written in place. The result is the same pointer for the same request. */
+ * all variables are written in place. The result is the same pointer for the same request. On a CPU
+ * it works with the vectors that RKEOPS_VECTORS asks for now (RK_ERROR_ARGUMENT: it has none). */
 rk_status rk_program_get(const char *text, const char *const *declarations, int n,
                          const rk_options *options, rk_program **program, rk_error *error);
 const rk_program_info *rk_program_info_of(const rk_program *program);

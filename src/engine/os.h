@@ -150,7 +150,7 @@ const char *rk_os_architecture(void); /* "x86_64", "aarch64", "other" */
  * fma avx512f"), and everything that the compiler may derive from the processor, for keys. */
 const char *rk_os_cpu_features(void);
 const char *rk_os_cpu_identity(void);
-int rk_os_vector_bytes(void);         /* 16, 32 or 64 */
+int rk_os_vector_bytes(void);         /* of the widest that it has: 16, 32 or 64 */
 
 /* ---- processors ----------------------------------------------------------------------------- */
 

@@ -77,10 +77,14 @@ static const char *source_of(int value) {
 static rk_error last;
 
 /* The value of a kernel, -1 when it cannot be built. */
+static rk_status build_text(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel) {
+  return rk_build_c(source, rk_os_vector_bytes(), poll, poll_data, kernel, &last);
+}
+
 static int value_of(int value) {
   rk_kernel *kernel;
   memset(&last, 0, sizeof last);
-  if (rk_build_c(source_of(value), NULL, NULL, &kernel, &last) != RK_OK) return -1;
+  if (build_text(source_of(value), NULL, NULL, &kernel) != RK_OK) return -1;
   int (*f)(void) = (int (*)(void))rk_kernel_entry(kernel, "f");
   return f ? f() : -2;
 }
@@ -262,7 +266,7 @@ static void many_kernels_are_not_confused(void) {
            "for (int k = 5; k < 9; k++) v = 10 * v + ((const volatile char *)name)[k] - '0';\n"
            "return v + 0 * 1; }\n");
   rk_kernel *kernel;
-  if (!CHECK(rk_build_c(text, NULL, NULL, &kernel, &last) == RK_OK)) return;
+  if (!CHECK(build_text(text, NULL, NULL, &kernel) == RK_OK)) return;
   setenv("TEMPLATE", only_kernel(path_of("many")), 1);
   configure(path_of("many"), path_of("copying"), 60);
   int before = 0;
@@ -714,7 +718,7 @@ static void the_words_of_the_compiler_are_passed_on(void) {
   rk_kernel *kernel;
   use_folder("errors");
   const char *source = "int f(void) { return undeclared_thing; }\n";
-  CHECK(rk_build_c(source, NULL, NULL, &kernel, &last) == RK_ERROR_COMPILE);
+  CHECK(build_text(source, NULL, NULL, &kernel) == RK_ERROR_COMPILE);
   CHECK(says("undeclared_thing") && says("kernel.c:1") && says("Command: ") && !says(base));
   CHECK(build(72) == 'c');
   rk_os_make_folder(path_of("my tools"));
@@ -740,7 +744,7 @@ static void a_compiler_that_dies_is_explained(void) {
   use_folder("errors"); /* a kernel that cannot be loaded does not spoil the folder */
   rk_kernel *kernel;
   const char *source = "int no_such_function(void); int f(void) { return no_such_function(); }\n";
-  CHECK(rk_build_c(source, NULL, NULL, &kernel, &last) != RK_OK && says("no_such_function"));
+  CHECK(build_text(source, NULL, NULL, &kernel) != RK_OK && says("no_such_function"));
   CHECK(strcmp(rk_build_folder(), path_of("errors")) == 0);
   write_script(path_of("broken"), "#!/nonexistent/interpreter\n");
   configure(path_of("errors"), path_of("broken"), 60);
@@ -836,7 +840,7 @@ static void compiling_can_be_cancelled(void) {
   write_hanging_script();
   configure(path_of("errors"), path_of("hanging"), 60);
   polling seen = {.start = rk_os_seconds()};
-  CHECK(rk_build_c(source_of(75), cancel_soon, &seen, &kernel, &last) == RK_CANCELLED);
+  CHECK(build_text(source_of(75), cancel_soon, &seen, &kernel) == RK_CANCELLED);
   CHECK(last.status == RK_CANCELLED);
   CHECK(seen.calls >= 2 && seen.cancelled && !seen.after);
   CHECK(is_gone(path_of("pid1")) && is_gone(path_of("pid2")));
@@ -904,7 +908,7 @@ static void nothing_leaks(void) {
   int before = descriptors();
   for (int k = 0; k < 20; k++) build(91);
   build(92);
-  rk_build_c("int f(", NULL, NULL, &kernel, &last);
+  build_text("int f(", NULL, NULL, &kernel);
   configure(path_of("leaks"), path_of("dying"), 60);
   build(93);
   configure(path_of("leaks"), path_of("broken"), 60);
@@ -931,12 +935,12 @@ static void kernels_do_not_pay_for_the_cache(void) {
   rk_text_add(&source, "int f(void) { return 1; }\n");
   rk_kernel *kernel;
   double start = rk_os_seconds();
-  CHECK(rk_build_c(source.bytes, NULL, NULL, &kernel, &last) == RK_OK);
+  CHECK(build_text(source.bytes, NULL, NULL, &kernel) == RK_OK);
   double first = rk_os_seconds() - start, best = 1;
   int64_t compiled = compiles(), found = hits();
   for (int k = 0; k < 50; k++) {
     start = rk_os_seconds();
-    rk_build_c(source.bytes, NULL, NULL, &kernel, &last);
+    build_text(source.bytes, NULL, NULL, &kernel);
     double took = rk_os_seconds() - start;
     if (took < best) best = took;
   }

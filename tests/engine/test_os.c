@@ -195,7 +195,8 @@ static void files_are_written_renamed_and_removed(const char *base) {
 static int value_of(const char *source) {
   rk_kernel *kernel = NULL;
   rk_error error = {0};
-  if (!CHECK(rk_build_c(source, NULL, NULL, &kernel, &error) == RK_OK, error.message)) return -1;
+  if (!CHECK(rk_build_c(source, rk_os_vector_bytes(), NULL, NULL, &kernel, &error) == RK_OK,
+             error.message)) return -1;
   int (*f)(void) = (int (*)(void))rk_kernel_entry(kernel, "f");
   return f ? f() : -1;
 }

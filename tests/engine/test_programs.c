@@ -257,6 +257,7 @@ static rk_status plan_passes(built *b, rk_precision precision, rk_error *error) 
   for (int k = 0; k < count && !status; k++, b->passes++)
     status = rk_plan_pass(b->graph, found[k], &options, &b->stage[k].pass, error);
   for (int k = 0; k < b->passes; k++) {
+    if (!status) status = rk_build_vectors(&b->stage[k].vectors, error);
     b->stage[k].result = -1;
     for (int v = 0; v < rk_graph_variables(b->graph); v++) {
       const rk_graph_variable *variable = rk_graph_variable_at(b->graph, v);

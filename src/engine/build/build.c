@@ -185,10 +185,10 @@ static rk_status find_or_compile(rk_job *job, rk_error *error) {
   return RK_OK;
 }
 
-rk_status rk_build_c(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel,
-                     rk_error *error) {
+rk_status rk_build_c(const char *source, int vectors, rk_poll poll, void *poll_data,
+                     rk_kernel **kernel, rk_error *error) {
   rk_job job = {.source = source, .poll = poll, .poll_data = poll_data};
-  rk_status status = rk_compiler_get(&job.compiler, poll, poll_data, error);
+  rk_status status = rk_compiler_get(&job.compiler, vectors, poll, poll_data, error);
   if (status == RK_OK) status = find_or_compile(&job, error);
   rk_compiler_free(&job.compiler);
   if (status == RK_OK) *kernel = job.kernel;

@@ -18,10 +18,16 @@
  * process, also when its file is evicted. */
 typedef struct rk_kernel rk_kernel;
 
+/* Bytes of a vector of kernels that are asked for now: 16, 32 or 64, as the environment variable
+ * RKEOPS_VECTORS says, or as many as the processor has. RK_ERROR_ARGUMENT: it says something else;
+ * then *bytes are those of the processor. */
+rk_status rk_build_vectors(int *bytes, rk_error *error);
+
 /* Compiles and loads `source`, complete C text without #include, or finds it on the disk.
+ * `vectors`: the bytes of a vector that its machine code may use.
  * RK_ERROR_COMPILE (with the compiler's words), RK_ERROR_SYSTEM, RK_ERROR_MEMORY, RK_CANCELLED. */
-rk_status rk_build_c(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel,
-                     rk_error *error);
+rk_status rk_build_c(const char *source, int vectors, rk_poll poll, void *poll_data,
+                     rk_kernel **kernel, rk_error *error);
 
 /* NULL when the kernel has no such symbol. */
 void *rk_kernel_symbol(const rk_kernel *kernel, const char *name);
@@ -59,8 +65,8 @@ rk_status rk_nvrtc_supports(int major, int minor, rk_error *error);
 /* "13.0", "" before an NVRTC was opened. */
 const char *rk_nvrtc_version(void);
 
-/* Appends "compiler: ...", "compiler version: ...", "cpu features: ...", "cache: ..." and "NVRTC:
- * ..." lines. Touches no GPU. */
+/* Appends "vectors: ...", "compiler: ...", "compiler version: ...", "cpu features: ...",
+ * "cache: ..." and "NVRTC: ..." lines. Touches no GPU. */
 rk_status rk_build_report(rk_text *report, rk_error *error);
 
 /* For tests: compiles with the options of rk_build_cuda for an architecture such as "sm_90"

@@ -176,12 +176,19 @@ static int add_all(rk_words *flags, const char *words) {
   return !words || rk_words_split(flags, words);
 }
 
+/* What the processor has, or those of it that come with narrower vectors. */
+static const char *tuned_for(int vectors) {
+  if (!rk_vectors_are_forced(vectors)) return "-march=native";
+  return vectors == 16 ? "-march=x86-64" : "-march=native -mno-avx512f";
+}
+
 /* The same machine code features as -march=native where that is not to be had. */
-static int add_listed_features(rk_words *flags) {
+static int add_listed_features(rk_words *flags, int vectors) {
 #if defined(__x86_64__)
   rk_words names = {0};
   int good = rk_words_split(&names, rk_os_cpu_features());
   for (int k = 0; k < names.n && good; k++) {
+    if (!rk_vectors_allow(vectors, names.word[k])) continue;
     rk_text flag = {0};
     rk_text_format(&flag, "-m%s", names.word[k]);
     good = rk_words_add(flags, rk_text_string(&flag));
@@ -190,9 +197,10 @@ static int add_listed_features(rk_words *flags) {
   rk_words_free(&names);
   return good;
 #elif defined(__aarch64__)
+  (void)vectors;
   return rk_words_add(flags, "-mcpu=native");
 #else
-  (void)flags;
+  (void)flags, (void)vectors;
   return 1;
 #endif
 }
@@ -221,8 +229,8 @@ static int make_flags(rk_compiler *compiler, rk_flag_level level, const char *pi
 #endif
   int good = add_all(flags, "-std=gnu11 -O2 -w") && add_all(flags, pic) &&
              add_all(flags, "-fno-math-errno -fno-trapping-math -ffp-contract=fast");
-  if (level == TUNED) good = good && rk_words_add(flags, "-march=native");
-  if (level == LISTED) good = good && add_listed_features(flags);
+  if (level == TUNED) good = good && add_all(flags, tuned_for(compiler->vectors));
+  if (level == LISTED) good = good && add_listed_features(flags, compiler->vectors);
   if (level < PLAIN) good = good && add_windows_flags(compiler, flags);
   if (level < PLAIN)
     good = good && add_all(flags, "-fno-asynchronous-unwind-tables -fno-stack-protector "
@@ -239,8 +247,9 @@ static int make_flags(rk_compiler *compiler, rk_flag_level level, const char *pi
 }
 
 /* A kernel that may use all that the flags allow. It does not compile when the compiler sees
- * features that this process must not use (an emulator, a compiler for another machine). */
-static void write_probe(rk_text *source) {
+ * features that this process must not use (an emulator, a compiler for another machine), or that
+ * come with wider vectors. */
+static void write_probe(rk_text *source, int vectors) {
 #if defined(__x86_64__)
   static const char *const features[][2] = {
     {"avx", "__AVX__"}, {"avx2", "__AVX2__"}, {"fma", "__FMA__"}, {"bmi2", "__BMI2__"},
@@ -252,10 +261,12 @@ static void write_probe(rk_text *source) {
   for (size_t f = 0; f < sizeof features / sizeof *features; f++) {
     int found = 0;
     for (int k = 0; k < have.n && !found; k++) found = !strcmp(have.word[k], features[f][0]);
-    if (!found) rk_text_format(source, "#ifdef %s\n#error %s\n#endif\n", features[f][1],
-                               features[f][0]);
+    if (!found || !rk_vectors_allow(vectors, features[f][0]))
+      rk_text_format(source, "#ifdef %s\n#error %s\n#endif\n", features[f][1], features[f][0]);
   }
   rk_words_free(&have);
+#else
+  (void)vectors;
 #endif
   rk_text_add(source,
               "typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));\n"
@@ -422,7 +433,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
   rk_text probe = {0};
   rk_status status = RK_ERROR_COMPILE;
   rk_process_end end = RK_PROCESS_ENDED;
-  write_probe(&probe);
+  write_probe(&probe, meeting->compiler->vectors);
   for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE &&
                           end == RK_PROCESS_ENDED; level++) {
     meeting->level = (rk_flag_level)level;
@@ -502,10 +513,14 @@ static rk_status become_known(rk_compiler *compiler, rk_poll poll, void *poll_da
   return status;
 }
 
-rk_status rk_compiler_get(rk_compiler *compiler, rk_poll poll, void *poll_data, rk_error *error) {
-  *compiler = (rk_compiler){0};
+rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_poll poll, void *poll_data,
+                          rk_error *error) {
+  *compiler = (rk_compiler){.vectors = vectors};
   rk_status status = find(compiler, error);
   if (status != RK_OK) return status;
+  if (rk_vectors_are_forced(vectors))
+    rk_text_format(&compiler->identity, "vectors of %d bytes\n", vectors);
+  if (compiler->identity.failed) return out_of_memory(error);
   if (!is_known(compiler)) return become_known(compiler, poll, poll_data, error);
   rk_compiler_free(compiler);
   return copy(compiler, &state.compiler) ? RK_OK : rk_fail_memory(error, 4096);

@@ -40,19 +40,31 @@ void rk_words_free(rk_words *words);
  * is there. */
 int rk_makeconf_value(const char *makefile, const char *name, rk_text *value);
 
+/* ---- vectors.c ------------------------------------------------------------------------------ */
+
+/* The text of RKEOPS_VECTORS; NULL when it says nothing. */
+const char *rk_build_vectors_asked(void);
+
+/* Are vectors of so many bytes narrower than what the processor has? Then kernels must not use all
+ * of its features: may they use that one, named as rk_os_cpu_features does? */
+int rk_vectors_are_forced(int bytes);
+int rk_vectors_allow(int bytes, const char *feature);
+
 /* ---- compiler.c ----------------------------------------------------------------------------- */
 
 typedef struct {
   rk_words command; /* "ccache", "gcc", "-m64": what comes before our flags; [0] is a path */
-  rk_text identity; /* path, size and time of each file named there */
+  rk_text identity; /* path, size and time of each file named there; narrow vectors */
   rk_text version;  /* what --version says */
   rk_words flags;
+  int vectors;      /* bytes of a vector */
 } rk_compiler;
 
-/* The compiler to use now, with flags that work. Cheap when it is the one of the last call: only
- * the files are looked at. The caller's own, also when the poll finds another one; to be freed
- * whatever the status. */
-rk_status rk_compiler_get(rk_compiler *compiler, rk_poll poll, void *poll_data, rk_error *error);
+/* The compiler to use now, with flags that work, for vectors of so many bytes. Cheap when it is the
+ * one of the last call: only the files are looked at. The caller's own, also when the poll finds
+ * another one; to be freed whatever the status. */
+rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_poll poll, void *poll_data,
+                          rk_error *error);
 void rk_compiler_free(rk_compiler *compiler);
 
 /* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. *end: whether the

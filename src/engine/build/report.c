@@ -21,10 +21,24 @@ static void report_words(rk_text *report, const char *what, const rk_words *word
   for (int k = 0; k < words->n; k++) rk_text_format(report, " %s", words->word[k]);
 }
 
-static void report_compiler(rk_text *report) {
+static int report_vectors(rk_text *report) {
+  int bytes;
+  rk_error problem;
+  const char *asked = rk_build_vectors_asked();
+  if (rk_build_vectors(&bytes, &problem) != RK_OK)
+    rk_text_format(report, "vectors: none: %s\n", problem.message);
+  else if (asked)
+    rk_text_format(report, "vectors: %d bytes, as RKEOPS_VECTORS says (%d without it)\n", bytes,
+                   rk_os_vector_bytes());
+  else
+    rk_text_format(report, "vectors: %d bytes\n", bytes);
+  return bytes;
+}
+
+static void report_compiler(rk_text *report, int vectors) {
   rk_compiler compiler;
   rk_error problem;
-  if (rk_compiler_get(&compiler, NULL, NULL, &problem) == RK_OK) {
+  if (rk_compiler_get(&compiler, vectors, NULL, NULL, &problem) == RK_OK) {
     const char *version = rk_text_string(&compiler.version);
     report_words(report, "compiler:", &compiler.command);
     rk_text_format(report, "\ncompiler version: %.*s\n", (int)strcspn(version, "\n"), version);
@@ -50,7 +64,7 @@ static void report_cache(rk_text *report) {
 }
 
 rk_status rk_build_report(rk_text *report, rk_error *error) {
-  report_compiler(report);
+  report_compiler(report, report_vectors(report));
   rk_text_format(report, "cpu features: %s\n", rk_os_cpu_features());
   report_cache(report);
   report_nvrtc(report);

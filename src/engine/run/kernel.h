@@ -30,6 +30,7 @@ typedef struct {
   rk_pass pass;
   rk_module module[2];       /* by rk_lane_axis */
   rk_gpu_module *gpu;        /* NULL: not built for any device */
+  int vectors;               /* bytes of a vector of its modules */
   int result;                /* graph variable that holds the result for later passes, or -1 */
 } rk_stage;
 

@@ -1,7 +1,6 @@
 /* Modules: the emitted text of one or several passes, compiled, loaded, its functions looked up. */
 #include "emit/emit.h"
 #include "error.h"
-#include "os.h"
 #include "run/kernel.h"
 
 #include <stdio.h>
@@ -14,7 +13,7 @@ rk_status rk_modules_emit(const rk_wanted *wanted, int n, rk_text *source, rk_er
   for (int k = 0; k < n; k++) {
     rk_module *module = &wanted[k].stage->module[wanted[k].axis];
     pass[k] = &wanted[k].stage->pass;
-    module->tile = rk_tile_choose(pass[k], wanted[k].axis, rk_os_vector_bytes());
+    module->tile = rk_tile_choose(pass[k], wanted[k].axis, wanted[k].stage->vectors);
     module->work = rk_work_bytes(pass[k], &module->tile);
     tile[k] = &module->tile;
   }
@@ -48,7 +47,7 @@ static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int 
 rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, rk_poll poll,
                            void *poll_data, rk_error *error) {
   rk_kernel *kernel = NULL;
-  rk_status status = rk_build_c(source, poll, poll_data, &kernel, error);
+  rk_status status = rk_build_c(source, wanted[0].stage->vectors, poll, poll_data, &kernel, error);
   for (int k = 0; !status && k < n; k++)
     status =
         take_functions(&wanted[k].stage->module[wanted[k].axis], kernel, n > 1 ? k : -1, error);

@@ -40,7 +40,7 @@ typedef struct {
 /* Lanes along the kept index read R's columns as they are; with fewer rows than half a vector most
  * lanes would idle. */
 rk_lane_axis rk_choose_axis(const rk_stage *stage, int64_t kept_rows, int64_t reduced_rows) {
-  int lanes = rk_os_vector_bytes() / rk_real_size(&stage->pass.options);
+  int lanes = stage->vectors / rk_real_size(&stage->pass.options);
   return 2 * kept_rows <= lanes && reduced_rows >= 4 * lanes ? RK_LANES_REDUCED : RK_LANES_KEPT;
 }
 
