@@ -439,6 +439,7 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.62e43p-1);
     p = p * r + rk_num(1);
 #else
+#if defined(__clang__) && RK_FMA /* weaves the chains of a tile into each other */
     vec p = rk_num(0x1.e79bd1566b31fp-32) * r + rk_num(0x1.e61b4ef6f8a93p-28);
     p = p * r + rk_num(0x1.b5267ccccb3aep-24);
     p = p * r + rk_num(0x1.62bfc79da9778p-20);
@@ -448,6 +449,15 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.3b2ab6fba0195p-7);
     p = p * r + rk_num(0x1.c6b08d704a007p-5);
     p = p * r + rk_num(0x1.ebfbdff82c5a3p-3);
+#else /* in groups: a chain of ten operations would be waited for */
+    vec z = r * r, z4 = z * z;
+    vec a = rk_num(0x1.5d87fe78cd715p-10) * r + rk_num(0x1.3b2ab6fba0195p-7);
+    a = a * z + (rk_num(0x1.c6b08d704a007p-5) * r + rk_num(0x1.ebfbdff82c5a3p-3));
+    vec b = rk_num(0x1.b5267ccccb3aep-24) * r + rk_num(0x1.62bfc79da9778p-20);
+    b = b * z + (rk_num(0x1.ffcbfba98acd7p-17) * r + rk_num(0x1.4309130ed8adp-13));
+    vec p = rk_num(0x1.e79bd1566b31fp-32) * r + rk_num(0x1.e61b4ef6f8a93p-28);
+    p = (p * z4 + b) * z4 + a;
+#endif
     p = p * r + rk_num(0x1.62e42fefa39efp-1);
     p = p * r + rk_num(1);
 #endif
