@@ -303,7 +303,8 @@ typedef struct {
   int64_t rows[3];                    /* by rk_kind */
   rk_wanted wanted[RK_MAX_WANTED];    /* passes that are to be built */
   int wanted_count;
-  rk_text source;
+  int together;                       /* of them in one text */
+  rk_text source[RK_MAX_WANTED];
   rk_poll poll;
   void *poll_data;
   rk_error *error;
@@ -388,15 +389,22 @@ static int is_built(const rk_stage *stage, rk_lane_axis axis) {
 }
 
 static rk_status emit_wanted(request *r) {
-  if (!r->wanted_count) return RK_OK;
-  return (on_gpu() ? rk_gpu_emit : rk_modules_emit)(r->wanted, r->wanted_count, &r->source,
-                                                    r->error);
+  rk_status status = RK_OK;
+  if (on_gpu() && r->wanted_count) {
+    r->together = r->wanted_count;
+    return rk_gpu_emit(r->wanted, r->wanted_count, r->source, r->error);
+  }
+  for (int k = 0; k < r->wanted_count && !status; k += r->together)
+    status = rk_modules_emit(r->wanted + k, r->together, &r->source[k / r->together], r->error);
+  return status;
 }
 
-/* 4 passes whose kernels are not there yet -> source text, C or CUDA */
+/* 4 passes whose kernels are not there yet -> source texts, C or CUDA; in C one for each, so that
+ * they are compiled side by side, and found again when another program has the same pass */
 static rk_status emit(request *r) {
   rk_plan *plan = r->program->plan;
   r->wanted_count = 0;
+  r->together = 1;
   for (int k = 0; k < plan->stages; k++) {
     rk_stage *stage = &plan->stage[k];
     rk_lane_axis axis =
@@ -409,8 +417,11 @@ static rk_status emit(request *r) {
 /* 5 source text -> kernels, for the processor or for each GPU in use */
 static rk_status build(request *r) {
   if (!r->wanted_count) return RK_OK;
-  return (on_gpu() ? rk_gpu_build : rk_modules_build)(
-      r->wanted, r->wanted_count, rk_text_string(&r->source), r->poll, r->poll_data, r->error);
+  if (on_gpu())
+    return rk_gpu_build(r->wanted, r->wanted_count, rk_text_string(r->source), r->poll,
+                        r->poll_data, r->error);
+  return rk_modules_build(r->wanted, r->wanted_count, r->together, r->source, r->poll,
+                          r->poll_data, r->error);
 }
 
 /* 6 passes in order -> finished results */
@@ -426,11 +437,15 @@ static rk_status run(request *r) {
 static rk_status (*const stages[])(request *) = {parse, derive, plan, emit, build, run};
 enum { PARSE, DERIVE, PLAN, EMIT, BUILD, RUN };
 
+static void free_sources(request *r) {
+  for (int k = 0; k < r->wanted_count; k++) rk_text_free(&r->source[k]);
+}
+
 static rk_status pipeline(request *r, int first, int last) {
   rk_status status = RK_OK;
   for (int k = first; k <= last && !status; k++) status = stages[k](r);
   rk_graph_free(r->graph);
-  rk_text_free(&r->source);
+  free_sources(r);
   return status;
 }
 
@@ -551,9 +566,10 @@ static rk_status build_call(rk_program *const *list, int n, rk_call *call, rk_er
     do want_stages(&r, list[k++]->plan);
     while (k < n && r.wanted_count + list[k]->plan->stages <= TOGETHER &&
            go_together(first, list[k]));
+    r.together = r.wanted_count;
     status = emit_wanted(&r);
     if (!status) status = pipeline(&r, BUILD, BUILD);
-    rk_text_free(&r.source);
+    free_sources(&r);
   }
   return status;
 }

@@ -150,16 +150,6 @@ static int reap(pid_t pid, int options, rk_process_result *result) {
   return 1;
 }
 
-static void sleep_on(int fd, double seconds) {
-  if (fd < 0) {
-    rk_os_sleep(seconds);
-    return;
-  }
-  struct pollfd entry = {.fd = fd, .events = POLLIN};
-  int milliseconds = (int)(seconds * 1000);
-  poll(&entry, 1, milliseconds < 1 ? 1 : milliseconds);
-}
-
 /* The group is killed before its leader is reaped: until then its number cannot be used again. */
 static void kill_group(pid_t pid, rk_process_result *result) {
   kill(-pid, SIGKILL);
@@ -212,51 +202,145 @@ static int takes_too_long(const rk_process *process, pid_t group, double start, 
   return group_seconds(group) > process->timeout;
 }
 
-/* Waits with sleeps that grow from 1 to 20 ms, so that neither short compiles nor the machine
- * notice. The end of the pipe wakes us at once and mostly means that the process ends; but it may
- * close its output and go on, or end and leave the pipe to somebody else. */
-static void attend(const rk_process *process, pid_t pid, int output, rk_poll poll, void *poll_data,
-                   rk_process_result *result) {
-  double start = rk_os_seconds(), last_poll = start, looked = start, pause = 0.001;
-  int fd = output;
-  for (;;) {
-    if (fd >= 0 && drain(fd, process, &result->output)) {
-      fd = -1;
-      pause = 0.0005;
-    }
-    if (reap(pid, WNOHANG, result)) break;
-    double now = rk_os_seconds();
-    if (takes_too_long(process, pid, start, &looked)) {
-      result->end = RK_PROCESS_TIMED_OUT;
-    } else if (poll && now - last_poll >= 0.015) {
-      last_poll = now;
-      if (poll(poll_data, -1)) result->end = RK_PROCESS_CANCELLED;
-    }
-    if (result->end != RK_PROCESS_ENDED) {
-      kill_group(pid, result);
-      break;
-    }
-    sleep_on(fd, pause);
-    if (pause < 0.02) pause *= 1.5;
-  }
-  if (fd >= 0) drain(fd, process, &result->output);
+/* ---- several side by side ---- */
+
+typedef struct {
+  pid_t pid;             /* 0: not begun, or gone */
+  int fd;                /* the end of its output that we read; -1 when that has come to its end */
+  double start, looked;
+} child;
+
+typedef struct {
+  const rk_process *process;
+  rk_process_result *result;
+  child *child;
+  struct pollfd *entry;
+  int n, begun, running;
+  int end;               /* what lies behind it is not wanted any more */
+} family;
+
+static int can_begin(const family *all, int most) {
+  return all->begun < all->end && all->running < most;
 }
 
-rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
-                    rk_process_result *result, rk_error *error) {
-  *result = (rk_process_result){0};
+static rk_status begin(family *all, rk_error *error) {
+  const int k = all->begun;
   int ends[2];
   if (!make_pipe(ends))
     return rk_fail_system(error, "A pipe could not be made: %s.", rk_os_reason());
-  pid_t pid = 0;
-  int failed = spawn(process, ends[1], &pid);
+  int failed = spawn(&all->process[k], ends[1], &all->child[k].pid);
   close(ends[1]);
-  if (!failed) attend(process, pid, ends[0], poll, poll_data, result);
+  if (!failed) {
+    all->child[k].fd = ends[0];
+    all->child[k].start = all->child[k].looked = rk_os_seconds();
+    all->begun++;
+    all->running++;
+    return RK_OK;
+  }
+  all->child[k].pid = 0;
   close(ends[0]);
-  if (!failed) return RK_OK;
   errno = failed;
-  return rk_fail_system(error, "%s could not be started: %s.", process->arguments[0],
+  return rk_fail_system(error, "%s could not be started: %s.", all->process[k].arguments[0],
                         rk_os_reason());
+}
+
+/* One that is gone. */
+static void part(family *all, int k) {
+  child *c = &all->child[k];
+  if (c->fd >= 0) {
+    drain(c->fd, &all->process[k], &all->result[k].output);
+    close(c->fd);
+  }
+  c->fd = -1;
+  c->pid = 0;
+  all->running--;
+}
+
+static void stop(family *all, int k, rk_process_end why) {
+  all->result[k].end = why;
+  kill_group(all->child[k].pid, &all->result[k]);
+  part(all, k);
+}
+
+static void stop_behind(family *all, int first, rk_process_end why) {
+  for (int k = first; k < all->n; k++) {
+    if (all->child[k].pid) stop(all, k, why);
+    else if (k >= all->begun) all->result[k].end = why;
+  }
+}
+
+/* Reads what one says, and notes its end. The end of the pipe mostly means that the process ends;
+ * but it may close its output and go on, or end and leave the pipe to somebody else. 1: it has said
+ * all, or is gone. */
+static int visit(family *all, int k) {
+  child *c = &all->child[k];
+  rk_process_result *result = &all->result[k];
+  int news = c->fd >= 0 && drain(c->fd, &all->process[k], &result->output);
+  if (news) {
+    close(c->fd);
+    c->fd = -1;
+  }
+  if (reap(c->pid, WNOHANG, result)) part(all, k);
+  else if (takes_too_long(&all->process[k], c->pid, c->start, &c->looked))
+    stop(all, k, RK_PROCESS_TIMED_OUT);
+  if (c->pid) return news;
+  if (rk_os_failed(result) && k < all->end) {
+    all->end = k;
+    stop_behind(all, k + 1, RK_PROCESS_DROPPED);
+  }
+  return 1;
+}
+
+/* Any output, or end of output, ends the sleep. */
+static void sleep_on(family *all, double seconds) {
+  nfds_t open = 0;
+  for (int k = 0; k < all->begun; k++)
+    if (all->child[k].pid && all->child[k].fd >= 0)
+      all->entry[open++] = (struct pollfd){.fd = all->child[k].fd, .events = POLLIN};
+  int milliseconds = (int)(seconds * 1000);
+  if (open) poll(all->entry, open, milliseconds < 1 ? 1 : milliseconds);
+  else rk_os_sleep(seconds);
+}
+
+/* Sleeps grow from 1 to 20 ms, so that neither short compiles nor the machine notice. */
+static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk_error *error) {
+  double last_poll = rk_os_seconds(), pause = 0.001;
+  for (;;) {
+    while (can_begin(all, most)) {
+      rk_status status = begin(all, error);
+      if (status) return status;
+      pause = 0.001;
+    }
+    for (int k = 0; k < all->begun; k++)
+      if (all->child[k].pid && visit(all, k)) pause = 0.0005;
+    if (can_begin(all, most)) continue;
+    if (!all->running) return RK_OK;
+    double now = rk_os_seconds();
+    if (poll && now - last_poll >= 0.015) {
+      last_poll = now;
+      if (poll(poll_data, -1)) {
+        stop_behind(all, 0, RK_PROCESS_CANCELLED);
+        return RK_OK;
+      }
+    }
+    sleep_on(all, pause);
+    if (pause < 0.02) pause *= 1.5;
+  }
+}
+
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
+                        rk_process_result *result, rk_error *error) {
+  family all = {.process = process, .result = result, .n = n, .end = n,
+                .child = calloc((size_t)n, sizeof *all.child),
+                .entry = calloc((size_t)n, sizeof *all.entry)};
+  for (int k = 0; k < n; k++) result[k] = (rk_process_result){0};
+  rk_status status = all.child && all.entry
+                         ? attend(&all, most < 1 ? 1 : most, poll, poll_data, error)
+                         : rk_fail_memory(error, (size_t)n * sizeof *all.child);
+  if (status && all.child) stop_behind(&all, 0, RK_PROCESS_DROPPED);
+  free(all.child);
+  free(all.entry);
+  return status;
 }
 
 static int is_program(const char *path) {

@@ -17,7 +17,8 @@
 typedef enum {
   RK_PROCESS_ENDED,     /* by itself: exit_code, or signal when one killed it */
   RK_PROCESS_TIMED_OUT, /* killed after the time limit, or the one by the clock */
-  RK_PROCESS_CANCELLED  /* killed because poll asked to stop */
+  RK_PROCESS_CANCELLED, /* killed because poll asked to stop */
+  RK_PROCESS_DROPPED    /* killed, or not begun, because one before it failed */
 } rk_process_end;
 
 enum { RK_PATIENCE = 10 }; /* a busy machine may take so much longer */
@@ -44,6 +45,14 @@ typedef struct {
  * not be started. */
 rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
                     rk_process_result *result, rk_error *error);
+
+/* The same for n programs, side by side: `most` of them at a time, begun in order. One has failed
+ * that was killed, or whose exit code is not 0: those behind it are dropped then, those before it
+ * are not, so that the first failure is the same whatever the order in which they end. After
+ * RK_ERROR_SYSTEM there are no results but texts to free. */
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
+                        rk_process_result *result, rk_error *error);
+int rk_os_failed(const rk_process_result *result);
 
 /* The program that a shell would run for `name`, looked for in PATH when there is no separator in
  * it. Malloced; NULL when there is none, or when memory ran out: then errno is ENOMEM. */

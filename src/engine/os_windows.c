@@ -76,23 +76,6 @@ static int takes_too_long(const rk_process *process, HANDLE job, double start) {
          process->timeout;
 }
 
-static void attend(const rk_process *process, HANDLE child, HANDLE job, HANDLE pipe, rk_poll poll,
-                   void *poll_data, rk_process_result *result) {
-  double start = rk_os_seconds();
-  DWORD code = 0;
-  for (DWORD pause = 1; WaitForSingleObject(child, pause) == WAIT_TIMEOUT;
-       pause = pause < 16 ? 2 * pause : 20) {
-    drain(pipe, process, &result->output);
-    if (takes_too_long(process, job, start)) result->end = RK_PROCESS_TIMED_OUT;
-    else if (poll && poll(poll_data, -1)) result->end = RK_PROCESS_CANCELLED;
-    if (result->end == RK_PROCESS_ENDED) continue;
-    if (!TerminateJobObject(job, 1)) TerminateProcess(child, 1);
-    WaitForSingleObject(child, 2000);
-  }
-  drain(pipe, process, &result->output);
-  if (GetExitCodeProcess(child, &code)) result->exit_code = (int)code;
-}
-
 static int start(const rk_process *process, HANDLE output, HANDLE input, HANDLE job,
                  PROCESS_INFORMATION *info) {
   rk_text line = {0}, environment = {0};
@@ -113,31 +96,127 @@ static int start(const rk_process *process, HANDLE output, HANDLE input, HANDLE 
   return good;
 }
 
-rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
-                    rk_process_result *result, rk_error *error) {
-  *result = (rk_process_result){0};
-  SECURITY_ATTRIBUTES inherited = {sizeof inherited, NULL, TRUE};
-  HANDLE reading = NULL, writing = NULL, job = CreateJobObjectA(NULL, NULL);
-  if (!CreatePipe(&reading, &writing, &inherited, 1 << 16)) {
-    if (job) CloseHandle(job);
-    return rk_fail_system(error, "A pipe could not be made: %s.", rk_os_reason());
-  }
-  SetHandleInformation(reading, HANDLE_FLAG_INHERIT, 0);
-  HANDLE nothing = CreateFileA("NUL", GENERIC_READ, 0, &inherited, OPEN_EXISTING, 0, NULL);
+typedef struct {
   PROCESS_INFORMATION info;
+  HANDLE reading, job;
+  double start;
+  int running;
+} child;
+
+typedef struct {
+  const rk_process *process;
+  rk_process_result *result;
+  child *child;
+  int n, begun, running;
+  int end;               /* what lies behind it is not wanted any more */
+} family;
+
+static int can_begin(const family *all, int most) {
+  return all->begun < all->end && all->running < most;
+}
+
+static rk_status begin(family *all, rk_error *error) {
+  const rk_process *process = &all->process[all->begun];
+  child *c = &all->child[all->begun];
+  SECURITY_ATTRIBUTES inherited = {sizeof inherited, NULL, TRUE};
+  HANDLE writing = NULL;
+  if (!CreatePipe(&c->reading, &writing, &inherited, 1 << 16))
+    return rk_fail_system(error, "A pipe could not be made: %s.", rk_os_reason());
+  SetHandleInformation(c->reading, HANDLE_FLAG_INHERIT, 0);
+  HANDLE nothing = CreateFileA("NUL", GENERIC_READ, 0, &inherited, OPEN_EXISTING, 0, NULL);
+  c->job = CreateJobObjectA(NULL, NULL);
+  c->start = rk_os_seconds();
+  c->running = start(process, writing, nothing, c->job, &c->info);
   rk_status status = RK_OK;
-  if (start(process, writing, nothing, job, &info)) {
-    attend(process, info.hProcess, job, reading, poll, poll_data, result);
-    CloseHandle(info.hThread);
-    CloseHandle(info.hProcess);
-  } else {
-    status = rk_fail_system(error, "%s could not be started: %s.",
-                            process->arguments[0], rk_os_reason());
+  if (!c->running) {
+    status = rk_fail_system(error, "%s could not be started: %s.", process->arguments[0],
+                            rk_os_reason());
+    CloseHandle(c->reading);
+    if (c->job) CloseHandle(c->job);
   }
   CloseHandle(nothing);
   CloseHandle(writing);
-  CloseHandle(reading);
-  if (job) CloseHandle(job);
+  all->begun += c->running;
+  all->running += c->running;
+  return status;
+}
+
+/* One that is gone. */
+static void part(family *all, int k) {
+  child *c = &all->child[k];
+  DWORD code = 0;
+  drain(c->reading, &all->process[k], &all->result[k].output);
+  if (GetExitCodeProcess(c->info.hProcess, &code)) all->result[k].exit_code = (int)code;
+  CloseHandle(c->info.hThread);
+  CloseHandle(c->info.hProcess);
+  CloseHandle(c->reading);
+  if (c->job) CloseHandle(c->job);
+  c->running = 0;
+  all->running--;
+}
+
+static void stop(family *all, int k, rk_process_end why) {
+  child *c = &all->child[k];
+  all->result[k].end = why;
+  if (!TerminateJobObject(c->job, 1)) TerminateProcess(c->info.hProcess, 1);
+  WaitForSingleObject(c->info.hProcess, 2000);
+  part(all, k);
+}
+
+static void stop_behind(family *all, int first, rk_process_end why) {
+  for (int k = first; k < all->n; k++) {
+    if (all->child[k].running) stop(all, k, why);
+    else if (k >= all->begun) all->result[k].end = why;
+  }
+}
+
+static void visit(family *all, int k) {
+  child *c = &all->child[k];
+  rk_process_result *result = &all->result[k];
+  drain(c->reading, &all->process[k], &result->output);
+  if (WaitForSingleObject(c->info.hProcess, 0) != WAIT_TIMEOUT) part(all, k);
+  else if (takes_too_long(&all->process[k], c->job, c->start)) stop(all, k, RK_PROCESS_TIMED_OUT);
+  if (c->running || !rk_os_failed(result) || k >= all->end) return;
+  all->end = k;
+  stop_behind(all, k + 1, RK_PROCESS_DROPPED);
+}
+
+/* The end of one of them ends the sleep. */
+static void sleep_on(const family *all, DWORD milliseconds) {
+  HANDLE handle[MAXIMUM_WAIT_OBJECTS];
+  DWORD n = 0;
+  for (int k = 0; k < all->begun && n < MAXIMUM_WAIT_OBJECTS; k++)
+    if (all->child[k].running) handle[n++] = all->child[k].info.hProcess;
+  WaitForMultipleObjects(n, handle, FALSE, milliseconds);
+}
+
+static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk_error *error) {
+  for (DWORD pause = 1;; pause = pause < 16 ? 2 * pause : 20) {
+    while (can_begin(all, most)) {
+      rk_status status = begin(all, error);
+      if (status) return status;
+      pause = 1;
+    }
+    sleep_on(all, pause);
+    for (int k = 0; k < all->begun; k++)
+      if (all->child[k].running) visit(all, k);
+    if (can_begin(all, most)) continue;
+    if (!all->running) return RK_OK;
+    if (!poll || !poll(poll_data, -1)) continue;
+    stop_behind(all, 0, RK_PROCESS_CANCELLED);
+    return RK_OK;
+  }
+}
+
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
+                        rk_process_result *result, rk_error *error) {
+  family all = {.process = process, .result = result, .n = n, .end = n,
+                .child = calloc((size_t)n, sizeof *all.child)};
+  for (int k = 0; k < n; k++) result[k] = (rk_process_result){0};
+  if (!all.child) return rk_fail_memory(error, (size_t)n * sizeof *all.child);
+  rk_status status = attend(&all, most < 1 ? 1 : most, poll, poll_data, error);
+  if (status) stop_behind(&all, 0, RK_PROCESS_DROPPED);
+  free(all.child);
   return status;
 }
 

@@ -78,7 +78,10 @@ static rk_error last;
 
 /* The value of a kernel, -1 when it cannot be built. */
 static rk_status build_text(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel) {
-  return rk_build_c(source, rk_os_vector_bytes(), poll, poll_data, kernel, &last);
+  rk_to_build one = {.source = source};
+  rk_status status = rk_build_c(&one, 1, rk_os_vector_bytes(), 1, poll, poll_data, &last);
+  *kernel = one.kernel;
+  return status;
 }
 
 static int value_of(int value) {
@@ -848,6 +851,102 @@ static void compiling_can_be_cancelled(void) {
   CHECK(build(75) == 'c'); /* nothing is lost */
 }
 
+/* ---- side by side --------------------------------------------------------------------------- */
+
+enum { SEVERAL = 4 };
+
+/* Kernels of these values; a negative one is an error of the compiler, in that line. */
+static rk_status build_several(const int *value, int n, int most, rk_poll poll, void *poll_data,
+                               rk_to_build *list) {
+  static char text[SEVERAL][200];
+  for (int k = 0; k < n; k++) {
+    if (value[k] < 0) snprintf(text[k], sizeof text[k], "int f(void) { return wrong_%d; }\n", -value[k]);
+    else snprintf(text[k], sizeof text[k], "%s", source_of(value[k]));
+    list[k].source = text[k];
+  }
+  memset(&last, 0, sizeof last);
+  return rk_build_c(list, n, rk_os_vector_bytes(), most, poll, poll_data, &last);
+}
+
+static int gives(const rk_to_build *one, int value) {
+  int (*f)(void) = one->kernel ? (int (*)(void))rk_kernel_entry(one->kernel, "f") : NULL;
+  return f && f() == value;
+}
+
+/* A compiler that does `first` in the shell, in a folder of its own, before it works; $file is what
+ * it compiles. */
+static void write_slow_script(const char *name, const char *first) {
+  rk_text text = {0};
+  rk_text_format(&text, "#!/bin/sh\nfor file; do :; done\ncd %s || exit 9\n%s\nexec %s \"$@\"\n",
+                 base, first, chosen_compiler ? chosen_compiler : "cc");
+  write_script(path_of("%s", name), text.bytes);
+  rk_text_free(&text);
+}
+
+/* Each of them works only once another one has begun. */
+static void kernels_are_compiled_side_by_side(void) {
+  const int value[] = {501, 502, 503, 504};
+  rk_to_build list[SEVERAL];
+  write_slow_script("meeting", "if grep -q 'return 50' -- \"$file\" 2>/dev/null; then\n"
+                    "touch met-$$\nfor k in 1 2 3 4 5 6 7 8 9; do\nn=0\n"
+                    "for met in met-*; do n=$((n + 1)); done\n[ $n -ge 2 ] && break\nsleep 1\n"
+                    "done\n[ $n -ge 2 ] || exit 8\nfi");
+  configure(path_of("side"), path_of("meeting"), 60);
+  CHECK(build(490) == 'c');
+  int64_t before = compiles();
+  CHECK(build_several(value, SEVERAL, 2, NULL, NULL, list) == RK_OK);
+  for (int k = 0; k < SEVERAL; k++) CHECK(gives(&list[k], value[k]));
+  CHECK(compiles() == before + SEVERAL);
+  use_folder("side");
+  CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+static void what_is_there_or_equal_is_not_compiled(void) {
+  const int value[] = {511, 512, 511, 513};
+  rk_to_build list[SEVERAL];
+  use_folder("side");
+  CHECK(build(512) == 'c');
+  int64_t compiled = compiles(), found = hits();
+  CHECK(build_several(value, SEVERAL, SEVERAL, NULL, NULL, list) == RK_OK);
+  for (int k = 0; k < SEVERAL; k++) CHECK(gives(&list[k], value[k]));
+  CHECK(compiles() == compiled + 2 && hits() == found + 1 && list[0].kernel == list[2].kernel);
+}
+
+/* Also when a later one comes first; what lies before it is kept, what lies behind it is stopped. */
+static void the_first_error_in_order_is_told(void) {
+  const int value[] = {521, -522, -523, 524};
+  rk_to_build list[SEVERAL];
+  write_slow_script("late", "grep -q wrong_522 -- \"$file\" 2>/dev/null && sleep 0.5\n"
+                    "grep -q 'return 524' -- \"$file\" 2>/dev/null && sleep 50");
+  configure(path_of("order"), path_of("late"), 60);
+  double start = rk_os_seconds();
+  for (int most = 1; most <= SEVERAL; most++) {
+    CHECK(build_several(value, SEVERAL, most, NULL, NULL, list) == RK_ERROR_COMPILE);
+    CHECK(says("wrong_522") && !says("wrong_523") && !list[1].kernel && !list[3].kernel);
+  }
+  CHECK(rk_os_seconds() - start < 40);
+  CHECK(build(521) == 'h');
+  CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+  CHECK(count(path_of("order"), "") == count(path_of("order"), ".so") +
+                                       count(path_of("order"), ".txt"));
+}
+
+static void all_of_them_can_be_cancelled(void) {
+  const int value[] = {531, 532, 533};
+  rk_to_build list[SEVERAL];
+  write_hanging_script();
+  configure(path_of("errors"), path_of("hanging"), 60);
+  polling seen = {.start = rk_os_seconds()};
+  CHECK(build_several(value, 3, 2, cancel_soon, &seen, list) == RK_CANCELLED);
+  CHECK(last.status == RK_CANCELLED && seen.cancelled && !seen.after);
+  CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+  configure(path_of("errors"), path_of("hanging"), 0.05);
+  CHECK(build_several(value, 3, 2, NULL, NULL, list) == RK_ERROR_COMPILE && says("compile_timeout"));
+  CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+  use_folder("errors");
+  CHECK(build_several(value, 3, 2, NULL, NULL, list) == RK_OK && gives(&list[2], 533));
+}
+
 static int without_sigchld(void *data) {
   (void)data;
   signal(SIGCHLD, SIG_IGN);
@@ -997,6 +1096,10 @@ int main(int argc, char **argv) {
   a_compiler_that_computes_for_ever_is_killed();
   a_compiler_that_waits_is_not_killed();
   compiling_can_be_cancelled();
+  kernels_are_compiled_side_by_side();
+  what_is_there_or_equal_is_not_compiled();
+  the_first_error_in_order_is_told();
+  all_of_them_can_be_cancelled();
   hosts_that_ignore_their_children_are_served();
   flags_fall_back();
   the_report_has_its_lines();

@@ -102,6 +102,31 @@ static void processes_are_stopped(void) {
   CHECK(rk_os_seconds() - start < 20, "at once");
 }
 
+/* The second fails: the first comes to its end, the others do not. */
+static void several_run_side_by_side(void) {
+  const char *const much[] = {myself, "--much", NULL}, *const fails[] = {myself, "--arguments", NULL},
+             *const sleeps[] = {myself, "--sleep", NULL};
+  const char *const *const arguments[] = {much, fails, sleeps, sleeps};
+  rk_process process[4];
+  rk_process_result result[4];
+  rk_error error = {0};
+  for (int k = 0; k < 4; k++)
+    process[k] = (rk_process){.arguments = arguments[k], .timeout = 50, .output_limit = 1000};
+  double start = rk_os_seconds();
+  for (int most = 1; most <= 4; most++) {
+    CHECK(rk_os_run_all(process, 4, most, NULL, NULL, result, &error) == RK_OK, error.message);
+    CHECK(!rk_os_failed(&result[0]) && result[0].output.length == 1000, "the first is complete");
+    CHECK(result[1].end == RK_PROCESS_ENDED && result[1].exit_code == 3, "the second has failed");
+    CHECK(result[2].end == RK_PROCESS_DROPPED && result[3].end == RK_PROCESS_DROPPED,
+          "the others are dropped");
+    for (int k = 0; k < 4; k++) rk_text_free(&result[k].output);
+  }
+  CHECK(rk_os_seconds() - start < 40, "at once");
+  CHECK(rk_os_run_all(process + 2, 2, 2, cancel, NULL, result, &error) == RK_OK &&
+        result[0].end == RK_PROCESS_CANCELLED && result[1].end == RK_PROCESS_CANCELLED,
+        "all are cancelled");
+}
+
 static void what_is_not_there_is_not_started(void) {
   const char *const arguments[] = {"/no/such/program", NULL};
   rk_process process = {.arguments = arguments, .timeout = 5};
@@ -193,11 +218,11 @@ static void files_are_written_renamed_and_removed(const char *base) {
 /* ---- kernels -------------------------------------------------------------------------------- */
 
 static int value_of(const char *source) {
-  rk_kernel *kernel = NULL;
+  rk_to_build one = {.source = source};
   rk_error error = {0};
-  if (!CHECK(rk_build_c(source, rk_os_vector_bytes(), NULL, NULL, &kernel, &error) == RK_OK,
+  if (!CHECK(rk_build_c(&one, 1, rk_os_vector_bytes(), 1, NULL, NULL, &error) == RK_OK,
              error.message)) return -1;
-  int (*f)(void) = (int (*)(void))rk_kernel_entry(kernel, "f");
+  int (*f)(void) = (int (*)(void))rk_kernel_entry(one.kernel, "f");
   return f ? f() : -1;
 }
 
@@ -236,6 +261,7 @@ int main(int argc, char **argv) {
   output_is_read_to_its_end_and_cut();
   temporary_files_have_their_folder(base.bytes);
   processes_are_stopped();
+  several_run_side_by_side();
   what_is_not_there_is_not_started();
   memory_is_aligned();
   threads_run_and_are_joined();

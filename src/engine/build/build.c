@@ -86,14 +86,19 @@ static rk_kernel *load_from(const char *folder, const rk_key *key) {
 }
 
 typedef struct {
-  rk_compiler compiler;
-  const char *source;
+  rk_to_build *item;
   rk_key key;
-  rk_poll poll;
-  void *poll_data;
-  rk_kernel *kernel;
+  int first;       /* the first of the list with this key */
   rk_text refused; /* folders from which it could not be loaded, and why: a line for each */
 } rk_job;
+
+typedef struct {
+  rk_compiler compiler;
+  rk_job *job;
+  int n, most;
+  rk_poll poll;
+  void *poll_data;
+} rk_batch;
 
 /* Loaded before it is renamed: from then on others may evict it. */
 static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_error *error) {
@@ -103,10 +108,10 @@ static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_
     return rk_fail_system(error, "The kernel in %s could not be completed: %s.", folder,
                           rk_os_reason());
   rk_text reason = {0};
-  job->kernel = load(&file, path, &job->key, &reason);
+  job->item->kernel = load(&file, path, &job->key, &reason);
   rk_os_close_private(&file);
   rk_status status = RK_OK;
-  if (job->kernel) {
+  if (job->item->kernel) {
     rk_cache_place(path, folder, &job->key, RK_ENTRY_KERNEL);
   } else if (!reason.length) {
     status = rk_fail_memory(error, n);
@@ -119,19 +124,73 @@ static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_
   return status;
 }
 
+static int is_missing(const rk_batch *batch, int k) {
+  return !batch->job[k].item->kernel && batch->job[k].first == k;
+}
+
+/* What is compiled for one kernel, in a folder of its own. */
+typedef struct {
+  rk_job *job;
+  rk_text folder;
+} rk_place;
+
+/* The places of all kernels that are missing; their number. */
+static int make_places(const rk_batch *batch, const char *work_folder, rk_place *place) {
+  int n = 0;
+  for (int k = 0; k < batch->n; k++) {
+    if (!is_missing(batch, k)) continue;
+    place[n].job = &batch->job[k];
+    rk_text_format(&place[n++].folder, "%s/%d", work_folder, k);
+  }
+  return n;
+}
+
+static rk_status run_compilers(rk_batch *batch, rk_place *place, int n, int *made,
+                               rk_error *error) {
+  rk_compile *list = calloc((size_t)n, sizeof *list);
+  rk_status status = list ? RK_OK : rk_fail_memory(error, (size_t)n * sizeof *list);
+  *made = 0;
+  for (int k = 0; k < n && !status; k++) {
+    list[k].folder = rk_text_string(&place[k].folder);
+    list[k].source = place[k].job->item->source;
+    if (place[k].folder.failed) status = rk_fail_memory(error, 4096);
+    else if (!rk_os_make_new_folder(list[k].folder))
+      status = rk_fail_system(error, "A folder could not be made in %s: %s.", list[k].folder,
+                              rk_os_reason());
+  }
+  if (!status) {
+    compiles += n;
+    status = rk_compiler_run(&batch->compiler, list, n, batch->most, batch->poll, batch->poll_data,
+                             made, error);
+  }
+  free(list);
+  return status;
+}
+
+/* Those that were made are kept, also when a later one failed. */
+static rk_status load_all(rk_place *place, int made, const char *folder, rk_error *error) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < made && !status; k++) {
+    rk_text_format(&place[k].folder, "/%s", RK_COMPILER_OUTPUT);
+    status = place[k].folder.failed
+                 ? rk_fail_memory(error, 4096)
+                 : load_new(place[k].job, folder, place[k].folder.bytes, error);
+  }
+  return status;
+}
+
 static rk_status compile(void *data, const char *folder, const char *work_folder,
                          rk_error *error) {
-  rk_job *job = data;
-  rk_text path = {0};
-  rk_text_format(&path, "%s/%s", work_folder, RK_COMPILER_OUTPUT);
-  if (path.failed) return rk_fail_memory(error, 4096);
-  compiles++;
-  rk_process_end end;
-  rk_status status = rk_compiler_run(&job->compiler, work_folder, job->source, job->poll,
-                                     job->poll_data, &end, error);
-  if (status == RK_OK) status = load_new(job, folder, path.bytes, error);
-  rk_text_free(&path);
-  return status;
+  rk_batch *batch = data;
+  int made;
+  rk_place *place = calloc((size_t)batch->n, sizeof *place);
+  if (!place) return rk_fail_memory(error, (size_t)batch->n * sizeof *place);
+  int n = make_places(batch, work_folder, place);
+  rk_status status = run_compilers(batch, place, n, &made, error);
+  rk_status loading = load_all(place, made, folder, error);
+  for (int k = 0; k < n; k++) rk_text_free(&place[k].folder);
+  free(place);
+  return loading ? loading : status;
 }
 
 /* Kernels that could be loaded from nowhere: not compiled again until settings change. */
@@ -165,33 +224,58 @@ static void remember_refusal(rk_job *job) {
   else free(message);
 }
 
-static rk_status compile_anew(rk_job *job, rk_error *error) {
-  const char *known = refusal(&job->key);
-  if (known)
-    return rk_fail(error, RK_ERROR_SYSTEM, "A compiled kernel could not be loaded from:%s", known);
-  rk_status status = rk_cache_work(compile, job, error);
-  if (status == RK_ERROR_SYSTEM && job->refused.length) remember_refusal(job);
-  rk_text_free(&job->refused);
+static rk_status compile_anew(rk_batch *batch, rk_error *error) {
+  for (int k = 0; k < batch->n; k++) {
+    const char *known = is_missing(batch, k) ? refusal(&batch->job[k].key) : NULL;
+    if (known)
+      return rk_fail(error, RK_ERROR_SYSTEM, "A compiled kernel could not be loaded from:%s",
+                     known);
+  }
+  rk_status status = rk_cache_work(compile, batch, error);
+  for (int k = 0; k < batch->n; k++) {
+    if (status == RK_ERROR_SYSTEM && batch->job[k].refused.length)
+      remember_refusal(&batch->job[k]);
+    rk_text_free(&batch->job[k].refused);
+  }
   return status;
 }
 
-static rk_status find_or_compile(rk_job *job, rk_error *error) {
+static void find(rk_batch *batch, int k) {
+  rk_job *job = &batch->job[k];
   const char *folder;
-  make_key(&job->compiler, job->source, &job->key);
-  for (int k = 0; !job->kernel && (folder = rk_cache_folder(k)) != NULL; k++)
-    job->kernel = load_from(folder, &job->key);
-  if (!job->kernel) return compile_anew(job, error);
-  disk_hits++;
-  return RK_OK;
+  make_key(&batch->compiler, job->item->source, &job->key);
+  while (memcmp(&batch->job[job->first].key, &job->key, sizeof job->key)) job->first++;
+  if (job->first < k) return;
+  for (int f = 0; !job->item->kernel && (folder = rk_cache_folder(f)) != NULL; f++)
+    job->item->kernel = load_from(folder, &job->key);
+  disk_hits += job->item->kernel != NULL;
 }
 
-rk_status rk_build_c(const char *source, int vectors, rk_poll poll, void *poll_data,
-                     rk_kernel **kernel, rk_error *error) {
-  rk_job job = {.source = source, .poll = poll, .poll_data = poll_data};
-  rk_status status = rk_compiler_get(&job.compiler, vectors, poll, poll_data, error);
-  if (status == RK_OK) status = find_or_compile(&job, error);
-  rk_compiler_free(&job.compiler);
-  if (status == RK_OK) *kernel = job.kernel;
+static rk_status find_or_compile(rk_batch *batch, rk_error *error) {
+  int missing = 0;
+  for (int k = 0; k < batch->n; k++) {
+    find(batch, k);
+    missing += is_missing(batch, k);
+  }
+  rk_status status = missing ? compile_anew(batch, error) : RK_OK;
+  for (int k = 0; k < batch->n; k++)
+    batch->job[k].item->kernel = batch->job[batch->job[k].first].item->kernel;
+  return status;
+}
+
+rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_poll poll,
+                     void *poll_data, rk_error *error) {
+  rk_batch batch = {.job = calloc((size_t)n, sizeof *batch.job), .n = n, .most = most,
+                    .poll = poll, .poll_data = poll_data};
+  if (!batch.job) return rk_fail_memory(error, (size_t)n * sizeof *batch.job);
+  for (int k = 0; k < n; k++) {
+    list[k].kernel = NULL;
+    batch.job[k].item = &list[k];
+  }
+  rk_status status = rk_compiler_get(&batch.compiler, vectors, poll, poll_data, error);
+  if (status == RK_OK) status = find_or_compile(&batch, error);
+  rk_compiler_free(&batch.compiler);
+  free(batch.job);
   return status;
 }
 

@@ -23,11 +23,18 @@ typedef struct rk_kernel rk_kernel;
  * then *bytes are those of the processor. */
 rk_status rk_build_vectors(int *bytes, rk_error *error);
 
-/* Compiles and loads `source`, complete C text without #include, or finds it on the disk.
- * `vectors`: the bytes of a vector that its machine code may use.
- * RK_ERROR_COMPILE (with the compiler's words), RK_ERROR_SYSTEM, RK_ERROR_MEMORY, RK_CANCELLED. */
-rk_status rk_build_c(const char *source, int vectors, rk_poll poll, void *poll_data,
-                     rk_kernel **kernel, rk_error *error);
+/* Complete C text without #include, and what it became: NULL when that failed. */
+typedef struct {
+  const char *source;
+  rk_kernel *kernel;
+} rk_to_build;
+
+/* Compiles and loads n texts, or finds them on the disk: what has to be compiled side by side,
+ * `most` compilers at a time. `vectors`: the bytes of a vector that machine code may use.
+ * RK_ERROR_COMPILE (with the compiler's words), RK_ERROR_SYSTEM, RK_ERROR_MEMORY, RK_CANCELLED: of
+ * the first text, in order, that cannot be had; those before it are on the disk then. */
+rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_poll poll,
+                     void *poll_data, rk_error *error);
 
 /* NULL when the kernel has no such symbol. */
 void *rk_kernel_symbol(const rk_kernel *kernel, const char *name);

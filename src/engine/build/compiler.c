@@ -343,15 +343,16 @@ static int add_path(rk_words *command, const char *folder, const char *name) {
 #endif
 }
 
-static rk_status run(const rk_words *command, const char *folder, rk_poll poll, void *poll_data,
-                     rk_process_result *result, rk_error *error) {
-  rk_process process = {.arguments = (const char *const *)command->word, .temporary = folder,
-                        .timeout = rk_build_get_settings()->compile_timeout,
-                        .output_limit = 16384};
-  rk_status status = rk_os_run(&process, poll, poll_data, result, error);
+static rk_process process_of(const rk_words *command, const char *folder) {
+  return (rk_process){.arguments = (const char *const *)command->word, .temporary = folder,
+                      .timeout = rk_build_get_settings()->compile_timeout, .output_limit = 16384};
+}
+
+/* What cannot be started is not the work folder's fault: no other needs to be tried. */
+static rk_status not_started(rk_status status, rk_error *error) {
   if (status != RK_ERROR_SYSTEM) return status;
   if (error) error->status = RK_ERROR_COMPILE;
-  return RK_ERROR_COMPILE; /* not the work folder's fault: no other needs to be tried */
+  return RK_ERROR_COMPILE;
 }
 
 static int write_source(const char *folder, const char *source) {
@@ -364,37 +365,56 @@ static int write_source(const char *folder, const char *source) {
 }
 
 /* A message when the compiler did not do what it should. */
-static rk_status check_output(const rk_words *command, const char *folder,
-                              const rk_process_result *result, rk_error *error) {
+static rk_status check_output(const rk_compile *one, rk_error *error) {
   rk_text path = {0};
   rk_file_info info;
-  rk_text_format(&path, "%s/%s", folder, RK_COMPILER_OUTPUT);
-  if (path.failed) return rk_fail_memory(error, strlen(folder));
-  int good = result->end == RK_PROCESS_ENDED && !result->exit_code && !result->signal &&
-             rk_os_info(path.bytes, &info) && info.bytes > 0;
+  rk_text_format(&path, "%s/%s", one->folder, RK_COMPILER_OUTPUT);
+  if (path.failed) return rk_fail_memory(error, strlen(one->folder));
+  int good = !rk_os_failed(&one->result) && rk_os_info(path.bytes, &info) && info.bytes > 0;
   rk_text_free(&path);
-  return good ? RK_OK : explain(command, folder, result, error);
+  return good ? RK_OK : explain(&one->command, one->folder, &one->result, error);
 }
 
-rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
-                          rk_poll poll, void *poll_data, rk_process_end *end, rk_error *error) {
-  rk_words command = {0};
-  rk_process_result result = {0};
-  if (!write_source(folder, source))
-    return rk_fail_system(error, "%s could not be written to: %s.", folder, rk_os_reason());
-  int good = 1;
-  for (int k = 0; k < compiler->command.n && good; k++)
-    good = rk_words_add(&command, compiler->command.word[k]);
-  for (int k = 0; k < compiler->flags.n && good; k++)
-    good = rk_words_add(&command, compiler->flags.word[k]);
-  good = good && rk_words_add(&command, "-o") && add_path(&command, folder, RK_COMPILER_OUTPUT) &&
-         add_path(&command, folder, "kernel.c");
-  rk_status status = good ? run(&command, folder, poll, poll_data, &result, error)
-                          : rk_fail_memory(error, strlen(source));
-  if (status == RK_OK) status = check_output(&command, folder, &result, error);
-  *end = result.end;
-  rk_words_free(&command);
-  rk_text_free(&result.output);
+static rk_status prepare(const rk_compiler *compiler, rk_compile *one, rk_error *error) {
+  rk_words *command = &one->command;
+  if (!write_source(one->folder, one->source))
+    return rk_fail_system(error, "%s could not be written to: %s.", one->folder, rk_os_reason());
+  int good = copy_words(command, &compiler->command) && copy_words(command, &compiler->flags) &&
+             rk_words_add(command, "-o") && add_path(command, one->folder, RK_COMPILER_OUTPUT) &&
+             add_path(command, one->folder, "kernel.c");
+  return good ? RK_OK : rk_fail_memory(error, strlen(one->source));
+}
+
+static rk_status run_side_by_side(rk_compile *list, int n, int most, rk_poll poll, void *poll_data,
+                                  rk_error *error) {
+  rk_process *process = calloc((size_t)n, sizeof *process);
+  rk_process_result *result = calloc((size_t)n, sizeof *result);
+  rk_status status = RK_OK;
+  if (!process || !result) status = rk_fail_memory(error, (size_t)n * sizeof *process);
+  for (int k = 0; k < n && !status; k++)
+    process[k] = process_of(&list[k].command, list[k].folder);
+  if (!status)
+    status = not_started(rk_os_run_all(process, n, most, poll, poll_data, result, error), error);
+  for (int k = 0; k < n && result; k++) list[k].result = result[k];
+  free(process);
+  free(result);
+  return status;
+}
+
+rk_status rk_compiler_run(const rk_compiler *compiler, rk_compile *list, int n, int most,
+                          rk_poll poll, void *poll_data, int *made, rk_error *error) {
+  rk_status status = RK_OK;
+  *made = 0;
+  for (int k = 0; k < n && !status; k++) status = prepare(compiler, &list[k], error);
+  if (!status) status = run_side_by_side(list, n, most, poll, poll_data, error);
+  while (!status && *made < n) {
+    status = check_output(&list[*made], error);
+    *made += !status;
+  }
+  for (int k = 0; k < n; k++) {
+    rk_words_free(&list[k].command);
+    rk_text_free(&list[k].result.output);
+  }
   return status;
 }
 
@@ -413,13 +433,13 @@ static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *
   rk_compiler *compiler = meeting->compiler;
   rk_words command = {0};
   rk_process_result result = {0};
-  int good = 1;
-  for (int k = 0; k < compiler->command.n && good; k++)
-    good = rk_words_add(&command, compiler->command.word[k]);
-  good = good && rk_words_add(&command, "--version");
-  rk_status status = good ? run(&command, folder, meeting->poll, meeting->poll_data, &result,
-                                error)
-                          : rk_fail_memory(error, 64);
+  rk_status status = RK_OK;
+  if (!copy_words(&command, &compiler->command) || !rk_words_add(&command, "--version"))
+    status = rk_fail_memory(error, 64);
+  const rk_process process = process_of(&command, folder);
+  if (!status)
+    status = not_started(
+        rk_os_run(&process, meeting->poll, meeting->poll_data, &result, error), error);
   if (status == RK_OK && result.end != RK_PROCESS_ENDED)
     status = explain(&command, folder, &result, error);
   rk_text_free(&compiler->version);
@@ -433,17 +453,20 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
   rk_text probe = {0};
   rk_status status = RK_ERROR_COMPILE;
   rk_process_end end = RK_PROCESS_ENDED;
+  int made;
   write_probe(&probe, meeting->compiler->vectors);
   for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE &&
                           end == RK_PROCESS_ENDED; level++) {
     meeting->level = (rk_flag_level)level;
     if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
     if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
+    rk_compile run = {.folder = folder, .source = rk_text_string(&probe)};
     if (!make_flags(meeting->compiler, meeting->level, meeting->pic) || probe.failed)
       status = rk_fail_memory(error, 4096);
     else
-      status = rk_compiler_run(meeting->compiler, folder, probe.bytes, meeting->poll,
-                               meeting->poll_data, &end, error);
+      status = rk_compiler_run(meeting->compiler, &run, 1, 1, meeting->poll, meeting->poll_data,
+                               &made, error);
+    end = run.result.end;
   }
   rk_text_free(&probe);
   return status;

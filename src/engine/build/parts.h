@@ -67,11 +67,19 @@ rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_poll poll, void
                           rk_error *error);
 void rk_compiler_free(rk_compiler *compiler);
 
-/* Writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it. *end: whether the
- * compiler came to its own end. */
+/* One run of the compiler: writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it.
+ * To be filled with {0} besides. */
 #define RK_COMPILER_OUTPUT "kernel.so"
-rk_status rk_compiler_run(const rk_compiler *compiler, const char *folder, const char *source,
-                          rk_poll poll, void *poll_data, rk_process_end *end, rk_error *error);
+typedef struct {
+  const char *folder, *source;
+  rk_words command;
+  rk_process_result result;
+} rk_compile;
+
+/* Several runs side by side, `most` at a time. *made: how many of them, from the first on, did what
+ * they should; the status is that of the next one. */
+rk_status rk_compiler_run(const rk_compiler *compiler, rk_compile *list, int n, int most,
+                          rk_poll poll, void *poll_data, int *made, rk_error *error);
 
 /* ---- cache.c -------------------------------------------------------------------------------- */
 

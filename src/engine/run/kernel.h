@@ -40,8 +40,10 @@ const char *rk_include_dir(void); /* where the preludes are; engine.c */
 typedef struct { rk_stage *stage; rk_lane_axis axis; } rk_wanted;
 enum { RK_MAX_WANTED = 64 };
 rk_status rk_modules_emit(const rk_wanted *wanted, int n, rk_text *source, rk_error *error);
-rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, rk_poll poll,
-                           void *poll_data, rk_error *error);
+
+/* Builds n passes with a text for each `together` of them, side by side. */
+rk_status rk_modules_build(const rk_wanted *wanted, int n, int together, const rk_text *source,
+                           rk_poll poll, void *poll_data, rk_error *error);
 
 /* Rows of a pass's kept and reduced index, of `rows` by rk_kind. */
 int64_t rk_kept_rows(const rk_stage *stage, const int64_t *rows);

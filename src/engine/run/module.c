@@ -1,4 +1,5 @@
 /* Modules: the emitted text of one or several passes, compiled, loaded, its functions looked up. */
+#include "call.h"
 #include "emit/emit.h"
 #include "error.h"
 #include "run/kernel.h"
@@ -44,12 +45,15 @@ static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int 
   return RK_OK;
 }
 
-rk_status rk_modules_build(const rk_wanted *wanted, int n, const char *source, rk_poll poll,
-                           void *poll_data, rk_error *error) {
-  rk_kernel *kernel = NULL;
-  rk_status status = rk_build_c(source, wanted[0].stage->vectors, poll, poll_data, &kernel, error);
+rk_status rk_modules_build(const rk_wanted *wanted, int n, int together, const rk_text *source,
+                           rk_poll poll, void *poll_data, rk_error *error) {
+  rk_to_build list[RK_MAX_WANTED];
+  const int texts = (n + together - 1) / together;
+  for (int k = 0; k < texts; k++) list[k].source = rk_text_string(&source[k]);
+  rk_status status = rk_build_c(list, texts, wanted[0].stage->vectors, rk_call_threads(), poll,
+                                poll_data, error);
   for (int k = 0; !status && k < n; k++)
-    status =
-        take_functions(&wanted[k].stage->module[wanted[k].axis], kernel, n > 1 ? k : -1, error);
+    status = take_functions(&wanted[k].stage->module[wanted[k].axis], list[k / together].kernel,
+                            together > 1 ? k % together : -1, error);
   return status;
 }
