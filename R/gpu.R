@@ -6,11 +6,13 @@
 #   dim       as of the R matrix, NULL for a vector
 #   dimnames  likewise
 #   size      number of elements
+#   precision of the numbers there, "float32" or "float64"
 # It behaves like the matrix that it was made from: inner_dim = "row" means the same for both.
 
 new_gpu <- function(pointer, x, names) {
   x <- list(pointer = pointer, dim = if (length(dim(x)) == 2L) dim(x), dimnames = names,
-            size = length(x))
+            size = length(x), precision = .Call(C_gpu_precision, pointer))
+  if (x$precision == "float32") session$has_floats <- TRUE
   class(x) <- "rkeops_gpu"
   x
 }
@@ -90,9 +92,16 @@ check_devices <- function(x, name) {
 #' [keops_kernel()], by [Vi()], [Vj()], [Pm()] and by `%*%` like the matrix itself, without being
 #' copied again at each call.
 #'
-#' The copy is a snapshot in double precision: changing `x` later does not change it, and one copy
-#' serves all precisions. It is freed when nothing refers to it any more and R collects garbage
-#' (`rm()`, then `gc()`, to have it at once). It cannot be changed; make another one.
+#' The copy is a snapshot in the precision that is meant when it is made: float32, unless
+#' [rkeops_use_float64()] or the option `precision` say otherwise. Changing `x` later does not change
+#' it. Later calls may be in another precision; one in float64 that reads a copy in float32 has only
+#' its digits, and says so in a warning of class `rkeops_warning_precision`. Some matrices are kept
+#' in float64 in any case, since float32 would lose what a call in float32 does not (it takes
+#' differences before it rounds): with a column that lies further from 0 than 8 times its width, or
+#' of whole numbers beyond 2^24, or with numbers beyond 3.4e38. Printing it says which it is.
+#'
+#' It is freed when nothing refers to it any more and R collects garbage (`rm()`, then `gc()`, to
+#' have it at once). It cannot be changed; make another one.
 #'
 #' It belongs to the R process that made it. Read from a file, or in another process, it is an empty
 #' shell: using it is an error of class `rkeops_error_device`. With [rkeops_use_cpu()] it still
@@ -105,7 +114,8 @@ check_devices <- function(x, name) {
 #'   on the GPU.
 #' @param ... not used.
 #' @return An object of class `rkeops_gpu`. It has the `dim()` and the `dimnames()` of `x`;
-#'   `as.matrix()` (and `as.numeric()`) of it copies the values back, as doubles.
+#'   `as.matrix()` (and `as.numeric()`) of it copies the values back, as doubles of the digits that
+#'   are there.
 #' @family settings
 #' @examples
 #' \dontrun{
@@ -141,6 +151,15 @@ gpu_column <- function(x) {
   x <- unclass(x)
   x$dim <- c(size, 1L)
   structure(x, class = "rkeops_gpu")
+}
+
+# A call in float64 has the digits of its inputs, and no more.
+explain_digits <- function(input, precision) {
+  if (precision != "float64" || !isTRUE(session$has_floats)) return(invisible())
+  for (x in input)
+    if (is_gpu(x) && .subset2(x, "precision") == "float32")
+      caution("precision", format(x), ": a call in float64 reads it, and has its digits only. ",
+              "to_gpu() after rkeops_use_float64() keeps all of them")
 }
 
 gpu_values <- function(x) checked(.Call(C_gpu_read, x, engine_options()))
@@ -183,7 +202,8 @@ format.rkeops_gpu <- function(x, ...) {
     paste(dim(x), collapse = " x ")
   device <- gpu_device(x)
   paste0("<rkeops_gpu> ", size, " on ",
-         if (is.na(device)) "the GPU of another R session" else paste("GPU", device))
+         if (is.na(device)) "the GPU of another R session"
+         else paste0("GPU ", device, ", ", .subset2(x, "precision")))
 }
 
 #' @export

@@ -199,6 +199,7 @@ run_arranged <- function(program, input, rows_inside = FALSE) {
     variables <- program_info(program)$variables
     out <- .Call(C_run, program, plain_input(input, variables), rows_inside, options)
   }
+  explain_digits(input, options$precision)
   checked(out)
 }
 

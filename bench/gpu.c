@@ -351,13 +351,14 @@ static void say(const char *what, double best, double other, const char *unit, c
   fflush(stdout);
 }
 
-static rk_status with_residents(prepared *p, timing *t, rk_error *error) {
+static rk_status with_residents(prepared *p, rk_precision precision, timing *t,
+                                rk_error *error) {
   rk_resident *resident[INPUTS] = {NULL};
   rk_array given[INPUTS];
   rk_status status = RK_OK;
   memcpy(given, p->input, sizeof given);
   for (int k = 0; k < INPUTS && !status; k++) {
-    status = rk_resident_new(&given[k], &resident[k], NULL, NULL, error);
+    status = rk_resident_new(&given[k], precision, &resident[k], NULL, NULL, error);
     if (!status) p->input[k] = rk_resident_array(resident[k]);
   }
   if (!status) status = measure(p, t, error);
@@ -386,7 +387,7 @@ static int run_memory(void) {
   rk_status status = prepare(&cases[0], &p, &error);
   if (!status) status = with_budget(&p, 0, &t, &error);
   if (!status) say("whole call, inputs in host memory", t.call, t.kernel, "kernel", "", -1);
-  if (!status) status = with_residents(&p, &resident, &error);
+  if (!status) status = with_residents(&p, (rk_precision)cases[0].precision, &resident, &error);
   if (!status)
     say("whole call, inputs kept on the GPU", resident.call, resident.kernel, "kernel", "", -1);
   for (int k = 0; k < 3 && !status; k++) {
@@ -436,7 +437,7 @@ static int run_start(const char *cache) {
   rk_resident *resident = NULL;
   prepared p = {.out = NULL};
   rk_status status = begin(cache, &error);
-  if (!status) status = rk_resident_new(&number, &resident, NULL, NULL, &error);
+  if (!status) status = rk_resident_new(&number, RK_FLOAT64, &resident, NULL, NULL, &error);
   double started = rk_os_seconds();
   if (!status) status = prepare(&small, &p, &error);
   double before = rk_os_seconds();

@@ -16,8 +16,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(counters, 0),        ENTRY(report, 0),        ENTRY(use_devices, 1),
     ENTRY(device_info, 0),
     ENTRY(gpu_new, 3),         ENTRY(gpu_read, 2),      ENTRY(gpu_device, 1),
-    ENTRY(gpu_alive, 0),       ENTRY(operation_table, 0), ENTRY(reduction_table, 0),
-    ENTRY(number_text, 1),
+    ENTRY(gpu_alive, 0),       ENTRY(gpu_precision, 1), ENTRY(number_text, 1),
+    ENTRY(operation_table, 0), ENTRY(reduction_table, 0),
     ENTRY(merge_definitions, 2), ENTRY(count_definitions, 1), ENTRY(definitions, 3),
     {NULL, NULL, 0}};
 

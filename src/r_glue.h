@@ -118,6 +118,7 @@ SEXP rkeops_device_info(void);
 SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options);
 SEXP rkeops_gpu_read(SEXP x, SEXP options);
 SEXP rkeops_gpu_device(SEXP x);
+SEXP rkeops_gpu_precision(SEXP pointer);
 SEXP rkeops_gpu_alive(void);
 SEXP rkeops_operation_table(void);
 SEXP rkeops_reduction_table(void);

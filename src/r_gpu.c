@@ -111,19 +111,29 @@ static rk_array points_of(const gpu_matrix *x, const double *values, int points,
   return (rk_array){values, n, d, in_one_piece ? d : 1, in_one_piece ? 1 : n, NULL};
 }
 
-static rk_status try_resident_new(const rk_array *array, SEXP options, rk_resident **made,
-                                  poll_state *state, rk_error *error) {
+static rk_status try_resident_new(const rk_array *array, rk_precision precision, SEXP options,
+                                  rk_resident **made, poll_state *state, rk_error *error) {
   rk_status status = backend_use(options, error);
-  return status ? status : rk_resident_new(array, made, state ? poll_r : NULL, state, error);
+  return status ? status
+                : rk_resident_new(array, precision, made, state ? poll_r : NULL, state, error);
 }
 
 /* Dead matrices keep device memory until R looks for garbage, so that is done before giving up. */
-static rk_status resident_new(const rk_array *array, SEXP options, rk_resident **made,
-                              poll_state *state, rk_error *error) {
-  rk_status status = try_resident_new(array, options, made, state, error);
+static rk_status resident_new(const rk_array *array, rk_precision precision, SEXP options,
+                              rk_resident **made, poll_state *state, rk_error *error) {
+  rk_status status = try_resident_new(array, precision, options, made, state, error);
   if (status != RK_ERROR_MEMORY) return status;
   R_gc();
-  return try_resident_new(array, options, made, state, error);
+  return try_resident_new(array, precision, options, made, state, error);
+}
+
+static rk_resident *copy_of(const gpu_matrix *x) {
+  return x->resident[0] ? x->resident[0] : x->resident[1];
+}
+
+/* What the numbers of the first copy are. */
+static rk_precision precision_of(const gpu_matrix *x) {
+  return rk_resident_bytes(copy_of(x)) == sizeof(float) ? RK_FLOAT32 : RK_FLOAT64;
 }
 
 /* The engine's copy whose points are what is wanted, made from the other one when it is missing:
@@ -135,7 +145,7 @@ static rk_status make_missing(gpu_matrix *x, int points, SEXP options, rk_error 
   rk_status status = rk_resident_read(x->resident[!points], REAL(values), NULL, NULL, error);
   if (status == RK_OK) {
     rk_array array = points_of(x, REAL(values), points, 1);
-    status = resident_new(&array, options, &made, NULL, error);
+    status = resident_new(&array, precision_of(x), options, &made, NULL, error);
   }
   UNPROTECT(1);
   if (x->resident[points]) rk_resident_free(made);
@@ -164,7 +174,11 @@ SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options) {
   rk_array array = points_of(made, REAL_RO(x), points, points == POINTS_are_columns);
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
-  rk_status status = resident_new(&array, options, &made->resident[points], &state, &error);
+  rk_options meant;
+  rk_status status = engine_options(options, &meant, &error);
+  if (!status)
+    status = resident_new(&array, meant.precision, options, &made->resident[points], &state,
+                          &error);
   poll_end(&state);
   SEXP result = pointer;
   if (status != RK_OK) {
@@ -234,8 +248,13 @@ SEXP rkeops_gpu_device(SEXP x) {
   rk_error error;
   gpu_matrix *matrix = matrix_of(x, "x", &error);
   if (!matrix) return Rf_ScalarInteger(NA_INTEGER);
-  rk_resident *resident = matrix->resident[0] ? matrix->resident[0] : matrix->resident[1];
-  return Rf_ScalarInteger(rk_resident_device(resident));
+  return Rf_ScalarInteger(rk_resident_device(copy_of(matrix)));
+}
+
+/* What its numbers are there, which may be more than was meant. */
+SEXP rkeops_gpu_precision(SEXP pointer) {
+  const gpu_matrix *matrix = R_ExternalPtrAddr(pointer);
+  return Rf_mkString(precision_of(matrix) == RK_FLOAT32 ? "float32" : "float64");
 }
 
 SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error) {

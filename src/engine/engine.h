@@ -197,9 +197,13 @@ typedef struct {
 } rk_array;
 
 /* A copy of an array on the GPUs in use (RK_ERROR_DEVICE when there is none), owned by the caller;
- * an input of any number of calls, on the CPU too (it is copied back then, each time). */
-rk_status rk_resident_new(const rk_array *x, rk_resident **made, rk_poll poll, void *poll_data,
-                          rk_error *error);
+ * an input of any number of calls, on the CPU too (it is copied back then, each time). Where `meant`
+ * is not RK_FLOAT64 it holds floats, which calls in float64 take as they are, unless a component
+ * would lose what calls in float32 keep: far from 0 for its width, great whole numbers, numbers
+ * beyond the range of floats. */
+rk_status rk_resident_new(const rk_array *x, rk_precision meant, rk_resident **made, rk_poll poll,
+                          void *poll_data, rk_error *error);
+size_t rk_resident_bytes(const rk_resident *resident); /* of a number: 8 or 4 */
 rk_array rk_resident_array(rk_resident *resident);   /* as an input */
 int rk_resident_device(const rk_resident *resident); /* the first device that holds it */
 /* Copies back: rows * dim doubles, column-major. */

@@ -49,7 +49,7 @@ static rk_status compute(int n) {
   for (int i = 0; i < M; i++) out[i] = NAN;
   rk_status status = rk_configure(&settings, &last);
   if (!status) status = rk_use_devices(number, n, &last);
-  if (!status && n) status = rk_resident_new(&c->input[0], &x, NULL, NULL, &last);
+  if (!status && n) status = rk_resident_new(&c->input[0], RK_FLOAT64, &x, NULL, NULL, &last);
   if (!status && n) input[0] = rk_resident_array(x);
   if (!status)
     status = rk_program_get("L = LogSumExp_Reduction(-4*SqDist(x,y), j);"

@@ -157,7 +157,8 @@ static void test_pieces(void) {
     rk_resident *x = NULL;
     rk_array input[INPUTS];
     memcpy(input, c->input, sizeof input);
-    CHECK(!rk_resident_new(&c->input[s], &x, NULL, NULL, &last), "a resident of several pieces");
+    CHECK(!rk_resident_new(&c->input[s], s ? RK_FLOAT32 : RK_FLOAT64, &x, NULL, NULL, &last),
+          "a resident of several pieces");
     if (x) input[s] = rk_resident_array(x);
     problem q = problem_of(c, &rules[SUM], GAUSS, 'j', &options, 1);
     CHECK(!wrong_in(&q, &options, input), "is right");
@@ -272,7 +273,7 @@ static void test_residents(void) {
     for (int k = 0; k < INPUTS; k++) {
       input[k] = c->input[k];
       if (!(mask >> k & 1)) continue;
-      bad += rk_resident_new(&c->input[k], &resident[k], NULL, NULL, &last) != RK_OK;
+      bad += rk_resident_new(&c->input[k], RK_FLOAT64, &resident[k], NULL, NULL, &last) != RK_OK;
       if (resident[k]) input[k] = rk_resident_array(resident[k]);
     }
     CHECK(!bad, "arrays are made resident");
@@ -285,12 +286,77 @@ static void test_residents(void) {
   cloud_free(c);
 }
 
+/* Bytes of a number of what is meant in float32: 4, unless that lost digits which matter. */
+static void test_resident_precision(void) {
+  enum { N = 1000 };
+  static const struct { double from, width, unit; rk_precision meant; size_t bytes; } cases[] = {
+    {-1, 2, 0, RK_FLOAT32, 4}, {0, 1, 0, RK_FLOAT16, 4}, {-1, 2, 0, RK_FLOAT64, 8},
+    {1, 1, 0, RK_FLOAT32, 4}, {6e6, 2, 0, RK_FLOAT32, 8}, {-6e6, 2, 0, RK_FLOAT32, 8},
+    {3, 0, 0, RK_FLOAT32, 4}, {0.1, 0, 0, RK_FLOAT32, 8}, {0, 1e9, 1, RK_FLOAT32, 8},
+    {0, 1e7, 1, RK_FLOAT32, 4}, {0, 1e9, 0, RK_FLOAT32, 4}, {-1e39, 2e39, 0, RK_FLOAT32, 8},
+    {NAN, 0, 0, RK_FLOAT32, 4}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    double *given = random_numbers(2 * N, 0, 1), *back = malloc(2 * N * sizeof *back);
+    int bad = 0;
+    char what[48];
+    for (int r = 0; r < 2 * N; r++) {
+      given[r] = r < N ? r : cases[k].from + cases[k].width * given[r]; /* the first are harmless */
+      if (cases[k].unit) given[r] = floor(given[r]);
+    }
+    rk_array x = {given, N, 2, 1, N, NULL};
+    rk_resident *resident = NULL;
+    CHECK(!rk_resident_new(&x, cases[k].meant, &resident, NULL, NULL, &last), "a resident");
+    snprintf(what, sizeof what, "case %d: %d bytes", (int)k, (int)cases[k].bytes);
+    CHECK(resident && rk_resident_bytes(resident) == cases[k].bytes, what);
+    if (resident) bad += rk_resident_read(resident, back, NULL, NULL, &last) != RK_OK;
+    for (int r = 0; r < 2 * N && resident; r++) {
+      double number = cases[k].bytes == 4 ? (double)(float)given[r] : given[r];
+      bad += back[r] != number && number == number;
+    }
+    CHECK(!bad, what);
+    rk_resident_free(resident);
+    free(given);
+    free(back);
+  }
+}
+
+/* In float32, as inputs of both sides and of blocked kernels, whole and in chunks. */
+static void test_float_residents(void) {
+  for (int wide = 0; wide < 2; wide++) {
+    cloud *c = cloud_new(301, 507, wide ? 70 : 3, 2, 5, 0);
+    rk_options options = {.precision = RK_FLOAT32};
+    rk_program *program = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
+    result plain = result_new(602), other = result_new(602);
+    rk_array rounded[INPUTS], input[INPUTS];
+    rk_resident *resident[INPUTS] = {NULL};
+    double *own[INPUTS];
+    for (int k = 0; k < INPUTS; k++) {
+      const rk_array *x = &c->input[k];
+      size_t size = (size_t)(x->rows * x->dim);
+      own[k] = malloc(size * sizeof(double) + 8);
+      CHECK(!rk_resident_new(x, RK_FLOAT32, &resident[k], NULL, NULL, &last), "a resident");
+      CHECK(!rk_resident_read(resident[k], own[k], NULL, NULL, &last), "is read back");
+      rounded[k] = (rk_array){own[k], x->rows, x->dim, 1, x->rows, NULL};
+      input[k] = rk_resident_array(resident[k]);
+    }
+    CHECK(!run_rule(&rules[SUM], program, rounded, &plain, NULL, NULL) &&
+          !run_rule(&rules[SUM], program, input, &other, NULL, NULL) &&
+          !memcmp(plain.values, other.values, 602 * 8), "floats give the same bits");
+    for (int k = 0; k < INPUTS; k++) rk_resident_free(resident[k]);
+    for (int k = 0; k < INPUTS; k++) free(own[k]);
+    result_free(&plain);
+    result_free(&other);
+    cloud_free(c);
+  }
+}
+
 /* Strided input, reading back, use on the CPU, on other devices, after the device changed. */
 static void test_resident_life(void) {
   double *rows = random_numbers(7 * 1000, -1, 1), *back = malloc(7000 * 8);
   rk_array x = {rows, 1000, 7, 7, 1, NULL};
   rk_resident *resident = NULL;
-  CHECK(!rk_resident_new(&x, &resident, NULL, NULL, &last), "an array with rows in memory");
+  CHECK(!rk_resident_new(&x, RK_FLOAT64, &resident, NULL, NULL, &last),
+        "an array with rows in memory");
   if (!resident) return;
   CHECK(!rk_resident_read(resident, back, NULL, NULL, &last), "is read back");
   int bad = 0;
@@ -367,6 +433,7 @@ static void test_devices(void) {
   use(2);
   test_two_passes();
   test_residents();
+  test_float_residents();
   use(1);
 }
 
@@ -504,7 +571,8 @@ static void test_half(void) {
   rk_resident *y = NULL;
   rk_array input[INPUTS];
   memcpy(input, c->input, sizeof input);
-  CHECK(!rk_resident_new(&c->input[1], &y, NULL, NULL, &last), "also when it is on the GPU");
+  CHECK(!rk_resident_new(&c->input[1], RK_FLOAT64, &y, NULL, NULL, &last),
+        "also when it is on the GPU");
   if (y) {
     input[1] = rk_resident_array(y);
     CHECK(run_values(p, input, INPUTS, out, &last) == RK_ERROR_ARGUMENT, "it is refused");
@@ -540,7 +608,7 @@ static void test_fork(void) {
   rk_resident *x = NULL;
   double out[60], again[60];
   CHECK(!run_values(p, c->input, INPUTS, out, &last), "before a fork");
-  CHECK(!rk_resident_new(&c->input[0], &x, NULL, NULL, &last), "a resident");
+  CHECK(!rk_resident_new(&c->input[0], RK_FLOAT64, &x, NULL, NULL, &last), "a resident");
   fflush(NULL);
   pid_t child = fork();
   if (!child) {
@@ -567,6 +635,7 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
   {"pieces", test_pieces},
   {"schemes", test_schemes}, {"budgets", test_budgets}, {"kinds", test_kinds},
   {"residents", test_residents}, {"resident_life", test_resident_life},
+  {"resident_precision", test_resident_precision}, {"floats", test_float_residents},
   {"two_passes", test_two_passes}, {"special", test_special_values}, {"nothing", test_nothing},
   {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
   {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}, {"fork", test_fork}};

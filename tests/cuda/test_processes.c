@@ -77,7 +77,7 @@ static int same_bits(int k, uint64_t *hash) {
     if (turn == repeats - 1) {
       rk_forget();
       for (int a = 0; a < INPUTS; a++)
-        if (!rk_resident_new(&c->input[a], &resident[a], NULL, NULL, &last))
+        if (!rk_resident_new(&c->input[a], RK_FLOAT64, &resident[a], NULL, NULL, &last))
           input[a] = rk_resident_array(resident[a]);
     }
     rk_program *program = program_for(c, runs[k].text, &options);
@@ -117,7 +117,7 @@ static int one_call(int k, const cloud *c, rk_program *const *program) {
   memcpy(input, c->input, sizeof input);
   rk_status status = rk_configure(&settings, &last);
   if (!status && k % 2 == 1)
-    status = rk_resident_new(&c->input[k / 2 % 2], &resident, NULL, NULL, &last);
+    status = rk_resident_new(&c->input[k / 2 % 2], RK_FLOAT64, &resident, NULL, NULL, &last);
   if (resident) input[k / 2 % 2] = rk_resident_array(resident);
   if (!status) status = run_values(program[k % 3], input, INPUTS, out, &last);
   rk_resident_free(resident);

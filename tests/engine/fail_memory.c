@@ -131,7 +131,7 @@ static rk_status compile_anew(int k) {
 static rk_status keep_resident(int k) {
   rk_array array = columns_of(x, M, 2);
   rk_resident *resident = NULL;
-  rk_status status = rk_resident_new(&array, &resident, NULL, NULL, &error);
+  rk_status status = rk_resident_new(&array, RK_FLOAT64, &resident, NULL, NULL, &error);
   if (status) return status;
   double *back = malloc(sizeof(double) * 2 * M);
   status = back ? rk_resident_read(resident, back, NULL, NULL, &error) : RK_ERROR_MEMORY;

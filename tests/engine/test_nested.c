@@ -229,7 +229,7 @@ static int copies(guest *g) {
   rk_resident *made = NULL;
   int good = 1;
   for (int k = 0; k < 3 && good; k++) {
-    good = rk_resident_new(&array, &made, NULL, NULL, &last) == RK_OK &&
+    good = rk_resident_new(&array, RK_FLOAT64, &made, NULL, NULL, &last) == RK_OK &&
            rk_resident_read(made, back, NULL, NULL, &last) == RK_OK &&
            !memcmp(numbers, back, 5000 * sizeof *back);
     rk_resident_free(made);
@@ -315,8 +315,9 @@ static void while_reading(guest g) {
   for (int turn = 0; turn < 6 && !g.visits; turn++) {
     sample s = host_sample(turn);
     rk_resident *x = NULL, *y = NULL;
-    CHECK(rk_resident_new(&s.inputs[0], &x, NULL, NULL, &last) == RK_OK &&
-              rk_resident_new(&s.inputs[1], &y, NULL, NULL, &last) == RK_OK, "inputs are copied");
+    CHECK(rk_resident_new(&s.inputs[0], RK_FLOAT64, &x, NULL, NULL, &last) == RK_OK &&
+              rk_resident_new(&s.inputs[1], RK_FLOAT64, &y, NULL, NULL, &last) == RK_OK,
+          "inputs are copied");
     s.inputs[0] = rk_resident_array(x);
     s.inputs[1] = rk_resident_array(y);
     g.input = frees ? y : NULL;
@@ -387,7 +388,7 @@ static void while_copying(guest visitor) {
       double *numbers = random_numbers(n, -1, 1), *copy = calloc((size_t)n, sizeof *copy);
       rk_array array = columns_of(numbers, n, 1);
       rk_resident *made = NULL;
-      rk_status status = rk_resident_new(&array, &made, back ? NULL : ask, &g, &last);
+      rk_status status = rk_resident_new(&array, RK_FLOAT64, &made, back ? NULL : ask, &g, &last);
       if (!status) status = rk_resident_read(made, copy, back ? ask : NULL, &g, &last);
       settle();
       tell(&g, status == RK_OK && !memcmp(numbers, copy, (size_t)n * sizeof *copy),

@@ -44,8 +44,13 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
                                class_of(op(list(X, X[0], b)))),
                    shape = said_by(op(list(X, B, b))))
     rkeops_use_float64()
+    X <- to_gpu(x)
+    Y <- to_gpu(y)
+    B <- to_gpu(as.vector(b))
+    K <- exp(-sqdist(Vi(X), Vj(Y)))
     double <- op(list(X, Y, B))
     turned <- to_gpu(t(x), "row")
+    on_gpu$doubles <- list(as.matrix(X), as.matrix(turned), format(X))
     rkeops_use_cpu()
     back <- list(op(list(X, Y, B)), K %*% B, op(list(turned, t(y), t(b)), "row"))
     c(on_gpu, list(double = double, back = back, plain_back = op(list(x, y, b)),
@@ -57,11 +62,12 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
   expect_identical(got$weighted[[2]], got$weighted[[3]])
   expect_identical(got$left[[1]], got$left[[2]])
   expect_identical(got$copied, list(x, x, b, as.vector(b), as.vector(x)))
+  expect_identical(got$doubles, list(x, t(x), "<rkeops_gpu> 70 x 3 on GPU 0, float64"))
   expect_identical(got$named, matrix(c(1, 2, 3, 4), 2, dimnames = list(c("a", "b"), c("u", "v"))))
   expect_identical(got$frame, cbind(u = c(1, 2, 3), v = c(1, NA, 0)))
   expect_identical(got$changed, x[1])
-  expect_identical(got$print, "<rkeops_gpu> 70 x 3 on GPU 0")
-  expect_identical(got$vector, "<rkeops_gpu> vector of length 150 on GPU 0")
+  expect_identical(got$print, "<rkeops_gpu> 70 x 3 on GPU 0, float32")
+  expect_identical(got$vector, "<rkeops_gpu> vector of length 150 on GPU 0, float32")
   expect_identical(got$dim, c(70L, 3L))
   expect_identical(got$length, 210L)
   expect_identical(got$args, c("V0=Vi(3)", "V1=Vi(3)"))
@@ -72,6 +78,72 @@ test_that("to_gpu() makes inputs that behave like the matrix", {
   expect_truth(got$double, machine_eps[["float64"]])
   for (found in got$back) expect_identical(found, got$plain_back)
   expect_match(got$no_gpu, "rkeops_use_gpu()", fixed = TRUE)
+})
+
+test_that("numbers on a GPU have the precision that was meant, and what needs it float64", {
+  thirds <- x / 3
+  truth_of <- function(x)
+    oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args, list(x, y, b))
+  expect_near <- function(found, truth, eps)
+    expect_within(found, truth$value, truth$scale, machine_eps[[eps]], label = eps)
+  got <- on_gpu({
+    op <- keops_kernel(gauss, gauss_args)
+    warned <- function(code) {
+      said <- character()
+      value <- withCallingHandlers(code, warning = function(w) {
+        said <<- c(said, class(w)[1])
+        invokeRestart("muffleWarning")
+      })
+      list(value = value, said = said)
+    }
+    rkeops_use_gpu()
+    large <- matrix(seq(-1, 1, length.out = 3e5), ncol = 3)
+    held <- function(x) {
+      before <- rkeops_device_info()$held[1]
+      X <- to_gpu(x)
+      c(rkeops_device_info()$held[1] - before, length(x), sub(".*, ", "", format(X)))
+    }
+    bytes <- list(float32 = held(large), far = held(6e6 + large),
+                  whole = held(1e9 + floor(1e9 * large)), small = held(1:1e5 + 0))
+    set_rkeops_options(list(precision = "float64"))
+    bytes$float64 <- held(large)
+    set_rkeops_options(list(precision = "float16"))
+    bytes$float16 <- held(large)
+    set_rkeops_options(list(precision = "auto"))
+    far <- list(6e6 + x, 6e6 + y, b)
+    X <- to_gpu(thirds)
+    turned <- to_gpu(t(thirds), "row")
+    far_there <- list(to_gpu(far[[1]]), to_gpu(far[[2]]), b)
+    single <- warned(op(list(X, y, b)))
+    far <- list(op(far), op(far_there))
+    rkeops_use_float64()
+    double <- warned(op(list(X, y, b)))
+    lazy <- warned(exp(-sqdist(Vi(X), Vj(y))) %*% b)
+    exact <- warned(op(list(to_gpu(thirds), y, b)))
+    rows <- warned(op(list(turned, t(y), t(b)), "row"))
+    rkeops_use_cpu()
+    list(bytes = bytes, single = single, far = far, double = double, lazy = lazy, exact = exact,
+         rows = rows, cpu = warned(op(list(X, y, b))), read = as.matrix(X))
+  }, c(given, list(thirds = thirds)))
+  for (name in names(got$bytes)) {
+    size <- as.numeric(got$bytes[[name]][1:2])
+    wanted <- if (name %in% c("float32", "float16", "small")) 4 else 8
+    expect_gte(size[1], wanted * size[2], label = name)
+    expect_lt(size[1], 1.1 * wanted * size[2], label = name)
+    expect_identical(got$bytes[[name]][3], c("float32", "float64")[wanted / 4], label = name)
+  }
+  exact <- truth_of(thirds)
+  digits <- truth_of(as_float32(thirds))
+  expect_near(got$single$value, exact, "float32")
+  expect_identical(got$single$said, character())
+  expect_identical(got$far[[1]], got$far[[2]])
+  for (found in got[c("double", "lazy", "rows", "cpu")]) {
+    expect_identical(found$said, "rkeops_warning_precision")
+    expect_near(found$value, digits, "float64")
+  }
+  expect_identical(got$read, as_float32(thirds))
+  expect_identical(got$exact$said, character())
+  expect_near(got$exact$value, exact, "float64")
 })
 
 test_that("calls copy what changed, and no matrix of to_gpu() again", {
@@ -112,12 +184,12 @@ test_that("memory is freed by rm() and gc(), and before a call gives up", {
     freed <- held()
     list(before = before, with_x = with_x, freed = freed)
   }, given)
-  expect_gte(got$with_x - got$before, 8 * length(x))
+  expect_gte(got$with_x - got$before, 4 * length(x))
   expect_identical(got$freed, got$before)
   got <- on_standin({
     rkeops_use_gpu()
     wide <- matrix(1, 1e4, 3)
-    for (k in 1:40) X <- to_gpu(wide)  # 240000 bytes each, all but the last one dead
+    for (k in 1:40) X <- to_gpu(wide)  # 120000 bytes each, all but the last one dead
     kept <- lapply(1:20, function(k) tryCatch(to_gpu(wide), error = identity))
     failed <- Filter(function(e) inherits(e, "error"), kept)
     rm(kept)                           # freed by the next call, which would fail otherwise

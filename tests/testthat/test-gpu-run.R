@@ -219,7 +219,7 @@ test_that("several devices give the result of one, the same at each call", {
     expect_identical(got$again, got$several)
     expect_identical(got$moved, got$several)
     expect_identical(got$resident, got$several)
-    expect_identical(got$where, paste("<rkeops_gpu> 40 x 3 on GPU", n - 1))
+    expect_identical(got$where, paste0("<rkeops_gpu> 40 x 3 on GPU ", n - 1, ", float32"))
     expect_identical(got$wrong, "rkeops_error_device")
     expect_match(got$said, as.character(n))
     expect_identical(got$chosen, seq_len(n) - 1L)

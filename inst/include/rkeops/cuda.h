@@ -47,6 +47,15 @@ RK_INLINE void rk_store(real *p, vec a) { *p = a; }
 RK_INLINE vec rk_broadcast(real a) { return a; }
 RK_INLINE ivec rk_ibroadcast(rk_int a) { return a; }
 
+//@ given types
+/* Component d of row r of an input, while it is packed: of doubles, or of floats where ld < 0. */
+RK_INLINE vec rk_given(const double *x, int d, long long ld, int r)
+{
+    if (ld < 0)
+        return ((const float *)x)[r - d * ld];
+    return x[r + d * ld];
+}
+
 //@ mask types
 RK_INLINE mask rk_lt(vec a, vec b) { return a < b; }
 RK_INLINE mask rk_le(vec a, vec b) { return a <= b; }

@@ -19,6 +19,7 @@
 #define mask RK(rk_mask)   /* one truth value per lane; only rk_ functions know its form */
 #define rk_load RK(rk_load)
 #define rk_store RK(rk_store)
+#define rk_given RK(rk_given)
 #define rk_broadcast RK(rk_broadcast)
 #define rk_ibroadcast RK(rk_ibroadcast)
 #define rk_lt RK(rk_lt)

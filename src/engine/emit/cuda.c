@@ -18,7 +18,7 @@ const char *rk_stored_type(const rk_gpu_shape *shape, rk_nest_kind side) {
 
 /* ---- packing ---- */
 
-static const char *const input_of_side = "in.x%d[(long long)(%s) * in.ld%d + r]";
+static const char *const input_of_side = "rk_given(in.x%d, %s, in.ld%d, r)";
 static const char *const input_of_parameters = "in[rk_at%d + (%s)]";
 
 static rk_writer packing_writer(rk_text *out, const rk_pass *pass, rk_nest_kind kind,

@@ -13,7 +13,8 @@
  *                                                       grid ceil(to / 128), block 128
  *    The inputs are a struct by value: for each variable of that kind, in the order of
  *    pass->variable, a pair { const double *data; long long ld; }: component d of row r is
- *    data[r + d * ld]. The first n rows are there; rows n .. to - 1, up to a whole block, repeat
+ *    data[r + d * ld]. A negative ld means floats, ((const float *)data)[r - d * ld]. The first n
+ *    rows are there; rows n .. to - 1, up to a whole block, repeat
  *    the last one. A kernel of a kind without variables gets a struct of one unused pair. Layouts:
  *      rows:    [block of row_block][component][row of the block]
  *      columns: walk: records of column_stride; blocked: [block of column_block][component][column]

@@ -1,6 +1,7 @@
 /* Inputs -> packed records on the device. Arrays on the host pass through the pinned stages into a
- * slab of raw doubles, from which rk_rows or rk_columns packs; what lies on the device is packed
- * from where it lies. All of it runs on the copy stream, in this order, so one slab is enough. */
+ * slab of raw doubles, from which rk_rows or rk_columns packs; what lies on the device, doubles or
+ * floats, is packed from where it lies. All of it runs on the copy stream, in this order, so one
+ * slab is enough. */
 #include "error.h"
 #include "run/gpu_parts.h"
 
@@ -33,7 +34,7 @@ static rk_status launch(rk_gpu_share *s, rk_cu_handle function, int64_t threads,
 rk_status rk_gpu_feed_parameters(rk_gpu_share *s, rk_error *error) {
   rk_status status = RK_OK;
   if (!s->pass->slots[RK_NEST_PARAMETER].size) return RK_OK;
-  rk_pipe_begin(&s->pipe, s->given);
+  rk_pipe_begin(&s->pipe, s->given, sizeof(double));
   for (int q = 0; q < s->pass->variables && !status; q++)
     if (variable_of(s->pass, q)->kind == RK_KIND_PARAMETER)
       status = rk_pipe_put(&s->pipe, &s->call->value[s->pass->variable[q]], 0, 1, error);
@@ -48,12 +49,14 @@ static rk_status bring_slab(rk_gpu_share *s, rk_nest_kind side, int64_t first, i
                             rk_cuda_input *input, rk_error *error) {
   rk_cu_pointer at = s->raw;
   rk_status status = RK_OK;
-  rk_pipe_begin(&s->pipe, s->raw);
+  rk_pipe_begin(&s->pipe, s->raw, sizeof(double));
   for (int q = 0; q < s->pass->variables && !status; q++) {
     if (!rk_is_of_side(s->pass, s->pass->variable[q], side)) continue;
     const rk_array *x = &s->call->value[s->pass->variable[q]];
     if (x->resident) {
-      *input++ = (rk_cuda_input){s->resident[q] + (rk_cu_pointer)first * 8, x->rows};
+      size_t bytes = rk_resident_bytes(x->resident);
+      *input++ = (rk_cuda_input){s->resident[q] + (rk_cu_pointer)first * bytes,
+                                 bytes == sizeof(float) ? -x->rows : x->rows};
       continue;
     }
     *input++ = (rk_cuda_input){at, n};

@@ -282,11 +282,11 @@ static rk_status fetch_states(rk_gpu_share *s, rk_error *error) {
   const rk_state_shape *shape = &s->pass->state;
   state_sink values = {(char *)s->values, s->chunk_row, s->rows},
              positions = {(char *)s->positions, s->chunk_row, s->rows};
-  rk_status status = rk_pipe_fetch(&s->pipe, s->state.values, shape->values, s->cut.ld,
+  rk_status status = rk_pipe_fetch(&s->pipe, s->state.values, 8, shape->values, s->cut.ld,
                                    s->chunk_rows, take_numbers, &values, error);
   if (status || !shape->positions) return status;
-  return rk_pipe_fetch(&s->pipe, s->state.positions, shape->positions, s->cut.ld, s->chunk_rows,
-                       take_numbers, &positions, error);
+  return rk_pipe_fetch(&s->pipe, s->state.positions, 8, shape->positions, s->cut.ld,
+                       s->chunk_rows, take_numbers, &positions, error);
 }
 
 static rk_status fetch_fields(rk_gpu_share *s, rk_error *error) {
@@ -296,7 +296,7 @@ static rk_status fetch_fields(rk_gpu_share *s, rk_error *error) {
   for (int f = 0; f < fields && !status; f++) {
     field_sink to = {&s->call->outputs[f], field[f].is_position, s->first_row + s->chunk_row,
                      s->call->kept_rows};
-    status = rk_pipe_fetch(&s->pipe, field[f].is_position ? s->part.positions : s->part.values,
+    status = rk_pipe_fetch(&s->pipe, field[f].is_position ? s->part.positions : s->part.values, 8,
                            (int64_t)field[f].k * field[f].dim, s->cut.ld, s->chunk_rows, take_field,
                            &to, error);
   }

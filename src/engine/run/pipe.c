@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { NUMBERS = RK_STAGE_BYTES / 8, EVENT_WITHOUT_TIME = 2 };
+enum { EVENT_WITHOUT_TIME = 2 };
 
 static rk_cu_handle stream_of(const rk_pipe *pipe) {
   return rk_device_stream(pipe->device, RK_STREAM_COPY);
@@ -65,13 +65,14 @@ static rk_status mark(rk_pipe *pipe, int k, rk_error *error) {
 
 /* ---- to the device ---- */
 
-void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to) {
+void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to, size_t bytes) {
   pipe->to = to;
+  pipe->bytes = bytes;
   pipe->filled = 0;
 }
 
 rk_status rk_pipe_flush(rk_pipe *pipe, rk_error *error) {
-  size_t bytes = pipe->filled * 8;
+  size_t bytes = pipe->filled * pipe->bytes;
   int k = pipe->turn;
   if (!bytes) return RK_OK;
   int result = rk_device_driver(pipe->device)->copy_to_device(pipe->to, pipe->stage[k], bytes,
@@ -89,6 +90,10 @@ static void gather(double *to, const double *from, int64_t stride, int64_t n) {
   else for (int64_t r = 0; r < n; r++) to[r] = from[r * stride];
 }
 
+static void gather_floats(float *to, const double *from, int64_t stride, int64_t n) {
+  for (int64_t r = 0; r < n; r++) to[r] = (float)from[r * stride];
+}
+
 /* A part of one column: as much as the stage has room for. */
 static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int64_t n,
                           int64_t *taken, rk_error *error) {
@@ -98,11 +103,14 @@ static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int
     if (!status) status = wait_for(pipe, pipe->turn, error);
     if (status) return status;
   }
-  int64_t room = NUMBERS - (int64_t)pipe->filled;
+  int64_t room = (int64_t)(RK_STAGE_BYTES / pipe->bytes - pipe->filled);
+  void *stage = pipe->stage[pipe->turn];
   *taken = n < room ? n : room;
-  gather((double *)pipe->stage[pipe->turn] + pipe->filled, from, stride, *taken);
+  if (pipe->bytes == sizeof(float))
+    gather_floats((float *)stage + pipe->filled, from, stride, *taken);
+  else gather((double *)stage + pipe->filled, from, stride, *taken);
   pipe->filled += (size_t)*taken;
-  return pipe->filled == NUMBERS ? rk_pipe_flush(pipe, error) : RK_OK;
+  return *taken == room ? rk_pipe_flush(pipe, error) : RK_OK;
 }
 
 rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n,
@@ -125,41 +133,43 @@ rk_status rk_pipe_wait(rk_pipe *pipe, rk_error *error) {
 /* ---- to the host ---- */
 
 /* Numbers at .. at + count of the columns, padding between them included. */
-static void hand_over(const double *numbers, int64_t at, int64_t count, int64_t ld, int64_t n,
-                      rk_take take, void *data) {
+static void hand_over(const char *numbers, size_t bytes, int64_t at, int64_t count, int64_t ld,
+                      int64_t n, rk_take take, void *data) {
   for (int64_t k = 0; k < count;) {
     int64_t column = (at + k) / ld, row = (at + k) % ld, left = count - k;
     int64_t here = row < n ? n - row : 0, next = ld - row;
     if (here > left) here = left;
-    if (here) take(data, column, row, here, numbers + k);
+    if (here) take(data, column, row, here, numbers + (size_t)k * bytes);
     k += next < left ? next : left;
   }
 }
 
-static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, int64_t count,
+static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, size_t bytes,
                          rk_error *error) {
-  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->stage[k], from,
-                                                            (size_t)count * 8, stream_of(pipe));
+  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->stage[k], from, bytes,
+                                                            stream_of(pipe));
   rk_status status = rk_device_check(pipe->device, result, "copying from it", error);
   return status ? status : mark(pipe, k, error);
 }
 
-rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, int64_t columns, int64_t ld, int64_t n,
-                        rk_take take, void *data, rk_error *error) {
+rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, size_t bytes, int64_t columns,
+                        int64_t ld, int64_t n, rk_take take, void *data, rk_error *error) {
   if (columns < 1 || n < 1) return RK_OK;
-  int64_t total = (columns - 1) * ld + n, pieces = (total + NUMBERS - 1) / NUMBERS, asked = 0;
+  const int64_t most = (int64_t)(RK_STAGE_BYTES / bytes);
+  int64_t total = (columns - 1) * ld + n, pieces = (total + most - 1) / most, asked = 0;
   rk_status status = RK_OK;
   for (int64_t piece = 0; piece < pieces && !status; piece++) {
     for (; asked < pieces && asked < piece + RK_STAGES && !status; asked++) {
-      int64_t at = asked * NUMBERS, count = total - at < NUMBERS ? total - at : NUMBERS;
-      status = ask_for(pipe, (int)(asked % RK_STAGES), from + (rk_cu_pointer)at * 8, count, error);
+      int64_t at = asked * most, count = total - at < most ? total - at : most;
+      status = ask_for(pipe, (int)(asked % RK_STAGES), from + (rk_cu_pointer)at * bytes,
+                       (size_t)count * bytes, error);
     }
     int k = (int)(piece % RK_STAGES);
     if (!status) status = rk_pipe_ask(pipe, error);
     if (!status) status = wait_for(pipe, k, error);
     if (status) break;
-    int64_t at = piece * NUMBERS, count = total - at < NUMBERS ? total - at : NUMBERS;
-    hand_over(pipe->stage[k], at, count, ld, n, take, data);
+    int64_t at = piece * most, count = total - at < most ? total - at : most;
+    hand_over(pipe->stage[k], bytes, at, count, ld, n, take, data);
   }
   return status;
 }

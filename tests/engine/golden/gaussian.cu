@@ -45,7 +45,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
   for (int k = 0; k < 3; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
+      const vec t1 = rk_given(in.x0, k, in.ld0, r);
       const vec t2 = params[(k + 1)];
       const vec t3 = t1 - t2;
       out[((long long)(i / 512) * 3 + (k)) * 512 + i % 512] = float(t3);
@@ -62,14 +62,14 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
   {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x1[(long long)(0) * in.ld1 + r];
+      const vec t1 = rk_given(in.x1, 0, in.ld1, r);
       out[(long long)i * 4 + (0)] = float(t1);
     }
   }
   for (int k = 0; k < 3; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t2 = in.x2[(long long)(k) * in.ld2 + r];
+      const vec t2 = rk_given(in.x2, k, in.ld2, r);
       const vec t3 = params[(k + 1)];
       const vec t4 = t2 - t3;
       out[(long long)i * 4 + ((k + 1))] = float(t4);

@@ -31,7 +31,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
   for (int k = 0; k < 5; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
+      const vec t1 = rk_given(in.x0, k, in.ld0, r);
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       const vec t4 = rk_num(1.4426950408889634) * t3;
@@ -49,7 +49,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
   for (int k = 0; k < 5; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x2[(long long)(k) * in.ld2 + r];
+      const vec t1 = rk_given(in.x2, k, in.ld2, r);
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       const vec t4 = rk_num(1.4426950408889634) * t3;
@@ -59,7 +59,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
   for (int k = 0; k < 40; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t5 = in.x1[(long long)(k) * in.ld1 + r];
+      const vec t5 = rk_given(in.x1, k, in.ld1, r);
       out[((long long)(i / 64) * 45 + ((k + 5))) * 64 + i % 64] = float(t5);
     }
   }
