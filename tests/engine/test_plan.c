@@ -23,7 +23,8 @@ static const plan_case golden[] = {
   {"softmax-wide", "SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"}, 3, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
   {"components", "Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT64, 0, 0, 0}, RK_LANES_KEPT},
   {"complex", "Sum_Reduction(ComplexMult(x,y), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
-  {"matrix", "Sum_Reduction(MatVecMult(a,x-y), j)", {"a=Vi(9)", "x=Vi(3)", "y=Vj(3)"}, 3, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT}};
+  {"matrix", "Sum_Reduction(MatVecMult(a,x-y), j)", {"a=Vi(9)", "x=Vi(3)", "y=Vj(3)"}, 3, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
+  {"masked", "Sum_Reduction(IfElse(s-SqDist(x,y), Exp(-SqDist(x,y))*(x-y), 0), j)", {"x=Vi(10)", "y=Vj(10)", "s=Pm(1)"}, 3, {RK_FLOAT64, 0, 0, 0}, RK_LANES_KEPT}};
 enum { GOLDEN = sizeof golden / sizeof *golden };
 
 static const char *const prelude_dir = "tests/engine/golden/prelude";

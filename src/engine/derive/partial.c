@@ -135,11 +135,10 @@ const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept,
   return rk_reduce(w->graph, rk_plain_sum(), terms, NULL, 1, kept, reduced, w->error);
 }
 
+/* A sum, which shares its walk with the sums of what counts there. */
 const rk_node *rk_any_over(rk_derivation *w, const rk_node *where, rk_kind kept,
                            rk_kind reduced) {
-  const rk_node *most = rk_reduce(w->graph, rk_largest_value(), where, NULL, 1, kept,
-                                  reduced, w->error);
-  return rk_positive(w, most);
+  return rk_positive(w, rk_sum_over(w, where, kept, reduced));
 }
 
 /* ---- copies ---- */

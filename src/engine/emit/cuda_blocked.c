@@ -53,7 +53,9 @@ static void write_values(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
   rk_write_steps(&w, 0, shape->shared_steps);
   rk_open(&w, "rk_each (v, nv) rk_each (u, %d)", shape->tile.rows);
   for (int k = 0; k < e->count; k++)
-    rk_line(&w, "shared[%d][rk_own(v)][rk_row(u)] = n%d[v][u];", k, e->node[k]->number);
+    rk_line(&w, rk_is_kept_as_mask(&w, e->node[k])
+                    ? "shared[%d][rk_own(v)][rk_row(u)] = rk_truth(n%d[v][u]);"
+                    : "shared[%d][rk_own(v)][rk_row(u)] = n%d[v][u];", k, e->node[k]->number);
   rk_close(&w);
   rk_line(&w, "#undef rk_row\n#undef rk_own");
   rk_close(&w);
@@ -122,9 +124,12 @@ static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exch
           row_type(shape), four_type(shape, RK_NEST_COLUMN), w->grouped ? ", const int k0" : "");
   rk_line(w, "char *const panel = 0;");
   for (int k = 0; k < e->count; k++) {
-    rk_line(w, "vec n%d[%d][%d];", e->node[k]->number, w->tile->columns, w->tile->rows);
+    int is_mask = rk_is_kept_as_mask(w, e->node[k]);
+    rk_line(w, "%s n%d[%d][%d];", is_mask ? "mask" : "vec", e->node[k]->number, w->tile->columns,
+            w->tile->rows);
     rk_line(w, "rk_each (v, nv) rk_each (u, %d)", w->tile->rows);
-    rk_line(w, "  n%d[v][u] = shared[(%d + v) * %d + row0 + u];", e->node[k]->number,
+    rk_line(w, is_mask ? "  n%d[v][u] = rk_ne(shared[(%d + v) * %d + row0 + u], rk_num(0));"
+                       : "  n%d[v][u] = shared[(%d + v) * %d + row0 + u];", e->node[k]->number,
             k * shape->column_block, shape->row_block);
   }
   rk_write_steps(w, shape->shared_steps, w->nest->steps);

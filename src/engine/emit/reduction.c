@@ -340,10 +340,14 @@ static void write_weights(rk_writer *w) {
   if (!w->weighed && !only_weights(w)) write_references(w);
 }
 
+static int may_choose(const rk_writer *w) {
+  return !entry_of(w)->has_head && !adds_each(w->pass) && !is_masked(w);
+}
+
 /* Of a term that is chosen or 0: declares where it is chosen, and gives what it is there. */
 static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index index) {
   char in[RK_CHOICE_TEXT];
-  if (entry_of(w)->has_head || adds_each(w->pass) || is_masked(w)) return NULL;
+  if (!may_choose(w)) return NULL;
   const rk_node *chosen = rk_choice(w, term, index, in, sizeof in);
   if (chosen) rk_line(w, "const mask in = %s;", in);
   return chosen;
@@ -426,11 +430,51 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
             w->tile->rows, at, position, *position ? ", rk_column(j, v)" : "");
 }
 
+/* Are all components of the term chosen together, by a test that is not made here? */
+static int is_chosen_whole(const rk_writer *w, const rk_node *term) {
+  enum { SHORT = 32 }; /* operations of a component: it is written for all columns and rows */
+  if (term->dim == 1 || !may_choose(w) || w->part || w->target->in_registers) return 0;
+  if (!rk_chosen_operand(term) || rk_place_of(w, term) != RK_INLINE ||
+      rk_inline_cost(w, term) > SHORT || term->operand[0]->dim > 1) return 0;
+  rk_place test = rk_place_of(w, term->operand[0]);
+  return test == RK_SCALAR || test == RK_ELSEWHERE;
+}
+
+/* Row by row: so few masks stay in their registers while the components pass. Instructions on
+ * vectors of MASKED bytes take a mask; for others 0 is chosen in one instruction, t in three. */
+static void enter_chosen(rk_writer *w, const rk_node *formula, rk_range range, double cost) {
+  enum { MASKED = 64 };
+  char in[RK_CHOICE_TEXT], held[96], at[RK_INDEX_TEXT];
+  rk_open(w, "rk_each (u, %d)", w->tile->rows);
+  rk_line(w, "mask in[%d];", w->tile->columns);
+  rk_open(w, "rk_each (v, nv)");
+  const rk_node *chosen = rk_choice(w, formula, (rk_index){0}, in, sizeof in);
+  rk_line(w, "in[v] = %s;", in);
+  rk_close_tile(w);
+  rk_index index = rk_open_range(w, range, cost);
+  rk_index_text(index, at, sizeof at);
+  rk_line(w, "vec t;");
+  rk_open(w, "rk_each (v, nv)");
+  rk_hold(w, chosen, index, held, sizeof held);
+  rk_line(w, w->tile->bytes == MASKED
+                 ? "t = v ? rk_select(in[v], t + %s, t) : rk_select(in[v], %s, rk_num(0));"
+                 : "t = v ? t + rk_select(in[v], %s, rk_num(0)) : rk_select(in[v], %s, rk_num(0));",
+          held, held);
+  rk_close_tile(w);
+  rk_line(w, "z->s[%s][u] += t;", at);
+  rk_close(w);
+  rk_close(w);
+}
+
 typedef struct { const rk_node *formula; double cost; } entering;
 
 static void enter_range(rk_writer *w, rk_range range, const void *data) {
   const entering *e = data;
   char at[RK_INDEX_TEXT];
+  if (is_chosen_whole(w, e->formula) && range.count > 1) {
+    enter_chosen(w, e->formula, range, e->cost);
+    return;
+  }
   rk_index index = open_components(w, range, e->cost, at, sizeof at);
   if (entry_of(w)->start) enter_value(w, e->formula, index, at, e->cost);
   else enter_sum(w, e->formula, index, range, at, e->cost);

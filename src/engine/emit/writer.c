@@ -99,10 +99,12 @@ static int last_memo(const rk_writer *w, int place) {
   return k < w->memos && (w->memo[k].node->number & (w->memo_capacity - 1)) == place ? k : -1;
 }
 
-static struct rk_memo *remembered(rk_writer *w, const rk_node *node, const rk_index *index) {
+static struct rk_memo *remembered(rk_writer *w, const rk_node *node, const rk_index *index,
+                                  int as_mask) {
   if (!w->memos) return NULL;
   for (int k = last_memo(w, node->number & (w->memo_capacity - 1)); k >= 0; k = w->memo[k].next)
-    if (w->memo[k].node == node && !memcmp(&w->memo[k].index, index, sizeof *index))
+    if (w->memo[k].node == node && w->memo[k].as_mask == as_mask &&
+        !memcmp(&w->memo[k].index, index, sizeof *index))
       return &w->memo[k];
   return NULL;
 }
@@ -124,7 +126,8 @@ static int grow_memos(rk_writer *w) {
   return 1;
 }
 
-static const char *remember(rk_writer *w, const rk_node *node, rk_index index, const char *name) {
+static const char *remember_as(rk_writer *w, const rk_node *node, rk_index index, const char *name,
+                               int as_mask) {
   if (w->memos == w->memo_capacity && !grow_memos(w)) {
     w->out->failed = 1;
     return "0";
@@ -132,10 +135,15 @@ static const char *remember(rk_writer *w, const rk_node *node, rk_index index, c
   struct rk_memo *memo = &w->memo[w->memos];
   memo->node = node;
   memo->index = index;
+  memo->as_mask = as_mask;
   snprintf(memo->name, sizeof memo->name, "%s", name);
   enter_memo(w, w->memos);
   w->memos++;
   return memo->name;
+}
+
+static const char *remember(rk_writer *w, const rk_node *node, rk_index index, const char *name) {
+  return remember_as(w, node, index, name, 0);
 }
 
 rk_place rk_place_of(const rk_writer *w, const rk_node *node) {
@@ -229,12 +237,17 @@ static void operation_text(rk_text *out, const char *code, const rk_node *node,
   write_code(out, code, names, values, 8);
 }
 
-static const char *declare(rk_writer *w, const rk_node *node, rk_index index,
-                           const char *expression) {
+static const char *declare_as(rk_writer *w, const rk_node *node, rk_index index,
+                              const char *expression, int as_mask) {
   char name[32];
   snprintf(name, sizeof name, "t%d", ++w->names);
-  rk_line(w, "const vec %s = %s;", name, expression);
-  return remember(w, node, index, name);
+  rk_line(w, "const %s %s = %s;", as_mask ? "mask" : "vec", name, expression);
+  return remember_as(w, node, index, name, as_mask);
+}
+
+static const char *declare(rk_writer *w, const rk_node *node, rk_index index,
+                           const char *expression) {
+  return declare_as(w, node, index, expression, 0);
 }
 
 /* A component that is read: a slot of a lower level, or an input while packing. */
@@ -266,26 +279,39 @@ static const char *read_panel(rk_writer *w, const rk_node *node, rk_index index)
   return index.digits ? declare(w, node, index, name) : remember(w, node, index, name);
 }
 
+static const char *component_as(rk_writer *w, const rk_node *node, rk_index index, int as_mask);
+
+/* Does the table's code of this operation read operand k as a mask? */
+static int reads_mask(const rk_operation *operation, int k) {
+  return operation->result == RK_RESULT_LOGICAL_ONLY ||
+         (operation->result == RK_RESULT_WHERE && k == 0);
+}
+
+/* Of a logical operation as a mask. */
 static const char *computed(rk_writer *w, const rk_node *node, rk_index index) {
   const char *operand[RK_MAX_OPERANDS] = {"", "", "", ""};
   char held[RK_MAX_OPERANDS][96], text[RK_INDEX_TEXT];
   for (int k = 0; k < node->operands; k++) {
     const rk_node *o = node->operand[k];
-    snprintf(held[k], sizeof held[k], "%s", rk_component(w, o, o->dim == 1 ? constant(0) : index));
+    snprintf(held[k], sizeof held[k], "%s",
+             component_as(w, o, o->dim == 1 ? constant(0) : index,
+                          reads_mask(node->operation, k)));
     operand[k] = held[k];
   }
   rk_text code = {0};
   rk_index_text(index, text, sizeof text);
   operation_text(&code, node->operation->code, node, operand, text, "", "");
-  const char *name = declare(w, node, index, whole(w, &code));
+  const char *name = declare_as(w, node, index, whole(w, &code), node->is_logical);
   rk_text_free(&code);
   return name;
 }
 
+int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node) {
+  return node->is_logical && !w->part;
+}
+
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
   char name[40];
-  struct rk_memo *memo = remembered(w, node, &index);
-  if (memo) return memo->name;
   if (node->operation == &rk_operation_number) {
     rk_number_code(node->value, name, sizeof name);
     return remember(w, node, index, name);
@@ -293,11 +319,31 @@ static const char *component_at(rk_writer *w, const rk_node *node, rk_index inde
   rk_place place = rk_place_of(w, node);
   if (place == RK_SCALAR) {
     snprintf(name, sizeof name, "n%d[v][u]", node->number);
-    return remember(w, node, index, name);
+    return remember_as(w, node, index, name, rk_is_kept_as_mask(w, node));
   }
   if (place == RK_PANEL) return read_panel(w, node, index);
   if (rk_is_variable(node) || place == RK_ELSEWHERE) return read_component(w, node, index);
   return computed(w, node, index);
+}
+
+/* Is what component_at() gives a mask? */
+static int is_mask(const rk_writer *w, const rk_node *node) {
+  rk_place place = rk_place_of(w, node);
+  if (place == RK_SCALAR) return rk_is_kept_as_mask(w, node);
+  return node->is_logical && (place == RK_INLINE || place == RK_LOCAL);
+}
+
+/* In the form that the reader wants. */
+static const char *formed(rk_writer *w, const rk_node *node, rk_index index, int as_mask) {
+  const int own = is_mask(w, node);
+  struct rk_memo *memo = remembered(w, node, &index, as_mask);
+  if (memo) return memo->name;
+  if (own != as_mask) memo = remembered(w, node, &index, own);
+  const char *name = memo ? memo->name : component_at(w, node, index);
+  if (own == as_mask) return name;
+  char expression[128];
+  snprintf(expression, sizeof expression, as_mask ? "rk_ne(%s, rk_num(0))" : "rk_truth(%s)", name);
+  return declare_as(w, node, index, expression, as_mask);
 }
 
 /* Is a value that moves components read from memory? Otherwise its reader moves. */
@@ -307,13 +353,17 @@ int rk_is_stored(const rk_writer *w, const rk_node *node) {
 }
 
 /* Within a range all components come from the same piece: the first one (k = 0) tells which. */
-const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
+static const char *component_as(rk_writer *w, const rk_node *node, rk_index index, int as_mask) {
   while (rk_moves(node) && !rk_is_stored(w, node)) {
     node = origin_of(node, &index);
-    if (!node) return "rk_num(0)";
+    if (!node) return as_mask ? "rk_ne(rk_num(0), rk_num(0))" : "rk_num(0)";
     if (node->dim == 1) index = constant(0);
   }
-  return component_at(w, node, index);
+  return formed(w, node, index, as_mask);
+}
+
+const char *rk_component(rk_writer *w, const rk_node *node, rk_index index) {
+  return component_as(w, node, index, 0);
 }
 
 /* ---- ranges ---- */
@@ -410,7 +460,8 @@ static void declare_kept(rk_writer *w, const rk_node *node) {
     return;
   }
   if (!w->part)
-    rk_line(w, "vec n%d[%d][%d]; /* %s */", node->number, columns, rows, node->operation->name);
+    rk_line(w, "%s n%d[%d][%d]; /* %s */", rk_is_kept_as_mask(w, node) ? "mask" : "vec",
+            node->number, columns, rows, node->operation->name);
   if (positions) rk_line(w, "vec s%d[%d][%d];", node->number, columns, rows);
 }
 
@@ -434,12 +485,11 @@ void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size
 
 const rk_node *rk_choice(rk_writer *w, const rk_node *term, rk_index index, char *mask,
                          size_t size) {
-  int numeric = rk_node_is(term, "IfElse"), k = rk_chosen_operand(term);
+  int k = rk_chosen_operand(term);
   if (!k || rk_place_of(w, term) != RK_INLINE) return NULL;
-  char test[96];
-  rk_hold(w, term->operand[0], index, test, sizeof test);
-  if (numeric && k == 2) snprintf(mask, size, "rk_not(rk_ge(%s, rk_num(0)))", test);
-  else snprintf(mask, size, "rk_%s(%s, rk_num(0))", numeric ? "ge" : k == 1 ? "ne" : "eq", test);
+  const rk_node *test = term->operand[0];
+  snprintf(mask, size, k == 1 ? "%s" : "rk_not(%s)",
+           component_as(w, test, test->dim == 1 ? constant(0) : index, 1));
   return term->operand[k];
 }
 
@@ -491,7 +541,7 @@ static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   w->nest->place[node->number] = RK_INLINE; /* its own value is computed here */
   char held[96];
   if (rk_moves(node)) snprintf(held, sizeof held, "%s", rk_component(w, node, index));
-  else snprintf(held, sizeof held, "%s", component_at(w, node, index));
+  else snprintf(held, sizeof held, "%s", formed(w, node, index, 0));
   w->nest->place[node->number] = RK_PANEL;
   rk_line(w, "n%d[%s][v][u] = %s;", node->number, at, held);
 }
@@ -595,7 +645,8 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
     rk_place place = rk_place_of(w, node[k]);
     w->nest->place[node[k]->number] = RK_LOCAL;
     char name[96];
-    snprintf(name, sizeof name, "%s", rk_component(w, node[k], constant(0)));
+    int as_mask = place == RK_SCALAR ? rk_is_kept_as_mask(w, node[k]) : node[k]->is_logical;
+    snprintf(name, sizeof name, "%s", component_as(w, node[k], constant(0), as_mask));
     w->nest->place[node[k]->number] = (unsigned char)place;
     if (place == RK_SCALAR) rk_line(w, "n%d[v][u] = %s;", node[k]->number, name);
   }

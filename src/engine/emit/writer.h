@@ -39,9 +39,14 @@ typedef struct {
   rk_digit digit[RK_MAX_DIGITS];
 } rk_index;
 
-/* The name of a component. Of the nodes whose number, modulo the capacity, is this place `first` is
+/* The name of a component, as a mask or as a number. Of the nodes whose number, modulo the capacity, is this place `first` is
  * the last memo; `next` is the one before, or -1. */
-struct rk_memo { const rk_node *node; rk_index index; char name[96]; int first, next; };
+struct rk_memo {
+  const rk_node *node;
+  rk_index index;
+  char name[96];
+  int as_mask, first, next;
+};
 
 struct rk_writer {
   rk_text *out;
@@ -99,8 +104,11 @@ void rk_write_ranges(rk_writer *w, const rk_range *range, int count, rk_range_bo
 /* Operations that make one component of a node where it is used. */
 double rk_inline_cost(const rk_writer *w, const rk_node *node);
 
-/* Name of the value of a component; writes the lines that make it. */
+/* Name of the value of a component; writes the lines that make it. A logical value is 0 or 1. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
+
+/* Is the kept scalar a mask? Masks become numbers where they leave the registers. */
+int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node);
 
 /* The same into `held`, of a node that may be a scalar. */
 void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size);

@@ -123,7 +123,7 @@ int rk_node_is(const rk_node *node, const char *name) {
 }
 
 int rk_chosen_operand(const rk_node *node) {
-  if (!rk_node_is(node, "Where") && !rk_node_is(node, "IfElse")) return 0;
+  if (!rk_node_is(node, "Where")) return 0;
   return rk_is_number(node->operand[2], 0) ? 1 : rk_is_number(node->operand[1], 0) ? 2 : 0;
 }
 

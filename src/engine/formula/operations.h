@@ -89,7 +89,7 @@ int rk_node_pieces(const rk_node *node, rk_piece *pieces);
 int rk_piece_digits(const rk_piece *piece, rk_digit *digits);
 int rk_piece_is_affine(const rk_piece *piece);
 int rk_node_is(const rk_node *node, const char *name);
-/* The operand that a Where or an IfElse is where it is not 0; 0: it may be either of two. */
+/* The operand that a Where is where it is not 0; 0: it may be either of two. */
 int rk_chosen_operand(const rk_node *node);
 
 #endif

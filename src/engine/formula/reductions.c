@@ -126,17 +126,15 @@ VALUE(head_and_sum, {
 #define FIRST_NAN "ArgMin_Reduction(Where(Equal(a,a),-Log(0),0),o)"
 #define NAN_OR(position) "IfElse(" FIRST_NAN "," FIRST_NAN "," position ")"
 
-enum { PLAIN_SUM, SMALLEST_VALUE, LARGEST_VALUE };
+enum { PLAIN_SUM };
 static const rk_reduction table[] = {
   [PLAIN_SUM] = {
    .name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .derivative = {"1"},
    .documentation = "sum"},
-  [SMALLEST_VALUE] = {
-   .name = "Min", LEAST("rk_min", merge_minimum), SELECTED("ArgMin_Reduction(a,o)"),
+  {.name = "Min", LEAST("rk_min", merge_minimum), SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value; NaN is skipped"},
-  [LARGEST_VALUE] = {
-   .name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
+  {.name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
   {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan),
    SELECTED(NAN_OR("ArgMin_Reduction(a,o)")),
@@ -213,7 +211,6 @@ const rk_reduction *rk_reduction_find(const char *name) {
 }
 
 const rk_reduction *rk_plain_sum(void) { return &table[PLAIN_SUM]; }
-const rk_reduction *rk_largest_value(void) { return &table[LARGEST_VALUE]; }
 
 const char *rk_reduction_name(const rk_reduction *reduction) { return reduction->name; }
 

@@ -67,7 +67,6 @@ struct rk_reduction {
 const rk_reduction *rk_reduction_at(int k);           /* NULL past the end */
 const rk_reduction *rk_reduction_find(const char *name);
 const rk_reduction *rk_plain_sum(void);               /* the entry that only adds */
-const rk_reduction *rk_largest_value(void);           /* and the one that keeps the largest value */
 const char *rk_reduction_name(const rk_reduction *reduction);
 
 /* Adds an entry, for the tests of the table: it must stay where it is. */

@@ -107,6 +107,7 @@ static int is_large(const nesting *n) {
 static double own_cost(const rk_node *node) {
   if (!node->operation || node->operation->kind != RK_ELEMENTWISE) return 0;
   const char *code = node->operation->code;
+  if (node->is_logical) return 1;
   if (!strncmp(code, "rk_exp2", 7)) return 11;
   if (!strncmp(code, "rk_softmin", 10)) return 60;
   if (strstr(code, "rk_num") || !strstr(code, "rk_")) return 1;
