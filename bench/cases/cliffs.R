@@ -7,6 +7,7 @@ r_j <- matrix(runif(n), n)
 on_unit <- "(x+y)/2"                                   # a value of the pair in (0, 1)
 functions <- c(exp = "Exp(-v)", expm1 = "Expm1(v)", log = "Log(v)", log1p = "Log1p(v)",
                xlogx = "XLogX(v)", inverse = "Inv(v)", sqrt = "Sqrt(v)", rsqrt = "Rsqrt(v)",
+               "inverse root" = "Inv(Sqrt(v))", quotient = "Divide(v,1+y*v)",
                sin = "Sin(v)", cos = "Cos(v)", sinxdivx = "SinXDivX(v)", asin = "Asin(v)",
                acos = "Acos(v)", atan = "Atan(v)", atan2 = "Atan2(v,x)", sinh = "Sinh(v)",
                cosh = "Cosh(v)", tanh = "Tanh(v)", power = "Powf(1+v,m)",

@@ -50,6 +50,7 @@ of <- function(precision) {
        "Cauchy" = reduction("Sum_Reduction(Inv(1+SqDist(x,y)), j)", precision),
        "Matern 5/2" = reduction(paste0("r = Sqrt(5*SqDist(x,y)); ",
                                        "Sum_Reduction((1+r+r*r/3)*Exp(-r), j)"), precision),
+       "multiquadric" = reduction("Sum_Reduction(Inv(Sqrt(1+SqDist(x,y))), j)", precision),
        "2000 calls of 100 points" = small_calls(precision),
        "200 LazyTensors of 100 points" = lazy_calls(precision))
 }

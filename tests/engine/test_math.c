@@ -52,8 +52,11 @@ static uint64_t enter_mode(void)
     F(expm1, expm1l, 2.0, 2.0, -40, 40) \
     F(log, logl, 1.0, 1.5, 0, 10) \
     F(log1p, log1pl, 2.0, 2.0, -1, 3) \
+    F(inverse, inverse_true, 0.5001, 0.51, 0, 1e6) \
     F(sqrt, sqrtl, 0.5, 0.51, 0, 1e6) \
+    BY_ESTIMATE(F) \
     F(rsqrt, rsqrt_true, 2.0, 2.0, 0, 1e6) \
+    F(invsqrt, invsqrt_true, 2.0, 2.0, 0, 1e6) \
     F(sin, sinl, 2.5, 2.5, -100, 100) \
     F(cos, cosl, 3.0, 2.5, -100, 100) \
     F(tanh, tanhl, 3.0, 3.0, -22, 22) \
@@ -71,9 +74,17 @@ static uint64_t enter_mode(void)
     F(xlogx, xlogx_true, 2.0, 2.0, 0, 10) \
     F(sinxdivx, sinxdivx_true, 3.0, 3.0, -100, 100)
 
+static long double inverse_true(long double x)
+{
+    return 1 / x;
+}
 static long double rsqrt_true(long double x)
 {
     return x == 0 ? 0 : 1 / sqrtl(x);
+}
+static long double invsqrt_true(long double x)
+{
+    return 1 / sqrtl(x);
 }
 static long double sign_true(long double x)
 {
@@ -217,7 +228,7 @@ static const struct tested table[] = {
 static void line(const struct tested *f, const char *type, struct worst w, double bound)
 {
     int ok = w.error <= bound;
-    printf("%-9s %-6s %8.4f ulp (bound %g) at %.17g = %a%s\n", f->name, type, w.error, bound, w.x,
+    printf("%-17s %-6s %8.4f ulp (bound %g) at %.17g = %a%s\n", f->name, type, w.error, bound, w.x,
            w.x, ok ? "" : "  <-- FAILED");
     passed += ok;
     failed += !ok;

@@ -11,6 +11,13 @@
 #endif
 #define PAIR_BOUND (LDBL_MANT_DIG > DBL_MANT_DIG || RK_TYPE == 32 ? 2.0 : 4.0) /* pow, atan2 */
 
+#ifdef BY_ESTIMATE
+#elif RK_AVX512 /* tested on every processor that has them */
+#define BY_ESTIMATE(F) F(estimated_inverse, inverse_true, 0.5001, 0.51, 0, 1e6)
+#else
+#define BY_ESTIMATE(F)
+#endif
+
 #define RUN(name, truth, b32, b64, low, high) \
     static void TYPE(run_##name)(const real *x, real *y, int n) \
     { \
@@ -258,6 +265,11 @@ static void TYPE(exact)(void)
     IS(rk_rsqrt(rk_num(RK_INF)), 0);
     IS(rk_rsqrt(rk_num(-1)), RK_NAN);
     IS(rk_rsqrt(rk_num(4)), 0.5);
+    IS(rk_invsqrt(rk_num(0)), RK_INF);
+    IS(rk_invsqrt(rk_num(-0.0)), -RK_INF);
+    IS(rk_invsqrt(rk_num(RK_INF)), 0);
+    IS(rk_invsqrt(rk_num(-1)), RK_NAN);
+    IS(rk_invsqrt(rk_num(4)), 0.5);
     IS(rk_sign(rk_num(-0.0)), 0);
     IS(rk_sign(rk_num(RK_NAN)), RK_NAN);
     IS(rk_step(rk_num(RK_NAN)), 1);
@@ -311,8 +323,30 @@ static void TYPE(zero)(void)
 #undef IS
 }
 
+/* Signs of zeros, and what is representable. */
+static void TYPE(reciprocals)(vec (*inverse)(vec))
+{
+    const int least = RK_TYPE == 32 ? -126 : -1022;
+    int bad = !TYPE(same)(TYPE(first)(inverse(rk_num(0))), RK_INF)
+        || !TYPE(same)(TYPE(first)(inverse(rk_num(-0.0))), -RK_INF)
+        || !TYPE(same)(TYPE(first)(inverse(rk_num(RK_INF))), 0)
+        || !TYPE(same)(TYPE(first)(inverse(rk_num(-RK_INF))), -0.0)
+        || !TYPE(same)(TYPE(first)(inverse(rk_num(RK_NAN))), RK_NAN);
+    for (int e = least; e <= -least; e++)
+        bad += TYPE(first)(inverse(rk_broadcast((real)ldexp(-1, e)))) != (real)ldexp(-1, -e);
+    report(!bad, "reciprocals of powers of two, zeros, infinities and NaN");
+}
+static vec TYPE(inverse)(vec x) { return rk_inverse(x); }
+#if RK_AVX512
+static vec TYPE(inverse_near)(vec x) { return rk_estimated_inverse(x); }
+#endif
+
 static void TYPE(lanes)(void)
 {
+    TYPE(reciprocals)(TYPE(inverse));
+#if RK_AVX512
+    TYPE(reciprocals)(TYPE(inverse_near));
+#endif
     TYPE(pairs)();
     TYPE(powers)();
     TYPE(masks)();

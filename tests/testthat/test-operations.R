@@ -264,3 +264,26 @@ test_that("an operand that is none is named as the user knows it", {
   expect_error(matvecmult("a", x_i), "`m` is", class = "rkeops_error_argument")
   expect_error(tensorprod(x_i, "a"), "`y` is", class = "rkeops_error_argument")
 })
+
+test_that("a whole quotient is whole where steps are counted, whatever the divisor's index is", {
+  h <- rep(1:150, each = 4)
+  k <- rep(c(0, 1, 3, 50), 150)
+  for (precision in c("float64", "float32")) with_options(list(precision = precision), {
+    expect_identical(as.vector(sum((Vi(h * k) - Vj(0)) %/% Vi(h), "j")), k)
+    expect_identical(as.vector(sum(round((Vi(h * k) - Vj(0)) / Vi(h) - 0.5), "j")),
+                     sign(k - 0.5) * floor(abs(k - 0.5) + 0.5))
+    expect_identical(as.vector(sum((Vi(h * k) - Vj(0)) / Vi(h) == Vi(k), "j")), rep(1, 600))
+  })
+  op <- keops_kernel("Sum_Reduction(Floor((x-y)/h), j)", c("x=Vi(1)", "y=Vj(1)", "h=Pm(1)"))
+  for (h in c(3, 49, 98, 103, 107, 161)) expect_equal(as.vector(op(list(h * 0:9, 0, h))), 0:9)
+})
+
+test_that("1 / sqrt() of pairs is infinite at 0, and right at the ends", {
+  d <- c(0, 4, 0.25, Inf, -1, NaN, 1e30, 1e-30, 3)
+  for (precision in c("float64", "float32")) with_options(list(precision = precision), {
+    x_i <- Vi(d)
+    found <- as.vector(sum(1 / sqrt(x_i - Vj(0)), "j"))
+    expect_equal(found, suppressWarnings(1 / sqrt(d)), tolerance = 3e-7)
+    expect_identical(found[1:4], c(Inf, 0.5, 2, 0))
+  })
+})

@@ -109,8 +109,14 @@ RK_INLINE vec rk_floor(vec x) { return RK_LIBM(floor)(x); }
 //@ round types
 RK_INLINE vec rk_round(vec x) { return RK_LIBM(round)(x); }
 
+//@ inverse types
+RK_INLINE vec rk_inverse(vec x) { return 1 / x; }
+
 //@ sqrt types
 RK_INLINE vec rk_sqrt(vec x) { return RK_LIBM(sqrt)(x); }
+
+//@ invsqrt types
+RK_INLINE vec rk_invsqrt(vec x) { return RK_LIBM(rsqrt)(x); }
 
 //@ rsqrt types
 /* 0 at 0. */

@@ -71,12 +71,15 @@
 #define RK_ICMP_64(a, b, how) __builtin_ia32_cmpq512_mask(a, b, how, RK_ALL_64)
 #define RK_CLASS_32(a, which) __builtin_ia32_fpclassps512_mask(a, which, RK_ALL_32)
 #define RK_CLASS_64(a, which) __builtin_ia32_fpclasspd512_mask(a, which, RK_ALL_64)
+#define RK_ZERO_OR_INF 0x0e /* +0, -0, +Inf */
 #define RK_RNDSCALE_32(a, how) __builtin_ia32_rndscaleps_mask(a, how, a, RK_ALL_32, 4)
 #define RK_RNDSCALE_64(a, how) __builtin_ia32_rndscalepd_mask(a, how, a, RK_ALL_64, 4)
 #define RK_SCALEF_32(a, n) __builtin_ia32_scalefps512_mask(a, n, a, RK_ALL_32, 4)
 #define RK_SCALEF_64(a, n) __builtin_ia32_scalefpd512_mask(a, n, a, RK_ALL_64, 4)
 #define RK_RSQRT14_32(a) __builtin_ia32_rsqrt14ps512_mask(a, a, RK_ALL_32)
 #define RK_RSQRT14_64(a) __builtin_ia32_rsqrt14pd512_mask(a, a, RK_ALL_64)
+#define RK_RCP14_32(a) __builtin_ia32_rcp14ps512_mask(a, a, RK_ALL_32)
+#define RK_RCP14_64(a) __builtin_ia32_rcp14pd512_mask(a, a, RK_ALL_64)
 #define RK_NONE_32 __builtin_ia32_kortestzhi
 #define RK_NONE_64 __builtin_ia32_kortestzqi
 #define RK_FULL_32 __builtin_ia32_kortestchi
@@ -108,6 +111,16 @@
 #endif
 #else
 #define RK_AVX512 0
+#endif
+
+/* Reciprocals from estimates, by multiplications: of 512 bits, Intel's processors divide in 10
+ * (float) and 16 cycles (double) and do two multiplications in one; AMD's, the only ones with SSE4a,
+ * divide in 6 and 9, beside other work, and one multiplication in one: there division wins. So it
+ * does with vectors of 256 bits, and the instruction for roots does everywhere. */
+#if RK_AVX512 && !defined(__SSE4A__)
+#define RK_ESTIMATES 1
+#else
+#define RK_ESTIMATES 0
 #endif
 #endif /* RK_BASE */
 
@@ -299,6 +312,29 @@ RK_INLINE vec rk_round(vec x)
     return rk_copysign(rk_floor(rk_abs(x) + almost_half), x);
 }
 
+//@ inverse mask
+/* 1 / x. By estimate: y of relative error 2^-14, a Newton step, and one more for what is left. What
+ * is representable is exact; the rest is rounded as a division is, but for x next below a power of
+ * two (error 0.50001 ulp). Where a step has no sense, at zeros, infinities and NaN, y is right. */
+#if RK_AVX512
+RK_INLINE vec rk_estimated_inverse(vec x)
+{
+    vec y = RK(RK_RCP14)(x), e = rk_num(1) - x * y;
+    vec z = y * e + y;
+    e = rk_num(1) - x * z;
+    vec more = RK_TYPE == 32 ? e : e * e + e;
+    return rk_select(rk_isnan(e), y, z * more + z);
+}
+#endif
+RK_INLINE vec rk_inverse(vec x)
+{
+#if RK_ESTIMATES
+    return rk_estimated_inverse(x);
+#else
+    return rk_num(1) / x;
+#endif
+}
+
 //@ sqrt types
 RK_INLINE vec rk_sqrt(vec x)
 {
@@ -321,23 +357,40 @@ RK_INLINE vec rk_sqrt(vec x)
 #endif
 }
 
-//@ rsqrt sqrt mask
-/* 1 / sqrt(x), and 0 at 0. AVX-512 has an estimate of relative error 2^-14, for denormal x too; a
- * Newton step e = 1 - x y^2, y += y e / 2 squares the error (3/8 e^2 remains). */
+//@ invsqrt sqrt mask
+/* 1 / sqrt(x), also where that is infinite. AVX-512 has an estimate of relative error 2^-14, which
+ * is right for 0 and Inf; a Newton step e = 1 - x y^2, y += y e / 2 squares the error (3/8 e^2
+ * remains). Error 1.1 ulp (double: 1.3). */
 #if RK_AVX512
-RK_INLINE vec rk_rsqrt(vec x)
+RK_INLINE vec RK(rk_rsqrt_between)(vec x)
 {
     vec y = RK(RK_RSQRT14)(x);
     for (int step = 0; step < (RK_TYPE == 32 ? 1 : 2); step++) {
         vec e = rk_num(1) - (x * y) * y;
         y = (y * rk_num(0.5)) * e + y;
     }
-    return rk_select(RK(RK_CLASS)(x, 0x0e), rk_num(0), y); /* +0, -0, +Inf */
+    return y;
+}
+RK_INLINE vec rk_invsqrt(vec x)
+{
+    mask end = RK(RK_CLASS)(x, RK_ZERO_OR_INF);
+    return rk_select(end, RK(RK_RSQRT14)(x), RK(rk_rsqrt_between)(x));
+}
+#else
+RK_INLINE vec rk_invsqrt(vec x) { return rk_num(1) / rk_sqrt(x); }
+#endif
+
+//@ rsqrt invsqrt mask
+/* The same, and 0 at 0. */
+#if RK_AVX512
+RK_INLINE vec rk_rsqrt(vec x)
+{
+    return rk_select(RK(RK_CLASS)(x, RK_ZERO_OR_INF), rk_num(0), RK(rk_rsqrt_between)(x));
 }
 #else
 RK_INLINE vec rk_rsqrt(vec x)
 {
-    return rk_select(rk_eq(x, rk_num(0)), rk_num(0), rk_num(1) / rk_sqrt(x));
+    return rk_select(rk_eq(x, rk_num(0)), rk_num(0), rk_invsqrt(x));
 }
 #endif
 

@@ -110,13 +110,15 @@ static double own_cost(const rk_node *node) {
   if (node->is_logical) return 1;
   if (!strncmp(code, "rk_exp2", 7)) return 11;
   if (!strncmp(code, "rk_softmin", 10)) return 60;
+  if (!strncmp(code, "rk_inverse", 10)) return 1;
   if (strstr(code, "rk_num") || !strstr(code, "rk_")) return 1;
   return strstr(code, "rk_select") || strstr(code, "rk_abs") ? 2 : 15;
 }
 
 int rk_is_library_call(const rk_node *node) {
-  static const char *const few[] = {"rk_sqrt", "rk_rsqrt", "rk_floor", "rk_round", "rk_sign",
-                                    "rk_step", "rk_relu",  "rk_powi",  "rk_min",   "rk_max"};
+  static const char *const few[] = {"rk_sqrt", "rk_rsqrt", "rk_invsqrt", "rk_floor", "rk_round",
+                                    "rk_sign", "rk_step", "rk_relu", "rk_powi", "rk_min",
+                                    "rk_max"};
   if (own_cost(node) < 15) return 0;
   for (size_t k = 0; k < sizeof few / sizeof *few; k++)
     if (strstr(node->operation->code, few[k])) return 0;

@@ -10,6 +10,9 @@
  *    coordinate becomes larger than it was: see run/pack.c.
  *  - a reduction of exponentials counts in powers of 2 likewise.
  *  - a reduction that keeps the largest keeps the smallest of minus the values.
+ *  - a / b with b of less than a pair is a times 1 / b, save where steps are counted: the floor of
+ *    49 / 49 is 1.
+ *  - 1 / sqrt(B) of a pair is one function, where nothing else reads the root.
  *
  * In float64 a difference x - y is that of the user's own numbers: a factor or a centre before it
  * would round coordinates, which may be many orders larger than what they differ by, where the
@@ -34,6 +37,7 @@ typedef struct {
   int half;              /* data is stored as half: scaled it might leave its range */
   const rk_node **made;  /* by number of the original node */
   int *uses;             /* by number of the original node: its readers in the formula */
+  int *stepped;          /* is it read by what counts steps, directly or through others? */
   rk_error *error;
 } rewriting;
 
@@ -212,11 +216,23 @@ static const rk_node *exponential(rewriting *w, const rk_node *argument) {
 
 /* ---- the walk ---- */
 
+static const rk_node *quotient(rewriting *w, const rk_node *node, const rk_node *a,
+                               const rk_node *b) {
+  if (!is_pair(node) || is_pair(b) || w->stepped[node->number]) return apply2(w, "Divide", a, b);
+  return apply2(w, "Mult", a, apply1(w, "Inv", b));
+}
+
+static const rk_node *inverse(rewriting *w, const rk_node *node, const rk_node *a) {
+  int one = w->uses[node->operand[0]->number] == 1 && !w->stepped[node->number];
+  int root = is_pair(a) && rk_node_is(a, "Sqrt");
+  return root && one ? apply1(w, "invsqrt", a->operand[0]) : apply1(w, "Inv", a);
+}
+
 static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *const *operand) {
   if (rk_node_is(node, "Exp")) return exponential(w, node->operand[0]);
   if (rk_node_is(node, "Subtract")) return difference(w, operand[0], operand[1]);
-  if (rk_node_is(node, "Divide") && is_pair(node) && !is_pair(operand[1]))
-    return apply2(w, "Mult", operand[0], apply1(w, "Inv", operand[1]));
+  if (rk_node_is(node, "Divide")) return quotient(w, node, operand[0], operand[1]);
+  if (rk_node_is(node, "Inv")) return inverse(w, node, operand[0]);
   return rk_apply(w->graph, node->operation->name, operand, node->operands, node->integer,
                   node->integers, w->error);
 }
@@ -253,13 +269,25 @@ static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {
   return rebuild(w, node, operand);
 }
 
+/* Does it give another value when its operand is off by one rounding, and not by as little? Where a
+ * kernel ends (d / h < 1) it comes to 0 there, and a quotient takes longer than a product. */
+static int counts_steps(const rk_node *node) {
+  static const char *const all[] = {"Floor", "Round", "Mod", "OneHot", "Equal", "NotEqual"};
+  for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+    if (rk_node_is(node, all[k])) return 1;
+  return 0;
+}
+
 /* Counts the readers of what `root` is made of, down to the results of earlier passes. */
-static void count_uses(const rk_graph *graph, const rk_node *root, int *uses) {
-  for (int k = 0; k < root->operands; k++) uses[root->operand[k]->number]++;
+static void count_uses(rewriting *w, const rk_node *root) {
+  for (int k = 0; k < root->operands; k++) w->uses[root->operand[k]->number]++;
   for (int k = root->number - 1; k >= 0; k--) {
-    const rk_node *node = rk_graph_node(graph, k);
-    if (uses[k] && !node->reduction)
-      for (int o = 0; o < node->operands; o++) uses[node->operand[o]->number]++;
+    const rk_node *node = rk_graph_node(w->graph, k);
+    if (!w->uses[k] || node->reduction) continue;
+    for (int o = 0; o < node->operands; o++) {
+      w->uses[node->operand[o]->number]++;
+      w->stepped[node->operand[o]->number] |= w->stepped[k] || counts_steps(node);
+    }
   }
 }
 
@@ -287,16 +315,18 @@ const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_op
   rewriting w = {.graph = graph, .error = error,
                  .moves = options->precision != RK_FLOAT64,
                  .half = options->precision == RK_FLOAT16,
-                 .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses)};
+                 .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses),
+                 .stepped = calloc(size, sizeof *w.stepped)};
   const rk_node *result = NULL;
-  if (w.made && w.uses) {
-    count_uses(graph, reduction, w.uses);
+  if (w.made && w.uses && w.stepped) {
+    count_uses(&w, reduction);
     for (size_t k = 0; k + 1 < size; k++)
       if (w.uses[k]) w.made[k] = rewrite_node(&w, rk_graph_node(graph, (int)k));
     result = rewrite_reduction(&w, reduction);
   }
   free(w.made);
   free(w.uses);
+  free(w.stepped);
   if (!result && !error->status)
     rk_fail(error, RK_ERROR_MEMORY, "out of memory while planning a formula");
   return result;
