@@ -199,6 +199,24 @@ static void test_repeated_numbers(void) {
         !memcmp(a, b, sizeof a), "with the same values as one that has a name");
 }
 
+/* Which quotients of pairs are products, and which inverse roots one function. */
+static void test_quotients(void) {
+  static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)", "h=Vi(1)", "s=Pm(1)"};
+  static const struct { const char *text, *call; int times; } cases[] = {
+    {"Sum_Reduction(SqDist(x,y)/s, j)", " / t", 0},
+    {"Sum_Reduction(Where(SqDist(x,y)/h<1,1-SqDist(x,y)/h,0), j)", " / t", 0},
+    {"Sum_Reduction(Floor(SqDist(x,y)/h+1), j)", " / t", 1},
+    {"Sum_Reduction(Exp(Round(Norm2(x-y)/s,2)), j)", " / t", 1},
+    {"Sum_Reduction(Inv(Sqrt(1+SqDist(x,y))), j)", "= rk_invsqrt(", 1},
+    {"Sum_Reduction(1/Norm2(x-y), j)", "= rk_invsqrt(", 1},
+    {"Sum_Reduction(Exp(-Norm2(x-y))/Norm2(x-y), j)", "= rk_invsqrt(", 0},
+    {"Sum_Reduction(Inv(Norm2(x-y))*Norm2(x-y), j)", "= rk_invsqrt(", 0}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    if (!CHECK(calls_of(cases[k].text, declarations, 4, cases[k].call) == cases[k].times,
+               "quotients are products, save where steps are counted"))
+      printf("  %s\n", cases[k].text);
+}
+
 /* A number on its way through 100 values, of which one is that of another number. */
 static void test_meeting_numbers(void) {
   static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)"};
@@ -481,6 +499,7 @@ int main(void) {
   test_large_sources();
   test_numbers();
   test_repeated_numbers();
+  test_quotients();
   test_meeting_numbers();
   test_factors();
   test_table();
