@@ -1,22 +1,41 @@
-# Is there a function, a bandwidth or a reduction that is much slower than its neighbours?
+# Is there a function, a bandwidth or a reduction that is much slower than its neighbours, or a
+# kernel that narrower vectors slow down by more than their width?
 #
 #     Rscript bench/cliffs.R LIBRARY [LIBRARY ...]
 #
-# Two tables by bench/turns.R, one thread: each function of the vocabulary beside exp, and sums
-# against the bandwidth, exp(-s |x - y|^2) for points of the unit cube, beside s = 1. A library is
-# one in which rkeops is installed; RKEOPS_VECTORS=32:LIBRARY measures it with AVX2's vectors.
+# Three tables by bench/turns.R, one thread: each function of the vocabulary beside exp; sums
+# against the bandwidth, exp(-s |x - y|^2) for points of the unit cube, beside s = 1; and kernels
+# with the vectors of AVX-512, AVX2 and SSE2, as far as the processor has them, of the last library.
+# A library is one in which rkeops is installed; RKEOPS_VECTORS=32:LIBRARY takes AVX2's vectors for
+# the first two tables. RKEOPS_BENCH_TABLES=vectors makes the third only.
 
 source("bench/common.R")
 
 builds <- commandArgs(trailingOnly = TRUE)
 if (!length(builds)) builds <- dirname(find.package("rkeops"))
-kept <- tempfile(fileext = ".rds")
 rounds <- Sys.getenv("RKEOPS_BENCH_ROUNDS", "3")
-status <- system2(file.path(R.home("bin"), "Rscript"),
-                  c("bench/turns.R", "cliffs", builds, paste0("--rounds=", rounds),
-                    paste0("--keep=", kept)), stdout = FALSE)
-if (status != 0) stop("the cases did not run")
-table <- readRDS(kept)
+turns <- function(cases, builds) {
+  kept <- tempfile(fileext = ".rds")
+  status <- system2(file.path(R.home("bin"), "Rscript"),
+                    c("bench/turns.R", cases, builds, paste0("--rounds=", rounds),
+                      paste0("--keep=", kept)), stdout = FALSE)
+  if (status != 0) stop("the cases did not run")
+  readRDS(kept)
+}
+measured <- sprintf("Seconds, best of %s rounds of 3, one thread; in brackets, as a multiple of", rounds)
+
+widths <- c("AVX-512" = 64L, AVX2 = 32L, SSE2 = 16L)
+widths <- widths[widths <= vector_bytes()]
+where <- sub("^[A-Z_]+=[^:]*:", "", builds[length(builds)])
+table <- turns("vectors", sprintf("RKEOPS_VECTORS=%d:%s", widths, where))
+seconds_of <- as.matrix(table[seq_along(widths) + 1])
+cells <- array(sprintf("%.3f (%.2f)", seconds_of, seconds_of / seconds_of[, 1]), dim(seconds_of))
+colnames(cells) <- names(widths)
+keep("cliffs-vectors", data.frame(kernel = table$case, cells, check.names = FALSE),
+     c(measured, paste0("the time with ", names(widths)[1], ". 1e8 pairs, D = 100: 1.6e7.")))
+if (identical(Sys.getenv("RKEOPS_BENCH_TABLES"), "vectors")) quit()
+
+table <- turns("cliffs", builds)
 seconds_of <- as.matrix(table[seq_along(builds) + 1])
 words <- strsplit(table$case, " ")
 precision <- vapply(words, function(w) w[length(w)], "")
@@ -46,7 +65,6 @@ both <- function(f) merge(f("float64"), f("float32"), by = "name", sort = FALSE)
 
 notes <- c(paste0("Build ", seq_along(builds), ": ",
                   ifelse(grepl("=", builds), sub(":.*", "", builds), "as installed"), "."),
-           sprintf("Seconds, best of %s rounds of 3, one thread; in brackets, as a multiple of", rounds),
-           "exp (functions) and of s = 1 (bandwidths).")
+           measured, "exp (functions) and of s = 1 (bandwidths).")
 keep("cliffs-functions", both(function_rows), notes)
 keep("cliffs-bandwidths", both(width_rows), notes)
