@@ -90,7 +90,7 @@ def extrema(err, count):
     return best if len(best) == count else None
 
 
-def fit(name, bits, g, w, exponents, a, b):
+def fit(name, bits, g, w, exponents, a, b, improve=True):
     """Fit, round, improve the rounded coefficients by steps of one last place, print."""
     exact = remez(g, w, exponents, a, b)
     c = [rounded(v, bits) for v in exact]
@@ -98,7 +98,7 @@ def fit(name, bits, g, w, exponents, a, b):
     basis = [[float(w(x) * x ** e) for x in xs] for e in exponents]
     error = [float(w(x) * (sum(v * x ** e for v, e in zip(c, exponents)) - g(x))) for x in xs]
     steps = [(k, s * ulp(v, bits)) for k, v in enumerate(c) for s in (1, -1)]
-    best, moved = max(map(abs, error)), True
+    best, moved = max(map(abs, error)), improve
     while moved:
         moved = False
         for moves in [[s] for s in steps] + [[s, t] for s in steps for t in steps if s[0] < t[0]]:
@@ -144,9 +144,16 @@ def sin_rest(z):
     return series(lambda k: (-1) ** (k + 1) / factorial(2 * k + 3), z)
 
 
-def pow_rest(z):
-    """3 (atanh(s) / s - 1 - z / 3) / z^2 with z = s^2"""
-    return series(lambda k: 3 * ONE / (2 * k + 5), z)
+def log2_rest(bits):
+    """log2(1+r) / r less its first two coefficients, rounded"""
+    one, two = rounded(1 / LN2, bits), rounded(-1 / (2 * LN2), bits)
+    return lambda r: series(lambda k: (-1) ** k * ONE / (k + 1), r) / LN2 - one - two * r
+
+
+def log2_odd_rest(bits):
+    """2 atanh(s) / s / ln 2 less its first two coefficients, rounded, with z = s^2"""
+    one, two = rounded(2 / LN2, bits), rounded(2 / (3 * LN2), bits)
+    return lambda z: series(lambda k: TWO / (2 * k + 1), z) / LN2 - one - two * z
 
 
 def asin_rest(z):
@@ -173,10 +180,36 @@ def split(name, value, widths):
         value -= piece
 
 
+def near_exp(name, grid, bits):
+    """A multiple c of the grid whose e^c / 2 is nearly a number of so many bits, and that."""
+    tried = [(D(j) * grid, (D(j) * grid).exp() / 2) for j in range(int(1 / grid), int(2 / grid))]
+    c, half = min(tried, key=lambda t: abs(rounded(t[1], bits) / t[1] - 1))
+    print("\n%s: %s and %s" % (name, float(c).hex(), hexfloat(rounded(half, bits), bits)))
+
+
 def table(name, count, bits):
     print("\n%s:" % name)
     print("   ", ", ".join(hexfloat(rounded(TWO ** (D(k) / count), bits), bits)
                            for k in range(count)))
+
+
+def atan(x):
+    """Angles are halved until the series converges."""
+    if x < D("0.1"):
+        return x * (1 + x * x * atan_rest(x * x))
+    return 2 * atan(x / (1 + (1 + x * x).sqrt()))
+
+
+def in_two(name, values, unit, bits):
+    """Tables of heads, multiples of the unit, and of tails."""
+    heads = [(v / unit).to_integral_value() * unit for v in values]
+    print("\n%s, heads:\n   " % name, ", ".join(hexfloat(v, bits) for v in heads))
+    print("%s, tails:\n   " % name, ", ".join(hexfloat(rounded(v - head, bits), bits)
+                                            for v, head in zip(values, heads)))
+
+
+# c in m c = 1 + r, m from 1 + i/16 on: of so few bits that r is exact, -1/32 <= r <= 1/16
+INVERSES = [D(n) / 64 for n in (64, 60, 56, 54, 50, 48, 46, 44, 42, 40, 39, 37, 36, 35, 34, 32)]
 
 
 def main():
@@ -198,16 +231,25 @@ def main():
     for bits, n in ((24, 4), (53, 8)):
         h = PI / 2 * D("1.02")
         fit("sin, |r| <= pi/2", bits, sin_rest, lambda z: z, range(n), D(0), h * h)
-    for bits, n, times in ((24, 3, 9), (53, 7, 11)): # the logarithm of pow has so many more bits
-        h = (TWO.sqrt() - 1) / (TWO.sqrt() + 1)
-        fit("pow, s = f/(2+f), error times 2^%d" % times, bits, pow_rest,
-            lambda z: z * z / 3 * TWO ** times, range(n), D(0), h * h)
+    for bits, few, many, times, grid in ((24, 6, 5, 10, 16), (53, 12, 9, 12, 42)):
+        unit, h = TWO ** times, (TWO.sqrt() - 1) / (TWO.sqrt() + 1)
+        fit("log2, -1/32 <= r <= 1/16, error times 2^%d" % times, bits, log2_rest(bits),
+            lambda r: LN2 * unit, range(few), -ONE / 32, ONE / 16, improve=False)
+        fit("log2, s = f/(2+f), error times 2^%d" % times, bits, log2_odd_rest(bits),
+            lambda z: LN2 / 2 * unit, range(many), D(0), h * h, improve=False)
+        in_two("-log2 c", [-v.ln() / LN2 for v in INVERSES], TWO ** -grid, bits)
     for bits, n in ((24, 5), (53, 12)):
         h = D("0.25")
         fit("asin, |s| <= 1/2", bits, asin_rest, lambda z: z, range(n), D(0), h)
         fit("atan, |t| <= 1/2", bits, atan_rest, lambda z: z, range(n), D(0), h)
-    split("2 / (3 ln2) for float", TWO / (3 * LN2), (12, 24))
-    split("2 / (3 ln2) for double", TWO / (3 * LN2), (26, 53))
+    for bits, n in ((24, 2), (53, 5)):
+        h = D("0.0669")
+        fit("atan, |t| <= 1/15", bits, atan_rest, lambda z: z, range(n), D(0), h * h)
+        arcs = [atan(D(i) / 8) for i in range(8)]
+        in_two("atan(i/8), pi/2 - atan(i/8), pi", arcs + [PI / 2 - v for v in arcs] + [PI],
+               TWO ** (3 - bits), bits)
+    near_exp("sinh, cosh for float", ONE / 1024, 24)
+    near_exp("sinh, cosh for double", ONE / 65536, 53)
     split("pi/2 for float", PI / 2, (24, 24))
     split("pi/2 for double", PI / 2, (53, 53))
     split("pi/4 for float", PI / 4, (20, 24))

@@ -9,14 +9,14 @@
  *     #define RK_TYPE 32           lanes are float; 64: double
  *     (other sections)             once for each type, with an #undef RK_TYPE in between
  *
- * Everything has a name that ends in _32 or _64; the short names of names.h (real, vec, rk_exp, ...)
- * stand for the type that RK_TYPE names at that place. Plain #include works too.
+ * Everything has a name that ends in _32 or _64; the short names of names.h (real, vec, rk_exp,
+ * ...) stand for the type that RK_TYPE names at that place. Plain #include works too.
  *
  * Compile with -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math, never with -ffast-math:
  * where the CPU has FMA, argument reductions count on a*b+c being one rounding. Errors in comments
  * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
  * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes (sin and cos of what
- * is beyond 2^20, sinh and cosh near overflow) go to the C library one at a time.
+ * is beyond 2^20) go to the C library one at a time.
  *
  * Zero begins at the smallest normal number (2^-126, 2^-1022): kernels run in a mode in which what
  * is smaller counts as 0, as an operand and as a result (run/float_mode.h; packing keeps the mode
@@ -61,7 +61,10 @@
 #if RK_BYTES == 64 && defined(__AVX512F__) && defined(__AVX512DQ__) \
     && RK_HAS(__builtin_ia32_scalefps512_mask) && RK_HAS(__builtin_ia32_reduceps512_mask) \
     && RK_HAS(__builtin_ia32_cmpps512_mask) && RK_HAS(__builtin_ia32_rndscaleps_mask) \
-    && RK_HAS(__builtin_ia32_rsqrt14ps512_mask) && RK_HAS(__builtin_ia32_fpclassps512_mask)
+    && RK_HAS(__builtin_ia32_rsqrt14ps512_mask) && RK_HAS(__builtin_ia32_fpclassps512_mask) \
+    && RK_HAS(__builtin_ia32_getmantps512_mask) && RK_HAS(__builtin_ia32_getexpps512_mask) \
+    && RK_HAS(__builtin_ia32_rangeps512_mask) && RK_HAS(__builtin_ia32_vfmaddps512_mask) \
+    && RK_HAS(__builtin_ia32_rcp14ps512_mask)
 #define RK_AVX512 1
 #define RK_ALL_32 ((unsigned short)-1)
 #define RK_ALL_64 ((unsigned char)-1)
@@ -78,6 +81,14 @@
 #define RK_SCALEF_64(a, n) __builtin_ia32_scalefpd512_mask(a, n, a, RK_ALL_64, 4)
 #define RK_RSQRT14_32(a) __builtin_ia32_rsqrt14ps512_mask(a, a, RK_ALL_32)
 #define RK_RSQRT14_64(a) __builtin_ia32_rsqrt14pd512_mask(a, a, RK_ALL_64)
+#define RK_EXPONENT_32(a) __builtin_ia32_getexpps512_mask(a, a, RK_ALL_32, 4)
+#define RK_EXPONENT_64(a) __builtin_ia32_getexppd512_mask(a, a, RK_ALL_64, 4)
+#define RK_MANTISSA_32(a) __builtin_ia32_getmantps512_mask(a, 4, a, RK_ALL_32, 4) /* of |a| */
+#define RK_MANTISSA_64(a) __builtin_ia32_getmantpd512_mask(a, 4, a, RK_ALL_64, 4)
+#define RK_LESSER_32(a, b) __builtin_ia32_rangeps512_mask(a, b, 2, a, RK_ALL_32, 4) /* in size */
+#define RK_LESSER_64(a, b) __builtin_ia32_rangepd512_mask(a, b, 2, a, RK_ALL_64, 4)
+#define RK_FUSED_32(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, RK_ALL_32, 4)
+#define RK_FUSED_64(a, b, c) __builtin_ia32_vfmaddpd512_mask(a, b, c, RK_ALL_64, 4)
 #define RK_RCP14_32(a) __builtin_ia32_rcp14ps512_mask(a, a, RK_ALL_32)
 #define RK_RCP14_64(a) __builtin_ia32_rcp14pd512_mask(a, a, RK_ALL_64)
 #define RK_NONE_32 __builtin_ia32_kortestzhi
@@ -735,8 +746,8 @@ RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 #endif
 
 //@ sin_near pi_reduction
-/* sin(r) for |r| <= pi/2, its sign changed where the lowest bit of `odd` is set. With that of r, the
- * largest errors of all floats below 2^20 are 2.14 ulp (sin) and 2.94 ulp (cos, near 2^20). */
+/* sin(r) for |r| <= pi/2, its sign changed where the lowest bit of `odd` is set. With that of r,
+ * the largest errors of all floats below 2^20 are 2.14 ulp (sin) and 2.94 ulp (cos, near 2^20). */
 RK_INLINE vec rk_sin_near(vec r, vec odd)
 {
     vec z = r * r;
@@ -800,52 +811,171 @@ RK_INLINE vec rk_tanh(vec x)
     return rk_copysign(e / (rk_num(2) + e), x);
 }
 
-//@ sinh expm1 abs mask
-/* (e + e / (1 + e)) / 2, e = e^|x| - 1, where that cannot overflow. */
-RK_RARE vec RK(rk_sinh_far)(vec x)
+//@ half_exp exp abs mask
+/* e^|x| / 2 where e^|x| may overflow, else y: |x| - c is exact, and e^c / 2 nearly so. */
+RK_RARE vec RK(rk_half_exp)(vec x, vec y)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(sinh)(x[l]);
-    return x;
+    vec c = rk_num(RK_TYPE == 32 ? 0x1.104p+0 : 0x1.d49dp+0), size = rk_abs(x);
+    vec far = rk_exp(size - c) * rk_num(RK_TYPE == 32 ? 0x1.72bdfep+0 : 0x1.8f2d301af19c2p+1);
+    return rk_select(rk_lt(size, rk_num(RK_TYPE == 32 ? 88 : 709)), y, far);
 }
+
+//@ sinh expm1 half_exp
+/* (e + e / (1 + e)) / 2, e = e^|x| - 1, where that cannot overflow. */
 RK_INLINE vec rk_sinh(vec x)
 {
     vec e = rk_expm1(rk_abs(x));
     vec y = rk_copysign(rk_num(0.5) * (e + e / (rk_num(1) + e)), x);
     mask near = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 88 : 709));
-    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sinh_far)(x);
+    return __builtin_expect(rk_all(near), 1) ? y : rk_copysign(RK(rk_half_exp)(x, y), x);
 }
 
-//@ cosh exp abs mask
-RK_RARE vec RK(rk_cosh_far)(vec x)
-{
-    for (int l = 0; l < RK_LANES; l++)
-        x[l] = RK_LIBM(cosh)(x[l]);
-    return x;
-}
+//@ cosh half_exp
 RK_INLINE vec rk_cosh(vec x)
 {
     vec e = rk_exp(rk_abs(x));
     vec y = rk_num(0.5) * (e + rk_num(1) / e);
     mask near = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 88 : 709));
-    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_cosh_far)(x);
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_half_exp)(x, y);
 }
 
-//@ pow exp2 mask abs floor
-/* |a|^b = 2^(b log2 |a|). The logarithm has two words: |a| = 2^k m as in rk_log, s = (m-1) / (m+1),
- * log2 m = 2 atanh(s) / ln 2 = s (3 + z + z^2 R(z)) * 2 / (3 ln 2), z = s^2. Products of heads, the
- * lower half of which is cut off, are exact: nothing depends on fused multiply-adds. Bases below the
- * smallest normal number count as 0. Error 1.1 ulp (double: 1.8). */
-RK_INLINE vec RK(rk_head)(vec a)
+//@ fused types
+/* a*b + c, where c is close to -a*b, with one rounding or as if; also without FMA, by Dekker's
+ * products of halves of a and b. */
+#if RK_FMA && RK_AVX512 && RK_TYPE == 32
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_32(a, b, c); }
+#elif RK_FMA && RK_AVX512
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_64(a, b, c); }
+#elif RK_FMA && defined(__clang__) && RK_HAS(__builtin_elementwise_fma)
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_elementwise_fma(a, b, c); }
+#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256) && RK_TYPE == 32
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddps256(a, b, c); }
+#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256)
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
+#else
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c)
 {
-    uvec low = (uvec)rk_num(0);
-    low = low + (RK(rk_uint))(RK_TYPE == 32 ? 0xfff : 0x7ffffff);
-    return (vec)((uvec)a & ~low);
+    uvec high = (uvec)rk_num(0);
+    high = high - (RK(rk_uint))(RK_TYPE == 32 ? 0x1000 : 0x8000000);
+    vec ah = (vec)((uvec)a & high), al = a - ah, bh = (vec)((uvec)b & high), bl = b - bh;
+    return (((ah * bh + c) + ah * bl) + al * bh) + al * bl;
 }
+#endif
+
+//@ pow exp2 mask abs floor fused
+/* |a|^b = 2^(b log2 |a|), the logarithm in two words, of which one is *low: kernels with several
+ * powers of one base compute it once, as the compiler sees that it is the same.
+ * AVX-512: |a| = 2^k m, m c = 1 + r with c from a table of 16, of so few bits that r is exact;
+ * log2 m = -log2 c + r P(r), -1/32 <= r <= 1/16. c is 1 in the first sixteenth and 1/2 in the last,
+ * so that nothing cancels near 1. vgetexp and vgetmant serve 0 and infinity, too.
+ * Elsewhere: m as in rk_log, s = (m-1) / (m+1), log2 m = s P(s^2); bases below the smallest normal
+ * number count as 0. P(x) is one + two x + p, where p also has what `one` and `two` lack, and is
+ * taken in two words, too. Short chains of operations matter: they are what takes the time.
+ * Error 1.0 ulp (double: 1.3). */
+#if RK_AVX512
+RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
+{
+#if RK_TYPE == 32
+    const vec inverses = {0x1p+0f, 0x1.ep-1f, 0x1.cp-1f, 0x1.bp-1f, 0x1.9p-1f, 0x1.8p-1f,
+                          0x1.7p-1f, 0x1.6p-1f, 0x1.5p-1f, 0x1.4p-1f, 0x1.38p-1f, 0x1.28p-1f,
+                          0x1.2p-1f, 0x1.18p-1f, 0x1.1p-1f, 0x1p-1f};
+    const vec heads = {0x0p+0f, 0x1.7d6p-4f, 0x1.8a88p-3f, 0x1.f6p-3f, 0x1.6cbp-2f, 0x1.a9p-2f,
+                       0x1.e7ep-2f, 0x1.14c6p-1f, 0x1.3722p-1f, 0x1.5b2cp-1f, 0x1.6dep-1f,
+                       0x1.94c2p-1f, 0x1.a9p-1f, 0x1.bdcep-1f, 0x1.d338p-1f, 0x1p+0f};
+    const vec tails = {0x0p+0f, 0x1.25b3eep-22f, 0x1.80abfcp-19f, -0x1.3ab7cep-18f,
+                       0x1.ed0cbap-19f, -0x1.a39fbep-20f, -0x1.40358ep-19f, -0x1.3e032ep-18f,
+                       0x1.5db83ap-20f, 0x1.ed0cbap-20f, -0x1.eac382p-20f, 0x1.0e9258p-18f,
+                       -0x1.a39fbep-19f, 0x1.3b992cp-18f, 0x1.20a6dep-21f, 0x0p+0f};
+    vec m = RK_MANTISSA_32(a);
+    ivec i = (ivec)((uvec)m >> 19);
+    vec inverse = RK_LOOKUP_32(inverses, i), head = RK_LOOKUP_32(heads, i);
+    vec tail = RK_LOOKUP_32(tails, i), one = rk_num(0x1.715476p+0), two = rk_num(-0x1.715476p-1);
+    vec r = m * inverse - rk_num(1);
+    vec z = r * r;
+    vec p2 = rk_num(-0x1.c826cp-3) * r + rk_num(0x1.276ddap-2);
+    vec p1 = rk_num(-0x1.715afap-2) * r + rk_num(0x1.ec70acp-2);
+    vec p = rk_num(-0x1.0766e8p-29) * r + rk_num(0x1.4a6e68p-26);
+    p = (p2 * z + p1) * z + p;
+#else
+    const vec inverses0 = {0x1p+0, 0x1.ep-1, 0x1.cp-1, 0x1.bp-1, 0x1.9p-1, 0x1.8p-1, 0x1.7p-1,
+                           0x1.6p-1};
+    const vec inverses1 = {0x1.5p-1, 0x1.4p-1, 0x1.38p-1, 0x1.28p-1, 0x1.2p-1, 0x1.18p-1, 0x1.1p-1,
+                           0x1p-1};
+    const vec heads0 = {0x0p+0, 0x1.7d60496cfcp-4, 0x1.8a8980abfcp-3, 0x1.f5fd8a9064p-3,
+                        0x1.6cb0f6865dp-2, 0x1.a8ff971811p-2, 0x1.e7df5fe539p-2,
+                        0x1.14c560fe688p-1};
+    const vec heads1 = {0x1.37222bb7078p-1, 0x1.5b2c3da197p-1, 0x1.6ddfc2a79p-1,
+                        0x1.94c287492c8p-1, 0x1.a8ff9718108p-1, 0x1.bdce9dcc96p-1,
+                        0x1.d338120a6ep-1, 0x1p+0};
+    const vec tails0 = {0x0p+0, -0x1.2ce6312ebb81dp-46, -0x1.66cccab240e9p-46,
+                        -0x1.cb6f70109b0f1p-47, -0x1.c57f2495fb7fap-44, -0x1.6879fa00b120ap-44,
+                        -0x1.532c412ba94dbp-44, 0x1.7c407050799bfp-44};
+    const vec tails1 = {-0x1.c22d2cad415aep-44, 0x1.1d406db502403p-44, -0x1.ce60916e52e91p-44,
+                        -0x1.927dfc23d978p-44, 0x1.2f0c0bfe9dbecp-44, 0x1.871a7610e40bdp-45,
+                        -0x1.3167ccc538261p-44, 0x0p+0};
+    vec m = RK_MANTISSA_64(a);
+    ivec i = (ivec)((uvec)m >> 48);
+    vec inverse = RK_LOOKUP_64(inverses0, inverses1, i), head = RK_LOOKUP_64(heads0, heads1, i);
+    vec tail = RK_LOOKUP_64(tails0, tails1, i);
+    vec one = rk_num(0x1.71547652b82fep+0), two = rk_num(-0x1.71547652b82fep-1);
+    vec r = m * inverse - rk_num(1);
+    vec z = r * r, zz = z * z;
+    vec p5 = rk_num(-0x1.a1641312f4a4ap-4) * r + rk_num(0x1.0ad816b54a076p-3);
+    vec p4 = rk_num(-0x1.2781bedd9a3a8p-3) * r + rk_num(0x1.484c63237bca8p-3);
+    vec p3 = rk_num(-0x1.715478da1340dp-3) * r + rk_num(0x1.a6176259c237cp-3);
+    vec p2 = rk_num(-0x1.ec709dc28056dp-3) * r + rk_num(0x1.2776c50efd812p-2);
+    vec p1 = rk_num(-0x1.71547652b83dap-2) * r + rk_num(0x1.ec709dc3a03fbp-2);
+    vec p = rk_num(-0x1.4f9ef37244671p-57) * r + rk_num(0x1.778c172bfbc23p-56);
+    p = ((p5 * z + p4) * zz + (p3 * z + p2)) * zz + (p1 * z + p);
+#endif
+    vec h = one + two * r, g = h + p, gl = RK(rk_fused)(two, r, one - h) + ((h - g) + p);
+    vec k = RK(RK_EXPONENT)(a) + head, y = r * g, high = k + y;
+    *low = ((k - high) + y) + (RK(rk_fused)(r, g, -y) + (r * gl + tail));
+    return high;
+}
+#else
+RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
+{
+#if RK_TYPE == 32
+    enum { shift = 23 };
+    const uvec root = (uvec)rk_num(0x1.6a09e6p-1), unit = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-126), to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
+    vec one = rk_num(0x1.715476p+1), two = rk_num(0x1.ec709ep-1);
+#else
+    enum { shift = 52 };
+    const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), unit = (uvec)rk_num(1);
+    vec least = rk_num(0x1p-1022), to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
+    vec one = rk_num(0x1.71547652b82fep+1), two = rk_num(0x1.ec709dc3a03fdp-1);
+#endif
+    uvec u = (uvec)rk_abs(a) + (unit - root);
+    vec k = (vec)((u >> shift) | (uvec)to_real) - bias;
+    vec m = (vec)((u & (((uvec)least) - 1)) + root);
+    vec f = m - rk_num(1), d = m + rk_num(1), over = rk_num(1) / d, s = f * over;
+    vec sl = (RK(rk_fused)(-s, d, f) - s * (m - (d - rk_num(1)))) * over;
+    vec z = s * s, zl = RK(rk_fused)(s, s, -z) + (s + s) * sl, zz = z * z;
+#if RK_TYPE == 32
+    vec p1 = rk_num(0x1.a58d66p-2) * z + rk_num(0x1.27778p-1);
+    vec p = rk_num(-0x1.db60f6p-26) * z + rk_num(0x1.4afb9cp-25);
+    p = (rk_num(0x1.5cea84p-2) * zz + p1) * zz + p;
+#else
+    vec p3 = rk_num(0x1.8772f3c1d475dp-3) * z + rk_num(0x1.c6a2a49d17f87p-3);
+    vec p2 = rk_num(0x1.0c9a59684d1fbp-2) * z + rk_num(0x1.484b144905c13p-2);
+    vec p1 = rk_num(0x1.a61762a707433p-2) * z + rk_num(0x1.2776c50ef9fd5p-1);
+    vec p = rk_num(-0x1.438aa6cec6dp-54) * z + rk_num(0x1.77b106809ae62p-55);
+    p = (((rk_num(0x1.87e1f191a3ac6p-3) * zz + p3) * zz + p2) * zz + p1) * zz + p;
+#endif
+    vec h = one + two * z, g = h + p;
+    vec gl = (RK(rk_fused)(two, z, one - h) + two * zl) + ((h - g) + p);
+    vec y = s * g, yl = (RK(rk_fused)(s, g, -y) + sl * g) + s * gl, high = k + y;
+    *low = ((k - high) + y) + yl;
+    return high;
+}
+#endif
 /* Zeros, infinities, NaN and negative bases, as C has them: y = |a|^b where nothing is special. */
-RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y, vec least)
+RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y)
 {
     vec size = rk_abs(a), inf = rk_num(RK_INF), one = rk_num(1), zero = rk_num(0);
+    vec least = rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022);
     mask whole = rk_eq(rk_floor(b), b);
     mask odd = rk_and(whole, rk_ne(rk_floor(b * rk_num(0.5)) * rk_num(2), b));
     mask grows = rk_gt(b, zero), large = rk_gt(size, one);
@@ -860,62 +990,26 @@ RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y, vec least)
     y = rk_select(odd, rk_copysign(y, a), y);
     return rk_select(rk_or(rk_eq(b, zero), rk_eq(a, one)), one, y);
 }
+/* 2^y times 2 to what y has lost: rk_exp2_of gets the sum of that and of the rest of y, where this
+ * does not lead out of its range. */
 RK_INLINE vec rk_pow(vec a, vec b)
 {
-#if RK_TYPE == 32
-    enum { shift = 23 };
-    const uvec root = (uvec)rk_num(0x1.6a09e6p-1), unit = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-126), to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
-    vec scale = rk_num(0x1.ec709ep-1), scale_head = rk_num(0x1.ec8p-1);
-    vec scale_tail = rk_num(-0x1.ec478cp-14);
-#else
-    enum { shift = 52 };
-    const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), unit = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-1022), to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
-    vec scale = rk_num(0x1.ec709dc3a03fdp-1), scale_head = rk_num(0x1.ec709ep-1);
-    vec scale_tail = rk_num(-0x1.e2fe0145b01f5p-28);
-#endif
-    vec size = rk_abs(a);
-    uvec u = (uvec)size + (unit - root);
-    vec k = (vec)((u >> shift) | (uvec)to_real) - bias;
-    vec m = (vec)((u & (((uvec)least) - 1)) + root);
-    vec f = m - rk_num(1), d = m + rk_num(1), over = rk_num(1) / d;
-    vec s = f * over;
-    vec sh = RK(rk_head)(s), dh = RK(rk_head)(d), dl = m - (dh - rk_num(1));
-    vec sl = ((f - sh * dh) - sh * dl) * over;
-    vec z = s * s;
-#if RK_TYPE == 32
-    vec p = rk_num(0x1.67b584p-2) * z + rk_num(0x1.b67bd4p-2);
-    p = p * z + rk_num(0x1.33338p-1);
-#else
-    vec p = rk_num(0x1.95633ef01439ep-3) * z + rk_num(0x1.973ff2e74202ep-3);
-    p = p * z + rk_num(0x1.d8ae6136c7ae2p-3);
-    p = p * z + rk_num(0x1.1745af6cc6db8p-2);
-    p = p * z + rk_num(0x1.555555a206937p-2);
-    p = p * z + rk_num(0x1.b6db6db683c84p-2);
-    p = p * z + rk_num(0x1.3333333333464p-1);
-#endif
-    vec r = p * (z * z) + sl * (sh + s), zh = sh * sh;
-    vec wh = RK(rk_head)((rk_num(3) + zh) + r), wl = r - ((wh - rk_num(3)) - zh);
-    vec v = sl * wh + wl * s, uh = sh * wh;
-    vec ph = RK(rk_head)(uh + v), pl = v - (ph - uh);
-    vec lh = scale_head * ph, ll = scale_tail * ph + pl * scale;
-    vec head = RK(rk_head)((lh + ll) + k), tail = ll - ((head - k) - lh);
-    vec bh = RK(rk_head)(b), yh = bh * head, yl = (b - bh) * head + b * tail;
-    vec y = yh + yl, e = yl - (y - yh);
     const int most = RK_TYPE == 32 ? 128 : 1024;
-    /* powers near both ends in three factors: there rk_exp2_of takes no other r than that of x */
-    mask large = rk_gt(y, rk_num(most / 2)), small = rk_lt(y, rk_num(-most / 2));
-    vec third = rk_select(large, rk_num(RK_TYPE == 32 ? 0x1p64 : 0x1p512), rk_num(1));
-    third = rk_select(small, rk_num(RK_TYPE == 32 ? 0x1p-64 : 0x1p-512), third);
-    vec away = rk_select(large, rk_num(most), rk_select(small, rk_num(-most), rk_num(0)));
-    vec lower = y - away;
-    vec q = RK(rk_exp2_of)(lower, RK(rk_exp2_rest)(lower) + e);
-    q = (q * third) * third;
-    mask near = rk_lt(rk_abs(y), rk_num(2 * most - 8));
-    q = rk_select(near, q, rk_select(small, rk_num(0), rk_num(RK_INF)));
-    mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), near);
-    return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q, least);
+    vec low, high = RK(rk_log2_wide)(a, &low), y = b * high, lost = RK(rk_fused)(b, high, -y);
+#if RK_AVX512 /* vgetexp and vgetmant see the sign of no number */
+    vec r = (b * low + RK(rk_exp2_rest)(y)) + lost;
+    vec q = RK(rk_exp2_of)(y, RK(RK_LESSER)(r, rk_num(0.25)));
+    mask special = rk_or(rk_ilt((ivec)a, (ivec){0}), rk_isnan(y));
+#else
+    vec least = rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022);
+    vec x = rk_min(rk_num(most), rk_max(rk_num(1 - most), y)), r = RK(rk_exp2_rest)(x), n = x - r;
+    r = r + rk_select(rk_eq(x, y), lost + b * low, rk_num(0));
+    r = rk_min(rk_num(most) - n, rk_max(rk_num(1 - most) - n, r));
+    vec q = RK(rk_exp2_of)(x, r);
+    mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), rk_eq(y, y));
+    mask special = rk_not(plain);
+#endif
+    return __builtin_expect(rk_any(special), 0) ? RK(rk_pow_special)(a, b, q) : q;
 }
 
 //@ asin sqrt mask abs
@@ -973,11 +1067,94 @@ RK_INLINE vec rk_acos(vec x)
     return n * RK_PI_2_HEAD + (s + (n * RK_PI_2_TAIL + y));
 }
 
-//@ atan2 mask abs minmax
+//@ arc mask abs minmax
+/* The angle whose tangent is least / most, taken from a right angle where `swap` is set, is
+ * *head + (t + *rest) with the result t. AVX-512: tan(u - v) of that and of v = atan(c), where c is
+ * the quotient's nearest multiple of 1/8 up to 7/8: |t| <= 1/15, heads of few bits from a table. */
+#if RK_AVX512
+RK_INLINED vec RK(rk_arc)(vec least, vec most, mask swap, vec *head, vec *rest)
+{
+    vec q = rk_min(least * RK(RK_RCP14)(most), rk_num(0.9));
+#if RK_TYPE == 32
+    const vec heads = {0x0p+0f, 0x1.fd5b8p-4f, 0x1.f5b74p-3f, 0x1.6f61ap-2f, 0x1.dac68p-2f,
+                       0x1.1e00cp-1f, 0x1.4979p-1f, 0x1.700a8p-1f, 0x1.921fb8p+0f, 0x1.7249f8p+0f,
+                       0x1.5368c8p+0f, 0x1.36475p+0f, 0x1.1b6e18p+0f, 0x1.031f58p+0f,
+                       0x1.dac67p-1f, 0x1.b434fp-1f};
+    const vec tails = {0x0p+0f, 0x1.4d5618p-23f, 0x1.f92c8p-23f, -0x1.7c3642p-23f,
+                       -0x1.f53c8ap-23f, -0x1.508406p-23f, -0x1.736584p-23f, -0x1.d43dcep-24f,
+                       -0x1.5dde98p-23f, 0x1.54cb52p-23f, 0x1.51e9dp-24f, 0x1.e57aaep-27f,
+                       0x1.2ebbe4p-24f, -0x1.ab5242p-28f, 0x1.586ed4p-27f, -0x1.cefecp-25f};
+    vec magic = rk_select(swap, rk_num(0x1.8p20 + 1), rk_num(0x1.8p20)), k = q + magic;
+    vec tail = RK_LOOKUP_32(tails, (ivec)k);
+    *head = RK_LOOKUP_32(heads, (ivec)k);
+#else
+    const vec heads0 = {0x0p+0, 0x1.fd5ba9aac2f8p-4, 0x1.f5b75f92c80ep-3, 0x1.6f61941e4defp-2,
+                        0x1.dac670561bb5p-2, 0x1.1e00babdefebp-1, 0x1.4978fa3269eep-1,
+                        0x1.700a7c578463p-1};
+    const vec heads1 = {0x1.921fb54442d18p+0, 0x1.7249faa996a2p+0, 0x1.5368c951e9cfcp+0,
+                        0x1.3647503caf55cp+0, 0x1.1b6e192ebbe44p+0, 0x1.031f57e54adcp+0,
+                        0x1.dac670561bb5p-1, 0x1.b434ee31014p-1};
+    const vec tails0 = {0x0p+0, -0x1.239a6ed0cec18p-52, -0x1.4ea9238610a08p-54,
+                        0x1.1ce2a8c848b74p-55, -0x1.2ea406ee84d0fp-55, 0x1.f9b5c835e1666p-52,
+                        0x1.2483350fe548bp-53, 0x1.e73cb2da55211p-52};
+    const vec tails1 = {0x1.1a62633145c07p-54, 0x1.6a33079d2031ap-52, 0x1.3485c35bab308p-53,
+                        0x1.17e21d9a42c9ap-55, 0x1.b1b466a88828ep-54, -0x1.b31d2f698ff64p-52,
+                        -0x1.2ea406ee84d0fp-54, -0x1.a0a41a0e03b0fp-52};
+    vec magic = rk_select(swap, rk_num(0x1.8p49 + 1), rk_num(0x1.8p49)), k = q + magic;
+    vec tail = RK_LOOKUP_64(tails0, tails1, (ivec)k);
+    *head = RK_LOOKUP_64(heads0, heads1, (ivec)k);
+#endif
+    vec c = k - magic, t = (least - c * most) / (c * least + most), z = t * t;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.97cac6p-3) * z - rk_num(0x1.555504p-2);
+#else
+    vec p = rk_num(-0x1.703c9f3b3496p-4) * z + rk_num(0x1.c71745a0d06fp-4);
+    p = p * z - rk_num(0x1.249247ab6f983p-3);
+    p = p * z + rk_num(0x1.999999993bd8p-3);
+    p = p * z - rk_num(0x1.5555555555519p-2);
+#endif
+    t = rk_select(swap, -t, t);
+    *rest = t * (z * p) + tail;
+    return t;
+}
+#endif
+
+//@ atan2 arc
+#if RK_AVX512
+#define RK_FAR rk_num(RK_TYPE == 32 ? 0x1p126 : 0x1p1022) /* where sums do not overflow */
+#define RK_NEAR rk_num(RK_TYPE == 32 ? 0x1p-100 : 0x1p-1000) /* where a reciprocal is a number */
+/* A coordinate of a point, made smaller or larger with the other one where that is needed. */
+RK_RARE vec RK(rk_at_hand)(vec v, vec other)
+{
+    vec inf = rk_num(RK_INF), size = rk_max(rk_abs(v), rk_abs(other)), one = rk_num(1);
+    vec more = rk_num(RK_TYPE == 32 ? 0x1p60 : 0x1p120), less = rk_num(0.25);
+    vec scale = rk_select(rk_gt(size, RK_FAR), less, rk_select(rk_lt(size, RK_NEAR), more, one));
+    scale = rk_select(rk_eq(rk_abs(other), inf), rk_num(0), scale);
+    return rk_select(rk_eq(rk_abs(v), inf), rk_copysign(one, v), v * scale);
+}
+/* Error 1.6 ulp. */
+RK_INLINE vec rk_atan2(vec y, vec x)
+{
+    vec size = rk_max(rk_abs(x), rk_abs(y));
+    if (__builtin_expect(rk_any(rk_or(rk_gt(size, RK_FAR), rk_lt(size, RK_NEAR))), 0)) {
+        vec given = y;
+        y = RK(rk_at_hand)(y, x);
+        x = RK(rk_at_hand)(x, given);
+    }
+    vec a = rk_abs(x), b = rk_abs(y), head, rest;
+    vec most = rk_max(rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022), rk_max(a, b));
+    mask left = rk_ilt((ivec)x, (ivec){0});
+    vec t = RK(rk_arc)(rk_min(b, a), most, rk_gt(b, a), &head, &rest), zero = rk_num(0);
+    vec pi = rk_num(RK_TYPE == 32 ? 0x1.921fb4p+1 : 0x1.921fb54442d18p+1);
+    vec pi_tail = rk_num(RK_TYPE == 32 ? 0x1.4442d2p-23 : 0x1.1a62633145c07p-53);
+    t = t + (rest - rk_select(left, pi_tail, zero));
+    return rk_copysign(rk_select(left, pi - head, head) + rk_select(left, -t, t), y);
+}
+#else
 /* The angle of (x, y), y taken as positive: t = least / most of the two sizes, or
  * (least - most) / (least + most) and a quarter of pi where that is above 1/2;
- * atan t = t + t z P(z), z = t^2. pi/4 has a short head, whose multiples are exact. Error 1.6 ulp
- * (of atan: 1.4). */
+ * atan t = t + t z P(z), z = t^2. pi/4 has a short head, whose multiples are exact. Error
+ * 1.3 ulp. */
 RK_INLINE vec RK(rk_angle)(vec y, vec x)
 {
     vec a = rk_abs(x), b = rk_abs(y);
@@ -1023,9 +1200,19 @@ RK_INLINE vec RK(rk_angle)(vec y, vec x)
     return turn * head + (t + (t * (z * p) + turn * tail));
 }
 RK_INLINE vec rk_atan2(vec y, vec x) { return rk_copysign(RK(rk_angle)(y, x), y); }
+#endif
 
 //@ atan atan2
+#if RK_AVX512
+RK_INLINE vec rk_atan(vec x)
+{
+    vec b = rk_abs(x), one = rk_num(1), head, rest, most = rk_min(RK_FAR, rk_max(one, b));
+    vec t = RK(rk_arc)(rk_min(one, b), most, rk_gt(b, one), &head, &rest);
+    return rk_copysign(head + (t + rest), x);
+}
+#else
 RK_INLINE vec rk_atan(vec x) { return rk_copysign(RK(rk_angle)(x, rk_num(1)), x); }
+#endif
 
 //@ powi types
 /* a^n by repeated squaring; n is a constant, so that only multiplications remain. */

@@ -1,7 +1,7 @@
 /* The vocabulary of emitted kernels: one set of short names for both types and both targets.
  *
- * Everything in the preludes has a name that ends in _32 or _64; the short names below stand for the
- * type that RK_TYPE names at that place. Pasted (or included) before lanes.h or cuda.h. */
+ * Everything in the preludes has a name that ends in _32 or _64; the short names below stand for
+ * the type that RK_TYPE names at that place. Pasted (or included) before lanes.h or cuda.h. */
 
 //@ base
 #ifndef RK_NAMES
