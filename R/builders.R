@@ -20,13 +20,17 @@
 #' @param res_type class of the result: `"LazyTensor"` or `"ComplexLazyTensor"`. `NA`: complex where
 #'   an operand is and the operation does not say otherwise.
 #' @param dim_res the dimension that is expected of the result, or `NA`. Another one is an error.
-#' @return A LazyTensor.
+#' @return A LazyTensor of the dimension that the engine says.
+#' @section Errors:
+#' `rkeops_error_formula` for a name or a number of operands that the formula language does not
+#' have; `rkeops_error_shape` where dimensions do not fit, or not what `dim_res` and
+#' `dim_check_type` say; `rkeops_error_argument` for other arguments.
 #' @seealso [LazyTensor-operators], [elementwise], [norms] and [components] for the usual way.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))
-#' unaryop.LazyTensor(x, "Pow", 3)
+#' as.array(unaryop.LazyTensor(x, "Pow", 3))[, 1, ]
 #' unaryop.LazyTensor(x, "RepeatEach", 2)
 #' binaryop.LazyTensor(x, y, "SqDist", dim_res = 1)
 #' ternaryop.LazyTensor(x, 0.5, y, "Clamp")

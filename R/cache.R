@@ -3,8 +3,7 @@
 #' The cache of compiled kernels
 #'
 #' Each new formula is compiled once, and kept in a folder that all R sessions of the user share:
-#' `tools::R_user_dir("rkeops", "cache")` unless another one is chosen. `get_build_dir()` is the
-#' name of RKeOps 1.x.
+#' `tools::R_user_dir("rkeops", "cache")` unless another one is chosen.
 #'
 #' @param cache_dir an existing folder, or `NULL` for the default one.
 #' @param verbose whether to say what is done.
@@ -12,9 +11,11 @@
 #' @param all `TRUE` to remove all kernels. `FALSE` to keep those that this version of rkeops can
 #'   use, which are all that the folder holds.
 #' @param remove_cache_dir whether to remove the folder too, when nothing else is in it.
-#' @return `get_rkeops_cache_dir()` and `get_build_dir()`: a path. `set_rkeops_cache_dir()`: the
+#' @return `get_rkeops_cache_dir()`: a path. `set_rkeops_cache_dir()`: the
 #'   previous options, invisibly. `stat_rkeops_cache_dir()`: the size of the kernels as a text such
 #'   as `"1.2 MB"`, `"0"` when there are none. `clean_rkeops()`: nothing.
+#' @section Errors:
+#' `rkeops_error_argument` for a folder that does not exist and for other arguments.
 #' @family settings
 #' @examples
 #' get_rkeops_cache_dir()
@@ -22,7 +23,7 @@
 #' @export
 get_rkeops_cache_dir <- function() get_rkeops_options("cache_dir")
 
-#' @rdname get_rkeops_cache_dir
+#' @rdname rkeops-legacy
 #' @export
 get_build_dir <- get_rkeops_cache_dir
 

@@ -54,13 +54,17 @@ is_complex_reduction <- function(x, op, weight) {
 #' @param x a real LazyTensor, or numbers.
 #' @return `Re`, `Im`, `Mod`, `Arg`: a real LazyTensor; the others: a complex one. `exp1j`:
 #'   exp(i x). `real2complex`: x + 0i. `imag2complex`: i x. The last three give complex numbers for
-#'   plain numbers.
+#'   plain numbers. All have as many components as `z` or `x`; `Arg` is in radians, from -pi to pi.
+#' @section Errors:
+#' `rkeops_error_argument` where a complex LazyTensor is expected and a real one given, or the other
+#' way round, and for operations that complex numbers do not have (`<`, `log`, `max`, ...).
 #' @family functions of LazyTensors
 #' @examples
 #' z <- Vi(matrix(complex(modulus = 1, argument = 1:6), 3))
 #' k <- Vj(matrix(c(0.5, 1, 2, 3), 2))
-#' sum(exp1j(k) * Conj(z), "j")
-#' Mod(z)
+#' sum(exp1j(k) * Conj(z), "j") # complex numbers
+#' Mod(z)                       # a real formula
+#' Mod(z + 1)[, 1]
 #' @name complex-numbers
 NULL
 

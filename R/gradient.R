@@ -38,17 +38,20 @@
 #' the element that was chosen). `?rkeops_formulas` tells the derivative of each operation, also
 #' at points where it has none.
 #'
+#' @section Errors:
+#' `rkeops_error_argument` where `op` is no such operator or `var` none of its variables;
+#' calls of what is made raise what those of [keops_kernel()] do.
 #' @family derivatives
 #' @family operators from formulas
 #' @examples
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
+#' x <- matrix(sin(1:12), ncol = 3)
+#' y <- matrix(cos(1:60), ncol = 3)
 #' op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))
 #' dx <- keops_grad(op, "x")
 #' both <- keops_value_and_grad(op, c("x", "y"))
 #' str(both(list(x, y)))
-#' direction <- matrix(1, 10, 3)
-#' keops_jvp(dx, "x")(list(x, y, rep(1, 10), direction)) # Hessian times direction
+#' direction <- matrix(1, 4, 3)
+#' keops_jvp(dx, "x")(list(x, y, rep(1, 4), direction)) # Hessian times direction
 #' @export
 keops_grad <- function(op, var) {
   context <- context_of(op)

@@ -42,14 +42,19 @@
 #'
 #'   `op()` returns what the operator was made from: a list of `formula`, `args`, `args_info` and
 #'   `sum_scheme`.
+#' @section Errors:
+#' `rkeops_error_formula` where the text is wrong, with the place in it; `rkeops_error_argument` for
+#' other arguments and for inputs without plain numbers; `rkeops_error_shape` where dimensions or
+#' numbers of rows do not fit; `rkeops_error_compile`, `rkeops_error_memory`, `rkeops_error_device`
+#' where a call cannot be computed.
 #' @family operators from formulas
 #' @examples
 #' op <- keops_kernel("Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)",
 #'                    c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"))
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
-#' op(list(x, y, rep(1, 20), 0.5))
-#' op(list(s = 0.5, b = rep(1, 20), x = x, y = y))
+#' x <- matrix(sin(1:30), ncol = 3)
+#' y <- matrix(cos(1:60), ncol = 3)
+#' head(op(list(x, y, rep(1, 20), 0.5)))
+#' head(op(list(s = 0.5, b = rep(1, 20), x = x, y = y)))
 #' @seealso [keops_grad()] for derivatives.
 #' @export
 keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
@@ -311,19 +316,32 @@ refuse_column <- function(x, k, name) {
 
 #' The source text of an operator
 #'
-#' What rkeops writes and compiles for an operator, with the current options.
+#' What rkeops writes and compiles for an operator, with the current options: for reading, and for
+#' reports. Nothing is compiled or computed.
 #'
-#' @param op a function made by [keops_kernel()].
+#' @param op an operator: a function made by [keops_kernel()] or [keops_grad()] and the like, or a
+#'   reduction of LazyTensors with `call = FALSE`, or [gradient()] or [jvp()] of one.
 #' @param target `"c"` for the text that a CPU runs, `"cuda"` for the text that a GPU runs (of the
 #'   newest kind that rkeops knows when no GPU is in use). The default is that of the backend.
-#' @return A string of class `rkeops_source`, printed as text.
+#' @return A string of class `rkeops_source`, printed as text: one source for each pass over the
+#'   pairs, one after the other. It names no variable and no number of the user's.
+#' @section Errors:
+#' `rkeops_error_argument` for an `op` that is no operator, a LazyTensor included, and for another
+#' `target`.
 #' @family operators from formulas
 #' @examples
 #' op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
-#' keops_source(op)
+#' lines <- strsplit(keops_source(op, "c"), "\n")[[1]]
+#' cat(head(lines, 12), sep = "\n")
+#'
+#' # of a reduction of LazyTensors, and of its gradient
+#' x <- Vi(1:3)
+#' op <- sum((x - Vj(1:4))^2, "j", call = FALSE)
+#' nchar(keops_source(op, "cuda")) > 1000
+#' nchar(keops_source(gradient(op, x, call = FALSE), "c")) > 1000
 #' @export
 keops_source <- function(op, target = c("c", "cuda")) {
-  program <- program_of(op)
+  program <- program_to_show(op)
   if (identical(target, c("c", "cuda")))
     target <- if (engine_options(program$options)$backend == "GPU") "cuda" else "c"
   check_choice(target, "target", c("c", "cuda"))
@@ -331,6 +349,19 @@ keops_source <- function(op, target = c("c", "cuda")) {
   text <- checked(.Call(C_source, program, target, engine_options(program$options)))
   structure(text, class = "rkeops_source")
 }
+
+# That of any operator; `op` is checked.
+program_to_show <- function(op) {
+  check_given(op, "op", "an operator")
+  if (inherits(op, "LazyOperator")) return(program_of_state(environment(op)$state))
+  program <- if (is.function(op)) environment(op)$program
+  if (is_program(program)) return(program)
+  throw("argument", "`op` is ", describe(op), ": expected an operator: a function made by ",
+        "keops_kernel(), or a reduction with call = FALSE",
+        if (is.LazyTensor(op)) ", such as sum(x, \"j\", call = FALSE)")
+}
+
+is_program <- function(x) is.list(x) && !is.null(x$declarations)
 
 #' @export
 print.rkeops_source <- function(x, ...) {
@@ -340,7 +371,7 @@ print.rkeops_source <- function(x, ...) {
 
 program_of <- function(op) {
   program <- if (is.function(op)) environment(op)$program
-  if (!is.list(program) || is.null(program$declarations))
+  if (!is_program(program))
     throw("argument", "`op` is ", describe(op), ": expected a function made by keops_kernel()",
           if (inherits(op, "LazyOperator")) "; gradient() and jvp() are for those of LazyTensors")
   program

@@ -47,13 +47,18 @@ part <- function(x, name) .subset2(x, name)
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
 #'   depend on the index) and dimension. It has the elements `formula`, `args`, `data` and
 #'   `dimres`.
+#' @section Errors:
+#' `rkeops_error_argument` for objects without plain numbers, with what to give instead;
+#' `rkeops_error_shape` for dimensions outside 1 to 65535; `rkeops_error_device` for a matrix on the
+#' GPU of another session.
 #' @family functions of LazyTensors
 #' @examples
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
+#' x <- matrix(sin(1:30), ncol = 3)
+#' y <- matrix(cos(1:60), ncol = 3)
 #' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
 #' K_ij
-#' sum(K_ij, index = "j")
+#' dim(K_ij)
+#' head(sum(K_ij, index = "j"))
 #' @aliases LazyTensor-class ComplexLazyTensor-class
 #' @export
 LazyTensor <- function(x, index = NA, is_complex = FALSE) {
@@ -332,10 +337,10 @@ str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
 #' @return A list of class `summary.LazyTensor` that prints: `dim`, c(M, N, D); `type`, `"real"`,
 #'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name,
 #'   kind, rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of
-#'   the values.
+#'   the values. It never raises an error.
 #' @family functions of LazyTensors
 #' @examples
-#' x <- matrix(runif(30), ncol = 3)
+#' x <- matrix(sin(1:30), ncol = 3)
 #' summary(exp(-sum((Vi(x) - Vj(x))^2)))
 #' @export
 summary.LazyTensor <- function(object, ...) {
@@ -375,16 +380,23 @@ print.summary.LazyTensor <- function(x, ...) {
 
 #' Kinds of LazyTensors
 #'
+#' What an object is, and which kinds of variables a LazyTensor was made from.
+#'
 #' @param x an object.
 #' @return `TRUE` or `FALSE`. `is.LazyTensor()`: whether it is a LazyTensor. Of a LazyTensor,
 #'   `is.LazyParameter()`: whether it is one real number, the same for all pairs;
 #'   `is.LazyVector()`: whether one of its variables is a parameter; `is.LazyMatrix()`: whether one
 #'   of its variables is indexed by i or j; `is.ComplexLazyParameter()`: whether it is one complex
 #'   number. `is.int()`: whether x is one whole number.
+#' @section Errors:
+#' `rkeops_error_argument` for what is no LazyTensor; `is.LazyTensor()`, `is.ComplexLazyTensor()`
+#' and `is.int()` take any object.
 #' @family functions of LazyTensors
 #' @examples
-#' is.LazyTensor(Pm(0.5))
-#' is.LazyParameter(Pm(0.5))
+#' s <- Pm(0.5)
+#' x <- Vi(1:3)
+#' c(is.LazyTensor(s), is.LazyParameter(s), is.LazyMatrix(s))
+#' c(is.LazyTensor(x), is.LazyParameter(x), is.LazyMatrix(s * x))
 #' is.int(3)
 #' @export
 is.LazyTensor <- function(x) inherits(x, "LazyTensor")
@@ -420,12 +432,17 @@ check_lazy <- function(x, name) {
 
 #' Exchange of i and j
 #'
+#' The transposed matrix of a LazyTensor, again a formula.
+#'
 #' @param x a LazyTensor.
-#' @return The LazyTensor with i and j exchanged in each of its variables: the transposed matrix, so
-#'   that `t(K) %*% v` is `crossprod(K, v)`.
+#' @return The LazyTensor with i and j exchanged in each of its variables: of `dim()` c(N, M, D),
+#'   so that `t(K) %*% v` is `crossprod(K, v)`. Parameters stay. It raises no error.
 #' @family functions of LazyTensors
 #' @examples
-#' dim(t(Vi(matrix(0, 3, 2))))
+#' K <- Vi(1:3) * Vj(1:2)
+#' as.matrix(K)
+#' as.matrix(t(K))
+#' dim(t(K))
 #' @export
 t.LazyTensor <- function(x) {
   of_variables(x, "t", c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[part(x, "kind")], part(x, "data"))

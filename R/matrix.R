@@ -43,16 +43,18 @@ if (in_namespace) {
 #' @param ... not used.
 #' @return A matrix: M x P for `K %*% b` with P columns of b, P x N for `b %*% K`, N x P for
 #'   `crossprod(K, a)`. Row names of the matrices that K was made of, and names of b, are kept as in
-#'   base R. Errors: of class `rkeops_error_shape` where numbers of rows do not fit or the result is
-#'   a dense matrix of all pairs.
+#'   base R.
+#' @section Errors:
+#' `rkeops_error_shape` where numbers of rows do not fit or the result is a dense matrix of all
+#' pairs; `rkeops_error_argument` for factors without plain numbers.
 #' @family reductions of LazyTensors
 #' @examples
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
-#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
-#' K_ij %*% runif(20)
-#' runif(10) %*% K_ij
-#' crossprod(K_ij, matrix(runif(20), ncol = 2))
+#' x <- matrix(sin(1:30), ncol = 3)
+#' y <- matrix(cos(1:60), ncol = 3)
+#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2)) # 10 x 20
+#' head(K_ij %*% (1:20 / 20))
+#' dim(rep(1, 10) %*% K_ij)
+#' head(crossprod(K_ij, matrix(1:20 / 20, ncol = 2)))
 #' @name matrix-product
 #' @aliases %*% crossprod tcrossprod
 #' @aliases crossprod,LazyTensor,ANY-method crossprod,ANY,LazyTensor-method
@@ -184,13 +186,17 @@ refuse_dense_product <- function(name, x, y) {
 #' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
 #'   made of. If x has dimension D > 1, a matrix with one column for each component. `norm()`: a
 #'   number.
+#' @section Errors:
+#' `rkeops_error_argument` for another `na.rm`, `dims` or `type`; `rkeops_error_memory` for a norm
+#' of type `"2"` of more than 2^30 bytes.
 #' @family reductions of LazyTensors
 #' @examples
-#' x <- matrix(runif(30), ncol = 3)
-#' y <- matrix(runif(60), ncol = 3)
+#' x <- matrix(sin(1:30), ncol = 3)
+#' y <- matrix(cos(1:60), ncol = 3)
 #' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
 #' rowSums(K_ij)
-#' colMeans(K_ij)
+#' head(colMeans(K_ij))
+#' norm(K_ij, "F")
 #' @name row-sums
 #' @usage
 #' \S4method{rowSums}{LazyTensor}(x, na.rm = FALSE, dims = 1L, ...)
@@ -264,7 +270,7 @@ if (in_namespace) {
 #' result. `which()` of a comparison looks at all values.
 #'
 #' @param x a LazyTensor; for `as.matrix()` of dimension 1.
-#' @param max_size the most bytes that the result may have.
+#' @param max_size the most bytes that the result may have; 2^30 is 1 GB.
 #' @param nrow,ncol for other objects, as in base R.
 #' @param names whether `diag()` keeps row names that i and j have in common.
 #' @param mode,arr.ind,useNames as in base R.
@@ -273,11 +279,14 @@ if (in_namespace) {
 #'   matrix; `as.array()`: an array M x N x D; `as.vector()`, `as.numeric()`: its elements. M or N
 #'   is 1 where x does not depend on the index. `diag()`: a vector, or a matrix with D columns.
 #'   `which()`: positions in the dense matrix. They have the row names of the matrices that x was
-#'   made of. Errors: of class `rkeops_error_memory` if the result takes more than `max_size`.
+#'   made of.
+#' @section Errors:
+#' `rkeops_error_memory` if the result takes more than `max_size`; `rkeops_error_shape` from
+#' `as.matrix()` of dimension above 1.
 #' @family functions of LazyTensors
 #' @examples
-#' x <- matrix(runif(6), ncol = 2)
-#' y <- matrix(runif(8), ncol = 2)
+#' x <- matrix(sin(1:6), ncol = 2)
+#' y <- matrix(cos(1:8), ncol = 2)
 #' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
 #' as.matrix(K_ij)
 #' dim(as.array(Vi(x) - Vj(y)))

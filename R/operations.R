@@ -85,14 +85,17 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' exact for negative bases. For complex operands see [complex-numbers].
 #'
 #' @param e1,e2 LazyTensors, numbers or vectors.
-#' @return A LazyTensor.
+#' @return A LazyTensor of the larger of both dimensions; `x | y` of dimension 1.
+#' @section Errors:
+#' `rkeops_error_shape` where dimensions or numbers of rows do not fit, `rkeops_error_argument` for
+#' operands that are matrices, texts or other objects, with what to give instead.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))
 #' (x - y)^2
-#' 2 * x + c(1, 10)
-#' x | y
+#' as.matrix(x | y)
+#' sum(2 * x + c(1, 10) > y, "j") # how many of the y are below, for each component
 #' @name LazyTensor-operators
 #' @aliases Ops.LazyTensor
 #' @export
@@ -182,14 +185,21 @@ math_operations <- c(
 #' `abs`, `sign`, `sqrt`, `floor`, `ceiling`, `trunc`, `exp`, `expm1`, `log` (with a base), `log2`,
 #' `log10`, `log1p`, `cos`, `sin`, `tan`, `acos`, `asin`, `atan`, `cosh`, `sinh`, `tanh` and `round`
 #' work component by component. `round(x, digits)` rounds halves away from zero, unlike R.
-#' Other functions of the group stop.
 #'
 #' @param x a LazyTensor.
 #' @param ... `base` of `log`, a number; `digits` of `round`.
-#' @return A LazyTensor of the same dimension.
+#' @return A LazyTensor of the same dimension. Where the result is no number it is NaN, without a
+#'   warning; angles are in radians.
+#' @section Errors:
+#' `rkeops_error_argument` for other functions of the group (`cumsum`, `gamma`, `signif`, ...), for
+#' complex LazyTensors (but `abs` and `exp`, see [complex-numbers]), and for a `base` that is not a
+#' number above 0.
 #' @family functions of LazyTensors
 #' @examples
-#' log(abs(Vi(matrix(1:6, 3))), base = 2)
+#' x <- Vi(c(1, 2, 8))
+#' log(x, base = 2)
+#' log(x, base = 2)[1:3, 1]
+#' round(sqrt(x), 1)[1:3, 1]
 #' @name LazyTensor-math
 #' @aliases Math.LazyTensor
 #' @export
@@ -201,7 +211,7 @@ Math.LazyTensor <- function(x, ...) {
     log2 = logarithm(x, 2),
     log10 = logarithm(x, 10),
     round = rounded(x, ...),
-    throw("argument", "`", .Generic, "` is not available for LazyTensors"))
+    throw("argument", "`", .Generic, "` of a LazyTensor: ", use_matrix))
 }
 
 logarithm <- function(x, base = exp(1)) {
@@ -242,13 +252,17 @@ elementwise <- function(op, plain, is_arithmetic = FALSE) {
 #' @return A LazyTensor, or numbers. `square`: x^2. `rsqrt`: 1/sqrt(x), and 0 at 0 for LazyTensors.
 #'   `inv`: 1/x. `relu`: x where x >= 0, else 0. `xlogx`: x log(x), and 0 at 0. `sinxdivx`:
 #'   sin(x)/x, and 1 at 0. `clamp` and `clampint`: x kept between two bounds. `mod`:
-#'   x - a * floor((x - b)/a).
+#'   x - a * floor((x - b)/a). Dimensions as in [LazyTensor-operators].
+#' @section Errors:
+#' `rkeops_error_argument` for complex operands (but of `square()` and `inv()`) and for bounds of
+#' `clampint()` that are not whole; `rkeops_error_shape` where dimensions do not fit.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(c(-1, 0, 2, 3), 2))
-#' square(x)
 #' clamp(x, 0, 1)
+#' as.array(clamp(x, 0, 1))[, 1, ]
 #' relu(c(-1, 2))
+#' mod(c(-1, 5), 3)
 #' @name elementwise
 NULL
 
@@ -303,10 +317,11 @@ mod <- function(x, a, b = 0) {
 
 # ---- functions of base R and stats that are not generic there ------------------------------------
 
-#' Base functions made generic
+#' Conditions, steps and angles
 #'
-#' These functions of base R and stats do not dispatch; rkeops makes them generic, and their
-#' default methods are the original functions.
+#' Choices between two values by a condition, a step at 0, and the angle of a point. `ifelse()`,
+#' `step()` and `atan2()` of base R and stats do not dispatch; rkeops makes them generic, and their
+#' default methods are the original functions. [base-functions] has all functions of base R.
 #'
 #' `ifelse()` of a LazyTensor takes `yes` where `test` is TRUE when it is of logical kind (a
 #' comparison), and where it is not negative otherwise; `where()` accepts comparisons only.
@@ -317,12 +332,17 @@ mod <- function(x, a, b = 0) {
 #' @param yes,no LazyTensors, numbers or vectors.
 #' @param object a LazyTensor, or what [stats::step()] takes.
 #' @param ... arguments of [stats::step()].
-#' @return A LazyTensor, or what the original function returns.
+#' @return A LazyTensor of the largest of the dimensions, or what the original function returns.
+#'   Angles are in radians, from -pi to pi. What is not chosen counts as exactly 0 in derivatives.
+#' @section Errors:
+#' `rkeops_error_argument` where `test` of `where()` is no comparison, and for complex operands;
+#' `rkeops_error_shape` where dimensions do not fit.
 #' @family functions of LazyTensors
 #' @examples
-#' x <- Vi(matrix(c(-1, 2), 2))
-#' ifelse(x < 0, 0, x)
+#' x <- Vi(c(-1, 2))
 #' where(x < 0, 0, x)
+#' where(x < 0, 0, x)[1:2, 1]
+#' step(x)[1:2, 1]
 #' ifelse(c(TRUE, FALSE), 1, 2)
 #' @name generics
 NULL
@@ -378,13 +398,18 @@ where <- function(test, yes, no) {
 #' @param s weights: 1 or D numbers, or a D x D matrix (plain, or its entries by rows).
 #' @return A LazyTensor of dimension 1 (`normalize()`: that of `x`). `sqnorm2`: sum of squares,
 #'   `norm2`: its root, `normalize`: x / norm2(x), `sqdist`: sqnorm2(x - y), `weightedsqnorm` and
-#'   `weightedsqdist`: weighted sum of squares, or quadratic form.
+#'   `weightedsqdist`: s1 x1^2 + s2 x2^2 + ..., or the quadratic form of the matrix s.
+#' @section Errors:
+#' `rkeops_error_shape` where dimensions or numbers of rows do not fit, or `s` has neither 1 nor D
+#' nor D x D numbers; `rkeops_error_argument` for other objects.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 3))
 #' y <- Vj(matrix(1:4, 2))
 #' sqdist(x, y)
-#' weightedsqnorm(x - y, c(1, 2))
+#' as.matrix(sqdist(x, y))
+#' as.matrix(weightedsqdist(x, y, c(1, 10)))
+#' as.matrix(norm2(x - y))
 #' @name norms
 NULL
 
@@ -456,12 +481,17 @@ weightedsqdist <- function(x, y, s) weightedsqnorm(difference(x, y), s)
 #' @return A LazyTensor. `matvecmult`: the product of m and v, where m has as many columns as v has
 #'   components. `vecmatmult`: the product of v and m, where m has as many rows. `tensorprod`: all
 #'   products of a component of x and one of y, those of the first component of x first.
+#' @section Errors:
+#' `rkeops_error_shape` where the dimension of `m` is no multiple of that of `v` or a plain matrix
+#' has other numbers of rows or columns; `rkeops_error_argument` for complex operands.
 #' @family functions of LazyTensors
 #' @examples
 #' v <- Vi(matrix(1:6, 2))
 #' m <- matrix(c(1, 0, 0, 1, 0, 1), 2)
-#' sum(matvecmult(m, v), "j")
-#' sum(matvecmult(Pm(c(1, 0, 0, 0, 1, 1)), v), "j")
+#' product <- matvecmult(m, v) # for each i, m %*% v_i
+#' product
+#' as.array(product)[, 1, ]
+#' as.array(matvecmult(Pm(c(1, 0, 0, 0, 1, 1)), v))[, 1, ]
 #' @name matrices
 NULL
 
@@ -531,12 +561,13 @@ matrix_times_vector <- function(op, operands, place) {
 #'   `extract`: d components from position m on. `extractT`: d components, those of x from position
 #'   m on, 0 elsewhere. `concat`: the components of all its arguments. `one_hot`: D components, 1 at
 #'   the position nearest to x, 0 elsewhere.
+#' @section Errors:
+#' `rkeops_error_shape` for indices that do not exist, `rkeops_error_argument` for positions that
+#' are no whole numbers in range, `rkeops_error_memory` for blocks that are too large.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- Vi(matrix(1:6, 2))
-#' elem(x, 0)
-#' x[1]
-#' x[2:3]
+#' x[2:3]              # a formula of dimension 2
 #' concat(x, x[1], 5)
 #' K <- sum((x - Vj(matrix(0, 4, 3)))^2)
 #' K[1, 2:3]

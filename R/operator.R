@@ -29,9 +29,12 @@ output_of_state <- function(state) {
   output
 }
 
+program_of_state <- function(state)
+  list(text = operator_text(state), declarations = declarations_of_leaves(state),
+       options = state$options)
+
 compute <- function(state) {
-  program <- list(text = operator_text(state), declarations = declarations_of_leaves(state),
-                  options = state$options)
+  program <- program_of_state(state)
   if (get_options()$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
           " with ", paste(program$declarations, collapse = ", "))
@@ -116,14 +119,18 @@ print.LazyOperator <- function(x, ...) {
 #'   shape of the result (of its values, for pairs of values and positions).
 #'   `value_and_gradient()`: a list of `value`, as `op()` gives it, and `gradient`, as `gradient()`
 #'   gives it; computed together, the kernel once.
+#' @section Errors:
+#' `rkeops_error_argument` where `op` is no such operator or `wrt` none of its variables;
+#' `rkeops_error_shape` where the cotangent or the direction has another shape; what computing may
+#' raise, see [reductions].
 #' @seealso [keops_grad()] for operators from formulas, [reductions].
 #' @family derivatives
 #' @examples
-#' x <- Vi(matrix(runif(30), ncol = 3))
-#' y <- Vj(matrix(runif(60), ncol = 3))
+#' x <- Vi(matrix(sin(1:12), ncol = 3))
+#' y <- Vj(matrix(cos(1:60), ncol = 3))
 #' s <- Pm(2)
 #' op <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
-#' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:10))
+#' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:4))
 #' # a second derivative
 #' op |> gradient(wrt = x, call = FALSE) |> jvp(wrt = s, direction = 1)
 #' @export
@@ -323,12 +330,17 @@ check_fits <- function(x, name, kind, rows, dims, complex) {
 #' @param ... how to compute: see [reductions].
 #' @return A matrix of the shape of the variable's, one row for a parameter; complex if the variable
 #'   is: then with the derivatives by real and imaginary parts as its parts.
+#' @section Errors:
+#' `rkeops_error_argument` where `gradin` depends on the index that is reduced or `var` is no
+#' variable of `f`; `rkeops_error_shape` where dimensions or numbers of rows do not fit.
 #' @family derivatives
 #' @examples
-#' x_i <- Vi(matrix(runif(30), ncol = 3))
-#' y_j <- Vj(matrix(runif(60), ncol = 3))
-#' eta_i <- Vi(matrix(1, 10, 1))
+#' x_i <- Vi(matrix(sin(1:12), ncol = 3))
+#' y_j <- Vj(matrix(cos(1:60), ncol = 3))
+#' eta_i <- Vi(rep(1, 4))
 #' grad(exp(-sqdist(x_i, y_j)), eta_i, "Sum", var = x_i, index = "j")
+#' # the same
+#' gradient(sum(exp(-sqdist(x_i, y_j)), "j", call = FALSE), x_i, eta_i)
 #' @export
 grad <- function(f, gradin, opstr, var, index, ...) {
   check_lazy(f, "f")

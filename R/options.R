@@ -30,6 +30,12 @@ check_bytes <- function(x, name) {
   as.double(round(x))
 }
 
+check_progress <- function(x, name) {
+  if (is_flag(x) || identical(x, "log")) return(x)
+  throw("argument", "`", name, "` is ", describe(x), if (is_string(x)) suggestion(x, "log"),
+        ": expected TRUE, FALSE or \"log\"")
+}
+
 sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
 
 # Each option: its default, and how a value of it is checked, called with the value and its name.
@@ -50,7 +56,7 @@ option_table <- list(
   compiler = list("", check_text),
   compile_timeout = list(60, check_positive),
   cache_limit = list(256 * 2^20, check_positive),
-  progress = list(TRUE, check_flag)
+  progress = list(TRUE, check_progress)
 )
 
 # The value as it is kept. `name`: what the user knows it by.
@@ -127,12 +133,20 @@ with_own_options <- function(engine, own) {
 apply_options <- function(options) {
   engine <- unclass(options)
   engine$precision <- precision_meant(options)
-  engine$show_progress <- interactive() && options$progress && options$verbosity > 0L
+  engine$show_progress <- progress_shown(options)
+  engine$line_every <- session$line_every
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
                      "gpu_memory")])
   session$engine <- engine
   session$own <- NULL
   session$applied <- TRUE
+}
+
+# As src/r_poll.c numbers it: nothing, a bar, lines.
+progress_shown <- function(options) {
+  if (options$verbosity == 0L) 0L
+  else if (identical(options$progress, "log")) 2L
+  else as.integer(interactive() && options$progress)
 }
 
 # What option `precision` means: "auto" is what R computes in, and on GPUs, most of which are many
@@ -211,7 +225,6 @@ check_option_names <- function(names) {
 #' @param input `NULL` to go back to the defaults, or a named list of new values. Options that it
 #'   does not name keep their value.
 #' @param ... the same as arguments: `set_rkeops_options(precision = "float64")`.
-#' @param value new value.
 #'
 #' @details
 #' | option | default | meaning |
@@ -225,8 +238,8 @@ check_option_names <- function(names) {
 #' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
 #' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
 #' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
-#' | `verbosity` | `1` | 0: no messages and no progress bar |
-#' | `progress` | `TRUE` | progress bar for calls longer than 2 s, in an interactive session |
+#' | `verbosity` | `1` | 0: no messages, and no progress of calls |
+#' | `progress` | `TRUE` | of long calls: `TRUE`, `"log"` or `FALSE`, see below |
 #' | `cache_dir` | [get_rkeops_cache_dir()] | folder of compiled kernels |
 #' | `cache_limit` | `256 * 2^20` | its size in bytes; kernels used least recently are removed |
 #' | `compiler` | `""` | C compiler; `""`: the one that R was built with |
@@ -248,27 +261,29 @@ check_option_names <- function(names) {
 #' i alone, on j alone or on neither is computed before that, in double precision, where 1e-40 is a
 #' number like others. On a GPU float64 keeps such numbers. R's own arithmetic is never affected.
 #'
+#' Calls that take long say how far they are on the error stream. With `progress = TRUE` that is a
+#' bar after 2 s, in an interactive session only; with `"log"` a line every 5 s, such as
+#' `rkeops: 37 %, 12 s`, in scripts too; with `FALSE`, or verbosity 0, nothing. Time before the
+#' first pair, as that of compiling, shows none.
+#'
 #' The R option may also be written by hand or in a profile, `options(rkeops = list(ncore = 2))`:
 #' what the list lacks has its default, and each value is checked when it is first used.
 #'
 #' A GPU that `backend` and `device_id` name is looked for at the next call; [rkeops_use_gpu()] sets
 #' both and looks at once.
 #'
-#' `get_rkeops_option()`, `set_rkeops_option()` and `rkeops_option_names()` are the names of RKeOps
-#' 1.x. The first two know its options too: `precision` may be set to `"float"` or `"double"`,
-#' `tagCpuGpu` is the backend (0: CPU), `build_dir` the folder of compiled kernels. What was only
-#' about compiling (`use_cuda_if_possible`, `tag1D2D`, `tagHostDevice`, `col_major`, `rkeops_dir`,
-#' `src_dir`) has no effect.
-#'
 #' @return `get_rkeops_options()`: a list of class `rkeops_options`, a list for several names, the
 #'   value for one name. Asked for by its name, `precision` is what it means now (`"float64"` or
 #'   `"float32"` for `"auto"`), which is what RKeOps scripts expect. `set_rkeops_options()`: the
 #'   previous options, invisibly.
-#'   `rkeops_option_names()`: the names of the table.
+#' @section Errors:
+#' `rkeops_error_argument` for options that do not exist and for values that are none of theirs;
+#' what was written by hand is named as `getOption("rkeops")$...`.
 #' @family settings
 #' @examples
 #' get_rkeops_options("precision")
-#' old <- set_rkeops_options(list(index_base = 0))
+#' old <- set_rkeops_options(list(index_base = 0), precision = "float32")
+#' str(get_rkeops_options(c("index_base", "precision")))
 #' set_rkeops_options(old)
 #' @export
 get_rkeops_options <- function(option = NULL) {
@@ -306,7 +321,7 @@ set_rkeops_options <- function(input = NULL, ...) {
   invisible(old)
 }
 
-#' @rdname get_rkeops_options
+#' @rdname rkeops-legacy
 #' @export
 get_rkeops_option <- function(option) {
   if (identical(option, "tagCpuGpu"))
@@ -314,7 +329,7 @@ get_rkeops_option <- function(option) {
   get_rkeops_options(if (identical(option, "build_dir")) "cache_dir" else option)
 }
 
-#' @rdname get_rkeops_options
+#' @rdname rkeops-legacy
 #' @export
 set_rkeops_option <- function(option, value) {
   if (!is_string(option))
@@ -337,7 +352,7 @@ value_of_1x <- function(option, value) {
   value
 }
 
-#' @rdname get_rkeops_options
+#' @rdname rkeops-legacy
 #' @export
 rkeops_option_names <- function() names(option_table)
 
@@ -360,9 +375,6 @@ option_text <- function(value)
 #' `set_rkeops_options(precision = "auto")` goes back to that. Results are R numbers in any case.
 #' float16 is for GPUs: inputs are stored with 11
 #' significant bits and up to 65504, arithmetic is that of float32; a call on a CPU is an error.
-#' `use_cpu()`, `compile4float32()` and `compile4float64()` are the names of RKeOps 1.x;
-#' `compile4cpu()` and `compile4gpu()` have no effect, since a formula is compiled for where it is
-#' computed.
 #'
 #' @param ncore number of threads. `NULL` or 0: all processors that the process may use (its
 #'   affinity, and the quota of its control groups), or as many as the environment variable
@@ -378,12 +390,17 @@ option_text <- function(value)
 #' the vectors that kernels for the CPU work with, for tests and comparisons: those of SSE2, AVX2 and
 #' AVX-512 on Intel and AMD, 16 only on Arm. Without it they are the widest that the processor has.
 #'
-#' @return The previous options, invisibly.
+#' @return The previous options, invisibly: what [set_rkeops_options()] takes to go back.
+#' @section Errors:
+#' `rkeops_error_argument` for an `ncore` that is no whole number from 0 on; `rkeops_error_device`
+#' from calls in float16 on a CPU.
 #' @family settings
 #' @examples
-#' old <- rkeops_use_float64()
+#' old <- rkeops_use_float32()
 #' rkeops_use_cpu(ncore = 2)
+#' sum(Vi(c(0.1, 0.7)) + Vj(1), "j") - c(1.1, 1.7) # seven digits
 #' set_rkeops_options(old)
+#' get_rkeops_options("precision")
 #' @export
 rkeops_use_cpu <- function(ncore = NULL) {
   count <- if (is.null(ncore)) 0L else check_count(ncore, "ncore", from = 0L)
@@ -404,40 +421,30 @@ rkeops_use_float64 <- function() set_rkeops_options(list(precision = "float64"))
 #' @export
 rkeops_use_float16 <- function() set_rkeops_options(list(precision = "float16"))
 
-#' @rdname rkeops_use_cpu
+#' @rdname rkeops-legacy
 #' @export
 use_cpu <- function(ncore = 0) rkeops_use_cpu(ncore)
 
-#' @rdname rkeops_use_cpu
+#' @rdname rkeops-legacy
 #' @export
 compile4float32 <- function() rkeops_use_float32()
 
-#' @rdname rkeops_use_cpu
+#' @rdname rkeops-legacy
 #' @export
 compile4float64 <- function() rkeops_use_float64()
 
-#' @rdname rkeops_use_cpu
+#' @rdname rkeops-legacy
 #' @export
 compile4cpu <- function() invisible(get_options())
 
-#' @rdname rkeops_use_cpu
+#' @rdname rkeops-legacy
 #' @export
 compile4gpu <- compile4cpu
 
-#' Messages and progress bar
-#'
-#' With verbosity (the default) rkeops says once in a session what a newcomer may not expect, and
-#' shows a progress bar for calls longer than 2 s when the session is interactive.
-#'
-#' @return The previous options, invisibly.
-#' @family settings
-#' @examples
-#' old <- rkeops_disable_verbosity()
-#' rkeops_enable_verbosity()
-#' set_rkeops_options(old)
+#' @rdname rkeops-legacy
 #' @export
 rkeops_enable_verbosity <- function() set_rkeops_options(list(verbosity = 1L))
 
-#' @rdname rkeops_enable_verbosity
+#' @rdname rkeops-legacy
 #' @export
 rkeops_disable_verbosity <- function() set_rkeops_options(list(verbosity = 0L))

@@ -81,11 +81,11 @@ explain_positions <- function() {
 #' FALSE.
 #'
 #' `min` and `max` are NaN where one of the values is, as in R, and skip NaN with `na.rm = TRUE`; of
-#' nothing they are `Inf` and `-Inf`. Positions, the K smallest values and RKeOps' `min_reduction`
-#' and `max_reduction` always skip NaN. Of equal values the first counts. A value of `Inf` (for
-#' maxima: `-Inf`) has no position, so that `where(allowed, d, Inf)` keeps pairs out of a search:
-#' where fewer than K others are there, values are `Inf` and positions `NA`, and the gradient of a
-#' minimum of nothing is 0. That of a `min` that is NaN is the gradient of its first NaN.
+#' nothing they are `Inf` and `-Inf`. Positions and the K smallest values always skip NaN. Of equal
+#' values the first counts. A value of `Inf` (for maxima: `-Inf`) has no position, so that
+#' `where(allowed, d, Inf)` keeps pairs out of a search: where fewer than K others are there, values
+#' are `Inf` and positions `NA`, and the gradient of a minimum of nothing is 0. That of a `min` that
+#' is NaN is the gradient of its first NaN.
 #'
 #' A reduction over an index that `x` does not depend on gives a warning of class
 #' `rkeops_warning_index`: probably a `Vj()` was forgotten.
@@ -93,7 +93,7 @@ explain_positions <- function() {
 #' @param x a LazyTensor of dimension D.
 #' @param index `"i"` or `"j"`: the index that is reduced; `NA` for the components.
 #' @param K number of smallest values, at most 10000.
-#' @param weight a LazyTensor.
+#' @param weight a LazyTensor; in `logsumexp()` factors of the exponentials, `NULL` for 1.
 #' @param na.rm whether `min` and `max` skip NaN; `FALSE` for the others.
 #' @param opstr name of a reduction of the formula language, such as `"Sum"`.
 #' @param opt_arg for some reductions: K, or a LazyTensor of weights.
@@ -111,18 +111,23 @@ explain_positions <- function() {
 #'   for each component of the weight), for `sumsoftmaxweight` one with the dimension of the weight.
 #'   Positions count from 1, see option `index_base` of [set_rkeops_options()];
 #'   positions of components (no `index`) are formula values and count from 0.
+#' @section Errors:
+#' `rkeops_error_argument` for another `index`, `K` or option; `rkeops_error_shape` where dimensions
+#' do not fit the reduction; `rkeops_error_compile` where there is no compiler,
+#' `rkeops_error_memory` and `rkeops_error_device` where a call cannot be computed.
 #' @family reductions of LazyTensors
 #' @examples
-#' x <- Vi(matrix(runif(10), ncol = 1))
-#' y <- Vj(matrix(runif(20), ncol = 1))
+#' x <- Vi(1:4 / 4)
+#' y <- Vj(cos(1:20))
 #' D_ij <- (x - y)^2
 #' sum(exp(-D_ij), index = "j")
 #' min_argmin(D_ij, "j")
 #' argKmin(D_ij, 3, "j")
-#' logsumexp(-D_ij, "i")
+#' logsumexp(-D_ij, "j")
 #' sum(exp(-D_ij), "j", precision = "float32", sum_scheme = "kahan_scheme")
 #' op <- sum(exp(-D_ij), "j", call = FALSE)
-#' op()
+#' op
+#' t(op())
 #' @name reductions
 NULL
 
@@ -176,23 +181,23 @@ reduction_over <- function(op, over = reduce_ranks) {
   function(x, index, ...) over(x, op, index, list(...))
 }
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 sum_reduction <- reduction_over("Sum", reduce)
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 min_reduction <- reduction_over("Min")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 max_reduction <- reduction_over("Max")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 argmin_reduction <- reduction_over("ArgMin")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 argmax_reduction <- reduction_over("ArgMax")
 
@@ -200,7 +205,7 @@ argmax_reduction <- reduction_over("ArgMax")
 #' @export
 min_argmin <- reduction_over("Min_ArgMin")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 min_argmin_reduction <- min_argmin
 
@@ -208,7 +213,7 @@ min_argmin_reduction <- min_argmin
 #' @export
 max_argmax <- reduction_over("Max_ArgMax")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 max_argmax_reduction <- max_argmax
 
@@ -225,7 +230,7 @@ reduction_of_k <- function(op) {
 #' @export
 Kmin <- reduction_of_k("KMin")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 Kmin_reduction <- Kmin
 
@@ -233,7 +238,7 @@ Kmin_reduction <- Kmin
 #' @export
 argKmin <- reduction_of_k("ArgKMin")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 argKmin_reduction <- argKmin
 
@@ -241,7 +246,7 @@ argKmin_reduction <- argKmin
 #' @export
 Kmin_argKmin <- reduction_of_k("KMin_ArgKMin")
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 Kmin_argKmin_reduction <- Kmin_argKmin
 
@@ -252,7 +257,7 @@ logsumexp <- function(x, index, weight = NULL, ...) {
   reduce(x, "LogSumExp", index, list(...), weight = if (!is.null(weight)) as_weight(weight, x))
 }
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 logsumexp_reduction <- logsumexp
 
@@ -263,7 +268,7 @@ sumsoftmaxweight <- function(x, index, weight, ...) {
   reduce(x, "SumSoftMaxWeight", index, list(...), weight = as_weight(weight, x))
 }
 
-#' @rdname reductions
+#' @rdname rkeops-legacy
 #' @export
 sumsoftmaxweight_reduction <- sumsoftmaxweight
 

@@ -39,8 +39,7 @@
 #'   \item{where and how}{[rkeops_use_gpu()], [rkeops_use_cpu()]; [rkeops_use_float32()] and other
 #'     precisions (unless one is chosen: float64 on a CPU, as R itself, and float32 on a GPU); every
 #'     reduction takes `precision`, `backend`, ... for one call.}
-#'   \item{options}{[get_rkeops_options()] has all of them; [rkeops_disable_verbosity()] turns
-#'     messages off.}
+#'   \item{options}{[get_rkeops_options()] has all of them: precision, threads, messages, progress.}
 #'   \item{compiled kernels}{[get_rkeops_cache_dir()], [clean_rkeops()].}
 #'   \item{when something is wrong}{[check_rkeops()], [rkeops_sitrep()].}
 #' }
@@ -49,7 +48,7 @@
 #' Scripts run as they are, with few exceptions: `vignette("migration", "rkeops")` has them.
 #' On a CPU the precision is float64 where nothing is said, not float32. Positions in results count
 #' from 1. [Base functions][base-functions] that dispatch stay as they are, those that do not are
-#' [made generic][generics]. [install_rkeops()] has nothing to do.
+#' [made generic][generics]. [rkeops-legacy] has the old names, with those that are preferred now.
 #'
 #' @section Credit:
 #' The formula language, LazyTensors and the names of functions are those of KeOps
@@ -63,15 +62,16 @@
 #' "package-authors".
 #'
 #' @examples
-#' x <- matrix(runif(300), ncol = 3)
-#' y <- matrix(runif(600), ncol = 3)
-#' b <- runif(200)
+#' x <- matrix(sin(1:300), ncol = 3)
+#' y <- matrix(cos(1:600), ncol = 3)
+#' b <- 1:200 / 200
 #'
 #' # a kernel product, with LazyTensors and as a formula
 #' K_ij <- exp(-sqdist(Vi(x), Vj(y)))
 #' a <- K_ij %*% b
 #' op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)) * b, j)",
 #'                    c("x = Vi(3)", "y = Vj(3)", "b = Vj(1)"))
+#' head(a)
 #' all.equal(a, op(list(x, y, b)))
 #'
 #' # positions of the 5 nearest neighbours

@@ -6,6 +6,7 @@
 #' pasted into a bug report.
 #'
 #' @return A character vector of lines "key: value" of class `rkeops_sitrep`, which prints itself.
+#'   What is missing is said there; it is no error.
 #' @family settings
 #' @examples
 #' rkeops_sitrep()
@@ -36,7 +37,7 @@ print.rkeops_sitrep <- function(x, ...) {
 #' Computes something small, compiling it if needed, and compares it with what R computes.
 #'
 #' @param verbose whether to say what is wrong.
-#' @return `TRUE` or `FALSE`.
+#' @return `TRUE` or `FALSE`: errors of class `rkeops_error` are said as a message.
 #' @family settings
 #' @examples
 #' check_rkeops()

@@ -8,6 +8,7 @@ session$engine <- NULL         # they and what is derived from them, as handed t
 session$own <- NULL            # the options of the operator that was called last,
 session$engine_of_own <- NULL  # and what C was handed for it
 session$settings <- NULL       # what of it the engine was told
+session$line_every <- 5        # seconds between two lines of progress = "log"
 session$informed <- character()
 
 # Base functions stay where they are: a `+` of ours on the search path, though it is base R's, would

@@ -21,11 +21,14 @@ SEXP status_failure(rk_status status, rk_error *error, SEXP found);
 
 /* ---- r_poll.c -------------------------------------------------------------------------------- */
 
-/* State of one long call: when it began, whether a progress bar may be, or is, shown, and a list
- * of one element for an R error that comes up meanwhile. */
+typedef enum { PROGRESS_none, PROGRESS_bar, PROGRESS_lines } progress_kind;
+
+/* State of one long call: when it began, how it says how far it is, seconds between two lines,
+ * whether a bar is shown, and a list of one element for an R error that comes up meanwhile. */
 typedef struct {
-  double started, checked, drawn;
-  int allowed, shown;
+  double started, checked, drawn, line_every;
+  progress_kind progress;
+  int shown;
   SEXP found;
 } poll_state;
 

@@ -1,7 +1,8 @@
 /* What happens while the engine works: the user may interrupt, and a long call shows how far it
- * is. Both may jump, so they run inside R_ToplevelExec(): an interrupt ends there, the engine is
- * told to cancel, and R code raises the interrupt again afterwards. An error (setTimeLimit() makes
- * one) is caught, kept in `found` and raised again in the same way.
+ * is, by a bar or, in scripts, by lines. Both may jump, so they run inside R_ToplevelExec(): an
+ * interrupt ends there, the engine is told to cancel, and R code raises the interrupt again
+ * afterwards. An error (setTimeLimit() makes one) is caught, kept in `found` and raised again in
+ * the same way.
  */
 #include "r_glue.h"
 
@@ -14,7 +15,9 @@ poll_state poll_begin(SEXP options, SEXP found) {
   poll_state state = {0};
   state.found = found;
   state.started = state.checked = rk_seconds();
-  state.allowed = option_number(options, "show_progress", 0) != 0;
+  state.progress = (progress_kind)option_number(options, "show_progress", PROGRESS_none);
+  state.line_every = option_number(options, "line_every", 0);
+  state.drawn = state.started;
   return state;
 }
 
@@ -34,12 +37,23 @@ static void show_bar(poll_step *step) {
   step->state->drawn = step->now;
 }
 
-static SEXP look_at_r(void *data) {
-  poll_step *step = data;
-  poll_state *state = step->state;
-  if (state->allowed && step->done >= 0 && step->now - state->started > bar_after &&
-      step->now - state->drawn > bar_every)
+static void add_line(poll_step *step) {
+  REprintf("rkeops: %.0f %%, %.0f s\n", 100 * step->done, step->now - step->state->started);
+  step->state->drawn = step->now;
+}
+
+static void show_progress(poll_step *step) {
+  const poll_state *state = step->state;
+  if (step->done < 0) return; /* not known */
+  double since = step->now - state->drawn;
+  if (state->progress == PROGRESS_lines && since >= state->line_every) add_line(step);
+  if (state->progress == PROGRESS_bar && since > bar_every &&
+      step->now - state->started > bar_after)
     show_bar(step);
+}
+
+static SEXP look_at_r(void *data) {
+  show_progress(data);
   R_CheckUserInterrupt();
   return R_NilValue;
 }

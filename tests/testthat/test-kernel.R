@@ -160,7 +160,9 @@ test_that("keops_source() returns the text for both targets", {
     expect_output(print(text), substr(text, 1, 20), fixed = TRUE)
   }
   expect_error(keops_source(op, "fortran"), class = "rkeops_error_argument")
-  expect_error(keops_source(mean), class = "rkeops_error_argument")
+  for (no_operator in list(mean, sqdist(Vi(1:3), Vj(1:4)), "Sum_Reduction(x, j)", NULL))
+    expect_error(keops_source(no_operator), "expected an operator", class = "rkeops_error_argument")
+  expect_error(keops_source(Vi(1:3)), "call = FALSE", class = "rkeops_error_argument")
 })
 
 test_that("no text of the user reaches the source", {
@@ -178,4 +180,22 @@ test_that("operators print their formula and variables", {
   op <- keops_kernel("Sum_Reduction(Square(x-y), j)", c("x=Vi(1)", "y=Vj(1)"))
   expect_output(print(op), "<rkeops operator>.*Square\\(x-y\\), j\\).*y=Vj\\(1\\)")
   expect_output(print(keops_value_and_grad(op, "x")), "<rkeops operator>.*Grad\\(.*var1=Vi\\(1\\)")
+})
+
+test_that("keops_source() takes operators of LazyTensors, derivatives and several results", {
+  x <- Vi(matrix(1:6 / 8, 3))
+  y <- Vj(matrix(1:8 / 8, 4))
+  lazy <- sum(exp(-sqdist(x, y)), "j", call = FALSE)
+  args <- c("x=Vi(2)", "y=Vj(2)")
+  op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", args)
+  for (target in c("c", "cuda")) {
+    expect_identical(keops_source(lazy, target), keops_source(op, target))
+    expect_identical(keops_source(gradient(lazy, x, call = FALSE), target),
+                     keops_source(keops_grad(op, "x"), target))
+    expect_match(keops_source(jvp(lazy, x, matrix(1, 3, 2), call = FALSE), target), "exp2")
+    expect_gt(nchar(keops_source(keops_value_and_grad(op, "x"), target)),
+              nchar(keops_source(op, target)))
+  }
+  single <- sum(exp(-sqdist(x, y)), "j", call = FALSE, precision = "float32")
+  expect_false(keops_source(single, "c") == keops_source(lazy, "c"))
 })

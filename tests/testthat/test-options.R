@@ -148,3 +148,42 @@ test_that("loading the package makes and prints nothing", {
   expect_identical(out$status, 0L)
   expect_identical(dir(home, recursive = TRUE, include.dirs = TRUE), character())
 })
+
+# What a call says of its progress with a line at each look (some ten of them).
+progress_lines <- function(progress, verbosity = 1) {
+  before <- session$line_every
+  old <- set_rkeops_options(progress = progress, verbosity = verbosity)
+  session$line_every <- 0
+  on.exit({
+    session$line_every <- before
+    session$applied <- FALSE
+    set_rkeops_options(old)
+  })
+  x <- Vi(matrix(1:30000 / 3e4))
+  y <- Vj(matrix(1:30000 / 3e4))
+  utils::capture.output(invisible(sum(tanh(x - y), "j")), type = "message")
+}
+
+test_that("progress can be asked for in scripts, as lines", {
+  lines <- progress_lines("log")
+  expect_gt(length(lines), 0)
+  expect_match(lines, "^rkeops: [0-9]+ %, [0-9]+ s$")
+  share <- as.numeric(sub("rkeops: ([0-9]+) .*", "\\1", lines))
+  expect_false(is.unsorted(share))
+  expect_true(all(share <= 100))
+  expect_identical(progress_lines("log", verbosity = 0), character())
+  expect_identical(progress_lines(FALSE), character())
+  skip_if(interactive())
+  expect_identical(progress_lines(TRUE), character())
+})
+
+test_that("progress is TRUE, FALSE or \"log\"", {
+  old <- set_rkeops_options(progress = "log")
+  on.exit(set_rkeops_options(old))
+  expect_identical(get_rkeops_options("progress"), "log")
+  for (wrong in list("bar", 1, NA, NULL, c(TRUE, FALSE)))
+    expect_error(set_rkeops_options(list(progress = wrong)), "TRUE, FALSE or \"log\"",
+                 class = "rkeops_error_argument")
+  expect_error(set_rkeops_options(progress = "lgo"), "did you mean `log`",
+               class = "rkeops_error_argument")
+})
