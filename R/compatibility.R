@@ -30,8 +30,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | calls | value |
 #' |---|---|
 #' | `K + 1`, `2 - K`, `K * u`, `u / K`, `K^2`, `K %% 2`, `K %/% 2`, `-K`, `+K` | component by component, see [LazyTensor-operators] |
-#' | `K == 1`, `K != 1`, `K < 1`, `K <= 1`, `K > 1`, `K >= 1`, `!near`, `near & TRUE`, `near \| near` | of logical kind |
-#' | `u \| u` | scalar product, D = 1 |
+#' | `K == 1`, `K != 1`, `K < 1`, `K <= 1`, `K > 1`, `K >= 1`, `!near`, `near & TRUE` | of logical kind |
 #' | `abs(K)`, `sign(K)`, `sqrt(K)`, `floor(K)`, `ceiling(K)`, `trunc(K)`, `round(K, 2)` | same D, see [LazyTensor-math] |
 #' | `exp(K)`, `expm1(K)`, `log(K)`, `log(K, 2)`, `log2(K)`, `log10(K)`, `log1p(K)` | same D |
 #' | `cos(K)`, `sin(K)`, `tan(K)`, `acos(K)`, `asin(K)`, `atan(K)`, `cosh(K)`, `sinh(K)`, `tanh(K)`, `atan2(K, 2)` | same D |
@@ -40,6 +39,11 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `sum(u)`, `min(u)`, `max(u)` | over the components: D = 1 |
 #' | `t(K)` | i and j exchanged, see [t.LazyTensor] |
 #' | `u[1]`, `u[2:3]` | components, see [components] |
+#'
+#' \tabular{ll}{
+#'   \code{near | near} \tab of logical kind \cr
+#'   \code{u | u} \tab scalar product, D = 1 \cr
+#' }
 #'
 #' @section Computed:
 #' These give R numbers. The reductions of the first rows need memory for their results only.
@@ -92,7 +96,10 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `K %*% t(K)` | `x %*% (y %*% v)` |
 #' | `crossprod(K)` | `crossprod(x, y %*% v)` |
 #' | `tcrossprod(K)` | `x %*% crossprod(y, v)` |
-#' | `z \| z` | `sum(x * Conj(y))` |
+#'
+#' \tabular{ll}{
+#'   \code{z | z} \tab \code{sum(x * Conj(y))} \cr
+#' }
 #'
 #' @section Not asked:
 #' Where base R asks no method it stops with an error of its own, or sees the list that a LazyTensor

@@ -337,7 +337,7 @@ str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
 #' @return A list of class `summary.LazyTensor` that prints: `dim`, c(M, N, D); `type`, `"real"`,
 #'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name,
 #'   kind, rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of
-#'   the values. It never raises an error.
+#'   the values. It raises no error.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(sin(1:30), ncol = 3)

@@ -14,11 +14,15 @@ examples_of <- function(page) {
   if (file.exists(file)) parse(file, keep.source = FALSE) else expression()
 }
 
-# The rows of the table in a section: two lists of the texts in \code{}, one for each column.
+# The rows of the tables in a section: two lists of the texts in \code{}, one for each column.
 rows_of_section <- function(page, title) {
   sections <- Filter(function(s) identical(trimws(flat(s[[1]])), title),
                      children(page, "\\section"))
-  cells <- children(sections[[1]][[2]], "\\tabular")[[1]][[2]]
+  unlist(lapply(children(sections[[1]][[2]], "\\tabular"), rows_of_table), recursive = FALSE)
+}
+
+rows_of_table <- function(table) {
+  cells <- table[[2]]
   row <- cumsum(c(FALSE, tag_of(cells)[-length(cells)] == "\\cr"))
   rows <- lapply(split(cells, row), function(cells) {
     column <- cumsum(tag_of(cells) == "\\tab")
@@ -83,9 +87,10 @@ test_that("functions that take the dense matrix give what they give of it", {
   same <- unlist(lapply(rows, function(row) row[[1]]))
   same <- same[!grepl("\"[ij]\"|^as.array|^is[.]|dim|str|summary|names|format|\\$|\\[\\[", same)]
   expect_gt(length(same), 30)
+  plain <- function(x) if (is.array(x)) as.vector(x) else x
   for (code in same)
-    expect_equal(outcome(code, here), outcome(code, dense), tolerance = 1e-12, ignore_attr = TRUE,
-                 info = code)
+    expect_equal(plain(outcome(code, here)), plain(outcome(code, dense)), tolerance = 1e-12,
+                 ignore_attr = TRUE, info = code)
 })
 
 test_that("the table has each function of base R that has a method for LazyTensors", {
@@ -116,7 +121,7 @@ test_that("pages of functions say what these give, in which shape, and have no e
     if (!"\\usage" %in% tags) next
     expect_true("\\value" %in% tags, label = paste(name, "has a value"))
     expect_gt(nchar(flat(children(pages[[name]], "\\value"))), 20)
-    expect_match(flat(pages[[name]]), "rkeops_(error|warning)|never an error|no error", info = name)
+    expect_match(flat(pages[[name]]), "rkeops_(error|warning)|no error", info = name)
   }
 })
 
