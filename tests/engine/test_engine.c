@@ -346,6 +346,13 @@ static void test_special_values(void) {
   CHECK(isnan(reduce_numbers("MinNaN_Reduction(f, j)", odd, 4, NULL)), "MinNaN sees NaN");
   CHECK(isnan(reduce_numbers("MaxNaN_Reduction(f, j)", odd, 4, NULL)), "and so does MaxNaN");
   CHECK(isnan(reduce_numbers("MinNaN_Reduction(f, j)", all_nan, 2, NULL)), "also without others");
+  for (int at = 0; at < 9; at++) {
+    double numbers[] = {3, 4, -2, 5, 1, inf, 6, -1, 7};
+    numbers[at] = nan;
+    CHECK(isnan(reduce_numbers("MinNaN_Reduction(f, j)", numbers, 9, NULL)), "at any place");
+    CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", numbers, 9, &p) == (at == 2 ? -1 : -2) &&
+          p == (at == 2 ? 7 : 2), "which the smallest number is not found by");
+  }
   CHECK(reduce_numbers("MinNaN_Reduction(f, j)", odd, 2, NULL) == -inf, "MinNaN of numbers");
   CHECK(reduce_numbers("MaxNaN_Reduction(f, j)", odd, 2, NULL) == 2, "MaxNaN of numbers");
   CHECK(reduce_numbers("MinNaN_Reduction(f, j)", none, 0, NULL) == inf, "an empty MinNaN is Inf");
@@ -520,6 +527,60 @@ static void test_last_values(void) {
   }
 }
 
+/* ---- the smallest value and its position ---- */
+
+/* Small whole numbers, of which many are equal, the smallest ones late; no candidates in places. */
+static double candidate(int j, int n) {
+  if (j % 11 == 3) return NAN;
+  if (j % 13 == 5) return INFINITY;
+  return 20 + (j * 7919LL) % 1009 - (j > n / 2) * 15 - (j > n - n / 9) * 5;
+}
+
+static int wrong_least(const double *values, const int32_t *positions, const double *x,
+                       const double *y, int m, int n) {
+  int wrong = 0;
+  for (int c = 0; c < 2; c++)
+    for (int i = 0; i < m; i++) {
+      double least = INFINITY;
+      int32_t at = -7;
+      for (int j = 0; j < n; j++) {
+        double value = c ? x[i] * y[j] : fabs(x[i] - y[j]);
+        if (!(value < least)) continue;
+        least = value;
+        at = j;
+      }
+      wrong += values[i + m * c] != least || positions[i + m * c] != at;
+    }
+  return wrong;
+}
+
+static void test_least(void) {
+  static const char *const declarations[] = {"x=Vi(1)", "y=Vj(1)"};
+  static const char *const texts[] = {"Min_ArgMin_Reduction(Concat(Abs(x-y),x*y), j)",
+                                      "KMin_ArgKMin_Reduction(Concat(Abs(x-y),x*y), 1, j)"};
+  static const int sizes[][2] = {{300, 3}, {70, 50}, {70, 6001}, {1, 50}, {3, 100000}};
+  for (int s = 0; s < 5; s++) {
+    int m = sizes[s][0], n = sizes[s][1];
+    double *x = calloc((size_t)(m + n), sizeof *x), *y = x + m;
+    double *values = calloc((size_t)m * 2, sizeof *values);
+    int32_t *positions = calloc((size_t)m * 2, sizeof *positions);
+    rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = values},
+                           {.type = RK_OUT_INT32, .data = positions, .none_int32 = -7}};
+    rk_array inputs[] = {columns_of(x, m, 1), columns_of(y, n, 1)};
+    rk_error error;
+    for (int i = 0; i < m; i++) x[i] = i % 60 + 1;
+    for (int j = 0; j < n; j++) y[j] = candidate(j, n);
+    for (int k = 0; k < 4; k++) {
+      rk_program *p = program_of(texts[k / 2], declarations, 2, k % 2 ? RK_FLOAT64 : RK_FLOAT32);
+      CHECK(rk_run(p, inputs, 2, outputs, NULL, NULL, &error) == RK_OK, "a minimum runs");
+      CHECK(!wrong_least(values, positions, x, y, m, n), "it is the first of the smallest values");
+    }
+    free(x);
+    free(values);
+    free(positions);
+  }
+}
+
 /* ---- programs of two passes ---- */
 
 static void test_two_passes(void) {
@@ -608,6 +669,7 @@ int main(void) {
   test_infinite_sums();
   test_product();
   test_last_values();
+  test_least();
   test_two_passes();
   test_refused();
   return check_end();

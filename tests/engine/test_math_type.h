@@ -123,7 +123,7 @@ static void TYPE(pairs)(void)
 {
     const real *s = TYPE(specials);
     int n = sizeof TYPE(specials) / sizeof *s, bad_order = 0, bad_minmax = 0, bad_pow = 0;
-    int bad_nan = 0;
+    int bad_nan = 0, bad_both = 0;
     int bad_atan2 = 0, bad_mod = 0, bad_copy = 0, bad_select = 0;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++) {
@@ -139,6 +139,11 @@ static void TYPE(pairs)(void)
                 || !TYPE(same)(TYPE(first)(rk_max(u, v)), a > b ? a : b);
             bad_nan += !TYPE(same)(TYPE(first)(rk_min_nan(u, v)), a < b || a != a ? a : b)
                 || !TYPE(same)(TYPE(first)(rk_max_nan(u, v)), a > b || a != a ? a : b);
+            for (int k = 0; k < n; k++) {
+                vec c = rk_broadcast(s[k]);
+                real want = TYPE(first)(rk_min_nan(v, rk_min_nan(u, c)));
+                bad_both += !TYPE(same)(TYPE(first)(rk_min_nan_both(u, v, c)), want);
+            }
             /* what is below the smallest normal number may count as 0 */
             real least = size < TINY ? 0 * a : a;
             real least_b = in_kernel && RK_LIBM(fabs)(b) < TINY ? 0 * b : b;
@@ -163,6 +168,7 @@ static void TYPE(pairs)(void)
     report(!bad_select, "select");
     report(!bad_minmax, "min and max, the second operand where one is NaN");
     report(!bad_nan, "min and max, NaN where one is NaN");
+    report(!bad_both, "two numbers enter a minimum as one after the other");
     report(!bad_pow, "pow");
     report(!bad_atan2, "atan2");
     report(!bad_copy, "copysign");

@@ -20,6 +20,7 @@ static const plan_case golden[] = {
   {"gaussian", "Sum_Reduction(Exp(-s*SqNorm2(x-y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
   {"gaussian-one-row", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"}, 3, {RK_FLOAT64, 0, 0, 0}, RK_LANES_REDUCED},
   {"neighbours-d100", "KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", {"x=Vi(100)", "y=Vj(100)"}, 2, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
+  {"nearest", "Min_ArgMin_Reduction(SqDist(x,y), j)", {"x=Vi(2)", "y=Vj(2)"}, 2, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
   {"softmax-wide", "SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"}, 3, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
   {"components", "Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT64, 0, 0, 0}, RK_LANES_KEPT},
   {"complex", "Sum_Reduction(ComplexMult(x,y), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT},
@@ -434,6 +435,35 @@ static void test_long_formulas(void) {
   free(text);
 }
 
+/* ---- how values enter ---- */
+
+/* Does the text for a processor hold `part`? */
+static int has_part(const char *text, const char *part) {
+  static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(100)", "c=Vj(2)"};
+  plan_case c = {"", text, {0}, 4, {RK_FLOAT32, 0, 0, 0}, RK_LANES_KEPT};
+  memcpy(c.declarations, declarations, sizeof declarations);
+  rk_text out = {0};
+  rk_error error;
+  if (!CHECK(emit_case(&c, RK_TARGET_C, &out, &error) == RK_OK, text)) puts(error.message);
+  int found = strstr(rk_text_string(&out), part) != NULL;
+  rk_text_free(&out);
+  return found;
+}
+
+static void test_entering(void) {
+  CHECK(has_part("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", "t[u] = z->s[k][u];"),
+        "terms of many columns are added to the sums in place");
+  CHECK(!has_part("Sum_Reduction(Exp(-SqDist(x,y))*c, j)", "t[u] = z->s[k][u];"),
+        "sums that stay in registers get the sum of a tile");
+  CHECK(!has_part("ArgMin_Reduction(SqDist(x,y), j)", "rk_enter") &&
+        !has_part("ArgKMin_Reduction(SqDist(x,y), 1, j)", "rk_enter"),
+        "the position of a smallest value is found by selects");
+  CHECK(has_part("ArgKMin_Reduction(SqDist(x,y), 2, j)", "rk_enter(z->v[0][u], z->p[0][u]"),
+        "two of them are a list");
+  CHECK(has_part("MaxNaN_Reduction(SqDist(x,y), j)", "rk_enter_both(z->v[0][u], g[2 * q][u]"),
+        "numbers are looked at for NaN two by two");
+}
+
 /* ---- CUDA ---- */
 
 static void test_cuda(void) {
@@ -502,6 +532,7 @@ int main(void) {
   test_quotients();
   test_meeting_numbers();
   test_factors();
+  test_entering();
   test_table();
   test_names();
   test_parser();

@@ -264,6 +264,34 @@ RK_INLINE vec rk_max(vec a, vec b) { return rk_select(rk_gt(a, b), a, b); }
 #endif
 RK_INLINE vec rk_min_nan(vec a, vec b) { return RK(RK_UNLESS_NAN)(min, a, b); }
 RK_INLINE vec rk_max_nan(vec a, vec b) { return RK(RK_UNLESS_NAN)(max, a, b); }
+/* rk_min_nan(b, rk_min_nan(a, s)) with one comparison for both. */
+#if RK_AVX512 && !defined(__clang__) && RK_TYPE == 32
+#define RK_BOTH_32(least, s, a, b) \
+    __builtin_ia32_minps512_mask(least, s, rk_num(RK_NAN), RK_CMP_32(a, b, 7), 4)
+#elif RK_AVX512 && !defined(__clang__)
+#define RK_BOTH_64(least, s, a, b) \
+    __builtin_ia32_minpd512_mask(least, s, rk_num(RK_NAN), RK_CMP_64(a, b, 7), 4)
+#elif RK_AVX512
+#define RK_BOTH_32(least, s, a, b) rk_select(RK_CMP_32(a, b, 7), rk_min(least, s), rk_num(RK_NAN))
+#define RK_BOTH_64(least, s, a, b) rk_select(RK_CMP_64(a, b, 7), rk_min(least, s), rk_num(RK_NAN))
+#else
+#if RK_BYTES == 32 && defined(__AVX__)
+#define RK_UNORDERED_32(a, b) (ivec)__builtin_ia32_cmpps256(a, b, 3)
+#define RK_UNORDERED_64(a, b) (ivec)__builtin_ia32_cmppd256(a, b, 3)
+#elif RK_BYTES == 16 && defined(__SSE2__)
+#define RK_UNORDERED_32(a, b) (ivec)__builtin_ia32_cmpunordps(a, b)
+#define RK_UNORDERED_64(a, b) (ivec)__builtin_ia32_cmpunordpd(a, b)
+#else
+#define RK_UNORDERED_32(a, b) rk_isnan(a) | rk_isnan(b)
+#define RK_UNORDERED_64(a, b) rk_isnan(a) | rk_isnan(b)
+#endif
+#define RK_BOTH_32(least, s, a, b) (vec)((ivec)rk_min(least, s) | (RK_UNORDERED_32(a, b)))
+#define RK_BOTH_64(least, s, a, b) (vec)((ivec)rk_min(least, s) | (RK_UNORDERED_64(a, b)))
+#endif
+RK_INLINE vec rk_min_nan_both(vec a, vec b, vec s)
+{
+    return RK(RK_BOTH)(rk_min(b, a), s, a, b);
+}
 
 //@ abs types
 RK_INLINE vec rk_abs(vec a) { return (vec)((uvec)a & ~(uvec)rk_num(-0.0)); }

@@ -42,6 +42,7 @@
 #define rk_max RK(rk_max)
 #define rk_min_nan RK(rk_min_nan)
 #define rk_max_nan RK(rk_max_nan)
+#define rk_min_nan_both RK(rk_min_nan_both)
 #define rk_abs RK(rk_abs)
 #define rk_copysign RK(rk_copysign)
 #define rk_from_int RK(rk_from_int)

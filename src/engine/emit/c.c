@@ -185,7 +185,7 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
     snprintf(column, sizeof column, in_lanes, "y", block_columns(tile), "v", lanes);
   }
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = "RK_RARE", .called = "RK_CALLED",
-                                .lists_wait = 1,
+                                .lists_wait = 1, .in_lanes = 1,
                                 .parameter = "rk_broadcast(params[%s])", .row = row,
                                 .column = column};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,

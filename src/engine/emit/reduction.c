@@ -68,6 +68,14 @@ static void write_lines(rk_writer *w, const char *code) {
 
 static int lists_wait(const rk_writer *w) { return w->target->lists_wait && waits(w->pass); }
 
+static int keeps_least(const rk_writer *w) {
+  return w->target->in_lanes && entry_of(w)->is_least && w->pass->state.K == 1;
+}
+
+static int enters_both(const rk_writer *w) {
+  return w->target->in_lanes && entry_of(w)->enter_both;
+}
+
 static void write_changes(rk_writer *w, const char *state, const char *last) {
   rk_open(w, "%s int rk_changes(const %s, vec g)", w->target->function, state);
   rk_line(w, "const vec last = %s;", last);
@@ -120,10 +128,15 @@ static void write_values(rk_writer *w) {
   if (entry->keeps_positions) rk_line(w, "ivec p[%d][%d][K];", w->components, w->tile->rows);
   w->indent--;
   rk_line(w, "} rk_state;");
+  if (keeps_least(w)) return;
   if (entry->guard) write_changes(w, "vec *v", "v[K - 1]");
   rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? w->target->called : w->target->function,
           entry->keeps_positions ? ", ivec *p, vec g, ivec j" : ", vec g");
   write_lines(w, entry->enter);
+  rk_close(w);
+  if (!enters_both(w)) return;
+  rk_open(w, "%s void rk_enter_both(vec *v, vec g, vec h)", w->target->function);
+  write_lines(w, entry->enter_both);
   rk_close(w);
 }
 
@@ -353,11 +366,29 @@ static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index i
   return chosen;
 }
 
+/* Do terms go straight into the short sums? Where these do not stay in registers that is one addition
+ * less for a tile of columns; where they do, one addition would wait for the other. */
+static int adds_in_place(const rk_writer *w) {
+  enum { IN_REGISTERS = 8 };
+  return w->target->in_lanes && w->pass->state.components > IN_REGISTERS;
+}
+
+/* `chosen`: the term is one only in the lanes of the mask `in`. */
+static void add_term(rk_writer *w, const char *term, int chosen, int in_place) {
+  if (in_place)
+    rk_line(w, chosen ? "t[u] = rk_select(in, t[u] + %s, t[u]);" : "t[u] = t[u] + %s;", term);
+  else
+    rk_line(w, chosen ? "t[u] = v ? rk_select(in, t[u] + %s, t[u]) : rk_select(in, %s, rk_num(0));"
+                      : "t[u] = v ? t[u] + %s : %s;", term, term);
+}
+
 static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_range range,
                       const char *at, double cost) {
   char held[96];
   int partial = w->grouped && range.count < w->pass->state.components, each = adds_each(w->pass);
+  int in_place = adds_in_place(w);
   if (!each) rk_line(w, "vec t[%d];", w->tile->rows);
+  if (!each && in_place) rk_line(w, "rk_each (u, %d) t[u] = z->s[%s][u];", w->tile->rows, at);
   rk_open_tile(w, cost);
   const rk_node *chosen = write_choice(w, formula, index);
   rk_hold(w, chosen ? chosen : formula, index, held, sizeof held);
@@ -376,10 +407,9 @@ static void enter_sum(rk_writer *w, const rk_node *formula, rk_index index, rk_r
     rk_close_tile(w);
     return;
   }
-  rk_line(w, chosen ? "t[u] = v ? rk_select(in, t[u] + %s, t[u]) : rk_select(in, %s, rk_num(0));"
-                    : "t[u] = v ? t[u] + %s : %s;", term, term);
+  add_term(w, term, chosen != NULL, in_place);
   rk_close_tile(w);
-  rk_line(w, "rk_each (u, %d) z->s[%s][u] += %s;", w->tile->rows, at,
+  rk_line(w, "rk_each (u, %d) z->s[%s][u] %s %s;", w->tile->rows, at, in_place ? "=" : "+=",
           partial ? "own == k ? t[u] : 0" : "t[u]");
 }
 
@@ -412,6 +442,48 @@ static void enter_guarded(rk_writer *w, const char *at, const char *position) {
   rk_close(w);
 }
 
+/* Columns of a chunk for which a tile of rows probably has a smaller value than before: of n columns
+ * that come in any order the last one is the smallest for one lane in n. A guess that often fails
+ * costs more than what it saves. */
+static long long changing_columns(const rk_writer *w) {
+  long long lanes = w->tile->lanes, columns = 16 * w->tile->rows * lanes;
+  return is_masked(w) ? columns * lanes : columns;
+}
+
+/* The smallest value and its first position. The smallest of the tile, then where it is: the number
+ * of its column is made of constants, from the last column to the first. */
+static void enter_least(rk_writer *w, const char *at) {
+  int rows = w->tile->rows;
+  rk_line(w, "vec least[%d];", rows);
+  rk_open(w, "rk_each (u, %d)", rows);
+  rk_line(w, "least[u] = z->v[%s][u][0];", at);
+  rk_line(w, "rk_each (v, nv) least[u] = rk_min(g[v][u], least[u]);");
+  rk_close(w);
+  rk_line(w, "int changes = j < %lld;", changing_columns(w));
+  rk_open(w, "if (!changes)");
+  rk_line(w, "mask some = rk_lt(least[0], z->v[%s][0][0]);", at);
+  rk_line(w, "rk_each (u, %d) some = rk_or(some, rk_lt(least[u], z->v[%s][u][0]));", rows, at);
+  rk_line(w, "changes = rk_any(some);");
+  rk_close(w);
+  rk_open(w, "if (__builtin_expect(changes, 0)) rk_each (u, %d)", rows);
+  rk_line(w, "const mask in = rk_lt(least[u], z->v[%s][u][0]);", at);
+  rk_line(w, "ivec column = rk_column(0, nv - 1);");
+  rk_line(w, "rk_each (q, nv - 1)");
+  rk_line(w, "  column = rk_iselect(rk_eq(g[nv - 2 - q][u], least[u]), rk_column(0, nv - 2 - q), "
+             "column);");
+  rk_line(w, "z->v[%s][u][0] = least[u];", at);
+  rk_line(w, "z->p[%s][u][0] = rk_iselect(in, column + rk_ibroadcast(j), z->p[%s][u][0]);", at, at);
+  rk_close(w);
+}
+
+/* Columns two by two, and the last one of an odd number. */
+static void enter_pairs(rk_writer *w, const char *at) {
+  rk_open(w, "rk_each (u, %d)", w->tile->rows);
+  rk_line(w, "rk_each (q, nv / 2) rk_enter_both(z->v[%s][u], g[2 * q][u], g[2 * q + 1][u]);", at);
+  rk_line(w, "if (nv %% 2) rk_enter(z->v[%s][u], g[nv - 1][u]);", at);
+  rk_close(w);
+}
+
 static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, const char *at,
                         double cost) {
   const rk_reduction *entry = entry_of(w);
@@ -424,7 +496,9 @@ static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, co
   snprintf(absent, sizeof absent, "rk_num(%s)", entry->absent);
   mask_value(w, "g[v][u]", absent);
   rk_close_tile(w);
-  if (entry->guard) enter_guarded(w, at, position);
+  if (keeps_least(w)) enter_least(w, at);
+  else if (enters_both(w)) enter_pairs(w, at);
+  else if (entry->guard) enter_guarded(w, at, position);
   else
     rk_line(w, "rk_each (u, %d) rk_each (v, nv) rk_enter(z->v[%s][u]%s, g[v][u]%s);",
             w->tile->rows, at, position, *position ? ", rk_column(j, v)" : "");

@@ -17,6 +17,8 @@ typedef struct {
                                    * and all loops over rows and columns; 0: where it pays */
   int in_registers;               /* panels and states: what touches them is unrolled */
   int lists_wait;                 /* values that enter long lists of ranks wait for others */
+  int in_lanes;                   /* a value is a vector: a branch for its lanes is seldom foreseen,
+                                   * and wide results lie in memory */
 } rk_spelling;
 
 /* Components of slots that a loop reads by way of shared memory, a chunk of the loop at a time. */

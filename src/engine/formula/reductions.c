@@ -86,8 +86,8 @@ MERGE(merge_smallest, {
   "p[0] = rk_iselect(in, j, at);"
 #define SMALLEST                                                                                   \
   .any_dim = 1, .keeps_positions = 1, .start = "RK_INF", .enter = ENTER_SMALLEST,                  \
-  .guard = "rk_lt(g, last)", .rank = "rk_rank", .neutral = INFINITY, .absent = "RK_INF",           \
-  .merge = merge_smallest, .merge_text = merge_smallest_text
+  .guard = "rk_lt(g, last)", .is_least = 1, .rank = "rk_rank", .neutral = INFINITY,                \
+  .absent = "RK_INF", .merge = merge_smallest, .merge_text = merge_smallest_text
 
 static const double ln2 = 0.69314718055994530942;
 #define LOG2_E 1.4426950408889634074
@@ -122,6 +122,7 @@ VALUE(head_and_sum, {
   .any_dim = 1, .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,  \
   .absent = "RK_INF", .merge = merging, .merge_text = merging##_text, .fields = 1,                 \
   .field = {VALUES}
+#define NAN_BOTH .enter_both = "v[0] = rk_min_nan_both(g, h, v[0]);"
 /* What a result that is NaN is made of: the first NaN, also behind an infinite number. */
 #define FIRST_NAN "ArgMin_Reduction(Where(Equal(a,a),-Log(0),0),o)"
 #define NAN_OR(position) "IfElse(" FIRST_NAN "," FIRST_NAN "," position ")"
@@ -136,10 +137,10 @@ static const rk_reduction table[] = {
    .documentation = "smallest value; NaN is skipped"},
   {.name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
-  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan),
+  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan), NAN_BOTH,
    SELECTED(NAN_OR("ArgMin_Reduction(a,o)")),
    .documentation = "smallest value; NaN if one is NaN"},
-  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan),
+  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan), NAN_BOTH,
    SELECTED(NAN_OR("ArgMax_Reduction(a,o)")),
    .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},

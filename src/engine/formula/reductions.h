@@ -38,8 +38,11 @@ struct rk_reduction {
   const char *start;        /* lane value where nothing has entered; NULL for sums */
   double neutral;           /* the same as a number */
   const char *enter;
+  const char *enter_both;   /* optional, without positions: for the values g and h of two columns */
   const char *guard;        /* optional: mask of lanes that g would change, or the smallest g of a
                              * tile, where `last` is v[K - 1] */
+  int is_least;             /* one rank: the smallest value and the first of its positions, which
+                             * selects find for a whole tile; a guard says whether it changes */
   const char *rank;         /* optional, beside a guard: the function of the prelude that enters
                              * many values at once into a list of many */
   const char *absent;       /* lane value of a g that changes nothing, for lanes past the end */

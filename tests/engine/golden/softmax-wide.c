@@ -144,18 +144,20 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   rk_each (u, 4) rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);
   {
     vec t[4];
+    rk_each (u, 4) t[u] = z->s[0][u];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + w[v][u] : w[v][u];
+      t[u] = t[u] + w[v][u];
     }
-    rk_each (u, 4) z->s[0][u] += t[u];
+    rk_each (u, 4) z->s[0][u] = t[u];
   }
   for (int k = 0; k < 40; k++) {
     vec t[4];
+    rk_each (u, 4) t[u] = z->s[(k + 1)][u];
     rk_each (v, nv) rk_each (u, 4) {
       const vec t7 = rk_broadcast(y[v * 45 + (k + 5)]);
-      t[u] = v ? t[u] + w[v][u] * t7 : w[v][u] * t7;
+      t[u] = t[u] + w[v][u] * t7;
     }
-    rk_each (u, 4) z->s[(k + 1)][u] += t[u];
+    rk_each (u, 4) z->s[(k + 1)][u] = t[u];
   }
 }
 void rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, long long blocks, long long n, long long first, double *restrict values, long long *restrict positions, long long ld, char *restrict work) {
