@@ -214,6 +214,8 @@ static int dim_of(const formula *f, const node *x) {
 
 static int is_logical(const formula *f, const node *x) {
   if (x->group == EACH) return each[x->op].logical;
+  int parts = x->group == COMPLEX && x->op >= C_FROM_REAL && x->op <= C_IMAG;
+  if (parts) return f->node[x->operand[0]].logical;
   return x->group == PIECES && x->op != P_ONEHOT && x->op != P_CONCAT && x->op != P_SUMEACH &&
          x->op != P_SUMBLOCKS &&
          f->node[x->operand[0]].logical;

@@ -387,10 +387,11 @@ static rk_status prepare(const rk_compiler *compiler, rk_compile *one, rk_error 
 
 static rk_status run_side_by_side(rk_compile *list, int n, int most, rk_poll poll, void *poll_data,
                                   rk_error *error) {
-  rk_process *process = calloc((size_t)n, sizeof *process);
-  rk_process_result *result = calloc((size_t)n, sizeof *result);
+  size_t room = n > 0 ? (size_t)n : 1;
+  rk_process *process = calloc(room, sizeof *process);
+  rk_process_result *result = calloc(room, sizeof *result);
   rk_status status = RK_OK;
-  if (!process || !result) status = rk_fail_memory(error, (size_t)n * sizeof *process);
+  if (!process || !result) status = rk_fail_memory(error, room * sizeof *process);
   for (int k = 0; k < n && !status; k++)
     process[k] = process_of(&list[k].command, list[k].folder);
   if (!status)

@@ -30,7 +30,7 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
   for (int k = 0; k < 2; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x0[(long long)(k) * in.ld0 + r];
+      const vec t1 = rk_given(in.x0, k, in.ld0, r);
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       out[((long long)(i / 512) * 2 + (k)) * 512 + i % 512] = float(t3);
@@ -46,7 +46,7 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
   for (int k = 0; k < 2; k++) {
     {
       enum { u = 0, v = 0 };
-      const vec t1 = in.x1[(long long)(k) * in.ld1 + r];
+      const vec t1 = rk_given(in.x1, k, in.ld1, r);
       const vec t2 = params[k];
       const vec t3 = t1 - t2;
       out[(long long)i * 2 + (k)] = float(t3);
