@@ -4,6 +4,7 @@
 #   make dist        tarballs of source and of what is compiled, checked, in dist/
 #   make demo        map of a kernel regression (demo.png), then a 1e5 x 1e5 Gaussian product
 #   make test        engine tests under sanitizers, then the R tests
+#   make one TEST=test_plan   or TEST=test-kernel.R: one test, from a built tree
 #   make test-full   the same with larger grids, under sanitizers and gctorture, with texts of a
 #                    fuzzer and without memory (minutes to hours)
 #   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
@@ -32,7 +33,7 @@ SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE NEWS.md .Rbuildignore) \
 USER_LIBS := $(R_LIBS)
 export R_LIBS := $(LIBRARY)
 
-.PHONY: help setup install library dist demo test test-full test-r45 random portable check \
+.PHONY: help setup install library dist demo test one test-full test-r45 random portable check \
   check-nosuggests check-cran sanitized gctorture bench docs clean
 
 help:
@@ -58,6 +59,9 @@ demo: library
 
 test: library
 	@sh tools/test.sh
+
+one: $(if $(filter %.R,$(TEST)),library)
+	@sh tools/one.sh $(BUILD) $(TEST)
 
 test-full: library
 	@RKEOPS_TEST_FULL=1 sh tools/test.sh
@@ -90,6 +94,7 @@ bench: library
 	@sh tools/bench.sh
 
 docs: library
+	@sh tools/setup.sh roxygen2
 	Rscript tools/document.R
 	Rscript tools/readme.R
 

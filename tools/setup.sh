@@ -1,12 +1,12 @@
 #!/bin/sh
 # Makes sure of R (4.1 or later), a C compiler and the R packages that tests and vignettes use.
 # Where something is missing, installs it through apt when it may (as root, or by sudo without a
-# password); otherwise says what to install and stops.
+# password); otherwise says what to install and stops. Further R packages may be named.
 set -eu
 
-r_packages="testthat knitr rmarkdown Matrix"
+r_packages="testthat knitr rmarkdown Matrix $*"
 debian_packages="r-base-core r-base-dev r-cran-testthat r-cran-knitr r-cran-rmarkdown
-  r-cran-matrix pandoc fonts-dejavu-core locales"
+  r-cran-matrix pandoc fonts-dejavu-core locales $(for name; do echo "r-cran-$name"; done)"
 
 # Prints one line for each thing that is missing.
 missing() {
