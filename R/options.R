@@ -190,8 +190,17 @@ say_limit <- function(ncore) {
 call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
                        precision = "precision", backend = "backend", device = "device_id")
 
-# `given`: the arguments `...` of a reduction. `call` of them, and a list of the options.
+# `given`: the arguments `...` of a reduction. `call` of them, and a list of the options. They are read
+# once where calls in a row have the same.
 call_options <- function(given) {
+  if (!identical(given, session$given_to_call)) {
+    session$call_options <- read_call_options(given)
+    session$given_to_call <- given
+  }
+  session$call_options
+}
+
+read_call_options <- function(given) {
   call <- if ("call" %in% names(given)) check_flag(given[["call"]], "call") else TRUE
   given[["call"]] <- NULL
   for (unnamed in given[!nzchar(names_or_none(given))])

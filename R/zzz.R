@@ -7,6 +7,8 @@ session$applied <- FALSE       # whether the engine was told of them
 session$engine <- NULL         # they and what is derived from them, as handed to C
 session$own <- NULL            # the options of the operator that was called last,
 session$engine_of_own <- NULL  # and what C was handed for it
+session$given_to_call <- NULL  # the same of the last reduction: what it was given,
+session$call_options <- NULL   # and what that says
 session$settings <- NULL       # what of it the engine was told
 session$line_every <- 5        # seconds between two lines of progress = "log"
 session$informed <- character()
