@@ -215,6 +215,7 @@ has_positions <- function(out) {
 }
 
 is_row <- function(inner_dim) {
+  if (identical(inner_dim, "col")) return(FALSE) # nearly always
   if (is_number(inner_dim) && inner_dim %in% 0:1) return(is_row_of_1x(inner_dim))
   identical(inner_dim, "row") || check_choice(inner_dim, "inner_dim", c("col", "row")) == "row"
 }
