@@ -88,9 +88,9 @@ test_that("what is converted is kept with what was made of it, and not copied fo
 
 test_that("a frame that is changed where it lies is another variable", {
   skip_if_not_installed("data.table")
-  frame <- data.table::data.table(a = x[, 1])
+  frame <- getExportedValue("data.table", "data.table")(a = x[, 1])
   before <- Vi(frame)
-  data.table::set(frame, 2L, "a", 100)
+  getExportedValue("data.table", "set")(frame, 2L, "a", 100)
   both <- before + Vi(frame)
   expect_length(both$args, 2)
   expect_equal(as.matrix(both)[2], x[2, 1] + 100, tolerance = 1e-6)
