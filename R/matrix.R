@@ -60,9 +60,8 @@ if (in_namespace) {
 #' @aliases crossprod,LazyTensor,ANY-method crossprod,ANY,LazyTensor-method
 #' @aliases crossprod,LazyTensor,LazyTensor-method tcrossprod,LazyTensor,ANY-method
 #' @aliases tcrossprod,ANY,LazyTensor-method tcrossprod,LazyTensor,LazyTensor-method
-#' @usage x \%*\% y
-#'
-#' \S4method{crossprod}{LazyTensor,ANY}(x, y = NULL, ...)
+#' @aliases %*%,LazyTensor,ANY-method %*%,ANY,LazyTensor-method %*%,LazyTensor,LazyTensor-method
+#' @usage \S4method{crossprod}{LazyTensor,ANY}(x, y = NULL, ...)
 #'
 #' \S4method{tcrossprod}{LazyTensor,ANY}(x, y = NULL, ...)
 #' @rawNamespace export("%*%")

@@ -5,7 +5,7 @@
 #include <limits.h>
 
 static int is_plain(SEXP x) {
-  return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) && !OBJECT(x);
+  return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) && !Rf_isObject(x);
 }
 
 /* A vector is a column, whatever the orientation of matrices; a parameter is its values. */

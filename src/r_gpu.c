@@ -253,8 +253,9 @@ SEXP rkeops_gpu_device(SEXP x) {
 
 /* What its numbers are there, which may be more than was meant. */
 SEXP rkeops_gpu_precision(SEXP pointer) {
-  const gpu_matrix *matrix = R_ExternalPtrAddr(pointer);
-  return Rf_mkString(precision_of(matrix) == RK_FLOAT32 ? "float32" : "float64");
+  const gpu_matrix *matrix = TYPEOF(pointer) == EXTPTRSXP ? R_ExternalPtrAddr(pointer) : NULL;
+  int is_float32 = matrix && precision_of(matrix) == RK_FLOAT32;
+  return Rf_mkString(is_float32 ? "float32" : "float64");
 }
 
 SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error) {

@@ -275,6 +275,13 @@ static const char *joined(const char *a, const char *b, const char *c) {
   return out;
 }
 
+/* Copies `text` to `end`, where there is room for it: where the next one goes. */
+static char *append(char *end, const char *text) {
+  size_t n = strlen(text);
+  memcpy(end, text, n + 1);
+  return end + n;
+}
+
 /* "op(operands,literals)", or "op" if it has none. */
 static value_text node_text(SEXP node, const value_text *value, const string_map *map) {
   SEXP operands = list_element(node, "operands"), literals = list_element(node, "literals");
@@ -295,9 +302,9 @@ static value_text node_text(SEXP node, const value_text *value, const string_map
     size += strlen(part[k]);
   }
   char *text = R_alloc(size, 1), *end = text;
-  end += sprintf(end, "%s", op);
-  for (int k = 0; k < all; k++) end += sprintf(end, "%c%s", k ? ',' : '(', part[k]);
-  sprintf(end, ")");
+  end = append(end, op);
+  for (int k = 0; k < all; k++) end = append(append(end, k ? "," : "("), part[k]);
+  append(end, ")");
   return (value_text){text, 0, depth + 1};
 }
 
@@ -354,7 +361,7 @@ SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots) {
   }
   char *text = R_alloc(size, 1), *end = text;
   *end = 0;
-  for (int k = 0; defined[k]; k++) end += sprintf(end, "%s; ", defined[k]);
-  for (int k = 0; k < n_roots; k++) end += sprintf(end, "%s%s", k ? ", " : "", part[k]);
+  for (int k = 0; defined[k]; k++) end = append(append(end, defined[k]), "; ");
+  for (int k = 0; k < n_roots; k++) end = append(append(end, k ? ", " : ""), part[k]);
   return Rf_mkString(text);
 }
