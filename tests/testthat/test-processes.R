@@ -112,7 +112,8 @@ test_that("a package imports rkeops, and keeps operators from when it was built"
       "built_lazy <- sum(gauss(matrix(1:6 / 8, 2), matrix(9:1 / 8, 3)), 'j', call = FALSE)")))
   code <- quote({
     rkeops::set_rkeops_options(list(cache_dir = test_cache))
-    library("gausspairs", lib.loc = library, character.only = TRUE)
+    made <- "gausspairs"
+    library(made, lib.loc = library, character.only = TRUE)
     attached <- "package:rkeops" %in% search()
     list(product(x, y, b), sums(x, y), rows(x, y), plain(x, t(x)), built(list(x, y, b)),
          built_lazy(), attached)
