@@ -42,10 +42,6 @@ int backend_is_gpu(SEXP options) {
 rk_status backend_use(SEXP options, rk_error *error) {
   if (backend_is_gpu(options))
     return use_devices(list_element(options, "device_id"), error);
-  if (!strcmp(option_string(options, "precision", ""), "float16"))
-    return status_set(error, RK_ERROR_DEVICE,
-                      "the option `precision` is \"float16\", which is for GPUs only: see "
-                      "rkeops_use_gpu(), rkeops_use_float32() and rkeops_use_float64()");
   return rk_use_devices(NULL, 0, error);
 }
 

@@ -103,11 +103,14 @@ double rk_seconds(void);        /* a clock that is never set back */
 
 /* ---- GPUs ----------------------------------------------------------------------------------- */
 
-/* Where later calls compute: on the CPU (n = 0, the default), or on these NVIDIA GPUs, numbered
- * from 0 as the driver does. The first use opens the driver (libcuda) and NVRTC; on the CPU neither
- * is touched. RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in
+/* Where later calls compute: "cpu" (the default), or "cuda": on these NVIDIA GPUs, numbered from 0
+ * as the driver does. The first use of GPUs opens the driver (libcuda) and NVRTC; on the CPU neither
+ * is touched. RK_ERROR_ARGUMENT: there is no such backend, or it has no such numbers. RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in
  * an earlier call, or this process was forked from one that uses GPUs; the setting stays what it
  * was. Cheap when nothing changes. */
+rk_status rk_use_backend(const char *name, const int *device, int n, rk_error *error);
+
+/* The same for "cuda", and for "cpu" when n is 0. */
 rk_status rk_use_devices(const int *device, int n, rk_error *error);
 
 typedef struct {

@@ -303,11 +303,11 @@ static void sleep_on(family *all, double seconds) {
 }
 
 /* Sleeps grow from 1 to 20 ms, so that neither short compiles nor the machine notice. */
-static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk_error *error) {
+static rk_status attend(family *all, int most, rk_caller caller) {
   double last_poll = rk_os_seconds(), pause = 0.001;
   for (;;) {
     while (can_begin(all, most)) {
-      rk_status status = begin(all, error);
+      rk_status status = begin(all, caller.error);
       if (status) return status;
       pause = 0.001;
     }
@@ -316,9 +316,9 @@ static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk
     if (can_begin(all, most)) continue;
     if (!all->running) return RK_OK;
     double now = rk_os_seconds();
-    if (poll && now - last_poll >= 0.015) {
+    if (caller.poll && now - last_poll >= 0.015) {
       last_poll = now;
-      if (poll(poll_data, -1)) {
+      if (caller.poll(caller.data, -1)) {
         stop_behind(all, 0, RK_PROCESS_CANCELLED);
         return RK_OK;
       }
@@ -328,15 +328,15 @@ static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk
   }
 }
 
-rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
-                        rk_process_result *result, rk_error *error) {
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_caller caller,
+                        rk_process_result *result) {
   family all = {.process = process, .result = result, .n = n, .end = n,
                 .child = calloc((size_t)n, sizeof *all.child),
                 .entry = calloc((size_t)n, sizeof *all.entry)};
   for (int k = 0; k < n; k++) result[k] = (rk_process_result){0};
   rk_status status = all.child && all.entry
-                         ? attend(&all, most < 1 ? 1 : most, poll, poll_data, error)
-                         : rk_fail_memory(error, (size_t)n * sizeof *all.child);
+                         ? attend(&all, most < 1 ? 1 : most, caller)
+                         : rk_fail_memory(caller.error, (size_t)n * sizeof *all.child);
   if (status && all.child) stop_behind(&all, 0, RK_PROCESS_DROPPED);
   free(all.child);
   free(all.entry);

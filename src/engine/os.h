@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine.h"
+#include "caller.h"
 #include "text.h"
 
 /* ---- processes ------------------------------------------------------------------------------ */
@@ -39,19 +39,18 @@ typedef struct {
   size_t output_limit;          /* bytes of output that are kept; the rest is read and dropped */
 } rk_process;
 
-/* Runs a program to its end in its own process group, with stdin closed off and LC_ALL=C. Calls
- * poll(poll_data, -1) about every 20 ms. The whole group is killed and reaped on timeout and on
+/* Runs a program to its end in its own process group, with stdin closed off and LC_ALL=C. Asks
+ * the caller about every 20 ms. The whole group is killed and reaped on timeout and on
  * cancelling; then the status is still RK_OK and result->end says it. RK_ERROR_SYSTEM: it could
  * not be started. */
-rk_status rk_os_run(const rk_process *process, rk_poll poll, void *poll_data,
-                    rk_process_result *result, rk_error *error);
+rk_status rk_os_run(const rk_process *process, rk_caller caller, rk_process_result *result);
 
 /* The same for n programs, side by side: `most` of them at a time, begun in order. One has failed
  * that was killed, or whose exit code is not 0: those behind it are dropped then, those before it
  * are not, so that the first failure is the same whatever the order in which they end. After
  * RK_ERROR_SYSTEM there are no results but texts to free. */
-rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
-                        rk_process_result *result, rk_error *error);
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_caller caller,
+                        rk_process_result *result);
 int rk_os_failed(const rk_process_result *result);
 
 /* The program that a shell would run for `name`, looked for in PATH when there is no separator in

@@ -190,10 +190,10 @@ static void sleep_on(const family *all, DWORD milliseconds) {
   WaitForMultipleObjects(n, handle, FALSE, milliseconds);
 }
 
-static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk_error *error) {
+static rk_status attend(family *all, int most, rk_caller caller) {
   for (DWORD pause = 1;; pause = pause < 16 ? 2 * pause : 20) {
     while (can_begin(all, most)) {
-      rk_status status = begin(all, error);
+      rk_status status = begin(all, caller.error);
       if (status) return status;
       pause = 1;
     }
@@ -202,19 +202,19 @@ static rk_status attend(family *all, int most, rk_poll poll, void *poll_data, rk
       if (all->child[k].running) visit(all, k);
     if (can_begin(all, most)) continue;
     if (!all->running) return RK_OK;
-    if (!poll || !poll(poll_data, -1)) continue;
+    if (!caller.poll || !caller.poll(caller.data, -1)) continue;
     stop_behind(all, 0, RK_PROCESS_CANCELLED);
     return RK_OK;
   }
 }
 
-rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_poll poll, void *poll_data,
-                        rk_process_result *result, rk_error *error) {
+rk_status rk_os_run_all(const rk_process *process, int n, int most, rk_caller caller,
+                        rk_process_result *result) {
   family all = {.process = process, .result = result, .n = n, .end = n,
                 .child = calloc((size_t)n, sizeof *all.child)};
   for (int k = 0; k < n; k++) result[k] = (rk_process_result){0};
-  if (!all.child) return rk_fail_memory(error, (size_t)n * sizeof *all.child);
-  rk_status status = attend(&all, most < 1 ? 1 : most, poll, poll_data, error);
+  if (!all.child) return rk_fail_memory(caller.error, (size_t)n * sizeof *all.child);
+  rk_status status = attend(&all, most < 1 ? 1 : most, caller);
   if (status) stop_behind(&all, 0, RK_PROCESS_DROPPED);
   free(all.child);
   return status;

@@ -6,7 +6,7 @@
 #include "build/build.h"
 #include "check.h"
 #include "os.h"
-#include "run/device.h"
+#include "cuda/device.h"
 
 #include <dlfcn.h>
 #include <sys/mman.h>

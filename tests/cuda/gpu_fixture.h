@@ -5,8 +5,8 @@
 #include "oracle.h"
 
 #include "formula/parser.h"
-#include "plan/plan.h"
-#include "run/device.h"
+#include "cuda/shape.h"
+#include "cuda/device.h"
 
 static rk_error last;
 

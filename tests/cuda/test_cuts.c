@@ -1,7 +1,7 @@
 /* Into what a pass is cut on a GPU, for sizes that cannot be run here. No GPU is used. */
 #include "gpu_fixture.h"
 
-#include "run/gpu_parts.h"
+#include "cuda/parts.h"
 
 #include <time.h>
 

@@ -191,7 +191,7 @@ static rk_status a_bit_of_everything(void) {
     int result = rk_device_driver(device)->set_bytes(p, 1, 5000, rk_device_stream(device, 0));
     status = rk_device_check(device, result, "clearing", &last);
   }
-  if (!status) status = rk_device_wait(device, NULL, NULL, &last);
+  if (!status) status = rk_device_wait(device, (rk_caller){.error = &last});
   if (!status) rk_arena_give(arena, q);
   rk_device_give_stage(device, stage);
   rk_arena_free(arena);
@@ -265,13 +265,15 @@ static void one_failure_of_nvrtc(void) {
   standin("FAIL", fault);
   rk_text_format(&source, "// %s %d\n%s", fault, (int)rk_os_process_id(), kernel);
   last.message[0] = 0;
-  rk_status status = rk_build_cuda(source.bytes, 9, 0, 0, go_on, NULL, &image, &bytes, &last);
+  rk_status status = rk_build_cuda(source.bytes, 9, 0, 0, &image, &bytes,
+                                   (rk_caller){go_on, NULL, &last});
   int good = status == RK_OK ? image != NULL
                              : (status == RK_ERROR_COMPILE || status == RK_ERROR_DEVICE ||
                                 status == RK_ERROR_MEMORY) && !image && *last.message;
   rk_free(image);
   standin("FAIL", NULL);
-  good &= rk_build_cuda(source.bytes, 9, 0, 0, go_on, NULL, &image, &bytes, &last) == RK_OK;
+  good &= rk_build_cuda(source.bytes, 9, 0, 0, &image, &bytes,
+                                   (rk_caller){go_on, NULL, &last}) == RK_OK;
   rk_free(image);
   rk_text_free(&source);
   if (!CHECK(good, "a failing call of NVRTC ends well")) printf("  %s %s\n", fault, last.message);
@@ -353,7 +355,7 @@ static void *work_on(void *data) {
     memset(stage, k, 1000);
     bad += rk_device_driver(device)->copy_to_device(p, stage, 1000,
                                                     rk_device_stream(device, k % 2)) != 0;
-    bad += rk_device_wait(device, NULL, NULL, &error) != RK_OK;
+    bad += rk_device_wait(device, (rk_caller){.error = &error}) != RK_OK;
     rk_device_give_stage(device, stage);
     rk_arena_free(arena);
     rk_device_leave(device);

@@ -188,10 +188,10 @@ static void copies_arrive(void) {
   memcpy(pinned, in, sizeof in);
   rk_cu_handle copy = rk_device_stream(device, RK_STREAM_COPY);
   CHECK(driver->copy_to_device(p, pinned, sizeof in, copy) == 0, "to the device");
-  CHECK(rk_device_wait(device, NULL, NULL, &last) == RK_OK, "wait");
+  CHECK(rk_device_wait(device, (rk_caller){.error = &last}) == RK_OK, "wait");
   memset(pinned, 0, sizeof in);
   CHECK(driver->copy_to_host(pinned, p, sizeof in, copy) == 0, "and back");
-  CHECK(rk_device_wait(device, count_polls, &polls, &last) == RK_OK, "wait");
+  CHECK(rk_device_wait(device, (rk_caller){count_polls, &polls, &last}) == RK_OK, "wait");
   memcpy(out, pinned, sizeof out);
   CHECK(!memcmp(in, out, sizeof in), "the numbers are the same");
   rk_device_give_stage(device, pinned);
@@ -233,20 +233,20 @@ static void waiting_polls_and_can_be_stopped(void) {
   const rk_driver *driver = rk_device_driver(device);
   CHECK(driver->event_create(&event, 2) == 0 &&
         driver->event_record(event, rk_device_stream(device, RK_STREAM_RUN)) == 0, "an event");
-  CHECK(rk_device_wait_event(device, event, count_polls, &polls, 0.5, &last) == RK_OK &&
+  CHECK(rk_device_wait_event(device, event, 0.5, (rk_caller){count_polls, &polls, &last}) == RK_OK &&
         polls == 0, "a short wait does not poll");
   standin("FAIL", "cuEventQuery:1+:600");
   stop_at = 3;
   double start = rk_os_seconds();
-  CHECK(rk_device_wait_event(device, event, count_polls, &polls, 0.5, &last) == RK_CANCELLED &&
+  CHECK(rk_device_wait_event(device, event, 0.5, (rk_caller){count_polls, &polls, &last}) == RK_CANCELLED &&
         polls == 3 && last_done == 0.5, "a long one is stopped by poll");
   CHECK(rk_os_seconds() - start >= 0.015 && last.status == RK_CANCELLED, "every 5 ms");
   CHECK(count_of("cuEventQuery") < 3000, "it sleeps meanwhile");
   standin("FAIL", "cuEventQuery:20:999");
   standin("FAIL", NULL);
-  CHECK(rk_device_wait_event(device, event, NULL, NULL, 0, &last) == RK_OK, "then goes on");
+  CHECK(rk_device_wait_event(device, event, 0, (rk_caller){.error = &last}) == RK_OK, "then goes on");
   standin("FAIL", "cuEventRecord:2:999");
-  CHECK(rk_device_wait(device, NULL, NULL, &last) == RK_ERROR_DEVICE, "recording may fail");
+  CHECK(rk_device_wait(device, (rk_caller){.error = &last}) == RK_ERROR_DEVICE, "recording may fail");
   driver->event_destroy(event);
   nothing_is_left(device);
 }
@@ -270,8 +270,8 @@ static void kernels_run(void) {
   rk_device *device = first_device();
   const rk_driver *driver = rk_device_driver(device);
   const rk_device_limits *limits = rk_device_limits_of(device);
-  CHECK(rk_build_cuda(kernel, limits->major, limits->minor, 0, NULL, NULL, &image, &bytes,
-                      &last) == RK_OK, "built");
+  CHECK(rk_build_cuda(kernel, limits->major, limits->minor, 0, &image, &bytes,
+                                   (rk_caller){.error = &last}) == RK_OK, "built");
   if (!is_for_the_standin(image, bytes)) {
     check_skipped++;
     rk_free(image);
@@ -292,7 +292,7 @@ static void kernels_run(void) {
   rk_launch shape = {{8, 1, 1}, 128};
   CHECK(rk_device_launch(device, function, &shape, run, parameters, &last) == RK_OK, "launched");
   driver->copy_to_host(x, p, sizeof(double) * (size_t)n, run);
-  CHECK(rk_device_wait(device, NULL, NULL, &last) == RK_OK && ((double *)x)[999] == 1998, "ran");
+  CHECK(rk_device_wait(device, (rk_caller){.error = &last}) == RK_OK && ((double *)x)[999] == 1998, "ran");
   const rk_launch wrong[] = {{{0, 1, 1}, 128}, {{1, 65536, 1}, 128}, {{1, 1, 1}, 1025},
                              {{1, 1, 0}, 1}, {{1u << 31, 1, 1}, 1}, {{1, 1, 1}, 0}};
   for (int k = 0; k < 6; k++)

@@ -79,7 +79,8 @@ static rk_error last;
 /* The value of a kernel, -1 when it cannot be built. */
 static rk_status build_text(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel) {
   rk_to_build one = {.source = source};
-  rk_status status = rk_build_c(&one, 1, rk_os_vector_bytes(), 1, poll, poll_data, &last);
+  rk_status status = rk_build_c(&one, 1, rk_os_vector_bytes(), 1,
+                        (rk_caller){poll, poll_data, &last});
   *kernel = one.kernel;
   return status;
 }
@@ -865,7 +866,8 @@ static rk_status build_several(const int *value, int n, int most, rk_poll poll, 
     list[k].source = text[k];
   }
   memset(&last, 0, sizeof last);
-  return rk_build_c(list, n, rk_os_vector_bytes(), most, poll, poll_data, &last);
+  return rk_build_c(list, n, rk_os_vector_bytes(), most,
+                        (rk_caller){poll, poll_data, &last});
 }
 
 static int gives(const rk_to_build *one, int value) {
@@ -967,35 +969,19 @@ static void flags_fall_back(void) {
   configure(path_of("flags"), path_of("simple"), 60);
   CHECK(build(82) == 'c');
   rk_text report = {0};
-  CHECK(rk_build_report(&report, NULL) == RK_OK);
+  rk_build_report(&report);
   CHECK(strstr(report.bytes, "compiler flags:") && !strstr(report.bytes, "-march=native"));
   rk_text_free(&report);
 }
 
 static void the_report_has_its_lines(void) {
-  const char *lines[] = {"compiler: /", "compiler version: ", "cpu features: ", "cache: ",
-                         "NVRTC: "};
+  const char *lines[] = {"compiler: /", "compiler version: ", "cpu features: ", "cache: "};
   rk_text report = {0};
   use_folder("report");
-  CHECK(rk_build_report(&report, NULL) == RK_OK);
+  rk_build_report(&report);
   for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
     CHECK(strstr(rk_text_string(&report), lines[k]) != NULL);
   rk_text_free(&report);
-}
-
-static void nvrtc_compiles_or_is_absent(void) {
-  char *log = NULL;
-  size_t bytes = 0;
-  const char *source = "extern \"C\" __global__ void f(float *x) { x[threadIdx.x] += 1; }\n";
-  rk_status status = rk_nvrtc_compile(source, "sm_90", &log, &bytes, &last);
-  if (status == RK_ERROR_DEVICE) printf("skipped: %s\n", last.message);
-  CHECK(status == RK_ERROR_DEVICE || (status == RK_OK && bytes > 100));
-  rk_free(log);
-  log = NULL;
-  status = rk_nvrtc_compile("nonsense", "sm_90", &log, NULL, &last);
-  CHECK(status == RK_ERROR_DEVICE ||
-        (status == RK_ERROR_COMPILE && log && strstr(log, "nonsense")));
-  rk_free(log);
 }
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
@@ -1103,7 +1089,6 @@ int main(int argc, char **argv) {
   hosts_that_ignore_their_children_are_served();
   flags_fall_back();
   the_report_has_its_lines();
-  nvrtc_compiles_or_is_absent();
   nothing_leaks();
   a_forked_child_can_build();
   kernels_do_not_pay_for_the_cache();

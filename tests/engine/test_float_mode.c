@@ -7,7 +7,7 @@
  * product with a weight, a slope. */
 #include "check.h"
 
-#include "run/float_mode.h"
+#include "cpu/float_mode.h"
 #include "run/parallel.h"
 
 #include <float.h>
@@ -123,7 +123,7 @@ static void mode_stays(const char *which, int threads) {
   CHECK(run_text(gauss, RK_FLOAT64, &small, NULL, NULL) == RK_ERROR_SHAPE, "it is an error");
   CHECK(mode_now() == w.mode, which);
   CHECK(!w.wrong, "polls have the mode of the host");
-  rk_parallel(200, threads, note_mode, &w, NULL, NULL);
+  rk_parallel(200, threads, note_mode, &w, (rk_caller){0});
   CHECK(!w.wrong, "and so have the threads that were in kernels");
   sample_free(&small);
 }

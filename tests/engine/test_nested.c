@@ -6,7 +6,7 @@
 #include "check.h"
 
 #include "os.h"
-#include "run/device.h"
+#include "cuda/device.h"
 
 static const char *const names[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"};
 enum { NAMES = 3 };

@@ -9,12 +9,11 @@
  * beside RKEOPS_CACHE: the tests run with two host compilers, whose engines must emit the same. */
 #include "check.h"
 
-#include "build/parts.h"
-#include "emit/emit.h"
+#include "cuda/frame.h"
+#include "cuda/nvrtc.h"
 #include "formula/operations.h"
 #include "formula/parser.h"
 #include "formula/reductions.h"
-#include "run/kernel.h"
 
 #include <ctype.h>
 #include <sys/stat.h>

@@ -1,7 +1,8 @@
 /* CUDA text -> machine code with the real NVRTC: options, architectures, keys, the disk cache and
  * its failures. Without an NVRTC only what is said of that is tested; the rest is skipped. */
-#include "build/build.h"
 #include "check.h"
+#include "cuda/device.h"
+#include "cuda/nvrtc.h"
 #include "os.h"
 
 #include <fcntl.h>
@@ -48,8 +49,8 @@ static void drop(built *b) {
 static char build_for(const char *source, int major, int minor, int fast_math, built *result) {
   int64_t compiles, hits, compiles_now, hits_now;
   rk_build_counters(&compiles, &hits);
-  rk_status status = rk_build_cuda(source, major, minor, fast_math, NULL, NULL, &result->image,
-                                   &result->bytes, &last);
+  rk_status status = rk_build_cuda(source, major, minor, fast_math, &result->image, &result->bytes,
+                                   (rk_caller){.error = &last});
   rk_build_counters(&compiles_now, &hits_now);
   if (status != RK_OK) return 'e';
   if (compiles_now == compiles + 1 && hits_now == hits) return 'c';
@@ -246,8 +247,8 @@ static void compiling_can_be_cancelled(void) {
   polls = 0;
   stop_at = 2;
   double start = rk_os_seconds();
-  rk_status status = rk_build_cuda(source.bytes, 9, 0, 0, stop, &polls, &result.image,
-                                   &result.bytes, &last);
+  rk_status status = rk_build_cuda(source.bytes, 9, 0, 0, &result.image, &result.bytes,
+                                   (rk_caller){stop, &polls, &last});
   if (status == RK_OK && !polls) check_skipped++; /* NVRTC before 12.8 */
   else CHECK(status == RK_CANCELLED && !result.image && polls == 2, "poll cancels");
   drop(&result);
@@ -346,7 +347,7 @@ static void entries_are_counted_evicted_and_cleared(void) {
 
 static void the_report_names_it(void) {
   rk_text report = {0};
-  CHECK(rk_build_report(&report, &last) == RK_OK, "a report");
+  rk_devices_report(&report);
   const char *line = strstr(rk_text_string(&report), "NVRTC: /");
   CHECK(line && strstr(line, rk_nvrtc_version()) && strstr(line, " 9.0"),
         "has path, version and capabilities");

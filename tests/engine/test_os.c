@@ -47,7 +47,7 @@ static rk_process_result result_of(const char *const *arguments, const char *tem
                         .output_limit = 1000};
   rk_process_result result;
   rk_error error = {0};
-  CHECK(rk_os_run(&process, poll, NULL, &result, &error) == RK_OK, error.message);
+  CHECK(rk_os_run(&process, (rk_caller){poll, NULL, &error}, &result) == RK_OK, error.message);
   return result;
 }
 
@@ -114,7 +114,7 @@ static void several_run_side_by_side(void) {
     process[k] = (rk_process){.arguments = arguments[k], .timeout = 50, .output_limit = 1000};
   double start = rk_os_seconds();
   for (int most = 1; most <= 4; most++) {
-    CHECK(rk_os_run_all(process, 4, most, NULL, NULL, result, &error) == RK_OK, error.message);
+    CHECK(rk_os_run_all(process, 4, most, (rk_caller){.error = &error}, result) == RK_OK, error.message);
     CHECK(!rk_os_failed(&result[0]) && result[0].output.length == 1000, "the first is complete");
     CHECK(result[1].end == RK_PROCESS_ENDED && result[1].exit_code == 3, "the second has failed");
     CHECK(result[2].end == RK_PROCESS_DROPPED && result[3].end == RK_PROCESS_DROPPED,
@@ -122,7 +122,7 @@ static void several_run_side_by_side(void) {
     for (int k = 0; k < 4; k++) rk_text_free(&result[k].output);
   }
   CHECK(rk_os_seconds() - start < 40, "at once");
-  CHECK(rk_os_run_all(process + 2, 2, 2, cancel, NULL, result, &error) == RK_OK &&
+  CHECK(rk_os_run_all(process + 2, 2, 2, (rk_caller){cancel, NULL, &error}, result) == RK_OK &&
         result[0].end == RK_PROCESS_CANCELLED && result[1].end == RK_PROCESS_CANCELLED,
         "all are cancelled");
 }
@@ -132,7 +132,7 @@ static void what_is_not_there_is_not_started(void) {
   rk_process process = {.arguments = arguments, .timeout = 5};
   rk_process_result result;
   rk_error error = {0};
-  rk_status status = rk_os_run(&process, NULL, NULL, &result, &error);
+  rk_status status = rk_os_run(&process, (rk_caller){.error = &error}, &result);
   if (getenv("RKEOPS_TEST_CHILD")) { /* an emulator learns it too late to say so */
     CHECK(status == RK_ERROR_SYSTEM || result.exit_code == 127, "an error");
   } else {
@@ -220,7 +220,7 @@ static void files_are_written_renamed_and_removed(const char *base) {
 static int value_of(const char *source) {
   rk_to_build one = {.source = source};
   rk_error error = {0};
-  if (!CHECK(rk_build_c(&one, 1, rk_os_vector_bytes(), 1, NULL, NULL, &error) == RK_OK,
+  if (!CHECK(rk_build_c(&one, 1, rk_os_vector_bytes(), 1, (rk_caller){.error = &error}) == RK_OK,
              error.message)) return -1;
   int (*f)(void) = (int (*)(void))rk_kernel_entry(one.kernel, "f");
   return f ? f() : -1;

@@ -5,7 +5,9 @@
 #include "check.h"
 
 #include "build/build.h"
-#include "emit/emit.h"
+#include "cpu/kernel.h"
+#include "cuda/frame.h"
+#include "cuda/nvrtc.h"
 #include "formula/operations.h"
 #include "formula/parser.h"
 #include "formula/reductions.h"

@@ -6,7 +6,8 @@
 #include "formula/operations.h"
 #include "formula/parser.h"
 #include "formula/reductions.h"
-#include "run/gpu.h"
+#include "backends.h"
+#include "build/build.h"
 #include "run/program.h"
 
 #include <float.h>
@@ -204,9 +205,7 @@ enum { MOST_PASSES = 8 };
 typedef struct {
   rk_graph *graph;
   const rk_node *root[RK_MAX_RESULTS];
-  int roots, passes;
-  rk_stage stage[MOST_PASSES];
-  rk_served served[RK_MAX_RESULTS];
+  int roots;
 } built;
 
 static const rk_node *node_of(built *b, const char *text) {
@@ -233,46 +232,37 @@ static const rk_node *applied(built *b, const char *name, const rk_node *a, cons
   return node;
 }
 
-static rk_status build_passes(built *b, const int64_t *rows, rk_error *error) {
-  rk_wanted wanted[MOST_PASSES];
+static rk_status build_stages(rk_wanted *wanted, int n, const rk_backend *backend,
+                              rk_caller caller) {
   rk_text source = {0};
-  for (int k = 0; k < b->passes; k++)
-    wanted[k] = (rk_wanted){&b->stage[k],
-                            rk_choose_axis(&b->stage[k], rk_kept_rows(&b->stage[k], rows),
-                                           rk_reduced_rows(&b->stage[k], rows))};
-  const int gpu = check_on_gpu();
-  rk_status status = (gpu ? rk_gpu_emit : rk_modules_emit)(wanted, b->passes, &source, error);
-  if (!status && gpu)
-    status = rk_gpu_build(wanted, b->passes, rk_text_string(&source), NULL, NULL, error);
-  else if (!status)
-    status = rk_modules_build(wanted, b->passes, b->passes, &source, NULL, NULL, error);
+  rk_status status = backend->source(wanted, n, &source, caller.error);
+  if (!status) status = backend->build(wanted, n, n, &source, caller);
   rk_text_free(&source);
   return status;
 }
 
-static rk_status plan_passes(built *b, rk_precision precision, rk_error *error) {
-  const rk_node *found[MOST_PASSES];
-  const rk_options options = {.precision = precision};
-  rk_status status = rk_fuse(b->graph, b->root, b->roots, error);
-  int count = rk_needed_reductions(b->graph, b->root, b->roots, found, MOST_PASSES);
-  for (int k = 0; k < count && !status; k++, b->passes++)
-    status = rk_plan_pass(b->graph, found[k], &options, &b->stage[k].pass, error);
-  for (int k = 0; k < b->passes; k++) {
-    if (!status) status = rk_build_vectors(&b->stage[k].vectors, error);
-    b->stage[k].result = -1;
-    for (int v = 0; v < rk_graph_variables(b->graph); v++) {
-      const rk_graph_variable *variable = rk_graph_variable_at(b->graph, v);
-      if (variable->origin == RK_FROM_PASS && variable->source == found[k]->number)
-        b->stage[k].result = v;
-    }
-    for (int r = 0; r < b->roots; r++) {
-      rk_served *served = &b->served[r];
-      if (rk_columns_of(b->root[r], &served->first) != found[k]) continue;
-      served->stage = k;
-      served->is_part = b->root[r] != found[k];
-      served->columns = b->root[r]->dim;
-    }
+/* What rk_run does, of a graph that no text made. */
+static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *rows,
+                            const sample *s, const rk_output *outputs, rk_call *call,
+                            rk_error *error) {
+  rk_stage stage[MOST_PASSES] = {{.result = -1}};
+  rk_wanted wanted[MOST_PASSES];
+  double *number = calloc((size_t)rk_graph_variables(b->graph) + 1, sizeof *number);
+  rk_status status = RK_OK;
+  for (int k = 0; k < passes->count && !status; k++) {
+    stage[k] = (rk_stage){.pass = passes->planned[k].pass, .result = passes->planned[k].result};
+    wanted[k] = (rk_wanted){&stage[k], rk_sizes_of(&stage[k], rows)};
+    status = rk_build_vectors(&stage[k].vectors, error);
   }
+  for (int v = 0; v < rk_graph_variables(b->graph); v++)
+    number[v] = rk_graph_variable_at(b->graph, v)->number;
+  const rk_caller caller = {.error = error};
+  const rk_program_data data = {b->graph, stage, passes->count, passes->served, b->roots, number,
+                                s->inputs, rows, outputs};
+  if (!status) status = build_stages(wanted, passes->count, call->backend, caller);
+  if (!status) status = rk_run_passes(&data, caller);
+  for (int k = 0; k < passes->count; k++) call->backend->forget(&stage[k]);
+  free(number);
   return status;
 }
 
@@ -280,22 +270,19 @@ static rk_status plan_passes(built *b, rk_precision precision, rk_error *error) 
 static rk_status run_graph(built *b, const sample *s, rk_precision precision,
                            const rk_output *outputs) {
   const int64_t rows[] = {s->m, s->n, 1};
+  const rk_options options = {.precision = precision};
   rk_error error = {0};
-  rk_status status = plan_passes(b, precision, &error);
-  if (!status) status = build_passes(b, rows, &error);
-  double *number = calloc((size_t)rk_graph_variables(b->graph) + 1, sizeof *number);
-  for (int v = 0; v < rk_graph_variables(b->graph); v++)
-    number[v] = rk_graph_variable_at(b->graph, v)->number;
-  const rk_passes passes = {b->graph, b->stage, b->passes, b->served, b->roots, number, s->inputs,
-                            rows, outputs, NULL, NULL};
-  if (!status) status = rk_run_passes(&passes, &error);
+  rk_call call;
+  rk_passes passes;
+  rk_status status = rk_call_begin(&call, rk_backend_chosen(), (rk_caller){.error = &error});
+  if (status) return status;
+  status = rk_plan_program(b->graph, b->root, b->roots, &options, &passes, &error);
+  if (!status) status = run_passes(b, &passes, rows, s, outputs, &call, &error);
   if (status) printf("  %s\n", error.message);
-  for (int k = 0; k < b->passes; k++) {
-    rk_gpu_forget(&b->stage[k]);
-    rk_pass_free(&b->stage[k].pass);
-  }
+  rk_call_end(&call);
+  for (int k = 0; k < passes.count; k++) rk_pass_free(&passes.planned[k].pass);
+  free(passes.planned);
   rk_graph_free(b->graph);
-  free(number);
   return status;
 }
 

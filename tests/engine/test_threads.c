@@ -100,7 +100,7 @@ static rk_status run_tasks(tally *t, int threads, rk_poll poll, void *poll_data)
   memset(t, 0, sizeof *t);
   t->rounding = fegetround();
   t->seconds = poll ? 4e-4 : 2e-5; /* a poll comes every 20 ms */
-  return rk_parallel(TASKS, threads, count_task, t, poll, poll_data);
+  return rk_parallel(TASKS, threads, count_task, t, (rk_caller){poll, poll_data, NULL});
 }
 
 /* ---- the crew ------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ static void each_task_runs_once_on_at_most_so_many_threads(void) {
       if (threads_of(&t) > most) most = threads_of(&t);
     }
   CHECK(most > 1, "and on more than one");
-  CHECK(rk_parallel(0, 4, count_task, &t, NULL, NULL) == RK_OK, "no tasks are no trouble");
+  CHECK(rk_parallel(0, 4, count_task, &t, (rk_caller){0}) == RK_OK, "no tasks are no trouble");
   rk_end_threads();
   rk_end_threads();
   CHECK(run_tasks(&t, 3, NULL, NULL) == RK_OK && all_once(&t), "threads that ended are made anew");
@@ -264,7 +264,7 @@ static void start_again(const char *argument, const char *what) {
   rk_process process = {.arguments = arguments, .timeout = 120, .output_limit = 2000};
   rk_process_result result;
   rk_error error = {0};
-  CHECK(rk_os_run(&process, NULL, NULL, &result, &error) == RK_OK, error.message);
+  CHECK(rk_os_run(&process, (rk_caller){.error = &error}, &result) == RK_OK, error.message);
   if (result.exit_code == 77) check_skipped++;
   else if (!CHECK(result.end == RK_PROCESS_ENDED && result.exit_code == 0 && !result.signal, what))
     printf("%s\n", rk_text_string(&result.output));

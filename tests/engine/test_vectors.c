@@ -146,7 +146,7 @@ static void test_machine_code(void) {
   rk_error error;
   for (int bytes = 16; bytes; bytes = next_width(bytes)) {
     rk_to_build one = {.source = source};
-    int built = rk_build_c(&one, 1, bytes, 1, NULL, NULL, &error) == RK_OK;
+    int built = rk_build_c(&one, 1, bytes, 1, (rk_caller){.error = &error}) == RK_OK;
     if (!CHECK(built, "a kernel is built for each width")) continue;
     int (*widest)(void) = (int (*)(void))rk_kernel_entry(one.kernel, "widest");
     CHECK(widest() == bytes, "and for no wider one");

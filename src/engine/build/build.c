@@ -96,8 +96,7 @@ typedef struct {
   rk_compiler compiler;
   rk_job *job;
   int n, most;
-  rk_poll poll;
-  void *poll_data;
+  rk_caller caller;
 } rk_batch;
 
 /* Loaded before it is renamed: from then on others may evict it. */
@@ -160,8 +159,7 @@ static rk_status run_compilers(rk_batch *batch, rk_place *place, int n, int *mad
   }
   if (!status) {
     compiles += n;
-    status = rk_compiler_run(&batch->compiler, list, n, batch->most, batch->poll, batch->poll_data,
-                             made, error);
+    status = rk_compiler_run(&batch->compiler, list, n, batch->most, made, batch->caller);
   }
   free(list);
   return status;
@@ -263,17 +261,16 @@ static rk_status find_or_compile(rk_batch *batch, rk_error *error) {
   return status;
 }
 
-rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_poll poll,
-                     void *poll_data, rk_error *error) {
+rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_caller caller) {
   rk_batch batch = {.job = calloc((size_t)n, sizeof *batch.job), .n = n, .most = most,
-                    .poll = poll, .poll_data = poll_data};
-  if (!batch.job) return rk_fail_memory(error, (size_t)n * sizeof *batch.job);
+                    .caller = caller};
+  if (!batch.job) return rk_fail_memory(caller.error, (size_t)n * sizeof *batch.job);
   for (int k = 0; k < n; k++) {
     list[k].kernel = NULL;
     batch.job[k].item = &list[k];
   }
-  rk_status status = rk_compiler_get(&batch.compiler, vectors, poll, poll_data, error);
-  if (status == RK_OK) status = find_or_compile(&batch, error);
+  rk_status status = rk_compiler_get(&batch.compiler, vectors, caller);
+  if (status == RK_OK) status = find_or_compile(&batch, caller.error);
   rk_compiler_free(&batch.compiler);
   free(batch.job);
   return status;

@@ -385,17 +385,16 @@ static rk_status prepare(const rk_compiler *compiler, rk_compile *one, rk_error 
   return good ? RK_OK : rk_fail_memory(error, strlen(one->source));
 }
 
-static rk_status run_side_by_side(rk_compile *list, int n, int most, rk_poll poll, void *poll_data,
-                                  rk_error *error) {
+static rk_status run_side_by_side(rk_compile *list, int n, int most, rk_caller caller) {
   size_t room = n > 0 ? (size_t)n : 1;
   rk_process *process = calloc(room, sizeof *process);
   rk_process_result *result = calloc(room, sizeof *result);
   rk_status status = RK_OK;
-  if (!process || !result) status = rk_fail_memory(error, room * sizeof *process);
+  if (!process || !result) status = rk_fail_memory(caller.error, room * sizeof *process);
   for (int k = 0; k < n && !status; k++)
     process[k] = process_of(&list[k].command, list[k].folder);
   if (!status)
-    status = not_started(rk_os_run_all(process, n, most, poll, poll_data, result, error), error);
+    status = not_started(rk_os_run_all(process, n, most, caller, result), caller.error);
   for (int k = 0; k < n && result; k++) list[k].result = result[k];
   free(process);
   free(result);
@@ -403,13 +402,13 @@ static rk_status run_side_by_side(rk_compile *list, int n, int most, rk_poll pol
 }
 
 rk_status rk_compiler_run(const rk_compiler *compiler, rk_compile *list, int n, int most,
-                          rk_poll poll, void *poll_data, int *made, rk_error *error) {
+                          int *made, rk_caller caller) {
   rk_status status = RK_OK;
   *made = 0;
-  for (int k = 0; k < n && !status; k++) status = prepare(compiler, &list[k], error);
-  if (!status) status = run_side_by_side(list, n, most, poll, poll_data, error);
+  for (int k = 0; k < n && !status; k++) status = prepare(compiler, &list[k], caller.error);
+  if (!status) status = run_side_by_side(list, n, most, caller);
   while (!status && *made < n) {
-    status = check_output(&list[*made], error);
+    status = check_output(&list[*made], caller.error);
     *made += !status;
   }
   for (int k = 0; k < n; k++) {
@@ -426,8 +425,7 @@ typedef struct {
   char *pic;             /* of R's Makeconf, or "" */
   rk_flag_level level;
   rk_key key;
-  rk_poll poll;
-  void *poll_data;
+  rk_caller caller;
 } rk_meeting;
 
 static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *error) {
@@ -439,8 +437,7 @@ static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *
     status = rk_fail_memory(error, 64);
   const rk_process process = process_of(&command, folder);
   if (!status)
-    status = not_started(
-        rk_os_run(&process, meeting->poll, meeting->poll_data, &result, error), error);
+    status = not_started(rk_os_run(&process, meeting->caller, &result), error);
   if (status == RK_OK && result.end != RK_PROCESS_ENDED)
     status = explain(&command, folder, &result, error);
   rk_text_free(&compiler->version);
@@ -465,8 +462,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
     if (!make_flags(meeting->compiler, meeting->level, meeting->pic) || probe.failed)
       status = rk_fail_memory(error, 4096);
     else
-      status = rk_compiler_run(meeting->compiler, &run, 1, 1, meeting->poll, meeting->poll_data,
-                               &made, error);
+      status = rk_compiler_run(meeting->compiler, &run, 1, 1, &made, meeting->caller);
     end = run.result.end;
   }
   rk_text_free(&probe);
@@ -523,29 +519,26 @@ static void make_meeting_key(rk_meeting *meeting) {
   rk_sha256_end(&hash, meeting->key.digest);
 }
 
-static rk_status become_known(rk_compiler *compiler, rk_poll poll, void *poll_data,
-                              rk_error *error) {
+static rk_status become_known(rk_compiler *compiler, rk_caller caller) {
   rk_text pic = {0};
   rk_text_add(&pic, state.makeconf_pic ? state.makeconf_pic : "");
-  rk_meeting meeting = {.compiler = compiler, .pic = rk_text_steal(&pic), .poll = poll,
-                        .poll_data = poll_data};
-  if (!meeting.pic) return rk_fail_memory(error, 64);
+  rk_meeting meeting = {.compiler = compiler, .pic = rk_text_steal(&pic), .caller = caller};
+  if (!meeting.pic) return rk_fail_memory(caller.error, 64);
   make_meeting_key(&meeting);
-  rk_status status = recall(&meeting) ? RK_OK : rk_cache_work(meet, &meeting, error);
+  rk_status status = recall(&meeting) ? RK_OK : rk_cache_work(meet, &meeting, caller.error);
   free(meeting.pic);
   if (status == RK_OK && state.generation == rk_build_get_settings()->generation) keep(compiler);
   return status;
 }
 
-rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_poll poll, void *poll_data,
-                          rk_error *error) {
+rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_caller caller) {
   *compiler = (rk_compiler){.vectors = vectors};
-  rk_status status = find(compiler, error);
+  rk_status status = find(compiler, caller.error);
   if (status != RK_OK) return status;
   if (rk_vectors_are_forced(vectors))
     rk_text_format(&compiler->identity, "vectors of %d bytes\n", vectors);
-  if (compiler->identity.failed) return out_of_memory(error);
-  if (!is_known(compiler)) return become_known(compiler, poll, poll_data, error);
+  if (compiler->identity.failed) return out_of_memory(caller.error);
+  if (!is_known(compiler)) return become_known(compiler, caller);
   rk_compiler_free(compiler);
-  return copy(compiler, &state.compiler) ? RK_OK : rk_fail_memory(error, 4096);
+  return copy(compiler, &state.compiler) ? RK_OK : rk_fail_memory(caller.error, 4096);
 }

@@ -2,7 +2,7 @@
 #ifndef RK_BUILD_PARTS_H
 #define RK_BUILD_PARTS_H
 
-#include "../error.h"
+#include "../caller.h"
 #include "../os.h"
 #include "build.h"
 #include "sha256.h"
@@ -10,15 +10,16 @@
 /* ---- settings.c ----------------------------------------------------------------------------- */
 
 typedef struct rk_build_settings {
-  char *cache_dir, *fallback_dir, *makeconf, *compiler; /* NULL: not set */
+  char *include_dir, *cache_dir, *fallback_dir, *makeconf, *compiler; /* NULL: not set */
   double compile_timeout;
   int64_t cache_limit;
   int generation;                                       /* raised by every rk_build_configure */
   int users;                                            /* the process, and calls that run */
 } rk_build_settings;
 
-/* Of the call that runs now, else of the process. */
+/* Those in use, else those of the process; NULL: none are. A call that runs has its own in use. */
 const rk_build_settings *rk_build_get_settings(void);
+void rk_build_settings_use(const rk_build_settings *settings);
 
 /* Those of the process, which are there until they are released. */
 rk_build_settings *rk_build_settings_hold(void);
@@ -63,8 +64,7 @@ typedef struct {
 /* The compiler to use now, with flags that work, for vectors of so many bytes. Cheap when it is the
  * one of the last call: only the files are looked at. The caller's own, also when the poll finds
  * another one; to be freed whatever the status. */
-rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_poll poll, void *poll_data,
-                          rk_error *error);
+rk_status rk_compiler_get(rk_compiler *compiler, int vectors, rk_caller caller);
 void rk_compiler_free(rk_compiler *compiler);
 
 /* One run of the compiler: writes `source` to <folder>/kernel.c and makes <folder>/kernel.so of it.
@@ -79,7 +79,7 @@ typedef struct {
 /* Several runs side by side, `most` at a time. *made: how many of them, from the first on, did what
  * they should; the status is that of the next one. */
 rk_status rk_compiler_run(const rk_compiler *compiler, rk_compile *list, int n, int most,
-                          rk_poll poll, void *poll_data, int *made, rk_error *error);
+                          int *made, rk_caller caller);
 
 /* ---- cache.c -------------------------------------------------------------------------------- */
 
@@ -122,30 +122,5 @@ const char *rk_cache_complaint(void);
 /* ---- build.c -------------------------------------------------------------------------------- */
 
 void rk_build_count(int compiled, int found_on_disk); /* adds to the counters */
-
-/* ---- nvrtc.c -------------------------------------------------------------------------------- */
-
-/* Of the NVRTC that was opened; valid to the end of the process. */
-typedef struct {
-  char *path, *version;  /* where it lies; "13.0" */
-  char *identity;        /* all that tells it from another one, for keys */
-  int major, minor;
-  const int *arch;       /* compute capabilities that it compiles for: 75, 80, ..., 120 */
-  int archs;
-} rk_nvrtc_facts;
-
-/* Opens it, the first time. RK_ERROR_DEVICE says what to install. `facts` may be NULL. */
-rk_status rk_nvrtc_get(const rk_nvrtc_facts **facts, rk_error *error);
-
-typedef struct {
-  char *log;
-  void *image;   /* followed by a NUL */
-  size_t bytes;
-} rk_nvrtc_result;
-
-/* Compiles; `result` is to be freed whatever the status. */
-rk_status rk_nvrtc_run(const char *source, const rk_words *options, int is_ptx, rk_poll poll,
-                       void *poll_data, rk_nvrtc_result *result, rk_error *error);
-void rk_nvrtc_result_free(rk_nvrtc_result *result);
 
 #endif

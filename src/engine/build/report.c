@@ -2,20 +2,6 @@
 
 #include <string.h>
 
-static void report_nvrtc(rk_text *report) {
-  const rk_nvrtc_facts *nvrtc;
-  rk_error problem;
-  if (rk_nvrtc_get(&nvrtc, &problem) != RK_OK) {
-    rk_text_format(report, "NVRTC: none: %s\n", problem.message);
-    return;
-  }
-  rk_text_format(report, "NVRTC: %s, version %s, compute capabilities", nvrtc->path,
-                 nvrtc->version);
-  for (int k = 0; k < nvrtc->archs; k++)
-    rk_text_format(report, "%s %d.%d", k ? "," : "", nvrtc->arch[k] / 10, nvrtc->arch[k] % 10);
-  rk_text_add(report, "\n");
-}
-
 static void report_words(rk_text *report, const char *what, const rk_words *words) {
   rk_text_add(report, what);
   for (int k = 0; k < words->n; k++) rk_text_format(report, " %s", words->word[k]);
@@ -38,7 +24,7 @@ static int report_vectors(rk_text *report) {
 static void report_compiler(rk_text *report, int vectors) {
   rk_compiler compiler;
   rk_error problem;
-  if (rk_compiler_get(&compiler, vectors, NULL, NULL, &problem) == RK_OK) {
+  if (rk_compiler_get(&compiler, vectors, (rk_caller){.error = &problem}) == RK_OK) {
     const char *version = rk_text_string(&compiler.version);
     report_words(report, "compiler:", &compiler.command);
     rk_text_format(report, "\ncompiler version: %.*s\n", (int)strcspn(version, "\n"), version);
@@ -63,10 +49,8 @@ static void report_cache(rk_text *report) {
     rk_text_format(report, "cache folder not used: %s: it %s\n", wanted, complaint);
 }
 
-rk_status rk_build_report(rk_text *report, rk_error *error) {
+void rk_build_report(rk_text *report) {
   report_compiler(report, report_vectors(report));
   rk_text_format(report, "cpu features: %s\n", rk_os_cpu_features());
   report_cache(report);
-  report_nvrtc(report);
-  return report->failed ? rk_fail_memory(error, report->length) : RK_OK;
 }

@@ -1,16 +1,21 @@
 /* Settings do not change: rk_build_configure makes new ones, and a call that runs keeps those with
  * which it began. */
 #include "parts.h"
-#include "../call.h"
 
 #include <stdlib.h>
 
 /* Used by the process, and once more: never freed. */
 static rk_build_settings initial = {.compile_timeout = 60, .cache_limit = 256 << 20, .users = 2};
 static rk_build_settings *current = &initial;
+static const rk_build_settings *used;
 
-const rk_build_settings *rk_build_get_settings(void) {
-  return rk_call_now() ? rk_call_now()->settings : current;
+const rk_build_settings *rk_build_get_settings(void) { return used ? used : current; }
+
+void rk_build_settings_use(const rk_build_settings *settings) { used = settings; }
+
+const char *rk_include_dir(void) {
+  const char *folder = rk_build_get_settings()->include_dir;
+  return folder ? folder : getenv("RKEOPS_INCLUDE");
 }
 
 rk_build_settings *rk_build_settings_hold(void) {
@@ -20,6 +25,7 @@ rk_build_settings *rk_build_settings_hold(void) {
 
 void rk_build_settings_release(rk_build_settings *settings) {
   if (--settings->users > 0) return;
+  free(settings->include_dir);
   free(settings->cache_dir);
   free(settings->fallback_dir);
   free(settings->makeconf);
@@ -45,7 +51,8 @@ rk_status rk_build_configure(const rk_settings *settings, rk_error *error) {
                               .generation = before->generation + 1};
   if (settings->compile_timeout > 0) made->compile_timeout = settings->compile_timeout;
   if (settings->cache_limit > 0) made->cache_limit = settings->cache_limit;
-  int good = take(&made->cache_dir, before->cache_dir, settings->cache_dir) &&
+  int good = take(&made->include_dir, before->include_dir, settings->include_dir) &&
+             take(&made->cache_dir, before->cache_dir, settings->cache_dir) &&
              take(&made->fallback_dir, before->fallback_dir, settings->fallback_dir) &&
              take(&made->makeconf, before->makeconf, settings->makeconf) &&
              take(&made->compiler, before->compiler, settings->compiler);

@@ -2,7 +2,7 @@
 #ifndef RKEOPS_WRITER_H
 #define RKEOPS_WRITER_H
 
-#include "emit/emit.h"
+#include "plan/plan.h"
 #include "formula/operations.h"
 
 typedef struct rk_writer rk_writer;
@@ -158,9 +158,6 @@ void rk_begin_pass(rk_module_text *m, rk_text *part, int number);
 void rk_end_pass(rk_module_text *m, rk_text *part);
 rk_status rk_write_module(rk_module_text *m, const char *include_dir, rk_text *out,
                           rk_error *error); /* frees the parts */
-
-/* cuda_state.c: rk_merge and rk_finish. */
-void rk_write_device_state(rk_writer *w);
 
 /* prelude.c: the sections of a prelude that `body` uses and what they need; without a body, its
  * base, which is there once. */

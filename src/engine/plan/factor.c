@@ -132,11 +132,11 @@ static int share(factoring *f, const rk_node **formula, const rk_node *scaled, i
   return 1;
 }
 
-rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, double *factor,
-                         rk_error *error) {
-  *factor = 1;
-  const rk_node *formula = (*reduction)->operand[0];
-  if ((*reduction)->reduction != rk_plain_sum() || formula->level != RK_LEVEL_PAIR) return RK_OK;
+rk_status rk_take_factor(rk_pass *pass, rk_error *error) {
+  rk_graph *graph = pass->graph;
+  const rk_node *formula = pass->reduction->operand[0];
+  pass->factor = 1;
+  if (pass->reduction->reduction != rk_plain_sum() || formula->level != RK_LEVEL_PAIR) return RK_OK;
   factoring f = {.graph = graph, .number = 1, .error = error};
   unsigned char *needed = rk_graph_needed(graph, &formula, 1);
   int shared = 0, failed = !needed;
@@ -149,9 +149,9 @@ rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, double *fac
   if (!shared && !failed && !error->status) formula = without(&f, formula, 0);
   if (failed || !formula || error->status)
     return error->status ? error->status : rk_fail_memory(error, (size_t)rk_graph_size(graph));
-  rk_node sum = **reduction;
+  rk_node sum = *pass->reduction;
   sum.operand[0] = formula;
-  *factor = f.number;
-  *reduction = rk_graph_intern(graph, &sum);
-  return *reduction ? RK_OK : rk_fail_memory(error, sizeof(rk_node));
+  pass->factor = f.number;
+  pass->reduction = rk_graph_intern(graph, &sum);
+  return pass->reduction ? RK_OK : rk_fail_memory(error, sizeof(rk_node));
 }

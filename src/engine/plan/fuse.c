@@ -355,7 +355,7 @@ static rk_status fuse(fusing *f, const rk_node **root, int roots) {
 
 rk_status rk_fuse(rk_graph *graph, const rk_node **root, int roots, rk_error *error) {
   static const rule *const rules[] = {&exponentials, &plain_sums};
-  rk_status status = rk_find_means(graph, root, roots, error);
+  rk_status status = RK_OK;
   fusing *f = malloc(sizeof *f);
   if (!f) return rk_fail_memory(error, sizeof *f);
   for (int k = 0; k < 2 && !status; k++) {

@@ -1,6 +1,7 @@
 /* One nest of a pass: what it evaluates, where each value is, the order of its steps. See plan.h.
  */
 #include "plan/plan.h"
+#include "error.h"
 #include "formula/operations.h"
 
 #include <stdlib.h>
@@ -372,7 +373,8 @@ static void count_cost(nesting *n) {
   }
 }
 
-int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, int roots) {
+rk_status rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, int roots,
+                       rk_error *error) {
   size_t size = (size_t)rk_graph_size(pass->graph);
   rk_nest *nest = &pass->nest[kind];
   nest->kind = kind;
@@ -405,5 +407,5 @@ int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, i
   free(n.depth);
   free(n.ready);
   free(n.step);
-  return !n.failed;
+  return n.failed ? rk_fail_memory(error, size * sizeof *nest->step) : RK_OK;
 }

@@ -37,33 +37,6 @@ int rk_variable_index(const rk_pass *pass, int variable) {
 
 int rk_real_size(const rk_options *options) { return options->precision == RK_FLOAT64 ? 8 : 4; }
 
-/* The nest that fills a level's slots; it may ask for more slots of the level below. */
-static int plan_slots(rk_pass *pass, rk_nest_kind kind) {
-  int count = pass->slots[kind].count;
-  const rk_node **root = calloc((size_t)count + 1, sizeof *root);
-  if (!root) return 0;
-  for (int k = 0; k < count; k++) root[k] = pass->slots[kind].slot[k].node;
-  int done = rk_plan_nest(pass, kind, root, count);
-  free(root);
-  return done;
-}
-
-rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
-                       rk_pass *pass, rk_error *error) {
-  *pass = (rk_pass){.graph = graph, .source = reduction, .options = *options};
-  pass->reduction = rk_rewrite(graph, reduction, options, error);
-  if (!pass->reduction ||
-      rk_take_factor(graph, &pass->reduction, &pass->factor, error)) return error->status;
-  pass->state = rk_state_of(pass->reduction);
-  const rk_node *const *root = pass->reduction->operand;
-  if (rk_plan_nest(pass, RK_NEST_PAIR, root, pass->reduction->operands) &&
-      plan_slots(pass, RK_NEST_ROW) && plan_slots(pass, RK_NEST_COLUMN) &&
-      plan_slots(pass, RK_NEST_PARAMETER))
-    return RK_OK;
-  rk_pass_free(pass);
-  return rk_fail(error, RK_ERROR_MEMORY, "out of memory while planning a formula");
-}
-
 void rk_pass_free(rk_pass *pass) {
   for (int k = 0; k < RK_NESTS; k++) {
     free(pass->nest[k].root);
@@ -78,25 +51,11 @@ void rk_pass_free(rk_pass *pass) {
   memset(pass, 0, sizeof *pass);
 }
 
-/* ---- tiles ---- */
+/* ---- costs ---- */
 
 double rk_pair_cost(const rk_pass *pass) {
   return pass->nest[RK_NEST_PAIR].cost + 2 +
          (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
-}
-
-/* Vector registers hold the tile of folds and short sums: 16 of 32, 8 of 16. Panels, very wide
- * results and what the functions of a large nest share live in memory: one row of vectors at a time
- * keeps them near. K smallest with many lanes change more often than with few. Measured with
- * bench/gauss.R and bench/reductions.R. */
-rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes) {
-  rk_tile tile = {.axis = axis, .bytes = bytes, .lanes = bytes / rk_real_size(&pass->options),
-                  .rows = bytes >= 64 ? 4 : 2, .columns = 4, .flush = 64};
-  if (pass->state.K > 1) tile.rows = 2;
-  if (pass->nest[RK_NEST_PAIR].panel > 8 || pass->nest[RK_NEST_PAIR].is_large ||
-      pass->state.components * pass->state.K > 2048)
-    tile.rows = 1;
-  return tile;
 }
 
 /* ---- printing ---- */

@@ -79,7 +79,7 @@ typedef struct {
 /* Operations for a pair, for estimates of time; entering a list of K costs K now and then. */
 double rk_pair_cost(const rk_pass *pass);
 
-/* Numbers that a target chooses: see rk_tile_choose. */
+/* The register tile, which the backend chooses. */
 typedef struct {
   rk_lane_axis axis;
   int bytes;                   /* of a vector */
@@ -88,33 +88,24 @@ typedef struct {
   int flush;                   /* columns between two flushes of short sums */
 } rk_tile;
 
-/* The shape of a pass on a GPU. A thread block has `row_block` kept rows; grid.x counts row blocks,
- * grid.y parts of the columns, grid.z groups of components of a wide result.
- *
- *  - walk: a thread owns tile.rows rows and walks over all columns of its part; columns are records
- *    of `column_stride` components, read from shared memory `column_block` at a time;
- *  - blocked, for large inner dimensions and wide results: the threads of a block share a tile of
- *    row_block x column_block pairs as in a matrix product, each having tile.rows x tile.columns of
- *    them; the scalars of the pairs then go through shared memory to the threads that own rows (and
- *    components) of the result. Columns are packed in blocks of column_block. */
+/* What a program becomes: passes in order, and which of them each result comes from: all fields of
+ * one, or `columns` columns of its values from `first` on. */
+typedef struct { int pass, is_part, first, columns; } rk_served;
 typedef struct {
-  int blocked;
-  int threads;                 /* of a thread block */
-  int row_block, column_block;
-  int column_stride;           /* walk: components of a record, padding included */
-  int half[RK_NEST_PAIR];      /* float16: which sides are stored as half (row, column) */
-  int resident;                /* everything of a thread lies in registers */
-  int stackless;               /* and no function of CUDA's library needs memory of its own: the
-                                * compiler reports no stack and no spill (tested) */
-  rk_tile tile;                /* what a thread has of the pairs */
-  rk_tile enter;               /* blocked: what a thread has when values enter the state */
-  int shared_steps;            /* blocked: steps of the pair nest that the tile of pairs makes; the
-                                * others are made where values enter the state */
-  int components;              /* components of the result of one thread */
-  int component_groups;        /* blocked: grid.z */
-} rk_gpu_shape;
+  struct {
+    rk_pass pass;
+    int result;                /* graph variable that holds the result for later passes, or -1 */
+  } *planned;                  /* freed by the caller, with each pass */
+  int count;
+  rk_served served[RK_MAX_RESULTS];
+} rk_passes;
 
-/* Plans one pass. `graph` grows by the nodes of the rewritten formula. */
+/* program.c: the list of what is done. `graph` grows; a root is a reduction afterwards, or some
+ * columns of one. On failure `made` holds what there is. */
+rk_status rk_plan_program(rk_graph *graph, const rk_node **root, int roots,
+                          const rk_options *options, rk_passes *made, rk_error *error);
+
+/* One pass of it. */
 rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
                        rk_pass *pass, rk_error *error);
 void rk_pass_free(rk_pass *pass);
@@ -134,25 +125,16 @@ rk_nest_kind rk_level_of(const rk_pass *pass, const rk_node *node);
 int rk_slot_offset(const rk_pass *pass, const rk_node *node);
 int rk_variable_index(const rk_pass *pass, int variable);
 
-/* Register tile for vectors of `bytes`. */
-rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes);
-rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass); /* gpu_shape.c */
-
-/* The scalars of a pair that the first `steps` steps make and the others, or the reduction, read:
- * what a blocked pass exchanges. Their number, which may exceed `capacity`. */
-enum { RK_MAX_EXCHANGED = 4 };
-int rk_exchanged(const rk_pass *pass, int steps, const rk_node **node, int capacity);
-
 int rk_real_size(const rk_options *options);           /* bytes of a number of the kernel */
 
-/* nest.c: what evaluates the roots at their level; adds the slots that it reads. 0: no memory. */
-int rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, int roots);
+/* nest.c: what evaluates the roots at their level, panels placed; adds the slots that it reads. */
+rk_status rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *root, int roots,
+                       rk_error *error);
 
 /* means.c: sums of exp(F - log sum exp(F)) u become means of u. */
 rk_status rk_find_means(rk_graph *graph, const rk_node **root, int roots, rk_error *error);
 
-/* fuse.c: reductions that can share a walk over the pairs become one. A root is a reduction
- * afterwards, or some columns of one. */
+/* fuse.c: reductions that can share a walk over the pairs become one. */
 rk_status rk_fuse(rk_graph *graph, const rk_node **root, int roots, rk_error *error);
 
 /* The reduction whose result has the components of `node` as its columns from *first on; NULL when
@@ -165,15 +147,12 @@ int rk_needed_reductions(const rk_graph *graph, const rk_node *const *root, int 
                          const rk_node **found, int most);
 
 /* factor.c: takes the numbers that all terms of a plain sum have in common out of it. */
-rk_status rk_take_factor(rk_graph *graph, const rk_node **reduction, double *factor,
-                         rk_error *error);
+rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
-const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,
-                          rk_error *error);
+rk_status rk_rewrite(rk_pass *pass, rk_error *error);
 
 /* A readable list of the plan's slots and steps: the header of emitted source. */
 void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text);
-void rk_gpu_shape_print(const rk_gpu_shape *shape, const char *prefix, rk_text *text);
 
 #endif

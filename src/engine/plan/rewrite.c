@@ -309,25 +309,24 @@ static const rk_node *rewrite_reduction(rewriting *w, const rk_node *reduction) 
   return rk_graph_intern(w->graph, &result);
 }
 
-const rk_node *rk_rewrite(rk_graph *graph, const rk_node *reduction, const rk_options *options,
-                          rk_error *error) {
-  size_t size = (size_t)reduction->number + 1;
-  rewriting w = {.graph = graph, .error = error,
-                 .moves = options->precision != RK_FLOAT64,
-                 .half = options->precision == RK_FLOAT16,
+rk_status rk_rewrite(rk_pass *pass, rk_error *error) {
+  size_t size = (size_t)pass->reduction->number + 1;
+  rewriting w = {.graph = pass->graph, .error = error,
+                 .moves = pass->options.precision != RK_FLOAT64,
+                 .half = pass->options.precision == RK_FLOAT16,
                  .made = calloc(size, sizeof *w.made), .uses = calloc(size, sizeof *w.uses),
                  .stepped = calloc(size, sizeof *w.stepped)};
   const rk_node *result = NULL;
   if (w.made && w.uses && w.stepped) {
-    count_uses(&w, reduction);
+    count_uses(&w, pass->reduction);
     for (size_t k = 0; k + 1 < size; k++)
-      if (w.uses[k]) w.made[k] = rewrite_node(&w, rk_graph_node(graph, (int)k));
-    result = rewrite_reduction(&w, reduction);
+      if (w.uses[k]) w.made[k] = rewrite_node(&w, rk_graph_node(pass->graph, (int)k));
+    result = rewrite_reduction(&w, pass->reduction);
   }
   free(w.made);
   free(w.uses);
   free(w.stepped);
-  if (!result && !error->status)
-    rk_fail(error, RK_ERROR_MEMORY, "out of memory while planning a formula");
-  return result;
+  if (!result) return error->status ? error->status : rk_fail_memory(error, size * sizeof *w.made);
+  pass->reduction = result;
+  return RK_OK;
 }

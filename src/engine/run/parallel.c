@@ -22,8 +22,7 @@ typedef struct {
   rk_task task;
   void *data;
   int64_t tasks;
-  rk_poll poll;
-  void *poll_data;
+  rk_caller caller;
   double polled;
   fenv_t mode;
   atomic_llong next, done;
@@ -37,9 +36,9 @@ struct rk_worker {
 
 static void poll_now(call *c) {
   double now = rk_os_seconds();
-  if (!c->poll || now - c->polled < 0.02) return;
+  if (!c->caller.poll || now - c->polled < 0.02) return;
   double done = (double)atomic_load(&c->done) / (double)c->tasks;
-  if (c->poll(c->poll_data, done)) atomic_store(&c->stopped, 1);
+  if (rk_ask(c->caller, done)) atomic_store(&c->stopped, 1);
   c->polled = rk_os_seconds();
 }
 
@@ -165,9 +164,8 @@ static void work_together(call *c, int helpers) {
   rk_os_leave(crew.monitor);
 }
 
-rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_poll poll,
-                      void *poll_data) {
-  call c = {.task = task, .data = data, .tasks = tasks, .poll = poll, .poll_data = poll_data,
+rk_status rk_parallel(int64_t tasks, int threads, rk_task task, void *data, rk_caller caller) {
+  call c = {.task = task, .data = data, .tasks = tasks, .caller = caller,
             .polled = rk_os_seconds()};
   if (tasks < threads) threads = (int)tasks;
   int helpers = threads > 1 && !crew.call && !rk_os_forked() ? hire(threads - 1) : 0;

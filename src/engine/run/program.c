@@ -1,8 +1,8 @@
 /* See program.h. A pass that is read by later ones, or of which results are parts, is run once into
- * memory of its own; on one GPU that memory is the device's, as long as nothing is wanted of it on
- * the host. */
+ * memory of its own: that of the backend where it can keep the result, as long as nothing is wanted
+ * of it on the host. */
 #include "run/program.h"
-#include "error.h"
+#include "run/call.h"
 #include "run/values.h"
 
 #include <math.h>
@@ -10,49 +10,50 @@
 #include <string.h>
 
 typedef struct {
-  const rk_passes *p;
+  const rk_program_data *p;
   rk_values v;
   double before, share, all;   /* operations of the passes that are done, of this one, of all */
   double done;                 /* what was last told to the caller */
-  rk_error *error;
+  rk_caller caller;
 } running;
 
-int64_t rk_kept_rows(const rk_stage *stage, const int64_t *rows) {
-  return rows[rk_kept_kind(stage->pass.source)];
+static rk_sizes sizes_of(const running *r, const rk_stage *stage) {
+  return rk_sizes_of(stage, r->p->rows);
 }
 
-int64_t rk_reduced_rows(const rk_stage *stage, const int64_t *rows) {
-  return rows[rk_reduced_kind(stage->pass.source)];
+static int64_t kept_rows(const running *r, const rk_stage *stage) {
+  return sizes_of(r, stage).kept;
 }
 
 /* ---- one pass ---- */
 
 static double operations_of(const running *r, const rk_stage *stage) {
-  return rk_pair_cost(&stage->pass) * (double)rk_kept_rows(stage, r->p->rows) *
-         (double)rk_reduced_rows(stage, r->p->rows);
+  rk_sizes sizes = sizes_of(r, stage);
+  return rk_pair_cost(&stage->pass) * (double)sizes.kept * (double)sizes.reduced;
 }
 
 /* The fraction of the whole program. */
 static int poll_all(void *data, double done) {
   running *r = data;
   if (r->all > 0) r->done = (r->before + r->share * done) / r->all;
-  return r->p->poll(r->p->poll_data, r->done);
+  return r->caller.poll(r->caller.data, r->done);
 }
 
 /* While no pair is computed. */
 static int poll_again(void *data, double done) {
   running *r = data;
   (void)done;
-  return r->p->poll(r->p->poll_data, r->done);
+  return r->caller.poll(r->caller.data, r->done);
+}
+
+static rk_caller asked_by(running *r, rk_poll poll) {
+  return (rk_caller){r->caller.poll ? poll : NULL, r, r->caller.error};
 }
 
 static rk_status run_one(running *r, rk_stage *stage, const rk_output *outputs,
                          rk_resident **keep) {
-  int64_t kept = rk_kept_rows(stage, r->p->rows), reduced = rk_reduced_rows(stage, r->p->rows);
-  rk_poll poll = r->p->poll ? poll_all : NULL;
-  if (rk_devices())
-    return rk_gpu_run_stage(stage, r->v.value, kept, reduced, outputs, keep, poll, r, r->error);
-  return rk_run_stage(stage, r->v.value, kept, reduced, outputs, poll, r, r->error);
+  const rk_job job = {stage, sizes_of(r, stage), r->v.value, outputs, keep};
+  return rk_call_now()->backend->run(&job, asked_by(r, poll_all));
 }
 
 /* The first field of a pass as numbers: what later passes read. "No position" is not a number
@@ -63,10 +64,10 @@ static rk_status run_for_numbers(running *r, rk_stage *stage, double *numbers) {
   rk_field field[2];
   double *unread = NULL;
   if (rk_reduction_fields(stage->pass.source, field) > 1) {
-    size_t size = (size_t)rk_kept_rows(stage, r->p->rows) * (size_t)field[1].k *
+    size_t size = (size_t)kept_rows(r, stage) * (size_t)field[1].k *
                   (size_t)field[1].dim * sizeof *unread;
     outputs[1].data = unread = malloc(size + 1);
-    if (!unread) return rk_fail_memory(r->error, size);
+    if (!unread) return rk_fail_memory(r->caller.error, size);
   }
   rk_status status = run_one(r, stage, outputs, NULL);
   free(unread);
@@ -81,13 +82,13 @@ static const rk_output *outputs_of(const running *r, int result) {
   for (int k = 0; k < result; k++) {
     const rk_served *s = &r->p->served[k];
     output += s->is_part ? 1
-                         : rk_reduction_fields(r->p->stage[s->stage].pass.source, field);
+                         : rk_reduction_fields(r->p->stage[s->pass].pass.source, field);
   }
   return output;
 }
 
 static int is_served(const running *r, int result, int stage, int is_part) {
-  return r->p->served[result].stage == stage && r->p->served[result].is_part == is_part;
+  return r->p->served[result].pass == stage && r->p->served[result].is_part == is_part;
 }
 
 static int has_parts(const running *r, int stage) {
@@ -97,7 +98,7 @@ static int has_parts(const running *r, int stage) {
 }
 
 static void copy_parts(const running *r, int stage, const double *numbers) {
-  size_t rows = (size_t)rk_kept_rows(&r->p->stage[stage], r->p->rows);
+  size_t rows = (size_t)kept_rows(r, &r->p->stage[stage]);
   for (int k = 0; k < r->p->results; k++) {
     const rk_served *s = &r->p->served[k];
     if (is_served(r, k, stage, 1) && rows)
@@ -121,11 +122,11 @@ static rk_status run_whole(running *r, int stage, const double **numbers) {
 
 /* ---- results that later passes read, or that are parts ---- */
 
-/* May the numbers stay on the device? Parameters are gathered on the host. */
+/* May the numbers stay with the backend? Parameters are gathered on the host. */
 static int stays_there(const running *r, const rk_stage *stage) {
-  return rk_devices() == 1 && rk_kept_rows(stage, r->p->rows) &&
-         rk_reduced_rows(stage, r->p->rows) &&
-         rk_kept_kind(stage->pass.source) != RK_KIND_PARAMETER;
+  const rk_memory *memory = rk_call_now()->backend->memory;
+  return memory && rk_kept_kind(stage->pass.source) != RK_KIND_PARAMETER &&
+         memory->keeps(stage, sizes_of(r, stage));
 }
 
 static rk_status run_there(running *r, rk_stage *stage) {
@@ -138,7 +139,7 @@ static rk_status run_there(running *r, rk_stage *stage) {
 static rk_status run_inner(running *r, int at) {
   rk_stage *stage = &r->p->stage[at];
   int parts = has_parts(r, at), k = stage->result, dim = stage->pass.source->dim;
-  int64_t rows = rk_kept_rows(stage, r->p->rows);
+  int64_t rows = kept_rows(r, stage);
   if (k >= 0 && stays_there(r, stage)) {
     rk_status status = run_there(r, stage);
     if (status || !parts) return status;
@@ -148,9 +149,9 @@ static rk_status run_inner(running *r, int at) {
   int there = k >= 0 && r->v.kept[k];
   if (k >= 0 && !there) numbers = rk_values_own(&r->v, k, rows, dim) ? r->v.own[k] : NULL;
   else numbers = own = malloc(size + 1);
-  if (!numbers) return rk_fail_memory(r->error, size);
+  if (!numbers) return rk_fail_memory(r->caller.error, size);
   rk_status status =
-      there ? rk_resident_fetch(r->v.kept[k], numbers, r->p->poll ? poll_again : NULL, r, r->error)
+      there ? rk_resident_fetch(r->v.kept[k], numbers, asked_by(r, poll_again))
             : run_for_numbers(r, stage, numbers);
   if (!status && parts) copy_parts(r, at, numbers);
   free(own);
@@ -163,7 +164,7 @@ static rk_status run_pass(running *r, int at) {
   r->share = operations_of(r, stage);
   rk_status status = run_whole(r, at, &numbers);
   if (!status && numbers) {
-    int64_t rows = rk_kept_rows(stage, r->p->rows);
+    int64_t rows = kept_rows(r, stage);
     if (stage->result >= 0)
       r->v.value[stage->result] =
           (rk_array){numbers, rows, stage->pass.source->dim, 1, rows, NULL};
@@ -175,12 +176,12 @@ static rk_status run_pass(running *r, int at) {
   return status;
 }
 
-rk_status rk_run_passes(const rk_passes *p, rk_error *error) {
-  running r = {.p = p, .error = error};
+rk_status rk_run_passes(const rk_program_data *p, rk_caller caller) {
+  running r = {.p = p, .caller = caller};
   for (int k = 0; k < p->stages; k++) r.all += operations_of(&r, &p->stage[k]);
   rk_status status = rk_values_make(&r.v, p->graph, p->number, p->inputs, p->rows,
                                     p->stage[0].pass.options.precision == RK_FLOAT16,
-                                    p->poll ? poll_again : NULL, &r, error);
+                                    asked_by(&r, poll_again));
   for (int k = 0; k < p->stages && !status; k++) status = run_pass(&r, k);
   rk_values_free(&r.v);
   return status;

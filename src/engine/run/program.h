@@ -3,11 +3,7 @@
 #ifndef RKEOPS_PROGRAM_H
 #define RKEOPS_PROGRAM_H
 
-#include "run/kernel.h"
-
-/* Where a result comes from: all fields of a stage, or `columns` columns of its values from
- * `first` on. */
-typedef struct { int stage, is_part, first, columns; } rk_served;
+#include "run/backend.h"
 
 typedef struct {
   rk_graph *graph;
@@ -19,10 +15,9 @@ typedef struct {
   const rk_array *inputs;
   const int64_t *rows;         /* by rk_kind */
   const rk_output *outputs;    /* fields of all results, one after the other */
-  rk_poll poll;
-  void *poll_data;
-} rk_passes;
+} rk_program_data;
 
-rk_status rk_run_passes(const rk_passes *passes, rk_error *error);
+/* With the backend of the call that runs. */
+rk_status rk_run_passes(const rk_program_data *data, rk_caller caller);
 
 #endif

@@ -1,7 +1,8 @@
 /* See values.h. */
 #include "run/values.h"
 #include "error.h"
-#include "run/pack.h"
+#include "run/call.h"
+#include "run/ranges.h"
 
 #include <stdlib.h>
 
@@ -26,38 +27,37 @@ void rk_values_free(rk_values *v) {
   *v = (rk_values){0};
 }
 
-/* Parameters are gathered on the host, on both backends. */
+/* Parameters are gathered on the host, by every backend. */
 static rk_status take_input(rk_values *v, int k, const rk_graph_variable *variable,
-                            const rk_array *input, rk_poll poll, void *poll_data,
-                            rk_error *error) {
+                            const rk_array *input, rk_caller caller) {
   v->value[k] = *input;
-  if (!input->resident || (rk_devices() && variable->kind != RK_KIND_PARAMETER)) return RK_OK;
+  if (!input->resident || (input->resident->backend == rk_call_now()->backend &&
+                           variable->kind != RK_KIND_PARAMETER)) return RK_OK;
   if (!rk_values_own(v, k, input->rows, (int)input->dim))
-    return rk_fail_memory(error, (size_t)input->rows * (size_t)input->dim * sizeof(double));
-  return rk_resident_fetch(input->resident, v->own[k], poll, poll_data, error);
+    return rk_fail_memory(caller.error, (size_t)input->rows * (size_t)input->dim * sizeof(double));
+  return rk_resident_fetch(input->resident, v->own[k], caller);
 }
 
 /* A number that becomes infinite when it is stored would be silently wrong. */
-static rk_status check_half(const rk_graph_variable *variable, const rk_array *x, rk_poll poll,
-                            void *poll_data, rk_error *error) {
+static rk_status check_half(const rk_graph_variable *variable, const rk_array *x, rk_caller caller) {
   const double *low = NULL, *high = NULL;
   double *own = NULL;
   char number[RK_NUMBER_TEXT];
   rk_status status = RK_OK;
-  if (x->resident && rk_resident_low(x->resident)) {
-    low = rk_resident_low(x->resident);
-    high = rk_resident_high(x->resident);
+  if (x->resident && x->resident->low) {
+    low = x->resident->low;
+    high = x->resident->high;
   } else {
     own = malloc((size_t)(2 * x->dim + 1) * sizeof *own);
-    if (!own) return rk_fail_memory(error, (size_t)x->dim * 16);
+    if (!own) return rk_fail_memory(caller.error, (size_t)x->dim * 16);
     low = own;
     high = own + x->dim;
-    status = rk_range(x, own, own + x->dim, poll, poll_data, error);
+    status = rk_range(x, own, own + x->dim, caller);
   }
   for (int64_t d = 0; d < x->dim && !status; d++) {
     double worst = -low[d] > high[d] ? low[d] : high[d];
     if (low[d] <= high[d] && (worst > LARGEST_HALF || worst < -LARGEST_HALF))
-      status = rk_fail(error, RK_ERROR_ARGUMENT,
+      status = rk_fail(caller.error, RK_ERROR_ARGUMENT,
                        "`%s`: %s is too large for float16, whose largest number is 65504; "
                        "rkeops_use_float32() takes it", variable->name,
                        rk_number_text(number, "%.17g", worst));
@@ -67,13 +67,12 @@ static rk_status check_half(const rk_graph_variable *variable, const rk_array *x
 }
 
 /* Two digits: each is exact in float32, up to position 2^44. */
-static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_poll poll, void *poll_data,
-                                rk_error *error) {
-  if (!rk_values_own(v, k, rows, 2)) return rk_fail_memory(error, (size_t)rows * 16);
+static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_caller caller) {
+  if (!rk_values_own(v, k, rows, 2)) return rk_fail_memory(caller.error, (size_t)rows * 16);
   double *low = v->own[k], *high = low + rows;
   for (int64_t first = 0; first < rows; first += POSITION_BASE) {
     int64_t n = rows - first < POSITION_BASE ? rows - first : POSITION_BASE;
-    if (poll && poll(poll_data, 0)) return rk_fail(error, RK_CANCELLED, "interrupted");
+    if (rk_ask(caller, 0)) return RK_CANCELLED;
     for (int64_t r = 0; r < n; r++) {
       low[first + r] = (double)r;
       high[first + r] = (double)(first / POSITION_BASE);
@@ -83,41 +82,38 @@ static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_poll poll,
 }
 
 static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *number,
-                            const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
-                            void *poll_data, rk_error *error) {
+                            const rk_array *inputs, const int64_t *rows, int half, rk_caller caller) {
   const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
   rk_status status = RK_OK;
   if (variable->origin == RK_FROM_POSITION)
-    return make_positions(v, k, rows[variable->kind], poll, poll_data, error);
+    return make_positions(v, k, rows[variable->kind], caller);
   if (variable->origin == RK_FROM_INPUT) {
     const rk_array *input = &inputs[variable->source];
     if (half && variable->kind != RK_KIND_PARAMETER)
-      status = check_half(variable, input, poll, poll_data, error);
-    if (!status) status = take_input(v, k, variable, input, poll, poll_data, error);
+      status = check_half(variable, input, caller);
+    if (!status) status = take_input(v, k, variable, input, caller);
   } else if (variable->origin == RK_FROM_NUMBER || variable->origin == RK_FROM_CENTRE) {
-    if (!rk_values_own(v, k, 1, variable->dim)) return rk_fail_memory(error, 1 << 10);
+    if (!rk_values_own(v, k, 1, variable->dim)) return rk_fail_memory(caller.error, 1 << 10);
     if (variable->origin == RK_FROM_NUMBER) v->own[k][0] = number[k];
   }
   return status;
 }
 
 rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
-                         const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
-                         void *poll_data, rk_error *error) {
+                         const rk_array *inputs, const int64_t *rows, int half, rk_caller caller) {
   rk_status status = RK_OK;
   v->count = rk_graph_variables(graph);
   v->value = calloc((size_t)v->count + 1, sizeof *v->value);
   v->own = calloc((size_t)v->count + 1, sizeof *v->own);
   v->kept = calloc((size_t)v->count + 1, sizeof *v->kept);
   if (!v->value || !v->own || !v->kept)
-    return rk_fail_memory(error, (size_t)v->count * sizeof *v->value);
+    return rk_fail_memory(caller.error, (size_t)v->count * sizeof *v->value);
   for (int k = 0; k < v->count && !status; k++)
-    status = make_value(v, graph, k, number, inputs, rows, half, poll, poll_data, error);
+    status = make_value(v, graph, k, number, inputs, rows, half, caller);
   for (int k = 0; k < v->count && !status; k++) {
     const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
     if (variable->origin == RK_FROM_CENTRE)
-      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], poll,
-                         poll_data, error);
+      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], caller);
   }
   return status;
 }

@@ -2,22 +2,21 @@
 #ifndef RKEOPS_VALUES_H
 #define RKEOPS_VALUES_H
 
-#include "run/gpu.h"
+#include "run/resident.h"
 
 /* By graph variable. */
 typedef struct {
   rk_array *value;
   double **own;             /* owned; NULL for inputs that are read where they are */
-  rk_resident **kept;       /* owned: results of passes that stay on a device */
+  rk_resident **kept;       /* owned: results of passes that stay with the backend */
   int count;
 } rk_values;
 
 /* Inputs, lifted numbers (`number`, by variable of the formula as it was written), common centres
- * and positions (`rows` by rk_kind); inputs that lie on a GPU are copied back where they are wanted
- * on the host. `half`: checks that the inputs fit into float16. */
+ * and positions (`rows` by rk_kind); inputs that lie with another backend than the call's, and
+ * parameters, are copied to the host. `half`: checks that the inputs fit into float16. */
 rk_status rk_values_make(rk_values *values, rk_graph *graph, const double *number,
-                         const rk_array *inputs, const int64_t *rows, int half, rk_poll poll,
-                         void *poll_data, rk_error *error);
+                         const rk_array *inputs, const int64_t *rows, int half, rk_caller caller);
 void rk_values_free(rk_values *values);
 
 /* Gives variable k zeros of its own on the host; 0: out of memory. */

@@ -1,0 +1,230 @@
+/* The frame for CPUs: packing functions in double lanes, and rk_pair. See kernel.h for what the
+ * functions are given.
+ *
+ * Two layouts of packed data. The side along the lanes lies in blocks [block][component][row of the
+ * block]; the other side in records [row][component], whose components are broadcast. */
+#include "cpu/kernel.h"
+#include "emit/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int block_rows(const rk_tile *tile) { return tile->rows * tile->lanes; }
+static int block_columns(const rk_tile *tile) { return tile->columns * tile->lanes; }
+
+/* ---- packing ---- */
+
+static const rk_spelling packing = {
+  .function = "RK_INLINE", .parameter = "rk_broadcast(params[%s])",
+  .input = "rk_load(x[%d] + (long long)(%s) * ld[%d] + r)"};
+
+/* `x` are the inputs' columns, `ld` their strides; rows come in whole vectors of doubles. */
+static void packing_head(const char *name, const char *type, char *text, size_t size) {
+  snprintf(text, size,
+           "void rk_%s(const double *const *x, const long long *ld, const double *params, %s *out, "
+           "long long n, char *work)", name, type);
+}
+
+static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
+                       const char *type, const char *store) {
+  static const char *const names[] = {"parameters", "rows", "columns"};
+  char parameters[256], head[256];
+  packing_head(names[kind], type, head, sizeof head);
+  rk_tile one = {.axis = RK_LANES_KEPT, .rows = 1, .columns = 1};
+  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[kind], .tile = &one,
+                 .target = &packing};
+  if (w.nest->is_large) {
+    w.part = names[kind];
+    w.arguments = "x, ld, params, out, r, panel";
+    snprintf(parameters, sizeof parameters,
+             "const double *const *x, const long long *ld, const double *params, %s *out, "
+             "long long r, char *panel", type);
+    rk_write_packing_parts(&w, parameters, store);
+  }
+  rk_open(&w, "%s", head);
+  rk_line(&w, "(void)x; (void)ld; (void)params; (void)out;");
+  rk_line(&w, "char *const panel = work; (void)panel;");
+  rk_open(&w, "for (long long r = 0; r < n; r += RK_LANES)");
+  rk_write_packing(&w, store);
+  rk_close(&w);
+  rk_close(&w);
+  rk_text_add(out, "\n");
+  free(w.memo);
+}
+
+static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
+  char store[256], lanes[128], records[128];
+  const char *type = pass->options.precision == RK_FLOAT64 ? "double" : "float";
+  int kept = tile->axis == RK_LANES_KEPT;
+  write_side(out, pass, RK_NEST_PARAMETER, "double", "out[%s] = rk_lane(%s, 0);");
+  for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
+    const char *each = pass->nest[side].is_large ? "rk_rolled" : "rk_each";
+    snprintf(lanes, sizeof lanes,
+             "%s (l, RK_LANES) out[%%s * %d + r + l] = (%s)rk_lane(%%s, l);", each,
+             kept ? block_rows(tile) : block_columns(tile), type);
+    snprintf(records, sizeof records,
+             "%s (l, RK_LANES) out[(r + l) * %d + %%s] = (%s)rk_lane(%%s, l);", each,
+             pass->slots[side].size, type);
+    snprintf(store, sizeof store, "%s", (side == RK_NEST_ROW) == kept ? lanes : records);
+    write_side(out, pass, (rk_nest_kind)side, type, store);
+  }
+}
+
+/* ---- the kernel ---- */
+
+/* Components of pairs that loops have made are made again when they enter a wide result: so many
+ * doubles do not stay in registers, and to make them costs less than to bring them back. */
+static int makes_again(const rk_writer *w) {
+  const rk_node *values = w->nest->root[w->nest->roots - 1];
+  return w->pass->options.precision == RK_FLOAT64 && w->nest->steps && !w->nest->is_large &&
+         values->dim > 1 && rk_inline_cost(w, values) > 1;
+}
+
+static void write_tile(rk_writer *w) {
+  int masked = w->tile->axis == RK_LANES_REDUCED;
+  if (w->nest->is_large) {
+    w->part = "pairs";
+    w->arguments = "nv, x, y, params, j, panel";
+    rk_write_parts(w, "const int nv, const real *restrict x, const real *restrict y, "
+                      "const real *restrict params, rk_int j, char *panel");
+  }
+  rk_open(w, "RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, "
+             "const real *restrict params, rk_int j, rk_state *z, char *panel%s)",
+          masked ? ", const int masked, mask valid" : "");
+  rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s",
+          masked ? " (void)masked; (void)valid;" : "");
+  rk_write_steps(w, 0, w->nest->steps);
+  rk_share_roots(w, 0, w->nest->roots);
+  if (makes_again(w)) rk_line(w, "rk_reread(x, y);");
+  rk_write_accumulate(w);
+  rk_close(w);
+}
+
+static const char *flush_text(const rk_pass *pass) {
+  return pass->reduction->reduction->start ? "" : "rk_flush(z);";
+}
+
+/* Lanes along the kept index: the columns are records, read one by one. */
+static void write_record_loop(rk_writer *w) {
+  int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
+  long long flush = rk_flush_period(w->pass, w->tile);
+  rk_open(w, "for (long long j = 0; j < n;)");
+  rk_line(w, "const long long end = n - j > %lldLL ? j + %lldLL : n;", flush, flush);
+  rk_line(w, "for (; j + %d <= end; j += %d)", columns, columns);
+  rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel);", columns, stride);
+  if (columns > 1)
+    rk_line(w, "for (; j < end; j++) rk_tile(1, x, columns + j * %d, params, (rk_int)j, z, panel);",
+            stride);
+  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  rk_close(w);
+}
+
+/* Lanes along the reduced index: whole blocks of columns, then vectors, the last one masked. */
+static void write_lane_loop(rk_writer *w) {
+  int block = block_columns(w->tile), lanes = w->tile->lanes;
+  int size = w->pass->slots[RK_NEST_COLUMN].size;
+  long long flush = rk_flush_period(w->pass, w->tile);
+  flush = flush > 1LL << 30 ? flush : flush * lanes;
+  rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
+  rk_open(w, "for (long long j = 0; j < n;)");
+  rk_line(w, "const long long end = n - j > %lldLL ? j + %lldLL : n;", flush, flush);
+  rk_line(w, "for (; j + %d <= end; j += %d)", block, block);
+  rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel, 0, all);",
+          w->tile->columns, size);
+  rk_open(w, "for (const long long from = j; j < end; j += %d)", lanes);
+  rk_line(w, "const mask valid = rk_ilt(rk_lane_index(), rk_ibroadcast((rk_int)(end - j)));");
+  rk_line(w,
+          "rk_tile(1, x, columns + from * %d + (j - from), params, (rk_int)j, z, panel, 1, valid);",
+          size);
+  rk_close(w);
+  rk_line(w, "j = end;");
+  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  rk_close(w);
+}
+
+static void write_pair(rk_writer *w) {
+  int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
+  size_t state = rk_state_bytes(w->pass, w->tile);
+  int size = w->pass->slots[RK_NEST_ROW].size;
+  rk_open(w,
+          "void rk_pair(const real *restrict rows, const real *restrict columns, "
+          "const real *restrict params, long long blocks, long long n, long long first, "
+          "double *restrict values, long long *restrict positions, long long ld, "
+          "char *restrict work)");
+  rk_open(w, "for (long long b = 0; b < blocks; b++)");
+  rk_line(w, "const real *const x = rows + b * %lld;",
+          (long long)size * rows * (kept ? lanes : 1));
+  if (state <= 16384) {
+    rk_line(w, "rk_state local, *const z = &local;");
+    rk_line(w, "char *const panel = work;");
+  } else {
+    rk_line(w, "rk_state *const z = (rk_state *)work;");
+    rk_line(w, "char *const panel = work + (sizeof(rk_state) + 63) / 64 * 64;");
+  }
+  rk_line(w, "rk_start(z);");
+  if (kept) write_record_loop(w);
+  else write_lane_loop(w);
+  rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
+  rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);
+  rk_line(w, "rk_leave(z, u, l, first, values + row, positions + row, ld);");
+  rk_close(w);
+  rk_close(w);
+  rk_close(w);
+}
+
+static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
+  char row[96], column[96];
+  int kept = tile->axis == RK_LANES_KEPT, lanes = tile->lanes;
+  const char *in_lanes = "rk_load(%s + (%%s) * %d + %s * %d)",
+             *record = "rk_broadcast(%s[%s * %d + %%s])";
+  if (kept) {
+    snprintf(row, sizeof row, in_lanes, "x", block_rows(tile), "u", lanes);
+    snprintf(column, sizeof column, record, "y", "v", pass->slots[RK_NEST_COLUMN].size);
+  } else {
+    snprintf(row, sizeof row, record, "x", "u", pass->slots[RK_NEST_ROW].size);
+    snprintf(column, sizeof column, in_lanes, "y", block_columns(tile), "v", lanes);
+  }
+  const rk_spelling spelling = {.function = "RK_INLINE", .rare = "RK_RARE", .called = "RK_CALLED",
+                                .lists_wait = 1, .in_lanes = 1,
+                                .parameter = "rk_broadcast(params[%s])", .row = row,
+                                .column = column};
+  rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
+                 .target = &spelling, .components = pass->state.components};
+  if (kept) rk_line(&w, "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
+  else
+    rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
+  rk_write_state(&w);
+  write_tile(&w);
+  write_pair(&w);
+  rk_text_add(out, "#undef rk_column\n");
+  free(w.memo);
+}
+
+/* ---- modules ---- */
+
+static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile,
+                       int n) {
+  rk_text_add(out, "/* rkeops\n");
+  for (int k = 0; k < n; k++) rk_plan_print(pass[k], tile[k], " * ", out);
+  rk_text_format(out, " */\n#define RK_BYTES %d\n", tile[0]->bytes);
+}
+
+rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
+                    const char *include_dir, rk_text *out, rk_error *error) {
+  static const char *const preludes[] = {"names.h", "lanes.h", "tile.h", "sums.h", NULL};
+  rk_module_text m = {.n = n, .preludes = preludes};
+  for (int k = 0; k < n; k++) {
+    rk_text *kernel = &m.part[pass[k]->options.precision != RK_FLOAT64];
+    rk_begin_pass(&m, &m.part[0], k);
+    write_all_packing(&m.part[0], pass[k], tile[k]);
+    if (kernel != &m.part[0]) {
+      rk_end_pass(&m, &m.part[0]);
+      rk_begin_pass(&m, kernel, k);
+    }
+    write_kernel(kernel, pass[k], tile[k]);
+    rk_end_pass(&m, kernel);
+  }
+  write_head(out, pass, tile, n);
+  return rk_write_module(&m, include_dir, out, error);
+}

@@ -1,0 +1,108 @@
+/* The backend for the processor. Its part of a stage are two modules: the emitted text of the pass,
+ * compiled, loaded, its functions looked up, for lanes along each of the two indices. */
+#include "build/parts.h"
+#include "cpu/kernel.h"
+#include "run/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { rk_module module[2]; } modules; /* by rk_lane_axis */
+
+static modules *modules_of(const rk_stage *stage) { return rk_stage_part(stage, &rk_backend_cpu); }
+
+static rk_module *module_of(const rk_wanted *wanted) {
+  modules *m = modules_of(wanted->stage);
+  return m ? &m->module[rk_axis_choose(wanted->stage, wanted->sizes)] : NULL;
+}
+
+const rk_module *rk_module_of(const rk_stage *stage, rk_sizes sizes) {
+  return &modules_of(stage)->module[rk_axis_choose(stage, sizes)];
+}
+
+static rk_status check(const rk_options *options, rk_error *error) {
+  if (options->precision != RK_FLOAT16) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE,
+                 "the precision float16 is for GPUs only: see rkeops_use_gpu(), "
+                 "rkeops_use_float32() and rkeops_use_float64()");
+}
+
+static int is_built(const rk_wanted *wanted) {
+  const rk_module *module = module_of(wanted);
+  return module && module->pair;
+}
+
+static void forget(rk_stage *stage) {
+  free(modules_of(stage));
+  rk_stage_set_part(stage, &rk_backend_cpu, NULL);
+}
+
+/* ---- text ---- */
+
+static int make_modules(rk_stage *stage) {
+  if (modules_of(stage)) return 1;
+  modules *made = calloc(1, sizeof *made);
+  if (made) rk_stage_set_part(stage, &rk_backend_cpu, made);
+  return made != NULL;
+}
+
+static void describe(rk_text *report) { rk_build_report(report); }
+
+static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error) {
+  const rk_pass *pass[RK_MAX_WANTED];
+  const rk_tile *tile[RK_MAX_WANTED];
+  for (int k = 0; k < n; k++) {
+    rk_stage *stage = wanted[k].stage;
+    if (!make_modules(stage)) return rk_fail_memory(error, sizeof(modules));
+    rk_module *module = module_of(&wanted[k]);
+    pass[k] = &stage->pass;
+    module->tile = rk_tile_choose(pass[k], rk_axis_choose(stage, wanted[k].sizes), stage->vectors);
+    module->work = rk_work_bytes(pass[k], &module->tile);
+    tile[k] = &module->tile;
+  }
+  return rk_emit_c(pass, tile, n, rk_include_dir(), text, error);
+}
+
+/* ---- kernels ---- */
+
+/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one.
+ */
+static void *function_of(const rk_kernel *kernel, const char *name, int number) {
+  char full[48];
+  if (number < 0) snprintf(full, sizeof full, "%s", name);
+  else snprintf(full, sizeof full, "%s_%d", name, number);
+  return rk_kernel_symbol(kernel, full);
+}
+
+static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int number,
+                                rk_error *error) {
+  void *parameters = function_of(kernel, "rk_parameters", number);
+  void *rows = function_of(kernel, "rk_rows", number);
+  void *columns = function_of(kernel, "rk_columns", number);
+  void *pair = function_of(kernel, "rk_pair", number);
+  if (!parameters || !rows || !columns || !pair)
+    return rk_fail(error, RK_ERROR_INTERNAL, "a kernel lacks one of its functions");
+  memcpy(&module->parameters, &parameters, sizeof parameters);
+  memcpy(&module->rows, &rows, sizeof rows);
+  memcpy(&module->columns, &columns, sizeof columns);
+  memcpy(&module->pair, &pair, sizeof pair);
+  return RK_OK;
+}
+
+static rk_status build(const rk_wanted *wanted, int n, int together, const rk_text *text,
+                       rk_caller caller) {
+  rk_to_build list[RK_MAX_WANTED];
+  const int texts = (n + together - 1) / together;
+  for (int k = 0; k < texts; k++) list[k].source = rk_text_string(&text[k]);
+  rk_status status =
+      rk_build_c(list, texts, wanted[0].stage->vectors, rk_call_threads(), caller);
+  for (int k = 0; !status && k < n; k++)
+    status = take_functions(module_of(&wanted[k]), list[k / together].kernel,
+                            together > 1 ? k % together : -1, caller.error);
+  return status;
+}
+
+const rk_backend rk_backend_cpu = {
+  .name = "cpu", .check = check, .is_built = is_built, .source = source, .build = build,
+  .run = rk_run_tasks, .forget = forget, .describe = describe};

@@ -1,0 +1,191 @@
+/* Packing runs the emitted functions rk_parameters, rk_rows and rk_columns over blocks of rows. */
+#include "cpu/pack.h"
+#include "run/call.h"
+#include "error.h"
+#include "os.h"
+#include "run/parallel.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOUBLE_LANES = 8, RECORDS = 64 };
+
+/* ---- one side ---- */
+
+typedef struct {
+  const rk_stage *stage;
+  const rk_array *value;
+  rk_pack_function function;
+  rk_kind kind;
+  int64_t rows;
+  int chunk;              /* rows of one call */
+  size_t record, unit;    /* components of a record, bytes of one */
+  const double *parameters;
+  char *out;
+  size_t work;
+  int failed;
+} side;
+
+static const rk_graph_variable *variable_of(const rk_stage *stage, int q) {
+  return rk_graph_variable_at(stage->pass.graph, stage->pass.variable[q]);
+}
+
+/* Doubles that copies of `chunk` rows of the variables of a kind take. */
+static size_t copied_size(const rk_stage *stage, rk_kind kind, int chunk) {
+  size_t size = 0;
+  for (int q = 0; q < stage->pass.variables; q++)
+    if (variable_of(stage, q)->kind == kind)
+      size += (size_t)variable_of(stage, q)->dim * (size_t)chunk;
+  return size;
+}
+
+/* Rows first..first+chunk-1 of an input as columns: a copy, the last row repeated past the end. */
+static double *copy_rows(const rk_array *x, int64_t first, int chunk, double *to) {
+  for (int64_t d = 0; d < x->dim; d++)
+    for (int r = 0; r < chunk; r++) {
+      int64_t row = first + r < x->rows ? first + r : x->rows - 1;
+      to[d * chunk + r] = x->data[row * x->row_stride + d * x->component_stride];
+    }
+  return to + x->dim * chunk;
+}
+
+static void pack_chunk(const side *s, int64_t first, const double **x, long long *ld,
+                       double *copies, char *work) {
+  int whole = first + s->chunk <= s->rows;
+  for (int q = 0; q < s->stage->pass.variables; q++) {
+    const rk_array *value = &s->value[s->stage->pass.variable[q]];
+    if (variable_of(s->stage, q)->kind != s->kind) continue;
+    int direct = whole && value->row_stride == 1;
+    x[q] = direct ? value->data + first : copies;
+    ld[q] = direct ? value->component_stride : s->chunk;
+    if (!direct) copies = copy_rows(value, first, s->chunk, copies);
+  }
+  s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk, work);
+}
+
+/* A task packs several chunks, about a quarter of a megabyte of output. */
+static int64_t chunks_per_task(const side *s) {
+  size_t bytes = (s->record ? s->record : 1) * s->unit * (size_t)s->chunk;
+  return bytes < (1 << 18) ? (int64_t)((1 << 18) / bytes) : 1;
+}
+
+static void pack_task(void *data, int64_t task, const rk_worker *worker) {
+  side *s = data;
+  int variables = s->stage->pass.variables + 1;
+  const double **x = calloc((size_t)variables, sizeof *x);
+  long long *ld = calloc((size_t)variables, sizeof *ld);
+  double *copies = rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *copies);
+  char *work = rk_os_aligned(s->work);
+  (void)worker;
+  if (x && ld && copies && work) {
+    int64_t per = chunks_per_task(s) * s->chunk, end = (task + 1) * per;
+    for (int64_t first = task * per; first < end && first < s->rows; first += s->chunk)
+      pack_chunk(s, first, x, ld, copies, work);
+  } else {
+    s->failed = 1;
+  }
+  free(x);
+  free(ld);
+  rk_os_aligned_free(copies);
+  rk_os_aligned_free(work);
+}
+
+/* Records of very many components are packed a few rows at a time, to keep the copies small. */
+static int records_chunk(const rk_stage *stage, rk_kind kind) {
+  int chunk = RECORDS;
+  while (chunk > DOUBLE_LANES && copied_size(stage, kind, chunk) > (1 << 18)) chunk /= 2;
+  return chunk;
+}
+
+static rk_status pack_side(side *s, int threads, void **out, rk_caller caller) {
+  int64_t chunks = (s->rows + s->chunk - 1) / s->chunk;
+  double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
+  *out = s->out = bytes < 0x1p62 ? rk_os_aligned((size_t)bytes + 64) : NULL;
+  if (!s->out)
+    return rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
+                   bytes);
+  if (!s->record) return RK_OK;
+  int64_t tasks = (chunks + chunks_per_task(s) - 1) / chunks_per_task(s);
+  rk_status status = rk_parallel(tasks, tasks < 4 ? 1 : threads, pack_task, s, caller);
+  if (status) return status;
+  return s->failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
+}
+
+/* ---- parameters ---- */
+
+/* A finite parameter stays finite: 0 times it is 0. */
+static float to_float(double value) {
+  if (value > FLT_MAX && value < INFINITY) return FLT_MAX;
+  if (value < -FLT_MAX && value > -INFINITY) return -FLT_MAX;
+  return (float)value;
+}
+
+static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
+                                 const rk_array *value, double **exact, void **packed,
+                                 rk_error *error) {
+  const rk_pass *pass = &stage->pass;
+  size_t size = (size_t)pass->slots[RK_NEST_PARAMETER].size;
+  size_t copies = copied_size(stage, RK_KIND_PARAMETER, DOUBLE_LANES);
+  *exact = rk_os_aligned((size + copies) * sizeof **exact);
+  *packed = rk_os_aligned(size * sizeof(double));
+  char *work = rk_os_aligned(module->work);
+  const double **x = calloc((size_t)pass->variables + 1, sizeof *x);
+  long long *ld = calloc((size_t)pass->variables + 1, sizeof *ld);
+  if (*exact && *packed && work && x && ld && size) {
+    double *copy = *exact + size;
+    for (int q = 0; q < pass->variables; q++) {
+      if (variable_of(stage, q)->kind != RK_KIND_PARAMETER) continue;
+      x[q] = copy;
+      ld[q] = DOUBLE_LANES;
+      copy = copy_rows(&value[pass->variable[q]], 0, DOUBLE_LANES, copy);
+    }
+    module->parameters(x, ld, NULL, *exact, 1, work);
+    for (size_t k = 0; k < size; k++) {
+      if (pass->options.precision != RK_FLOAT64) ((float *)*packed)[k] = to_float((*exact)[k]);
+      else ((double *)*packed)[k] = (*exact)[k];
+    }
+  }
+  int failed = !*exact || !*packed || !work || !x || !ld;
+  rk_os_aligned_free(work);
+  free(x);
+  free(ld);
+  return failed ? rk_fail_memory(error, size * 16 + module->work) : RK_OK;
+}
+
+rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array *value,
+                  rk_sizes sizes, int threads, rk_packed *packed, rk_caller caller) {
+  const rk_pass *pass = &stage->pass;
+  const rk_tile *tile = &module->tile;
+  rk_kind kept = rk_kept_kind(pass->source), reduced = rk_reduced_kind(pass->source);
+  double *exact = NULL;
+  *packed = (rk_packed){0};
+  rk_status status =
+      pack_parameters(stage, module, value, &exact, &packed->parameters, caller.error);
+  side rows = {.stage = stage, .value = value, .function = module->rows, .kind = kept,
+               .rows = sizes.kept, .record = (size_t)pass->slots[RK_NEST_ROW].size,
+               .unit = (size_t)rk_real_size(&pass->options), .parameters = exact,
+               .work = module->work};
+  rows.chunk = tile->axis == RK_LANES_KEPT ? rk_block_rows(tile) : records_chunk(stage, kept);
+  side columns = rows;
+  columns.function = module->columns;
+  columns.kind = reduced;
+  columns.rows = sizes.reduced;
+  columns.record = (size_t)pass->slots[RK_NEST_COLUMN].size;
+  columns.chunk = tile->axis == RK_LANES_KEPT ? records_chunk(stage, reduced)
+                                              : rk_block_columns(tile);
+  if (!status) status = pack_side(&rows, threads, &packed->rows, caller);
+  if (!status) status = pack_side(&columns, threads, &packed->columns, caller);
+  packed->row_blocks = (sizes.kept + rk_block_rows(tile) - 1) / rk_block_rows(tile);
+  rk_os_aligned_free(exact);
+  if (status) rk_packed_free(packed);
+  return status;
+}
+
+void rk_packed_free(rk_packed *packed) {
+  rk_os_aligned_free(packed->rows);
+  rk_os_aligned_free(packed->columns);
+  rk_os_aligned_free(packed->parameters);
+  *packed = (rk_packed){0};
+}

@@ -1,0 +1,34 @@
+/* The text of passes for a GPU, packing, merging and finishing included: frame.c (packing, the walk,
+ * modules), frame_blocked.c, frame_state.c. kernel.h says what its functions are given. */
+#ifndef RKEOPS_FRAME_H
+#define RKEOPS_FRAME_H
+
+#include "cuda/shape.h"
+#include "emit/writer.h"
+
+/* With n > 1 the functions of pass k have the suffix _k. */
+rk_status rk_emit_cuda(const rk_pass *const *pass, const rk_gpu_shape *const *shape, int n,
+                       const char *include_dir, rk_text *out, rk_error *error);
+
+/* The type in which a side is packed, and a component of it as a number: `place` is text. */
+const char *rk_stored_type(const rk_gpu_shape *shape, rk_nest_kind side);
+void rk_read_text(const rk_gpu_shape *shape, rk_nest_kind side, const char *place, char *text,
+                  size_t size);
+
+/* rk_pair up to the range of its columns, start .. end - 1. */
+void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape);
+
+/* All `count` columns of a tile of at most `tile` enter the state: calls of rk_tile(nv, call). */
+void rk_write_columns(rk_writer *w, const char *call, int tile);
+
+/* The state of the block's rows goes out as part blockIdx.y; `row` is the row u of the thread,
+ * `component` a format for its components. */
+void rk_write_pair_end(rk_writer *w, const char *row);
+
+/* frame_state.c: rk_merge and rk_finish. */
+void rk_write_device_state(rk_writer *w);
+
+void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                             const char *suffix);
+
+#endif

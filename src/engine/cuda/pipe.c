@@ -1,0 +1,171 @@
+/* See pipe.h. A stage is written by the host only after its last copy was waited for; copies follow
+ * one another on the copy stream, so a stage may be sent and then asked for without waiting. */
+#include "cuda/pipe.h"
+#include "error.h"
+#include "os.h"
+
+#include <string.h>
+
+enum { EVENT_WITHOUT_TIME = 2 };
+
+static rk_cu_handle stream_of(const rk_pipe *pipe) {
+  return rk_device_stream(pipe->device, RK_STREAM_COPY);
+}
+
+rk_status rk_pipe_open(rk_pipe *pipe, rk_device *device, rk_caller caller) {
+  const rk_driver *driver = rk_device_driver(device);
+  rk_status status = RK_OK;
+  *pipe = (rk_pipe){.device = device, .caller = caller};
+  for (int k = 0; k < RK_STAGES && !status; k++) {
+    status = rk_device_take_stage(device, &pipe->stage[k], caller.error);
+    if (status) break;
+    int result = driver->event_create(&pipe->event[k], EVENT_WITHOUT_TIME);
+    if (result) pipe->event[k] = NULL;
+    status = rk_device_check(device, result, "creating an event", caller.error);
+  }
+  return status;
+}
+
+void rk_pipe_close(rk_pipe *pipe) {
+  if (!pipe->device) return;
+  const rk_driver *driver = rk_device_driver(pipe->device);
+  for (int k = 0; k < RK_STAGES; k++) {
+    if (pipe->busy[k]) rk_device_wait_event(pipe->device, pipe->event[k], 0, (rk_caller){0});
+    if (pipe->event[k]) driver->event_destroy(pipe->event[k]);
+    rk_device_give_stage(pipe->device, pipe->stage[k]);
+  }
+  *pipe = (rk_pipe){0};
+}
+
+/* Copies may be so fast that there is nothing to wait for: so the clock decides when to ask. */
+rk_status rk_pipe_ask(rk_pipe *pipe) {
+  if (!pipe->caller.poll) return RK_OK;
+  double now = rk_os_seconds();
+  if (now - pipe->polled < 0.02) return RK_OK;
+  pipe->polled = now;
+  return rk_ask(pipe->caller, pipe->done);
+}
+
+static rk_status wait_for(rk_pipe *pipe, int k) {
+  if (!pipe->busy[k]) return RK_OK;
+  rk_status status =
+      rk_device_wait_event(pipe->device, pipe->event[k], pipe->done, pipe->caller);
+  if (!status) pipe->busy[k] = 0;
+  return status;
+}
+
+/* After a copy of stage k was queued. */
+static rk_status mark(rk_pipe *pipe, int k) {
+  int result = rk_device_driver(pipe->device)->event_record(pipe->event[k], stream_of(pipe));
+  pipe->busy[k] = !result;
+  return rk_device_check(pipe->device, result, "recording an event", pipe->caller.error);
+}
+
+/* ---- to the device ---- */
+
+void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to, size_t bytes) {
+  pipe->to = to;
+  pipe->bytes = bytes;
+  pipe->filled = 0;
+}
+
+rk_status rk_pipe_flush(rk_pipe *pipe) {
+  size_t bytes = pipe->filled * pipe->bytes;
+  int k = pipe->turn;
+  if (!bytes) return RK_OK;
+  int result = rk_device_driver(pipe->device)->copy_to_device(pipe->to, pipe->stage[k], bytes,
+                                                              stream_of(pipe));
+  rk_status status = rk_device_check(pipe->device, result, "copying to it", pipe->caller.error);
+  if (!status) status = mark(pipe, k);
+  pipe->to += bytes;
+  pipe->filled = 0;
+  pipe->turn = (k + 1) % RK_STAGES;
+  return status;
+}
+
+static void gather(double *to, const double *from, int64_t stride, int64_t n) {
+  if (stride == 1) memcpy(to, from, (size_t)n * sizeof *to);
+  else for (int64_t r = 0; r < n; r++) to[r] = from[r * stride];
+}
+
+static void gather_floats(float *to, const double *from, int64_t stride, int64_t n) {
+  for (int64_t r = 0; r < n; r++) to[r] = (float)from[r * stride];
+}
+
+/* A part of one column: as much as the stage has room for. */
+static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int64_t n,
+                          int64_t *taken) {
+  rk_status status = RK_OK;
+  if (!pipe->filled) {
+    status = rk_pipe_ask(pipe);
+    if (!status) status = wait_for(pipe, pipe->turn);
+    if (status) return status;
+  }
+  int64_t room = (int64_t)(RK_STAGE_BYTES / pipe->bytes - pipe->filled);
+  void *stage = pipe->stage[pipe->turn];
+  *taken = n < room ? n : room;
+  if (pipe->bytes == sizeof(float))
+    gather_floats((float *)stage + pipe->filled, from, stride, *taken);
+  else gather((double *)stage + pipe->filled, from, stride, *taken);
+  pipe->filled += (size_t)*taken;
+  return *taken == room ? rk_pipe_flush(pipe) : RK_OK;
+}
+
+rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n) {
+  rk_status status = RK_OK;
+  for (int64_t d = 0; d < x->dim && !status; d++) {
+    const double *column = x->data + d * x->component_stride + first * x->row_stride;
+    for (int64_t r = 0, taken = 0; r < n && !status; r += taken)
+      status = put_some(pipe, column + r * x->row_stride, x->row_stride, n - r, &taken);
+  }
+  return status;
+}
+
+rk_status rk_pipe_wait(rk_pipe *pipe) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < RK_STAGES && !status; k++) status = wait_for(pipe, k);
+  return status;
+}
+
+/* ---- to the host ---- */
+
+/* Numbers at .. at + count of the columns, padding between them included. */
+static void hand_over(const char *numbers, size_t bytes, int64_t at, int64_t count, int64_t ld,
+                      int64_t n, rk_take take, void *data) {
+  for (int64_t k = 0; k < count;) {
+    int64_t column = (at + k) / ld, row = (at + k) % ld, left = count - k;
+    int64_t here = row < n ? n - row : 0, next = ld - row;
+    if (here > left) here = left;
+    if (here) take(data, column, row, here, numbers + (size_t)k * bytes);
+    k += next < left ? next : left;
+  }
+}
+
+static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, size_t bytes) {
+  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->stage[k], from, bytes,
+                                                            stream_of(pipe));
+  rk_status status = rk_device_check(pipe->device, result, "copying from it", pipe->caller.error);
+  return status ? status : mark(pipe, k);
+}
+
+rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, size_t bytes, int64_t columns,
+                        int64_t ld, int64_t n, rk_take take, void *data) {
+  if (columns < 1 || n < 1) return RK_OK;
+  const int64_t most = (int64_t)(RK_STAGE_BYTES / bytes);
+  int64_t total = (columns - 1) * ld + n, pieces = (total + most - 1) / most, asked = 0;
+  rk_status status = RK_OK;
+  for (int64_t piece = 0; piece < pieces && !status; piece++) {
+    for (; asked < pieces && asked < piece + RK_STAGES && !status; asked++) {
+      int64_t at = asked * most, count = total - at < most ? total - at : most;
+      status = ask_for(pipe, (int)(asked % RK_STAGES), from + (rk_cu_pointer)at * bytes,
+                       (size_t)count * bytes);
+    }
+    int k = (int)(piece % RK_STAGES);
+    if (!status) status = rk_pipe_ask(pipe);
+    if (!status) status = wait_for(pipe, k);
+    if (status) break;
+    int64_t at = piece * most, count = total - at < most ? total - at : most;
+    hand_over(pipe->stage[k], bytes, at, count, ld, n, take, data);
+  }
+  return status;
+}

@@ -1,0 +1,88 @@
+/* What a backend is: all that the stages before it know of the places where passes run.
+ *
+ * A backend is a folder and one line of the list in backends.c. It makes of a pass (a plan) what it
+ * needs to run it, keeps that as its part of the stage, and runs the pass on data. Nothing outside
+ * its folder asks which one it is. "Adding a backend" in src/engine/README.md says it in order. */
+#ifndef RKEOPS_BACKEND_H
+#define RKEOPS_BACKEND_H
+
+#include "caller.h"
+#include "plan/plan.h"
+#include "text.h"
+
+typedef struct rk_backend rk_backend;
+
+/* A pass with what each backend made of it. */
+enum { RK_MOST_BACKENDS = 6 };
+typedef struct {
+  rk_pass pass;
+  int vectors;               /* bytes of a vector of the processor, see rk_build_vectors */
+  int result;                /* graph variable that holds the result for later passes, or -1 */
+  struct { const rk_backend *backend; void *made; } part[RK_MOST_BACKENDS];
+} rk_stage;
+
+/* The backend's part; NULL when it has made none. */
+void *rk_stage_part(const rk_stage *stage, const rk_backend *backend);
+void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made);
+
+/* Rows of a pass's two indices. */
+typedef struct { int64_t kept, reduced; } rk_sizes;
+rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
+
+/* A pass that is to run on data of these sizes; {0, 0}: they are not known. */
+typedef struct { rk_stage *stage; rk_sizes sizes; } rk_wanted;
+enum { RK_MAX_WANTED = 64 };
+
+/* A pass on data. */
+typedef struct {
+  rk_stage *stage;           /* built for these sizes */
+  rk_sizes sizes;
+  const rk_array *value;     /* by graph variable; parameters are on the host */
+  const rk_output *outputs;  /* by field */
+  rk_resident **keep;        /* not NULL: the first field stays with the backend as *keep ("no
+                              * position" is NaN there), and there are no outputs */
+} rk_job;
+
+/* Of a backend whose processors have memory of their own. */
+typedef struct {
+  rk_status (*keep)(const rk_array *x, rk_precision meant, rk_resident **made, rk_caller caller);
+  rk_status (*fetch)(const rk_resident *x, double *out, rk_caller caller);
+  void (*free)(rk_resident *x);
+  int (*device)(const rk_resident *x);          /* the first that holds it */
+  int (*keeps)(const rk_stage *stage, rk_sizes sizes); /* may a job have `keep`? */
+} rk_memory;
+
+struct rk_backend {
+  const char *name;
+  int one_text;              /* passes are compiled in one text; else each in its own, side by side,
+                              * to be found again when another program has the same pass */
+
+  /* Is it there? Takes into use, or out of it (n = 0), the devices with these numbers; NULL: it has
+   * no devices, and is always there. */
+  rk_status (*use)(const int *device, int n, rk_error *error);
+
+  /* What a call holds of it while it runs; NULL: nothing. */
+  rk_status (*hold)(void **held, rk_error *error);
+  void (*release)(void *held);
+
+  /* Can passes with these options run in this call, in this process? NULL: all can. */
+  rk_status (*check)(const rk_options *options, rk_error *error);
+
+  int (*is_built)(const rk_wanted *wanted);
+
+  /* The text of n passes, compiled together. With n > 1 the names of the k-th end in _k. */
+  rk_status (*source)(const rk_wanted *wanted, int n, rk_text *text, rk_error *error);
+
+  /* n passes of which each `together` have a text. NULL: nothing has to be built, is_built is
+   * always true. */
+  rk_status (*build)(const rk_wanted *wanted, int n, int together, const rk_text *source,
+                     rk_caller caller);
+
+  rk_status (*run)(const rk_job *job, rk_caller caller);
+  void (*forget)(rk_stage *stage);     /* frees its part */
+  void (*describe)(rk_text *report);   /* lines "key: value" for rk_report */
+  void (*configure)(const rk_settings *settings); /* NULL: none of them is its own */
+  const rk_memory *memory;             /* NULL: that of the host */
+};
+
+#endif

@@ -1,0 +1,20 @@
+/* See backend.h. */
+#include "run/backend.h"
+
+void *rk_stage_part(const rk_stage *stage, const rk_backend *backend) {
+  for (int k = 0; k < RK_MOST_BACKENDS && stage->part[k].backend; k++)
+    if (stage->part[k].backend == backend) return stage->part[k].made;
+  return NULL;
+}
+
+void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made) {
+  int k = 0;
+  while (stage->part[k].backend && stage->part[k].backend != backend) k++;
+  stage->part[k].backend = backend;
+  stage->part[k].made = made;
+}
+
+rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows) {
+  return (rk_sizes){rows[rk_kept_kind(stage->pass.source)],
+                    rows[rk_reduced_kind(stage->pass.source)]};
+}
