@@ -1,9 +1,9 @@
 #!/bin/sh
 # Engine tests, CUDA tests without a GPU, random formulas and R tests, beside each other; in a full
 # run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, the engine for other systems
-# and texts of a fuzzer, too. Closes with "N passed, N failed" (", N skipped" may follow), the sum of all, and
-# keeps the three numbers in .build/counts. `test.sh PART` runs one of them and says what it said
-# at its end.
+# and texts of a fuzzer, too. Closes with what failed and "N passed, N failed" (", N skipped" may
+# follow), the sum of all; keeps the three numbers in .build/counts, and what failed in
+# .build/failures. `test.sh PART` runs one of them and says what it said at its end.
 set -u
 build=.build
 mkdir -p $build
@@ -41,8 +41,16 @@ if [ $# -gt 0 ]; then
   exit 0
 fi
 
+# What a part says of its failures: of the R tests the reporter's list, of programs the lines that
+# do not end well.
+failures_of() {
+  echo "Failures of the $1 tests:"
+  if [ "$1" = r ]; then sed -n '/══ Failed/,/══ DONE/p' "$build/r.log"
+  else grep -v -e ' 0 failed' -e '^  skipped' "$build/$1.log"; fi | cut -c1-300 | tail -n 60
+}
+
 parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
-rm -f $build/counts $build/*.counts
+rm -f $build/counts $build/*.counts $build/failures
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL
 printf '%s\n' $parts | xargs -P "$jobs" -I PART sh tools/test.sh PART
@@ -56,13 +64,16 @@ for part in $parts; do
     passed=$((passed + p))
     failed=$((failed + f))
     skipped=$((skipped + s))
+    [ "$f" -eq 0 ] || failures_of $part >> $build/failures
   else
-    echo "The $part tests did not come to their end."
+    echo "The $part tests did not come to their end." >> $build/failures
+    tail -n 20 $build/$part.log >> $build/failures 2>/dev/null
     failed=$((failed + 1))
   fi
 done
 echo "$passed $failed $skipped" > $build/counts
 
+[ ! -f $build/failures ] || cat $build/failures
 line="$passed passed, $failed failed"
 [ $skipped -gt 0 ] && line="$line, $skipped skipped"
 echo "$line"
