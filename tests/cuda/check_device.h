@@ -3,7 +3,7 @@
 #ifndef CHECK_DEVICE_H
 #define CHECK_DEVICE_H
 
-#include "build/build.h"
+#include "cuda/nvrtc.h"
 #include "check.h"
 #include "os.h"
 #include "cuda/device.h"

@@ -225,10 +225,10 @@ static const rk_node *reduced(built *b, const char *name, const rk_node *formula
   return node;
 }
 
-static const rk_node *applied(built *b, const char *name, const rk_node *a, const rk_node *c) {
+static const rk_node *applied(built *b, rk_op op, const rk_node *a, const rk_node *c) {
   rk_error error = {0};
-  const rk_node *node = rk_apply2(b->graph, name, a, c, &error);
-  if (!CHECK(node != NULL, name)) printf("  %s\n", error.message);
+  const rk_node *node = rk_apply2(b->graph, op, a, c, &error);
+  if (!CHECK(node != NULL, "applies")) printf("  %s\n", error.message);
   return node;
 }
 
@@ -305,8 +305,8 @@ static void test_one_row(int64_t m, int64_t n, rk_precision precision) {
   const rk_node *all = reduced(&b, "Sum", rows, RK_KIND_PARAMETER, RK_KIND_I);
   const rk_node *most = reduced(&b, "Max", rows, RK_KIND_PARAMETER, RK_KIND_I);
   const rk_node *least = reduced(&b, "Min", rows, RK_KIND_PARAMETER, RK_KIND_I);
-  const rk_node *share = applied(&b, "Divide", least, all);
-  const rk_node *twice = applied(&b, "Add", rk_variable_node(b.graph, 0), all);
+  const rk_node *share = applied(&b, RK_OP_Divide, least, all);
+  const rk_node *twice = applied(&b, RK_OP_Add, rk_variable_node(b.graph, 0), all);
   b.root[0] = all;
   b.root[1] = most;
   b.root[2] = reduced(&b, "Sum", share, RK_KIND_PARAMETER, RK_KIND_PARAMETER);

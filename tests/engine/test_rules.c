@@ -82,7 +82,7 @@ static int fires(const char *pattern, const char *result) {
   declare(text, declarations);
   snprintf(both, sizeof both, "Concat(%.200s,%.200s)", pattern, result); /* of one graph */
   int good = rk_parse_expression(graph, both, declarations, LETTERS, &root, &error) == RK_OK;
-  good = good && rk_node_is(root, "Concat") && root->operand[0] == root->operand[1];
+  good = good && rk_node_is(root, RK_OP_Concat) && root->operand[0] == root->operand[1];
   rk_graph_free(graph);
   return good;
 }

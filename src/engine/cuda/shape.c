@@ -218,7 +218,7 @@ static int blocked(const rk_pass *pass, rk_gpu_shape *shape) {
 /* ---- float16 ---- */
 
 static int is_variable(const rk_pass *pass, const rk_node *node, rk_origin origin) {
-  return rk_node_is(node, "Variable") &&
+  return rk_node_is(node, RK_OP_Variable) &&
          rk_graph_variable_at(pass->graph, node->variable)->origin == origin;
 }
 
@@ -228,7 +228,7 @@ static int is_stored_as_half(const rk_pass *pass, rk_nest_kind side) {
   if (pass->options.precision != RK_FLOAT16 || !pass->slots[side].count) return 0;
   for (int k = 0; k < pass->slots[side].count; k++) {
     const rk_node *node = pass->slots[side].slot[k].node;
-    if (rk_node_is(node, "Subtract") && is_variable(pass, node->operand[1], RK_FROM_CENTRE))
+    if (rk_node_is(node, RK_OP_Subtract) && is_variable(pass, node->operand[1], RK_FROM_CENTRE))
       node = node->operand[0];
     if (!is_variable(pass, node, RK_FROM_INPUT)) return 0;
   }

@@ -1,123 +1,10 @@
-/* The stage: derivative nodes are checked when they are made and replaced one by one, inner ones
- * first. See derive.h. */
+/* The stage: derivative nodes are replaced one by one, inner ones first. See derive.h. */
 #include "derive/derive.h"
 #include "derive/parts.h"
 #include "error.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the nodes ---- */
-
-static int is_number(const rk_graph *graph, const rk_node *node) {
-  if (rk_node_is(node, "Number")) return 1;
-  return rk_node_is(node, "Variable") &&
-         rk_graph_variable_at((rk_graph *)graph, node->variable)->origin == RK_FROM_NUMBER;
-}
-
-static int is_input(rk_graph *graph, const rk_node *node) {
-  return rk_node_is(node, "Variable") &&
-         rk_graph_variable_at(graph, node->variable)->origin == RK_FROM_INPUT;
-}
-
-/* What the rules of each kind need: dimensions of the operands after V (0: none), of the result. */
-typedef struct { int third, fourth, dim, square, scalar; } signature;
-
-static signature signature_of(const rk_operation *operation, const rk_node *F, const rk_node *V) {
-  const char *name = operation->name;
-  if (!strncmp(name, "Grad_", 5) || !strcmp(name, "Grad") || !strcmp(name, "AdjointOperator"))
-    return (signature){.third = F->dim, .dim = V->dim};
-  if (!strncmp(name, "Diff", 4)) return (signature){.third = V->dim, .dim = F->dim};
-  if (!strcmp(name, "GradMatrix")) return (signature){.dim = F->dim * V->dim};
-  if (!strcmp(name, "Laplacian")) return (signature){.dim = 1, .scalar = 1};
-  if (!strcmp(name, "SumLinOperator"))
-    return (signature){.third = F->dim, .fourth = V->dim, .dim = 1};
-  return (signature){.third = V->dim, .dim = 1, .square = 1};
-}
-
-static int check_dim(const rk_graph *graph, const rk_operation *operation, const rk_node *operand,
-                     int expected, const char *which, rk_error *error) {
-  int may_repeat = is_number(graph, operand) || operation->optional > 0;
-  if (!expected || operand->dim == expected) return 1;
-  if (operand->dim == 1 && may_repeat && strcmp(operation->name, "Grad")) return 1;
-  if (operand->dim == 1 && is_number(graph, operand)) return 1;
-  rk_fail(error, RK_ERROR_FORMULA, "%s: expected a %s of dimension %d, found dimension %d",
-          operation->name, which, expected, operand->dim);
-  return 0;
-}
-
-static const char *index_name(int level) {
-  static const char *const names[] = {"a parameter", "indexed by i", "indexed by j",
-                                      "indexed by i and j"};
-  return names[level];
-}
-
-/* The cotangent of a reduction has the index of its result, a direction that of its variable. */
-static int check_level(const rk_operation *operation, const rk_node *operand, int allowed,
-                       const char *which, rk_error *error) {
-  if (!(operand->level & ~allowed)) return 1;
-  rk_fail(error, RK_ERROR_FORMULA, "%s of a reduction: expected a %s that is %s, found one %s",
-          operation->name, which, index_name(allowed), index_name(operand->level));
-  return 0;
-}
-
-static int check(rk_graph *graph, const rk_operation *operation, const rk_node *const *operand,
-                 int operands, signature s, rk_error *error) {
-  const rk_node *F = operand[0], *V = operand[1];
-  const char *third = !strncmp(operation->name, "Grad", 4)   ? "cotangent"
-                      : !strncmp(operation->name, "Diff", 4) ? "direction"
-                                                             : "vector";
-  int may_be_scalar = !strcmp(operation->name, "TraceOperator");
-  if (s.square && F->dim != V->dim && !(F->dim == 1 && may_be_scalar))
-    return rk_fail(error, RK_ERROR_FORMULA,
-                   "%s: expected a formula of the dimension of the variable, %d, found %d",
-                   operation->name, V->dim, F->dim), 0;
-  if (s.scalar && F->dim != 1)
-    return rk_fail(error, RK_ERROR_FORMULA, "%s: expected a formula of dimension 1, found %d",
-                   operation->name, F->dim), 0;
-  if (operands > 2 && !check_dim(graph, operation, operand[2], s.third, third, error)) return 0;
-  if (operands > 3 && s.fourth &&
-      !check_dim(graph, operation, operand[3], s.fourth, "vector", error)) return 0;
-  if (!F->is_result || operands < 3) return 1;
-  int is_diff = !strncmp(operation->name, "Diff", 4);
-  return check_level(operation, operand[2], is_diff ? V->level : F->level, third, error);
-}
-
-/* The rows that the derivative of a reduction has: those of the variable where it is an adjoint. */
-static int level_of_result(const rk_operation *operation, const rk_node *F, const rk_node *V) {
-  const char *name = operation->name;
-  int adjoint = !strncmp(name, "Grad", 4) || !strcmp(name, "Laplacian") ||
-                !strcmp(name, "AdjointOperator");
-  return adjoint ? V->level : F->level;
-}
-
-const rk_node *rk_derivative(rk_graph *graph, const rk_operation *operation,
-                             const rk_node *const *operand, int operands, int place,
-                             rk_error *error) {
-  const rk_node *F = operand[0], *V = operand[1];
-  if (!is_input(graph, V)) {
-    rk_fail(error, RK_ERROR_FORMULA, "%s: expected a variable as second argument, found %s",
-            operation->name, V->operation ? V->operation->name : "a reduction");
-    return NULL;
-  }
-  signature s = signature_of(operation, F, V);
-  if (!check(graph, operation, operand, operands, s, error)) return NULL;
-  if (s.dim > RK_MAX_DIM || s.dim < 1) {
-    rk_fail(error, RK_ERROR_FORMULA, "%s: dimension %d x %d is out of range (1 to %d)",
-            operation->name, F->dim, V->dim, RK_MAX_DIM);
-    return NULL;
-  }
-  rk_node node = {.operation = operation, .operands = operands, .dim = s.dim, .place = place,
-                  .is_result = F->is_result};
-  for (int k = 0; k < operands; k++) {
-    node.operand[k] = operand[k];
-    node.level |= operand[k]->level;
-  }
-  if (F->is_result) node.level = level_of_result(operation, F, V);
-  const rk_node *made = rk_graph_intern(graph, &node);
-  if (!made) rk_fail_memory(error, sizeof node);
-  return made;
-}
 
 /* ---- their meaning ---- */
 
@@ -137,7 +24,7 @@ static const rk_node *some_direction(rk_derivation *w, int dim) {
 
 static const rk_node *repeated(rk_derivation *w, const rk_node *node, int dim) {
   return node->dim == dim ? node
-                          : rk_apply(w->graph, "SumT", &node, 1, &dim, 1, w->error);
+                          : rk_apply(w->graph, RK_OP_SumT, &node, 1, &dim, 1, w->error);
 }
 
 static const rk_node *reverse(rk_derivation *w, const rk_node *F, const rk_node *V,
@@ -162,9 +49,9 @@ static const rk_node *jacobian(rk_derivation *w, const rk_node *F, const rk_node
   for (int k = 0; k < F->dim && !w->error->status; k++) {
     const int unit[] = {F->dim, k};
     const rk_node *e =
-        F->dim == 1 ? one : rk_apply(w->graph, "ElemT", &one, 1, unit, 2, w->error);
+        F->dim == 1 ? one : rk_apply(w->graph, RK_OP_ElemT, &one, 1, unit, 2, w->error);
     const rk_node *row = e ? reverse(w, F, V, e) : NULL;
-    rows = rows && row ? rk_apply2(w->graph, "Concat", rows, row, w->error) : row;
+    rows = rows && row ? rk_apply2(w->graph, RK_OP_Concat, rows, row, w->error) : row;
   }
   return w->error->status ? NULL : rows;
 }
@@ -194,9 +81,9 @@ static const rk_node *linear_operator(rk_derivation *w, const rk_node *node,
                                       const rk_node *const *operand) {
   const rk_node *F = operand[0], *V = operand[1], *one = rk_number(w->graph, 1);
   if (!check_linear(w, node, F, V)) return NULL;
-  if (rk_node_is(node, "AdjointOperator")) return reverse(w, F, V, operand[2]);
+  if (rk_node_is(node, RK_OP_AdjointOperator)) return reverse(w, F, V, operand[2]);
   const rk_node *left = node->operands > 2 ? operand[2] : one;
-  if (rk_node_is(node, "TraceOperator")) return or_zero(w, rk_trace(w, F, V, left), 1);
+  if (rk_node_is(node, RK_OP_TraceOperator)) return or_zero(w, rk_trace(w, F, V, left), 1);
   const rk_node *right = node->operands > 3 ? operand[3] : one;
   const rk_node *image = forward(w, F, V, right);
   return image ? rk_product(w, left, image, 1) : NULL;
@@ -204,14 +91,14 @@ static const rk_node *linear_operator(rk_derivation *w, const rk_node *node,
 
 static const rk_node *meaning(rk_derivation *w, const rk_node *node,
                               const rk_node *const *operand) {
-  const char *name = node->operation->name;
+  const rk_op op = node->operation->op;
   const rk_node *F = operand[0], *V = operand[1];
   w->outer = V->level;
-  if (!strncmp(name, "Diff", 4)) return forward(w, F, V, operand[2]);
-  if (!strcmp(name, "GradMatrix")) return jacobian(w, F, V);
-  if (!strncmp(name, "Grad", 4)) return reverse(w, F, V, operand[2]);
-  if (!strcmp(name, "Divergence")) return divergence(w, F, V);
-  if (!strcmp(name, "Laplacian")) return laplacian(w, F, V);
+  if (rk_is_directional(op)) return forward(w, F, V, operand[2]);
+  if (rk_is_gradient(op)) return reverse(w, F, V, operand[2]);
+  if (op == RK_OP_GradMatrix) return jacobian(w, F, V);
+  if (op == RK_OP_Divergence) return divergence(w, F, V);
+  if (op == RK_OP_Laplacian) return laplacian(w, F, V);
   return linear_operator(w, node, operand);
 }
 

@@ -9,12 +9,6 @@
 
 #include "formula/graph.h"
 
-/* The node of a derivative that a text asks for at character `place`: F, V and the others of the
- * table, checked. */
-const rk_node *rk_derivative(rk_graph *graph, const rk_operation *operation,
-                             const rk_node *const *operand, int operands, int place,
-                             rk_error *error);
-
 /* Replaces the derivatives in what the roots are made of; each root is a reduction afterwards. When
  * it fails, *place is where the text asks for the derivative that cannot be had, or -1. */
 rk_status rk_derive(rk_graph *graph, const rk_node **root, int roots, int *place,

@@ -39,12 +39,12 @@ static const rk_node *chosen(forward *f, const rk_node *node) {
     if (f->w->error->status) return NULL;
     if (!where) continue;
     const rk_node *operand[] = {where, rk_term(f->w, node, k, tangent), made};
-    made = rk_apply(f->w->graph, "Where", operand, 3, NULL, 0, f->w->error);
+    made = rk_apply(f->w->graph, RK_OP_Where, operand, 3, NULL, 0, f->w->error);
     any = 1;
   }
   if (!any || !made || made->dim == node->dim) return any ? made : NULL;
-  if (node->dim == 1) return rk_apply1(f->w->graph, "Sum", made, f->w->error);
-  return rk_apply(f->w->graph, "SumT", &made, 1, &node->dim, 1, f->w->error);
+  if (node->dim == 1) return rk_apply1(f->w->graph, RK_OP_Sum, made, f->w->error);
+  return rk_apply(f->w->graph, RK_OP_SumT, &made, 1, &node->dim, 1, f->w->error);
 }
 
 /* Sum over the operands of partial derivative times tangent, of the node's dimension. */

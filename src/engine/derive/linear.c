@@ -29,21 +29,21 @@ const rk_node *rk_substitute(rk_derivation *w, const rk_node *F, const rk_node *
 /* ---- is it linear? ---- */
 
 static int is_zero(const rk_node *node) {
-  while (rk_node_is(node, "SumT")) node = node->operand[0];
+  while (rk_node_is(node, RK_OP_SumT)) node = node->operand[0];
   return rk_is_number(node, 0);
 }
 
 /* The operand of a node in which it is linear when the others do not depend on the variable. */
 static int linear_in(const rk_node *node, int k) {
   if (node->reduction) return node->reduction == rk_plain_sum();
-  return rk_is_linear_in(node, k) || rk_node_is(node, "Mult") || rk_node_is(node, "Add") ||
-         rk_node_is(node, "Subtract") || rk_node_is(node, "Minus") ||
-         (rk_node_is(node, "Divide") && k == 0);
+  return rk_is_linear_in(node, k) || rk_node_is(node, RK_OP_Mult) || rk_node_is(node, RK_OP_Add) ||
+         rk_node_is(node, RK_OP_Subtract) || rk_node_is(node, RK_OP_Minus) ||
+         (rk_node_is(node, RK_OP_Divide) && k == 0);
 }
 
 /* Are several operands linear together? In a product one of them must not depend. */
 static int adds_up(const rk_node *node) {
-  return !rk_node_is(node, "Mult") && !rk_node_is(node, "Divide");
+  return !rk_node_is(node, RK_OP_Mult) && !rk_node_is(node, RK_OP_Divide);
 }
 
 static int node_is_linear(const rk_node *node, const unsigned char *depends,
@@ -101,7 +101,7 @@ static void add_sum(trace *t, const rk_node *term) { t->sum = rk_plus(t->w, t->s
 
 static const rk_node *component(trace *t, const rk_node *node, int k) {
   return node->dim == 1 ? node
-                        : rk_apply(t->w->graph, "Elem", &node, 1, &k, 1, t->w->error);
+                        : rk_apply(t->w->graph, RK_OP_Elem, &node, 1, &k, 1, t->w->error);
 }
 
 static void by_components(trace *t, const rk_node *node, const rk_node *weight) {
@@ -109,7 +109,7 @@ static void by_components(trace *t, const rk_node *node, const rk_node *weight) 
   const rk_node *one = rk_number(t->w->graph, 1);
   for (int k = 0; k < n && !t->w->error->status; k++) {
     const int unit[] = {n, k};
-    const rk_node *e = rk_apply(t->w->graph, "ElemT", &one, 1, unit, 2, t->w->error);
+    const rk_node *e = rk_apply(t->w->graph, RK_OP_ElemT, &one, 1, unit, 2, t->w->error);
     const rk_node *column = e ? rk_substitute(t->w, node, t->variable, e) : NULL;
     const rk_node *diagonal = column ? component(t, column, k) : NULL;
     const rk_node *factor = diagonal ? component(t, weight, k) : NULL;
@@ -128,19 +128,19 @@ static void push(trace *t, const rk_node *node, const rk_node *weight) {
   int n = t->variable->dim;
   if (node == t->variable) {
     const rk_node *all = rk_product(t->w, weight, rk_number(t->w->graph, 1), n);
-    if (all) add_sum(t, rk_apply1(t->w->graph, "Sum", all, t->w->error));
+    if (all) add_sum(t, rk_apply1(t->w->graph, RK_OP_Sum, all, t->w->error));
   } else if (node->dim == 1 && n > 1) {
     const rk_node *value = rk_product(t->w, weight, rk_number(t->w->graph, 1), n);
     if (value) add_sum(t, rk_substitute(t->w, node, t->variable, value));
-  } else if (rk_node_is(node, "Add") || rk_node_is(node, "Subtract") ||
-             rk_node_is(node, "Minus")) {
-    const rk_node *minus = rk_apply1(t->w->graph, "Minus", weight, t->w->error);
-    add(t, node->operand[0], rk_node_is(node, "Minus") ? minus : weight);
+  } else if (rk_node_is(node, RK_OP_Add) || rk_node_is(node, RK_OP_Subtract) ||
+             rk_node_is(node, RK_OP_Minus)) {
+    const rk_node *minus = rk_apply1(t->w->graph, RK_OP_Minus, weight, t->w->error);
+    add(t, node->operand[0], rk_node_is(node, RK_OP_Minus) ? minus : weight);
     if (node->operands > 1)
-      add(t, node->operand[1], rk_node_is(node, "Subtract") ? minus : weight);
-  } else if (rk_node_is(node, "Mult")) {
+      add(t, node->operand[1], rk_node_is(node, RK_OP_Subtract) ? minus : weight);
+  } else if (rk_node_is(node, RK_OP_Mult)) {
     multiply(t, node, weight);
-  } else if (rk_node_is(node, "SumT")) {
+  } else if (rk_node_is(node, RK_OP_SumT)) {
     add(t, node->operand[0], weight);
   } else {
     by_components(t, node, weight);

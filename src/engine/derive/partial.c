@@ -68,10 +68,10 @@ static const rk_node *positions_of(rk_derivation *w, rk_kind kind) {
 const rk_node *rk_term(rk_derivation *w, const rk_node *node, int k, const rk_node *operand) {
   if (!node->reduction) return operand;
   if (k == 0 && node->reduction->ranked)
-    return rk_apply(w->graph, "RepeatAll", &operand, 1, node->integer, 1, w->error);
+    return rk_apply(w->graph, RK_OP_RepeatAll, &operand, 1, node->integer, 1, w->error);
   if (k == 1 && node->reduction->unit) {
     const int part[] = {1, operand->dim - 1};
-    return rk_apply(w->graph, "Extract", &operand, 1, part, 2, w->error);
+    return rk_apply(w->graph, RK_OP_Extract, &operand, 1, part, 2, w->error);
   }
   return operand;
 }
@@ -80,11 +80,11 @@ static const rk_node *term_transposed(rk_derivation *w, const rk_node *node, int
                                       const rk_node *u) {
   if (k == 0 && node->reduction->ranked) {
     const int blocks[] = {node->operand[0]->dim, node->integer[0]};
-    return rk_apply(w->graph, "SumBlocks", &u, 1, blocks, 2, w->error);
+    return rk_apply(w->graph, RK_OP_SumBlocks, &u, 1, blocks, 2, w->error);
   }
   if (k == 1 && node->reduction->unit) {
     const int part[] = {1, node->operand[1]->dim};
-    return rk_apply(w->graph, "ExtractT", &u, 1, part, 2, w->error);
+    return rk_apply(w->graph, RK_OP_ExtractT, &u, 1, part, 2, w->error);
   }
   return u;
 }
@@ -147,7 +147,7 @@ const rk_node *rk_with_operands(rk_derivation *w, const rk_node *node,
                                 const rk_node *const *operand) {
   if (!memcmp(operand, node->operand, (size_t)node->operands * sizeof *operand)) return node;
   if (!node->reduction)
-    return rk_apply(w->graph, node->operation->name, operand, node->operands, node->integer,
+    return rk_apply(w->graph, node->operation->op, operand, node->operands, node->integer,
                     node->integers, w->error);
   rk_node copy = *node;
   memcpy(copy.operand, operand, (size_t)node->operands * sizeof *operand);

@@ -11,15 +11,15 @@ enum { MAX_FACTORS = 48, FEW = 24, LEVELS = 4 };
 
 const rk_node *rk_zero(rk_derivation *w, int dim) {
   const rk_node *zero = rk_number(w->graph, 0);
-  return dim == 1 || !zero ? zero : rk_apply(w->graph, "SumT", &zero, 1, &dim, 1, w->error);
+  return dim == 1 || !zero ? zero : rk_apply(w->graph, RK_OP_SumT, &zero, 1, &dim, 1, w->error);
 }
 
 const rk_node *rk_plus(rk_derivation *w, const rk_node *a, const rk_node *b) {
   if (!a || !b) return a ? a : b;
   /* a + (-b), so that signs gather instead of nesting */
-  if (rk_node_is(b, "Minus")) return rk_apply2(w->graph, "Subtract", a, b->operand[0], w->error);
-  if (rk_node_is(a, "Minus")) return rk_apply2(w->graph, "Subtract", b, a->operand[0], w->error);
-  return rk_apply2(w->graph, "Add", a, b, w->error);
+  if (rk_node_is(b, RK_OP_Minus)) return rk_apply2(w->graph, RK_OP_Subtract, a, b->operand[0], w->error);
+  if (rk_node_is(a, RK_OP_Minus)) return rk_apply2(w->graph, RK_OP_Subtract, b, a->operand[0], w->error);
+  return rk_apply2(w->graph, RK_OP_Add, a, b, w->error);
 }
 
 typedef struct {
@@ -32,20 +32,20 @@ typedef struct {
  * that a chain of n operations leads to n products and not to n^2 / 2. */
 static int is_mixed(const rk_node *product) {
   const rk_node *a = product->operand[0], *b = product->operand[1];
-  return a->level != b->level || a->dim != b->dim || rk_node_is(a, "Number") ||
-         rk_node_is(b, "Number");
+  return a->level != b->level || a->dim != b->dim || rk_node_is(a, RK_OP_Number) ||
+         rk_node_is(b, RK_OP_Number);
 }
 
 static void gather(factors *f, const rk_node *node, int depth) {
   int room = f->scalars < FEW && f->vectors < FEW && depth < 8;
-  if (rk_node_is(node, "Number")) {
+  if (rk_node_is(node, RK_OP_Number)) {
     f->number *= node->value;
-  } else if (room && rk_node_is(node, "Minus")) {
+  } else if (room && rk_node_is(node, RK_OP_Minus)) {
     f->number = -f->number;
     gather(f, node->operand[0], depth + 1);
-  } else if (room && rk_node_is(node, "SumT")) {
+  } else if (room && rk_node_is(node, RK_OP_SumT)) {
     gather(f, node->operand[0], depth + 1);
-  } else if (room && rk_node_is(node, "Mult") && is_mixed(node)) {
+  } else if (room && rk_node_is(node, RK_OP_Mult) && is_mixed(node)) {
     gather(f, node->operand[0], depth + 1);
     gather(f, node->operand[1], depth + 1);
   } else if (node->dim == 1) {
@@ -62,7 +62,7 @@ static int by_number(const void *a, const void *b) {
 
 static const rk_node *times(rk_derivation *w, const rk_node *a, const rk_node *b) {
   if (!a || !b) return a ? a : b;
-  return rk_apply2(w->graph, "Mult", a, b, w->error);
+  return rk_apply2(w->graph, RK_OP_Mult, a, b, w->error);
 }
 
 /* The product of those factors that have one level, after `product`. */
@@ -109,12 +109,12 @@ const rk_node *rk_product(rk_derivation *w, const rk_node *a, const rk_node *b, 
   const rk_node *scalar = multiplied(w, f.scalar, f.scalars, &f.number);
   const rk_node *vector = multiplied(w, f.vector, f.vectors, &f.number);
   if (w->error->status) return NULL;
-  if (dim == 1 && vector) vector = rk_apply1(w->graph, "Sum", vector, w->error);
+  if (dim == 1 && vector) vector = rk_apply1(w->graph, RK_OP_Sum, vector, w->error);
   else if (dim == 1) f.number *= inner;
   const rk_node *product = times(w, scalar, vector);
   if (w->error->status) return NULL;
   if (!product) product = rk_number(w->graph, f.number);
   else if (f.number != 1) product = times(w, rk_number(w->graph, f.number), product);
   if (!product || product->dim == dim) return product;
-  return rk_apply(w->graph, "SumT", &product, 1, &dim, 1, w->error);
+  return rk_apply(w->graph, RK_OP_SumT, &product, 1, &dim, 1, w->error);
 }

@@ -72,7 +72,7 @@ static rk_share through(rk_derivation *w, const rk_node *node, int k, rk_share x
   if (where) {
     x = rk_narrowed(w, x, where);
     if (x.value && x.value->dim < operand->dim)
-      x.value = rk_apply(w->graph, "SumT", &x.value, 1, &operand->dim, 1, w->error);
+      x.value = rk_apply(w->graph, RK_OP_SumT, &x.value, 1, &operand->dim, 1, w->error);
     if (x.value && x.value->dim > operand->dim) x = rk_added_up(w, x);
   } else if (node->reduction || !node->operation->transpose[k]) {
     const rk_node *partial = rk_partial(w, node, k);

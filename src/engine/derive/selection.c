@@ -17,10 +17,10 @@ static int implies(const rk_node *a, const rk_node *b, int *steps) {
   if (a == b) return 1;
   if (--*steps < 0) return 0;
   const rk_node *const *of_a = a->operand, *const *of_b = b->operand;
-  if (rk_node_is(a, "Or")) return implies(of_a[0], b, steps) && implies(of_a[1], b, steps);
-  if (rk_node_is(b, "And")) return implies(a, of_b[0], steps) && implies(a, of_b[1], steps);
-  if (rk_node_is(a, "And") && (implies(of_a[0], b, steps) || implies(of_a[1], b, steps))) return 1;
-  return rk_node_is(b, "Or") && (implies(a, of_b[0], steps) || implies(a, of_b[1], steps));
+  if (rk_node_is(a, RK_OP_Or)) return implies(of_a[0], b, steps) && implies(of_a[1], b, steps);
+  if (rk_node_is(b, RK_OP_And)) return implies(a, of_b[0], steps) && implies(a, of_b[1], steps);
+  if (rk_node_is(a, RK_OP_And) && (implies(of_a[0], b, steps) || implies(of_a[1], b, steps))) return 1;
+  return rk_node_is(b, RK_OP_Or) && (implies(a, of_b[0], steps) || implies(a, of_b[1], steps));
 }
 
 /* As far as their form shows: FALSE means nothing. */
@@ -30,22 +30,22 @@ static int is_within(const rk_node *a, const rk_node *b) {
 }
 
 static int are_opposite(const rk_node *a, const rk_node *b) {
-  return (rk_node_is(a, "Not") && a->operand[0] == b) ||
-         (rk_node_is(b, "Not") && b->operand[0] == a);
+  return (rk_node_is(a, RK_OP_Not) && a->operand[0] == b) ||
+         (rk_node_is(b, RK_OP_Not) && b->operand[0] == a);
 }
 
 static const rk_node *opposite(rk_derivation *w, const rk_node *a) {
-  return rk_apply1(w->graph, "Not", a, w->error);
+  return rk_apply1(w->graph, RK_OP_Not, a, w->error);
 }
 
 static const rk_node *either(rk_derivation *w, const rk_node *a, const rk_node *b) {
   if (is_within(a, b)) return b;
-  return is_within(b, a) ? a : rk_apply2(w->graph, "Or", a, b, w->error);
+  return is_within(b, a) ? a : rk_apply2(w->graph, RK_OP_Or, a, b, w->error);
 }
 
 const rk_node *rk_positive(rk_derivation *w, const rk_node *a) {
   if (!a || a->is_logical) return a;
-  return rk_apply2(w->graph, "LessThan", rk_number(w->graph, 0), a, w->error);
+  return rk_apply2(w->graph, RK_OP_LessThan, rk_number(w->graph, 0), a, w->error);
 }
 
 /* ---- shares ---- */
@@ -55,7 +55,7 @@ static int has_vector(const rk_share *x) { return x->where && x->where->dim > 1;
 static const rk_node *choose(rk_derivation *w, const rk_node *where, const rk_node *a,
                              const rk_node *b) {
   const rk_node *operand[] = {where, a, b};
-  return rk_apply(w->graph, "Where", operand, 3, NULL, 0, w->error);
+  return rk_apply(w->graph, RK_OP_Where, operand, 3, NULL, 0, w->error);
 }
 
 const rk_node *rk_chosen(rk_derivation *w, const rk_share *x) {
@@ -68,7 +68,7 @@ rk_share rk_narrowed(rk_derivation *w, rk_share x, const rk_node *where) {
   const rk_node *outside = opposite(w, where);
   if (!outside || (x.where && is_within(x.where, outside))) return (rk_share){NULL, NULL, 0};
   if (is_within(where, x.where)) x.where = where;
-  else x.where = rk_apply2(w->graph, "And", x.where, where, w->error);
+  else x.where = rk_apply2(w->graph, RK_OP_And, x.where, where, w->error);
   x.is_zero_elsewhere = 0;
   return x;
 }
@@ -77,17 +77,17 @@ rk_share rk_added_up(rk_derivation *w, rk_share x) {
   if (!x.value || x.value->dim == 1) return x;
   if (has_vector(&x)) {
     x.value = rk_chosen(w, &x);
-    x.where = rk_positive(w, rk_apply1(w->graph, "Sum", x.where, w->error));
+    x.where = rk_positive(w, rk_apply1(w->graph, RK_OP_Sum, x.where, w->error));
     x.is_zero_elsewhere = 1;
   }
-  x.value = rk_apply1(w->graph, "Sum", x.value, w->error);
+  x.value = rk_apply1(w->graph, RK_OP_Sum, x.value, w->error);
   return x;
 }
 
 rk_share rk_times(rk_derivation *w, rk_share x, const rk_node *factor, int dim) {
   int choose_first = has_vector(&x) && dim < x.value->dim;
   x.value = rk_product(w, x.value, factor, choose_first ? x.value->dim : dim);
-  x.is_zero_elsewhere &= rk_node_is(factor, "Number");
+  x.is_zero_elsewhere &= rk_node_is(factor, RK_OP_Number);
   return choose_first ? rk_added_up(w, x) : x;
 }
 
@@ -113,7 +113,7 @@ static int are_sides(const rk_node *a, const rk_node *b, const rk_node **place,
   *test = a;
   if (!a || !b) return 0;
   if (are_opposite(a, b)) return 1;
-  for (int k = 0; k < 4 && rk_node_is(a, "And") && rk_node_is(b, "And"); k++) {
+  for (int k = 0; k < 4 && rk_node_is(a, RK_OP_And) && rk_node_is(b, RK_OP_And); k++) {
     int of_a = k & 1, of_b = k >> 1;
     if (a->operand[of_a] != b->operand[of_b] ||
         !are_opposite(a->operand[!of_a], b->operand[!of_b])) continue;

@@ -1,6 +1,5 @@
 /* Calls: constants, reductions, derivatives, operations. See reader.h. */
 #include "formula/reader.h"
-#include "derive/derive.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -8,26 +7,26 @@
 
 /* ---- operations on nodes, constants ---- */
 
-const rk_node *rk_apply_at(rk_reader *p, const char *place, const char *name,
+const rk_node *rk_apply_at(rk_reader *p, const char *place, rk_op op,
                            const rk_node *const *operand, int operands, const int *integer,
                            int integers) {
   for (int k = 0; k < operands; k++)
     if (!operand[k]) return NULL;
-  const rk_node *made = rk_apply(p->graph, name, operand, operands, integer, integers, p->error);
+  const rk_node *made = rk_apply(p->graph, op, operand, operands, integer, integers, p->error);
   return made ? made : rk_place_error(p, place);
 }
 
-const rk_node *rk_apply2_at(rk_reader *p, const char *place, const char *name, const rk_node *a,
+const rk_node *rk_apply2_at(rk_reader *p, const char *place, rk_op op, const rk_node *a,
                             const rk_node *b) {
   const rk_node *operand[] = {a, b};
-  return rk_apply_at(p, place, name, operand, 2, NULL, 0);
+  return rk_apply_at(p, place, op, operand, 2, NULL, 0);
 }
 
 static const rk_node *zeros(rk_reader *p, const char *place, int dim) {
   if (dim < 1 || dim > RK_MAX_DIM)
     return rk_fail_at(p, place, "expected a dimension from 1 to %d, found %d", RK_MAX_DIM, dim);
   const rk_node *zero = rk_in_graph(p, rk_number(p->graph, 0));
-  return zero ? rk_apply_at(p, place, "SumT", &zero, 1, &dim, 1) : NULL;
+  return zero ? rk_apply_at(p, place, RK_OP_SumT, &zero, 1, &dim, 1) : NULL;
 }
 
 /* IntCst(n), IntInv(n), RatCst(p, q), Zero(n) */
@@ -212,7 +211,7 @@ static const rk_node *derivative_call(rk_reader *p, const rk_operation *operatio
   for (; rk_take(p, ","); given++) {
     if (given == most) return refuse_count(p, p->at, operation, given + 1);
     if (given == 1 && !(count = take_tuple(p, variable))) return NULL;
-    if (count > 1 && strncmp(operation->name, "Diff", 4))
+    if (count > 1 && !rk_is_directional(operation->op))
       return rk_fail_at(p, place, "%s: expected one variable, found a list of %d", operation->name,
                         count);
     if (given == 2 && count > 1) {
@@ -228,12 +227,12 @@ static const rk_node *derivative_call(rk_reader *p, const rk_operation *operatio
   for (int k = 0; k < count; k++) {
     operand[1] = variable[k];
     if (count > 1) operand[2] = along[k];
-    if (given == 2 && !strcmp(operation->name, "Grad") && rk_node_is(operand[1], "Variable")) {
+    if (given == 2 && operation->op == RK_OP_Grad && rk_node_is(operand[1], RK_OP_Variable)) {
       if (!(operand[2] = new_cotangent(p, place, operand[0], operand[1]))) return NULL;
       given = 3;
     }
     const rk_node *term = derivative_of(p, operation, place, operand, given);
-    sum = !term || !sum ? term : rk_apply2_at(p, place, "Add", sum, term);
+    sum = !term || !sum ? term : rk_apply2_at(p, place, RK_OP_Add, sum, term);
     if (!sum) return NULL;
   }
   return sum;
@@ -313,9 +312,9 @@ const rk_node *rk_operation_call(rk_reader *p, const char *name, const char *pla
   for (; all.lists < operation->lists; all.lists++) all.list[all.lists].count = -1;
   const rk_node *made =
       operation->lists
-          ? rk_apply_lists(p->graph, name, all.operand, all.operands, all.integer, all.integers,
+          ? rk_apply_lists(p->graph, operation->op, all.operand, all.operands, all.integer, all.integers,
                            all.list, all.lists, p->error)
-          : rk_apply(p->graph, name, all.operand, all.operands, all.integer, all.integers,
-                     p->error);
+          : rk_apply(p->graph, operation->op, all.operand, all.operands, all.integer,
+                     all.integers, p->error);
   return made ? made : rk_place_error(p, place);
 }

@@ -72,11 +72,11 @@ static const rk_node *costs_before(rk_graph *graph, const diagonal *d, int sum, 
                              {"b", rows_of(graph, one, first, last, error)},
                              {"c", rows_of(graph, one, first - 1, last - 1, error)}};
     const rk_node *inner = formula(graph, "softmin(a,b,c)", names, 3, 0, 0, 0, error);
-    before = before ? rk_apply2(graph, "Concat", before, inner, error) : inner;
+    before = before ? rk_apply2(graph, RK_OP_Concat, before, inner, error) : inner;
   }
   if (d->last == sum) {
     const rk_node *end = rows_of(graph, one, sum - 1, sum - 1, error);
-    before = before ? rk_apply2(graph, "Concat", before, end, error) : end;
+    before = before ? rk_apply2(graph, RK_OP_Concat, before, end, error) : end;
   }
   return before;
 }
@@ -94,8 +94,8 @@ const rk_node *rk_soft_dtw(rk_graph *graph, const rk_node *const *operand, const
             operand[2]->dim);
     return NULL;
   }
-  const rk_node *reversed = rk_apply1(graph, "Reverse", operand[1], error);
-  const rk_node *unit = rk_apply1(graph, "Inv", operand[2], error);
+  const rk_node *reversed = rk_apply1(graph, RK_OP_Reverse, operand[1], error);
+  const rk_node *unit = rk_apply1(graph, RK_OP_Inv, operand[2], error);
   diagonal two = {0}, one = {0};
   for (int sum = 0; sum <= n + m - 2; sum++) {
     diagonal d = {.first = sum < m ? 0 : sum - m + 1, .last = sum < n ? sum : n - 1};
@@ -104,10 +104,10 @@ const rk_node *rk_soft_dtw(rk_graph *graph, const rk_node *const *operand, const
         formula(graph, "Square(Extract(x,n,l)-Extract(y,m,l))*u", names, 3, d.first,
                 m - 1 - sum + d.first, d.last - d.first + 1, error);
     const rk_node *before = sum ? costs_before(graph, &d, sum, &one, &two, error) : NULL;
-    d.value = sum ? rk_apply2(graph, "Add", cost, before, error) : cost;
+    d.value = sum ? rk_apply2(graph, RK_OP_Add, cost, before, error) : cost;
     if (!d.value) return NULL;
     two = one;
     one = d;
   }
-  return rk_apply2(graph, "Mult", one.value, operand[2], error);
+  return rk_apply2(graph, RK_OP_Mult, one.value, operand[2], error);
 }

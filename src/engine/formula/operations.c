@@ -25,6 +25,7 @@
 #define DERIVATIVE(name, operands, optional, doc)
 #define DEFINED(name, operands, integers, check_, expected, definition, doc)                       \
   RULE(check, name, __LINE__, check_)
+#define ALTERNATIVE DEFINED
 #define GENERATED(name, operands, integers, result, dim_, check_, expected, code, rules, doc)      \
   RULE(dim, name, __LINE__, dim_) RULE(check, name, __LINE__, check_)
 #define MOVES(name, dim_, check_, ...)                                                             \
@@ -46,6 +47,7 @@
 #undef ELEMENTWISE
 #undef FOLD
 #undef DEFINED
+#undef ALTERNATIVE
 #undef GENERATED
 #undef PIECES
 #undef GROUPS
@@ -62,53 +64,72 @@
 #define T(...) .transpose = {__VA_ARGS__}
 #define S(...) .selects = {__VA_ARGS__}
 #define ELEMENTWISE(name_, operands_, integers_, result_, code_, rules, doc)                       \
-  {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
    .result = result_, .code = #code_, rules, .documentation = doc},
 #define GENERATED(name_, operands_, integers_, result_, dim_, check_, expected_, code_, rules,     \
                   doc)                                                                             \
-  {.name = #name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
    .result = result_, .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                     \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
 #define FOLD(name_, operands_, start_, next_, place_, end_, rules, doc)                            \
-  {.name = #name_, .kind = RK_FOLD, .operands = operands_, .start = #start_, .next = #next_,       \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD, .operands = operands_, .start = #start_, .next = #next_,       \
    .place = #place_, .end = #end_, rules, .documentation = doc},
 #define PIECES(name_, operands_, integers_, dim_, check_, expected_, rules, doc, ...)              \
-  {.name = #name_, .kind = RK_PIECES, .operands = operands_, .integers = integers_,                \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_PIECES, .operands = operands_, .integers = integers_,                \
    .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .pieces = RK_RULE(pieces, name_, __LINE__), .expected = expected_, rules,                 \
    .documentation = doc},
 #define GROUPS(name_, integers_, dim_, check_, expected_, start_, next_, rules, doc, ...)          \
-  {.name = #name_, .kind = RK_FOLD, .operands = 1, .integers = integers_, .start = #start_,        \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD, .operands = 1, .integers = integers_, .start = #start_,        \
    .next = #next_, .place = "p", .end = "s", .dim_text = #dim_,                                    \
    .dim = RK_RULE(dim, name_, __LINE__),                                                           \
    .check = RK_RULE(check, name_, __LINE__), .pieces = RK_RULE(pieces, name_, __LINE__),           \
    .expected = expected_, rules, .documentation = doc},
-#define DEFINED(name_, operands_, integers_, check_, expected_, definition_, doc)                  \
-  {.name = #name_, .kind = RK_DEFINED, .operands = operands_, .integers = integers_,               \
-   .check = RK_RULE(check, name_, __LINE__), .expected = expected_,                          \
-   .definition = definition_, .documentation = doc},
+#define MEANS(name_, op_, is_alternative_, operands_, integers_, check_, expected_, definition_, doc) \
+  {.name = #name_, .op = op_, .is_alternative = is_alternative_, .kind = RK_DEFINED,               \
+   .operands = operands_, .integers = integers_, .check = RK_RULE(check, name_, __LINE__),         \
+   .expected = expected_, .definition = definition_, .documentation = doc},
+#define DEFINED(name_, ...) MEANS(name_, RK_OP_##name_, 0, __VA_ARGS__)
+#define ALTERNATIVE(name_, ...) MEANS(name_, RK_OP_##name_, 1, __VA_ARGS__)
 #define COMPOSED(name_, operands_, integers_, lists_, optional_, build_, doc)                      \
-  {.name = #name_, .kind = RK_COMPOSED, .operands = operands_, .integers = integers_,              \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_COMPOSED, .operands = operands_, .integers = integers_,              \
    .lists = lists_, .optional = optional_, .build = build_, .documentation = doc},
 #define DERIVATIVE(name_, operands_, optional_, doc)                                               \
-  {.name = #name_, .kind = RK_DERIVATIVE, .operands = operands_, .optional = optional_,            \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_DERIVATIVE, .operands = operands_, .optional = optional_,            \
    .documentation = doc},
 static const rk_operation table[] = {
 #include "formula/operations.def"
 };
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
-const rk_operation rk_operation_variable = {.name = "Variable", .kind = RK_LEAF};
-const rk_operation rk_operation_number = {.name = "Number", .kind = RK_LEAF};
+const rk_operation rk_operation_variable = {.name = "Variable", .op = RK_OP_Variable,
+                                            .kind = RK_LEAF};
+const rk_operation rk_operation_number = {.name = "Number", .op = RK_OP_Number, .kind = RK_LEAF};
 
 const rk_operation *rk_operation_at(int k) { return k >= 0 && k < TABLE_SIZE ? &table[k] : NULL; }
 
+/* The leaves are not in the table. */
+const rk_operation *rk_operation_of(rk_op op) { return &table[op - RK_OP_Number - 1]; }
+
+/* A hash table of names, made at the first call. */
+enum { PLACES = 1024 };
+static const rk_operation *by_name[PLACES];
+
+static const rk_operation **place_of(const char *name) {
+  unsigned hash = 5381;
+  for (const char *c = name; *c; c++) hash = hash * 33 + (unsigned char)*c;
+  while (by_name[hash % PLACES] && strcmp(by_name[hash % PLACES]->name, name)) hash++;
+  return &by_name[hash % PLACES];
+}
+
 const rk_operation *rk_operation_find(const char *name) {
-  for (int k = 0; k < TABLE_SIZE; k++)
-    if (!strcmp(table[k].name, name)) return &table[k];
-  return NULL;
+  static int is_filled;
+  for (int k = 0; k < TABLE_SIZE && !is_filled; k++)
+    if (!table[k].is_alternative) *place_of(table[k].name) = &table[k];
+  is_filled = 1;
+  return *place_of(name);
 }
 
 int rk_named_integer(const char *name, int length) {
@@ -118,12 +139,8 @@ int rk_named_integer(const char *name, int length) {
   return -1;
 }
 
-int rk_node_is(const rk_node *node, const char *name) {
-  return node->operation && !strcmp(node->operation->name, name);
-}
-
 int rk_chosen_operand(const rk_node *node) {
-  if (!rk_node_is(node, "Where")) return 0;
+  if (!rk_node_is(node, RK_OP_Where)) return 0;
   return rk_is_number(node->operand[2], 0) ? 1 : rk_is_number(node->operand[1], 0) ? 2 : 0;
 }
 
@@ -212,7 +229,8 @@ static int gives_logical(const application *app) {
 
 /* b + a is a + b where that is there already. */
 static const rk_node *with_operands_swapped(const rk_graph *graph, const rk_node *node) {
-  static const char *const commutative[] = {"Add", "Mult", "Equal", "NotEqual", "And", "Or"};
+  static const rk_op commutative[] = {RK_OP_Add, RK_OP_Mult, RK_OP_Equal, RK_OP_NotEqual,
+                                      RK_OP_And, RK_OP_Or};
   rk_node swapped = *node;
   swapped.operand[0] = node->operand[1];
   swapped.operand[1] = node->operand[0];
@@ -282,23 +300,20 @@ static const rk_node *refuse_arity(const rk_operation *operation, int operands, 
   return NULL;
 }
 
-static const rk_operation *matching_entry(application *app, const char *name) {
-  for (int k = 0; k < TABLE_SIZE; k++) {
-    if (strcmp(table[k].name, name)) continue;
-    app->operation = &table[k];
-    if (!table[k].check || table[k].check(app->d, app->q)) return app->operation;
-  }
+/* The first entry of the operation's name whose check holds, or NULL. */
+static const rk_operation *matching_entry(application *app, rk_op op) {
+  app->operation = rk_operation_of(op);
+  do {
+    if (!app->operation->check || app->operation->check(app->d, app->q)) return app->operation;
+    app->operation++;
+  } while (app->operation < table + TABLE_SIZE && app->operation->is_alternative);
   return NULL;
 }
 
-const rk_node *rk_apply(rk_graph *graph, const char *name, const rk_node *const *operand,
-                        int operands, const int *integer, int integers, rk_error *error) {
+const rk_node *rk_apply(rk_graph *graph, rk_op op, const rk_node *const *operand, int operands,
+                        const int *integer, int integers, rk_error *error) {
   application app = {.graph = graph, .operand = operand, .integer = integer, .error = error};
-  const rk_operation *first = rk_operation_find(name);
-  if (!first) {
-    rk_fail(error, RK_ERROR_FORMULA, "unknown operation %s", name);
-    return NULL;
-  }
+  const rk_operation *first = rk_operation_of(op);
   if (operands != first->operands || integers != first->integers)
     return refuse_arity(first, operands, integers, error);
   for (int k = 0; k < operands; k++) {
@@ -306,37 +321,39 @@ const rk_node *rk_apply(rk_graph *graph, const char *name, const rk_node *const 
     app.d[k] = operand[k]->dim;
   }
   for (int k = 0; k < integers; k++) app.q[k] = integer[k];
-  if (!strcmp(name, "IfElse") && operand[0]->is_logical) name = "Where";
-  app.operation = first;
-  if (!matching_entry(&app, name)) return refuse_dimensions(&app, first->expected);
+  if (op == RK_OP_IfElse && operand[0]->is_logical) op = RK_OP_Where;
+  if (!matching_entry(&app, op)) {
+    app.operation = rk_operation_of(op);
+    return refuse_dimensions(&app, first->expected);
+  }
   if (!kinds_fit(&app)) {
     rk_fail(error, RK_ERROR_FORMULA,
             app.operation->result == RK_RESULT_WHERE
                 ? "%s: expected a logical test (a comparison), found a number; use IfElse for a "
                   "test of a >= 0"
                 : "%s: expected logical operands (comparisons), found a number",
-            name);
+            app.operation->name);
     return NULL;
   }
   return apply_entry(&app);
 }
 
-const rk_node *rk_apply_lists(rk_graph *graph, const char *name, const rk_node *const *operand,
+const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_node *const *operand,
                               int operands, const int *integer, int integers, const rk_list *list,
                               int lists, rk_error *error) {
-  const rk_operation *operation = rk_operation_find(name);
+  const rk_operation *operation = rk_operation_of(op);
   if (operands != operation->operands || integers != operation->integers)
     return refuse_arity(operation, operands, integers, error);
   (void)lists;
   return operation->build(graph, operand, integer, list, error);
 }
 
-const rk_node *rk_apply1(rk_graph *graph, const char *name, const rk_node *a, rk_error *error) {
-  return rk_apply(graph, name, &a, 1, NULL, 0, error);
+const rk_node *rk_apply1(rk_graph *graph, rk_op op, const rk_node *a, rk_error *error) {
+  return rk_apply(graph, op, &a, 1, NULL, 0, error);
 }
 
-const rk_node *rk_apply2(rk_graph *graph, const char *name, const rk_node *a, const rk_node *b,
+const rk_node *rk_apply2(rk_graph *graph, rk_op op, const rk_node *a, const rk_node *b,
                          rk_error *error) {
   const rk_node *operand[] = {a, b};
-  return rk_apply(graph, name, operand, 2, NULL, 0, error);
+  return rk_apply(graph, op, operand, 2, NULL, 0, error);
 }

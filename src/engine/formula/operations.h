@@ -8,6 +8,34 @@ typedef enum {
   RK_LEAF, RK_ELEMENTWISE, RK_FOLD, RK_PIECES, RK_DEFINED, RK_COMPOSED, RK_DERIVATIVE
 } rk_operation_kind;
 
+/* An operation for each name of the table; a name that is not there does not compile. */
+typedef enum {
+  RK_OP_Variable,
+  RK_OP_Number,
+#define ELEMENTWISE(name, ...) RK_OP_##name,
+#define GENERATED(name, ...) RK_OP_##name,
+#define FOLD(name, ...) RK_OP_##name,
+#define PIECES(name, ...) RK_OP_##name,
+#define GROUPS(name, ...) RK_OP_##name,
+#define DEFINED(name, ...) RK_OP_##name,
+#define RK_PLACE_(line) RK_OP_at_##line
+#define RK_PLACE(line) RK_PLACE_(line)
+#define ALTERNATIVE(name, ...) RK_PLACE(__LINE__),
+#define COMPOSED(name, ...) RK_OP_##name,
+#define DERIVATIVE(name, ...) RK_OP_##name,
+#include "formula/operations.def"
+#undef ELEMENTWISE
+#undef GENERATED
+#undef FOLD
+#undef PIECES
+#undef GROUPS
+#undef DEFINED
+#undef ALTERNATIVE
+#undef COMPOSED
+#undef DERIVATIVE
+  RK_OPS
+} rk_op;
+
 /* Integers that texts of the tables have names for: n, m, l, p. */
 enum { RK_NAMED_INTEGERS = 4 };
 int rk_named_integer(const char *name, int length); /* which one this is, or -1 */
@@ -32,6 +60,8 @@ typedef struct {
 
 struct rk_operation {
   const char *name;
+  rk_op op;
+  int is_alternative;                  /* of the entry before, of the same name */
   rk_operation_kind kind;
   int operands, integers;
   int optional;                        /* so many of the last operands, or lists, may be absent */
@@ -57,8 +87,15 @@ struct rk_operation {
 
 extern const rk_operation rk_operation_variable, rk_operation_number;
 
-static inline int rk_is_variable(const rk_node *node) {
-  return node->operation == &rk_operation_variable;
+static inline int rk_node_is(const rk_node *node, rk_op op) {
+  return node->operation && node->operation->op == op;
+}
+static inline int rk_is_variable(const rk_node *node) { return rk_node_is(node, RK_OP_Variable); }
+static inline int rk_is_directional(rk_op op) { /* Diff and its like */
+  return op == RK_OP_Diff || op == RK_OP_Diff_WithSavedForward;
+}
+static inline int rk_is_gradient(rk_op op) { /* Grad and its like */
+  return op == RK_OP_Grad || op == RK_OP_Grad_WithSavedForward;
 }
 static inline int rk_moves(const rk_node *node) {
   return node->operation && node->operation->kind == RK_PIECES;
@@ -67,19 +104,20 @@ static inline int rk_folds(const rk_node *node) {
   return node->operation && node->operation->kind == RK_FOLD;
 }
 
-const rk_operation *rk_operation_at(int k);            /* NULL past the end */
+const rk_operation *rk_operation_at(int k);            /* in order; NULL past the end */
+const rk_operation *rk_operation_of(rk_op op);
 const rk_operation *rk_operation_find(const char *name); /* the first of that name, or NULL */
 
 /* Applies an operation that a user wrote, or another stage makes: checks numbers, dimensions and
  * kinds, expands definitions, keeps the few local rules that change results by rounding only.
  * NULL with an error when something does not fit. */
-const rk_node *rk_apply(rk_graph *graph, const char *name, const rk_node *const *operand,
+const rk_node *rk_apply(rk_graph *graph, rk_op op, const rk_node *const *operand,
                         int operands, const int *integer, int integers, rk_error *error);
-const rk_node *rk_apply_lists(rk_graph *graph, const char *name, const rk_node *const *operand,
+const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_node *const *operand,
                               int operands, const int *integer, int integers, const rk_list *list,
                               int lists, rk_error *error); /* the same for COMPOSED operations */
-const rk_node *rk_apply1(rk_graph *graph, const char *name, const rk_node *a, rk_error *error);
-const rk_node *rk_apply2(rk_graph *graph, const char *name, const rk_node *a, const rk_node *b,
+const rk_node *rk_apply1(rk_graph *graph, rk_op op, const rk_node *a, rk_error *error);
+const rk_node *rk_apply2(rk_graph *graph, rk_op op, const rk_node *a, const rk_node *b,
                          rk_error *error);
 
 /* Pieces of a node that moves components or folds groups of them. */
@@ -88,8 +126,13 @@ int rk_node_pieces(const rk_node *node, rk_piece *pieces);
  * one with divide 1 and modulo 0, the piece is affine. */
 int rk_piece_digits(const rk_piece *piece, rk_digit *digits);
 int rk_piece_is_affine(const rk_piece *piece);
-int rk_node_is(const rk_node *node, const char *name);
 /* The operand that a Where is where it is not 0; 0: it may be either of two. */
 int rk_chosen_operand(const rk_node *node);
+
+/* derivatives.c: the node of a derivative that a text asks for at character `place`: F, V and the
+ * others of the table, checked. The stage derive/ replaces it. */
+const rk_node *rk_derivative(rk_graph *graph, const rk_operation *operation,
+                             const rk_node *const *operand, int operands, int place,
+                             rk_error *error);
 
 #endif

@@ -64,13 +64,13 @@ static int literal_exponent(rk_reader *p, double *value) {
 static const rk_node *power_of(rk_reader *p, const char *place, const rk_node *base) {
   double exponent;
   if (!literal_exponent(p, &exponent))
-    return rk_apply2_at(p, place, "Powf", base, unary(p));
-  if (exponent == 0.5) return rk_apply_at(p, place, "Sqrt", &base, 1, NULL, 0);
-  if (exponent == -0.5) return rk_apply_at(p, place, "Rsqrt", &base, 1, NULL, 0);
+    return rk_apply2_at(p, place, RK_OP_Powf, base, unary(p));
+  if (exponent == 0.5) return rk_apply_at(p, place, RK_OP_Sqrt, &base, 1, NULL, 0);
+  if (exponent == -0.5) return rk_apply_at(p, place, RK_OP_Rsqrt, &base, 1, NULL, 0);
   if (exponent != floor(exponent) || fabs(exponent) > 1000)
-    return rk_apply2_at(p, place, "Powf", base, rk_number_node(p, exponent));
+    return rk_apply2_at(p, place, RK_OP_Powf, base, rk_number_node(p, exponent));
   int n = (int)exponent;
-  return rk_apply_at(p, place, "Pow", &base, 1, &n, 1);
+  return rk_apply_at(p, place, RK_OP_Pow, &base, 1, &n, 1);
 }
 
 /* power = atom [ ("^" | "**") unary ] */
@@ -93,9 +93,9 @@ static int signed_number(rk_reader *p, double *value) {
   return 0;
 }
 
-static const rk_node *prefix(rk_reader *p, const char *place, const char *name) {
+static const rk_node *prefix(rk_reader *p, const char *place, rk_op op) {
   const rk_node *value = unary(p);
-  return value ? rk_apply_at(p, place, name, &value, 1, NULL, 0) : NULL;
+  return value ? rk_apply_at(p, place, op, &value, 1, NULL, 0) : NULL;
 }
 
 /* unary = ("-" | "+" | "!") unary | power */
@@ -107,8 +107,8 @@ static const rk_node *unary(rk_reader *p) {
   const rk_node *value;
   double number;
   if (rk_take(p, "-"))
-    value = signed_number(p, &number) ? rk_number_node(p, -number) : prefix(p, place, "Minus");
-  else if (!rk_next_is(p, "!=") && rk_take(p, "!")) value = prefix(p, place, "Not");
+    value = signed_number(p, &number) ? rk_number_node(p, -number) : prefix(p, place, RK_OP_Minus);
+  else if (!rk_next_is(p, "!=") && rk_take(p, "!")) value = prefix(p, place, RK_OP_Not);
   else value = rk_take(p, "+") ? unary(p) : power(p);
   p->depth--;
   return value;
@@ -121,11 +121,11 @@ static const rk_node *product(rk_reader *p) {
     rk_skip_blanks(p);
     const char *place = p->at;
     if (!rk_next_is(p, "**") && rk_take(p, "*"))
-      value = rk_apply2_at(p, place, "Mult", value, unary(p));
+      value = rk_apply2_at(p, place, RK_OP_Mult, value, unary(p));
     else if (rk_take(p, "/")) {
       const rk_node *over = unary(p);
       if (over && rk_is_number(over, 0)) return rk_fail_at(p, place, "division by zero");
-      value = rk_apply2_at(p, place, "Divide", value, over);
+      value = rk_apply2_at(p, place, RK_OP_Divide, value, over);
     } else break;
   }
   return value;
@@ -137,8 +137,8 @@ static const rk_node *sum(rk_reader *p) {
   while (value) {
     rk_skip_blanks(p);
     const char *place = p->at;
-    if (rk_take(p, "+")) value = rk_apply2_at(p, place, "Add", value, product(p));
-    else if (rk_take(p, "-")) value = rk_apply2_at(p, place, "Subtract", value, product(p));
+    if (rk_take(p, "+")) value = rk_apply2_at(p, place, RK_OP_Add, value, product(p));
+    else if (rk_take(p, "-")) value = rk_apply2_at(p, place, RK_OP_Subtract, value, product(p));
     else break;
   }
   return value;
@@ -154,7 +154,7 @@ static const rk_node *bar(rk_reader *p) {
     const rk_node *other = sum(p);
     if (!other) return NULL;
     int is_or = value->is_logical && other->is_logical;
-    value = rk_apply2_at(p, place, is_or ? "Or" : "Scalprod", value, other);
+    value = rk_apply2_at(p, place, is_or ? RK_OP_Or : RK_OP_Scalprod, value, other);
   }
   return value;
 }
@@ -173,9 +173,9 @@ static const rk_node *compare(rk_reader *p, const char *place, const char *symbo
     a = b;
     b = swap;
   }
-  const char *name = symbol[0] == '=' ? "Equal" : symbol[0] == '!' ? "NotEqual"
-                     : symbol[1] ? "LessOrEqual" : "LessThan";
-  return rk_apply2_at(p, place, name, a, b);
+  rk_op op = symbol[0] == '=' ? RK_OP_Equal : symbol[0] == '!' ? RK_OP_NotEqual
+             : symbol[1] ? RK_OP_LessOrEqual : RK_OP_LessThan;
+  return rk_apply2_at(p, place, op, a, b);
 }
 
 /* comparison = bar [ symbol bar ] */
@@ -203,7 +203,7 @@ const rk_node *rk_read_expression(rk_reader *p) {
     rk_skip_blanks(p);
     const char *place = p->at;
     if (!rk_take(p, "&")) break;
-    value = rk_apply2_at(p, place, "And", value, comparison(p));
+    value = rk_apply2_at(p, place, RK_OP_And, value, comparison(p));
   }
   p->depth--;
   return value;

@@ -61,10 +61,10 @@ const rk_node *rk_number_node(rk_reader *p, double value);
 
 /* ---- calls.c: what is written as name(arguments) ---- */
 
-const rk_node *rk_apply_at(rk_reader *p, const char *place, const char *name,
+const rk_node *rk_apply_at(rk_reader *p, const char *place, rk_op op,
                            const rk_node *const *operand, int operands, const int *integer,
                            int integers);
-const rk_node *rk_apply2_at(rk_reader *p, const char *place, const char *name, const rk_node *a,
+const rk_node *rk_apply2_at(rk_reader *p, const char *place, rk_op op, const rk_node *a,
                             const rk_node *b);
 const rk_node *rk_constant_call(rk_reader *p, const char *name, const char *place);
 const rk_node *rk_reduction_call(rk_reader *p, char *name, const char *place);

@@ -228,7 +228,7 @@ static const rk_node *weight_operand(rk_graph *graph, const rk_reduction *reduct
                                      const rk_node *weight, rk_error *error) {
   const rk_node *one = rk_number(graph, 1);
   if (!weight) return one;
-  return reduction->unit ? rk_apply2(graph, "Concat", one, weight, error) : weight;
+  return reduction->unit ? rk_apply2(graph, RK_OP_Concat, one, weight, error) : weight;
 }
 
 const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,

@@ -105,17 +105,20 @@ static const rk_node *folded(rk_graph *graph, const rk_operation *operation,
                              const rk_node *const *operand) {
   double value = NAN, a, b;
   for (int k = 0; k < operation->operands; k++)
-    if (!rk_node_is(operand[k], "Number")) return NULL;
+    if (!rk_node_is(operand[k], RK_OP_Number)) return NULL;
   if (operation->operands == 0 || operation->operands > 2 || operation->integers) return NULL;
   a = operand[0]->value;
   b = operation->operands > 1 ? operand[1]->value : 0;
-  if (!strcmp(operation->name, "Add")) value = a + b;
-  if (!strcmp(operation->name, "Subtract")) value = a - b;
-  if (!strcmp(operation->name, "Mult")) value = a * b;
-  if (!strcmp(operation->name, "Divide")) value = a / b;
-  if (!strcmp(operation->name, "Minus")) value = -a;
-  if (!strcmp(operation->name, "Square")) value = a * a;
-  if (!strcmp(operation->name, "Inv")) value = 1 / a;
+  switch (operation->op) {
+    case RK_OP_Add: value = a + b; break;
+    case RK_OP_Subtract: value = a - b; break;
+    case RK_OP_Mult: value = a * b; break;
+    case RK_OP_Divide: value = a / b; break;
+    case RK_OP_Minus: value = -a; break;
+    case RK_OP_Square: value = a * a; break;
+    case RK_OP_Inv: value = 1 / a; break;
+    default: break;
+  }
   return isfinite(value) && fabs(value) < 0x1p100 ? rk_number(graph, value) : NULL;
 }
 

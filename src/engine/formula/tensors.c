@@ -16,7 +16,7 @@ static long long size_of(const axes *a, int first, int end) {
 static const rk_node *swap_axes(rk_graph *graph, const rk_node *a, int n, int m, int l,
                                 rk_error *error) {
   const int q[] = {n, m, l};
-  return a ? rk_apply(graph, "SwapAxes", &a, 1, q, 3, error) : NULL;
+  return a ? rk_apply(graph, RK_OP_SwapAxes, &a, 1, q, 3, error) : NULL;
 }
 
 /* Puts axis from[k] at place k, one swap of neighbouring groups of axes after the other. */
@@ -139,10 +139,10 @@ static const rk_node *products(rk_graph *graph, const rk_node *a, const rk_node 
   }
   const int of_a[] = {inner, b->dim / inner}, of_b[] = {b->dim, a->dim / inner};
   const int sums[] = {1, inner};
-  const rk_node *each = rk_apply(graph, "RepeatBlocks", &a, 1, of_a, 2, error);
-  const rk_node *all = rk_apply(graph, "RepeatBlocks", &b, 1, of_b, 2, error);
-  const rk_node *product = rk_apply2(graph, "Mult", each, all, error);
-  return product ? rk_apply(graph, "SumBlocks", &product, 1, sums, 2, error) : NULL;
+  const rk_node *each = rk_apply(graph, RK_OP_RepeatBlocks, &a, 1, of_a, 2, error);
+  const rk_node *all = rk_apply(graph, RK_OP_RepeatBlocks, &b, 1, of_b, 2, error);
+  const rk_node *product = rk_apply2(graph, RK_OP_Mult, each, all, error);
+  return product ? rk_apply(graph, RK_OP_SumBlocks, &product, 1, sums, 2, error) : NULL;
 }
 
 const rk_node *rk_tensor_dot(rk_graph *graph, const rk_node *const *operand, const int *integer,

@@ -27,8 +27,8 @@ static const rk_node *no_memory(const factoring *f) {
   return NULL;
 }
 
-static const rk_node *apply2(factoring *f, const char *name, const rk_node *a, const rk_node *b) {
-  return a && b ? rk_apply2(f->graph, name, a, b, f->error) : no_memory(f);
+static const rk_node *apply2(factoring *f, rk_op op, const rk_node *a, const rk_node *b) {
+  return a && b ? rk_apply2(f->graph, op, a, b, f->error) : no_memory(f);
 }
 
 static int is_small(double number) { return fabs(number) >= 0x1p-4 && fabs(number) <= 0x1p4; }
@@ -39,42 +39,42 @@ static const rk_node *without(factoring *f, const rk_node *node, int depth);
 static const rk_node *choice_without(factoring *f, const rk_node *node, int k, int depth) {
   const rk_node *operand[] = {node->operand[0], node->operand[1], node->operand[2]};
   operand[k] = without(f, operand[k], depth + 1);
-  return operand[k] ? rk_apply(f->graph, node->operation->name, operand, 3, NULL, 0, f->error)
+  return operand[k] ? rk_apply(f->graph, node->operation->op, operand, 3, NULL, 0, f->error)
                     : NULL;
 }
 
 /* The node without its factors; NULL: out of memory. */
 static const rk_node *without(factoring *f, const rk_node *node, int depth) {
-  if (rk_node_is(node, "Number")) {
+  if (rk_node_is(node, RK_OP_Number)) {
     if (!is_small(f->number * node->value)) return node;
     f->number *= node->value;
     return rk_number(f->graph, 1);
   }
   if (depth == DEPTH || node->level != RK_LEVEL_PAIR) return node;
-  if (rk_node_is(node, "Minus")) {
+  if (rk_node_is(node, RK_OP_Minus)) {
     f->number = -f->number;
     return without(f, node->operand[0], depth + 1);
   }
-  if (rk_node_is(node, "Sum")) {
+  if (rk_node_is(node, RK_OP_Sum)) {
     const rk_node *inner = without(f, node->operand[0], depth + 1);
-    return inner ? rk_apply1(f->graph, "Sum", inner, f->error) : NULL;
+    return inner ? rk_apply1(f->graph, RK_OP_Sum, inner, f->error) : NULL;
   }
   if (rk_chosen_operand(node)) return choice_without(f, node, rk_chosen_operand(node), depth);
-  if (!rk_node_is(node, "Mult")) return node;
+  if (!rk_node_is(node, RK_OP_Mult)) return node;
   const rk_node *a = without(f, node->operand[0], depth + 1);
   const rk_node *b = a ? without(f, node->operand[1], depth + 1) : NULL;
   if (!b || rk_is_number(a, 1)) return b;
-  return rk_is_number(b, 1) ? a : apply2(f, "Mult", a, b);
+  return rk_is_number(b, 1) ? a : apply2(f, RK_OP_Mult, a, b);
 }
 
 /* ---- differences ---- */
 
 /* A - B, or B - A, if that is a node and `node` is s A - s B (or -s times the other); else NULL. */
 static const rk_node *unscaled(const factoring *f, const rk_node *node, int swap, double *s) {
-  if (!rk_node_is(node, "Subtract") || node->level != RK_LEVEL_PAIR) return NULL;
+  if (!rk_node_is(node, RK_OP_Subtract) || node->level != RK_LEVEL_PAIR) return NULL;
   const rk_node *a = node->operand[0], *b = node->operand[1];
-  if (!rk_node_is(a, "Mult") || !rk_node_is(b, "Mult") || a->operand[0] != b->operand[0] ||
-      !rk_node_is(a->operand[0], "Number"))
+  if (!rk_node_is(a, RK_OP_Mult) || !rk_node_is(b, RK_OP_Mult) || a->operand[0] != b->operand[0] ||
+      !rk_node_is(a->operand[0], RK_OP_Number))
     return NULL;
   rk_node wanted = *node;
   wanted.operand[swap] = a->operand[1];
@@ -91,7 +91,7 @@ static const rk_node *rebuilt(factoring *f, const rk_node *const *made, const rk
     if (!operand[o]) return NULL;
     changed |= operand[o] != node->operand[o];
   }
-  return changed ? rk_apply(f->graph, node->operation->name, operand, node->operands,
+  return changed ? rk_apply(f->graph, node->operation->op, operand, node->operands,
                             node->integer, node->integers, f->error) : node;
 }
 
@@ -122,7 +122,7 @@ static int share(factoring *f, const rk_node **formula, const rk_node *scaled, i
   double s = 0;
   const rk_node *plain = unscaled(f, scaled, swap, &s);
   if (!plain || plain->number > (*formula)->number || !needed[plain->number]) return 0;
-  const rk_node *back = apply2(f, "Mult", rk_number(f->graph, 1 / s), scaled);
+  const rk_node *back = apply2(f, RK_OP_Mult, rk_number(f->graph, 1 / s), scaled);
   const rk_node *other = back ? replaced(f, *formula, plain, back, needed) : NULL;
   factoring trial = *f;
   const rk_node *rest = other ? without(&trial, other, 0) : NULL;

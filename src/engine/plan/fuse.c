@@ -182,20 +182,20 @@ static int make_groups(fusing *f) {
   return 1;
 }
 
-static const rk_node *apply(fusing *f, const char *name, const rk_node *a, const rk_node *b) {
+static const rk_node *apply(fusing *f, rk_op op, const rk_node *a, const rk_node *b) {
   const rk_node *operand[] = {a, b};
-  return a && b ? rk_apply(f->graph, name, operand, 2, NULL, 0, f->error) : NULL;
+  return a && b ? rk_apply(f->graph, op, operand, 2, NULL, 0, f->error) : NULL;
 }
 
 static const rk_node *part_of(fusing *f, const rk_node *whole, int at, int dim) {
   int integer[] = {at, dim};
-  return whole ? rk_apply(f->graph, "Extract", &whole, 1, integer, 2, f->error) : NULL;
+  return whole ? rk_apply(f->graph, RK_OP_Extract, &whole, 1, integer, 2, f->error) : NULL;
 }
 
 /* One below the other, halved so that nothing is deep. */
 static const rk_node *all_of(fusing *f, const rk_node *const *list, int n) {
   if (n == 1) return list[0];
-  return apply(f, "Concat", all_of(f, list, n / 2), all_of(f, list + n / 2, n - n / 2));
+  return apply(f, RK_OP_Concat, all_of(f, list, n / 2), all_of(f, list + n / 2, n - n / 2));
 }
 
 /* ---- plain sums ---- */
@@ -251,7 +251,7 @@ typedef struct { const rk_node *weight[2]; int count; } weights;
 static weights weights_of(fusing *f, const rk_node *node) {
   const rk_node *weight = f->made[node->operand[1]->number];
   if (!node->reduction->unit) return (weights){{weight, NULL}, 1};
-  const rk_node *own = rk_node_is(weight, "Concat") && rk_is_number(weight->operand[0], 1)
+  const rk_node *own = rk_node_is(weight, RK_OP_Concat) && rk_is_number(weight->operand[0], 1)
                            ? weight->operand[1] : part_of(f, weight, 1, weight->dim - 1);
   return (weights){{rk_number(f->graph, 1), own}, 2};
 }
@@ -312,7 +312,7 @@ static const rule exponentials = {exponentials_join, weight_components, build_ex
 const rk_node *rk_columns_of(const rk_node *node, int *first) {
   *first = 0;
   if (node->reduction) return node;
-  if (!rk_node_is(node, "Extract") && !rk_node_is(node, "Elem")) return NULL;
+  if (!rk_node_is(node, RK_OP_Extract) && !rk_node_is(node, RK_OP_Elem)) return NULL;
   const rk_node *whole = node->operand[0];
   *first = node->integer[0];
   return whole->reduction && rk_state_of(whole).K == 1 ? whole : NULL;

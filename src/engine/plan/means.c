@@ -19,7 +19,7 @@ typedef struct {
 
 /* r, when the node is exp(F - r) over the walk of the sum. */
 static const rk_node *normaliser(const means *m, const rk_node *node) {
-  if (!rk_node_is(node, "Exp") || !rk_node_is(node->operand[0], "Subtract")) return NULL;
+  if (!rk_node_is(node, RK_OP_Exp) || !rk_node_is(node->operand[0], RK_OP_Subtract)) return NULL;
   const rk_node *F = node->operand[0]->operand[0], *r = node->operand[0]->operand[1];
   int fits = r->reduction && r->reduction->mean && r->operand[0] == F &&
              rk_is_number(r->operand[1], 1) && rk_kept_kind(r) == rk_kept_kind(m->sum) &&
@@ -30,9 +30,9 @@ static const rk_node *normaliser(const means *m, const rk_node *node) {
 static const rk_node *find_share(const means *m, const rk_node *node, int depth) {
   if (normaliser(m, node)) return node;
   if (depth == DEPTH) return NULL;
-  int is_product = rk_node_is(node, "Mult");
-  if (!is_product && !rk_node_is(node, "Minus") && !rk_node_is(node, "SumT") &&
-      !rk_node_is(node, "Add") && !rk_node_is(node, "Subtract")) return NULL;
+  int is_product = rk_node_is(node, RK_OP_Mult);
+  if (!is_product && !rk_node_is(node, RK_OP_Minus) && !rk_node_is(node, RK_OP_SumT) &&
+      !rk_node_is(node, RK_OP_Add) && !rk_node_is(node, RK_OP_Subtract)) return NULL;
   const rk_node *found = find_share(m, node->operand[0], depth + 1);
   return found || !is_product ? found : find_share(m, node->operand[1], depth + 1);
 }
@@ -42,19 +42,19 @@ static const rk_node *divided(means *m, const rk_node *node, int depth) {
   const rk_node *operand[2] = {NULL, NULL};
   if (node == m->share) return rk_number(m->graph, 1);
   if (depth == DEPTH) return NULL;
-  if (rk_node_is(node, "Mult")) {
+  if (rk_node_is(node, RK_OP_Mult)) {
     const rk_node *first = divided(m, node->operand[0], depth + 1);
     operand[0] = first ? first : node->operand[0];
     operand[1] = first ? node->operand[1] : divided(m, node->operand[1], depth + 1);
     if (!operand[1]) return NULL;
-  } else if (rk_node_is(node, "Add") || rk_node_is(node, "Subtract") ||
-             rk_node_is(node, "Minus") || rk_node_is(node, "SumT")) {
+  } else if (rk_node_is(node, RK_OP_Add) || rk_node_is(node, RK_OP_Subtract) ||
+             rk_node_is(node, RK_OP_Minus) || rk_node_is(node, RK_OP_SumT)) {
     for (int k = 0; k < node->operands; k++)
       if (!(operand[k] = divided(m, node->operand[k], depth + 1))) return NULL;
   } else {
     return NULL;
   }
-  return rk_apply(m->graph, node->operation->name, operand, node->operands, node->integer,
+  return rk_apply(m->graph, node->operation->op, operand, node->operands, node->integer,
                   node->integers, m->error);
 }
 
@@ -64,7 +64,7 @@ static const rk_node *as_mean(means *m) {
   m->share = find_share(m, terms, 0);
   const rk_node *u = m->share ? divided(m, terms, 0) : NULL;
   const int dim = terms->dim;
-  if (u && u->dim < dim) u = rk_apply(m->graph, "SumT", &u, 1, &dim, 1, m->error);
+  if (u && u->dim < dim) u = rk_apply(m->graph, RK_OP_SumT, &u, 1, &dim, 1, m->error);
   if (!u || u->dim != dim) return NULL;
   const rk_node *r = normaliser(m, m->share);
   const rk_name names[] = {{"a", r->operand[0]}, {"u", u}};

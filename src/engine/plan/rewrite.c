@@ -41,12 +41,12 @@ typedef struct {
   rk_error *error;
 } rewriting;
 
-static const rk_node *apply1(rewriting *w, const char *name, const rk_node *a) {
-  return a ? rk_apply1(w->graph, name, a, w->error) : NULL;
+static const rk_node *apply1(rewriting *w, rk_op op, const rk_node *a) {
+  return a ? rk_apply1(w->graph, op, a, w->error) : NULL;
 }
 
-static const rk_node *apply2(rewriting *w, const char *name, const rk_node *a, const rk_node *b) {
-  return a && b ? rk_apply2(w->graph, name, a, b, w->error) : NULL;
+static const rk_node *apply2(rewriting *w, rk_op op, const rk_node *a, const rk_node *b) {
+  return a && b ? rk_apply2(w->graph, op, a, b, w->error) : NULL;
 }
 
 static int is_pair(const rk_node *node) { return node->level == RK_LEVEL_PAIR; }
@@ -70,7 +70,7 @@ static const rk_node *centre_of(rewriting *w, const rk_node *x, const rk_node *y
 }
 
 static int is_data(rewriting *w, const rk_node *node) {
-  return rk_node_is(node, "Variable") &&
+  return rk_node_is(node, RK_OP_Variable) &&
          rk_graph_variable_at(w->graph, node->variable)->origin == RK_FROM_INPUT;
 }
 
@@ -78,12 +78,12 @@ static const rk_node *difference(rewriting *w, const rk_node *x, const rk_node *
   int levels = x->level != y->level && x->level && y->level;
   if (!w->moves || !levels || is_pair(x) || is_pair(y) || x->dim != y->dim || !is_data(w, x) ||
       !is_data(w, y))
-    return apply2(w, "Subtract", x, y);
+    return apply2(w, RK_OP_Subtract, x, y);
   int swap = x->variable > y->variable; /* x - y and y - x have one centre */
   const rk_node *centre = swap ? centre_of(w, y, x) : centre_of(w, x, y);
   /* one after the other: every compiler's engine gives the same text */
-  const rk_node *right = apply2(w, "Subtract", y, centre);
-  return apply2(w, "Subtract", apply2(w, "Subtract", x, centre), right);
+  const rk_node *right = apply2(w, RK_OP_Subtract, y, centre);
+  return apply2(w, RK_OP_Subtract, apply2(w, RK_OP_Subtract, x, centre), right);
 }
 
 /* ---- factors ---- */
@@ -93,17 +93,17 @@ static const rk_node *split_factor(rewriting *w, const rk_node *node, const rk_n
   const rk_node *factor = NULL;
   for (;;) {
     const rk_node *next = NULL;
-    if (rk_node_is(node, "Minus")) {
+    if (rk_node_is(node, RK_OP_Minus)) {
       next = rk_number(w->graph, -1);
       node = node->operand[0];
-    } else if (rk_node_is(node, "Mult") && is_parameter(node->operand[0])) {
+    } else if (rk_node_is(node, RK_OP_Mult) && is_parameter(node->operand[0])) {
       next = node->operand[0];
       node = node->operand[1];
-    } else if (rk_node_is(node, "Mult") && is_parameter(node->operand[1])) {
+    } else if (rk_node_is(node, RK_OP_Mult) && is_parameter(node->operand[1])) {
       next = node->operand[1];
       node = node->operand[0];
-    } else if (rk_node_is(node, "Divide") && is_parameter(node->operand[1])) {
-      next = apply1(w, "Inv", node->operand[1]);
+    } else if (rk_node_is(node, RK_OP_Divide) && is_parameter(node->operand[1])) {
+      next = apply1(w, RK_OP_Inv, node->operand[1]);
       node = node->operand[0];
     } else {
       *rest = node;
@@ -111,43 +111,43 @@ static const rk_node *split_factor(rewriting *w, const rk_node *node, const rk_n
     }
     if (!next) return NULL;
     if (!factor) factor = next;
-    else if (rk_node_is(next, "Number") && rk_node_is(factor, "Number"))
+    else if (rk_node_is(next, RK_OP_Number) && rk_node_is(factor, RK_OP_Number))
       factor = rk_number(w->graph, next->value * factor->value);
-    else factor = apply2(w, "Mult", next, factor);
+    else factor = apply2(w, RK_OP_Mult, next, factor);
   }
 }
 
 /* factor * node where that is a value of one index less than a pair, or a difference of such. */
 static const rk_node *scaled(rewriting *w, const rk_node *node, const rk_node *factor) {
-  if (!is_pair(node)) return apply2(w, "Mult", factor, node);
-  if (!rk_node_is(node, "Subtract") && !rk_node_is(node, "Add")) return NULL;
+  if (!is_pair(node)) return apply2(w, RK_OP_Mult, factor, node);
+  if (!rk_node_is(node, RK_OP_Subtract) && !rk_node_is(node, RK_OP_Add)) return NULL;
   const rk_node *a = node->operand[0], *b = node->operand[1];
   if (is_pair(a) || is_pair(b)) return NULL;
   const rk_node *right = scaled(w, b, factor);
-  return apply2(w, node->operation->name, scaled(w, a, factor), right);
+  return apply2(w, node->operation->op, scaled(w, a, factor), right);
 }
 
 /* Sum of squares of something that can be scaled: scale^2 * node, or NULL. */
 static const rk_node *scaled_squares(rewriting *w, const rk_node *node, const rk_node *scale) {
-  if (rk_node_is(node, "Sum")) {
+  if (rk_node_is(node, RK_OP_Sum)) {
     const rk_node *inner = scaled_squares(w, node->operand[0], scale);
-    return apply1(w, "Sum", inner);
+    return apply1(w, RK_OP_Sum, inner);
   }
-  if (!rk_node_is(node, "Square") || !is_pair(node)) return NULL;
-  return apply1(w, "Square", scaled(w, node->operand[0], scale));
+  if (!rk_node_is(node, RK_OP_Square) || !is_pair(node)) return NULL;
+  return apply1(w, RK_OP_Square, scaled(w, node->operand[0], scale));
 }
 
 /* Minus inside the sum: it costs nothing there (a fused multiply-subtract). */
 static const rk_node *minus(rewriting *w, const rk_node *node) {
-  if (rk_node_is(node, "Sum")) return apply1(w, "Sum", apply1(w, "Minus", node->operand[0]));
-  return apply1(w, "Minus", node);
+  if (rk_node_is(node, RK_OP_Sum)) return apply1(w, RK_OP_Sum, apply1(w, RK_OP_Minus, node->operand[0]));
+  return apply1(w, RK_OP_Minus, node);
 }
 
 /* c * squares with the root of |c| in the vectors that it is made of. Only for a number: the root
  * of a factor that is known at run time could overflow the data, and its sign costs a
  * multiplication for each pair anyway. */
 static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk_node *c) {
-  if (w->half || !rk_node_is(c, "Number") ||
+  if (w->half || !rk_node_is(c, RK_OP_Number) ||
       !(fabs(c->value) > 0x1p-60 && fabs(c->value) < 0x1p60))
     return NULL;
   const rk_node *inner = scaled_squares(w, squares, rk_number(w->graph, sqrt(fabs(c->value))));
@@ -156,15 +156,15 @@ static const rk_node *fold_factor(rewriting *w, const rk_node *squares, const rk
 
 /* factor * node, the factor moved into the data; NULL when it cannot be moved. */
 static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *factor) {
-  if (!is_pair(node)) return node->dim == 1 ? apply2(w, "Mult", factor, node) : NULL;
+  if (!is_pair(node)) return node->dim == 1 ? apply2(w, RK_OP_Mult, factor, node) : NULL;
   if (!w->moves) return NULL;
-  if (rk_node_is(node, "Sqrt")) {
+  if (rk_node_is(node, RK_OP_Sqrt)) {
     /* f sqrt(B) = sign(f) sqrt(f^2 B) */
-    if (!rk_node_is(factor, "Number")) return NULL;
+    if (!rk_node_is(factor, RK_OP_Number)) return NULL;
     const rk_node *square = rk_number(w->graph, factor->value * factor->value);
     const rk_node *inner = fold_factor(w, node->operand[0], square);
-    const rk_node *root = apply1(w, "Sqrt", inner);
-    return root && factor->value < 0 ? apply1(w, "Minus", root) : root;
+    const rk_node *root = apply1(w, RK_OP_Sqrt, inner);
+    return root && factor->value < 0 ? apply1(w, RK_OP_Minus, root) : root;
   }
   return fold_factor(w, node, factor);
 }
@@ -174,14 +174,14 @@ static const rk_node *absorb(rewriting *w, const rk_node *node, const rk_node *f
 static int is_own(const rewriting *w, const rk_node *node) {
   for (; node->operands; node = node->operand[0]) {
     if (w->uses[node->number] > 1) return 0;
-    if (!rk_node_is(node, "Sqrt") && !rk_node_is(node, "Sum")) break;
+    if (!rk_node_is(node, RK_OP_Sqrt) && !rk_node_is(node, RK_OP_Sum)) break;
   }
   return 1;
 }
 
 static int is_squares(const rk_node *node) {
-  while (rk_node_is(node, "Sqrt") || rk_node_is(node, "Sum")) node = node->operand[0];
-  return is_pair(node) && rk_node_is(node, "Square");
+  while (rk_node_is(node, RK_OP_Sqrt) || rk_node_is(node, RK_OP_Sum)) node = node->operand[0];
+  return is_pair(node) && rk_node_is(node, RK_OP_Square);
 }
 
 /* factor * what was made of `node`, by an operation for each pair. In float64 a sum is multiplied
@@ -189,9 +189,9 @@ static int is_squares(const rk_node *node) {
  * without the factor. */
 static const rk_node *times(rewriting *w, const rk_node *factor, const rk_node *node) {
   const rk_node *made = w->made[node->number];
-  if (w->moves || !is_own(w, node) || !is_pair(made) || !rk_node_is(made, "Sum"))
-    return apply2(w, "Mult", factor, made);
-  return apply2(w, "scaledsum", made->operand[0], factor);
+  if (w->moves || !is_own(w, node) || !is_pair(made) || !rk_node_is(made, RK_OP_Sum))
+    return apply2(w, RK_OP_Mult, factor, made);
+  return apply2(w, RK_OP_scaledsum, made->operand[0], factor);
 }
 
 /* `node` is of the original formula: node * log2(e), as cheaply as it can be had. NULL when that
@@ -200,9 +200,9 @@ static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
   const rk_node *rest = node, *factor = split_factor(w, node, &rest);
   const rk_node *base = w->made[rest->number], *scale = rk_number(w->graph, log2e);
   if (w->error->status || !scale || !base) return NULL;
-  if (factor && rk_node_is(factor, "Number"))
+  if (factor && rk_node_is(factor, RK_OP_Number))
     scale = rk_number(w->graph, factor->value * log2e);
-  else if (factor) scale = apply2(w, "Mult", scale, factor);
+  else if (factor) scale = apply2(w, RK_OP_Mult, scale, factor);
   const rk_node *moved = scale && is_own(w, rest) ? absorb(w, base, scale) : NULL;
   if (moved || w->error->status) return moved;
   return factor || (!w->moves && is_squares(base)) ? times(w, scale, rest) : NULL;
@@ -211,29 +211,29 @@ static const rk_node *in_base_2(rewriting *w, const rk_node *node) {
 static const rk_node *exponential(rewriting *w, const rk_node *argument) {
   const rk_node *power = is_pair(argument) && argument->dim == 1 ? in_base_2(w, argument) : NULL;
   if (w->error->status) return NULL;
-  return power ? apply1(w, "exp2", power) : apply1(w, "Exp", w->made[argument->number]);
+  return power ? apply1(w, RK_OP_exp2, power) : apply1(w, RK_OP_Exp, w->made[argument->number]);
 }
 
 /* ---- the walk ---- */
 
 static const rk_node *quotient(rewriting *w, const rk_node *node, const rk_node *a,
                                const rk_node *b) {
-  if (!is_pair(node) || is_pair(b) || w->stepped[node->number]) return apply2(w, "Divide", a, b);
-  return apply2(w, "Mult", a, apply1(w, "Inv", b));
+  if (!is_pair(node) || is_pair(b) || w->stepped[node->number]) return apply2(w, RK_OP_Divide, a, b);
+  return apply2(w, RK_OP_Mult, a, apply1(w, RK_OP_Inv, b));
 }
 
 static const rk_node *inverse(rewriting *w, const rk_node *node, const rk_node *a) {
   int one = w->uses[node->operand[0]->number] == 1 && !w->stepped[node->number];
-  int root = is_pair(a) && rk_node_is(a, "Sqrt");
-  return root && one ? apply1(w, "invsqrt", a->operand[0]) : apply1(w, "Inv", a);
+  int root = is_pair(a) && rk_node_is(a, RK_OP_Sqrt);
+  return root && one ? apply1(w, RK_OP_invsqrt, a->operand[0]) : apply1(w, RK_OP_Inv, a);
 }
 
 static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *const *operand) {
-  if (rk_node_is(node, "Exp")) return exponential(w, node->operand[0]);
-  if (rk_node_is(node, "Subtract")) return difference(w, operand[0], operand[1]);
-  if (rk_node_is(node, "Divide")) return quotient(w, node, operand[0], operand[1]);
-  if (rk_node_is(node, "Inv")) return inverse(w, node, operand[0]);
-  return rk_apply(w->graph, node->operation->name, operand, node->operands, node->integer,
+  if (rk_node_is(node, RK_OP_Exp)) return exponential(w, node->operand[0]);
+  if (rk_node_is(node, RK_OP_Subtract)) return difference(w, operand[0], operand[1]);
+  if (rk_node_is(node, RK_OP_Divide)) return quotient(w, node, operand[0], operand[1]);
+  if (rk_node_is(node, RK_OP_Inv)) return inverse(w, node, operand[0]);
+  return rk_apply(w->graph, node->operation->op, operand, node->operands, node->integer,
                   node->integers, w->error);
 }
 
@@ -255,7 +255,7 @@ static const rk_node *pass_result(rewriting *w, const rk_node *node) {
   const rk_node *result = k < 0 ? NULL : rk_variable_node(w->graph, k);
   if (!result || shape.K == 1 || dim == 1) return result;
   int sizes[] = {dim, shape.K, 1};
-  return rk_apply(w->graph, "SwapAxes", &result, 1, sizes, 3, w->error);
+  return rk_apply(w->graph, RK_OP_SwapAxes, &result, 1, sizes, 3, w->error);
 }
 
 static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {
@@ -272,7 +272,8 @@ static const rk_node *rewrite_node(rewriting *w, const rk_node *node) {
 /* Does it give another value when its operand is off by one rounding, and not by as little? Where a
  * kernel ends (d / h < 1) it comes to 0 there, and a quotient takes longer than a product. */
 static int counts_steps(const rk_node *node) {
-  static const char *const all[] = {"Floor", "Round", "Mod", "OneHot", "Equal", "NotEqual"};
+  static const rk_op all[] = {RK_OP_Floor, RK_OP_Round, RK_OP_Mod, RK_OP_OneHot, RK_OP_Equal,
+                              RK_OP_NotEqual};
   for (size_t k = 0; k < sizeof all / sizeof *all; k++)
     if (rk_node_is(node, all[k])) return 1;
   return 0;
@@ -298,11 +299,11 @@ static const rk_node *rewrite_reduction(rewriting *w, const rk_node *reduction) 
     result.operand[k] = w->made[reduction->operand[k]->number];
     if (!result.operand[k]) return NULL;
   }
-  if (entry->negate) result.operand[0] = apply1(w, "Minus", result.operand[0]);
+  if (entry->negate) result.operand[0] = apply1(w, RK_OP_Minus, result.operand[0]);
   if (entry->has_head && result.operand[0]) {
     const rk_node *power = in_base_2(w, reduction->operand[0]);
     if (!power && !w->error->status)
-      power = apply2(w, "Mult", rk_number(w->graph, entry->head_scale), result.operand[0]);
+      power = apply2(w, RK_OP_Mult, rk_number(w->graph, entry->head_scale), result.operand[0]);
     result.operand[0] = power;
   }
   if (!result.operand[0]) return NULL;
