@@ -277,6 +277,7 @@ rk_counters rk_count(void) {
 rk_status rk_report(char **text, rk_error *error) {
   rk_text out = {0};
   rk_threads_report(&out);
-  for (int k = 0; rk_backends()[k]; k++) rk_backends()[k]->describe(&out);
+  for (int k = 0; rk_backends()[k]; k++)
+    if (rk_backends()[k]->describe) rk_backends()[k]->describe(&out);
   return finished(&out, text, out.failed ? rk_fail_memory(error, out.length) : RK_OK, error);
 }

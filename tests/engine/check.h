@@ -54,7 +54,8 @@ static inline void check_locale(void) {
   exit(2);
 }
 
-/* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache. */
+/* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache, RKEOPS_TEST_BACKEND another
+ * backend than the first. */
 static inline void check_configure(void) {
   check_locale();
   rk_error error;
@@ -62,8 +63,10 @@ static inline void check_configure(void) {
   rk_settings settings = {.include_dir = include ? include : "inst/include/rkeops",
                           .cache_dir = cache ? cache : ".build/test-cache"};
   int device[8], n = check_devices(device, 8);
+  const char *backend = getenv("RKEOPS_TEST_BACKEND");
+  if (!backend) backend = n ? "cuda" : "cpu";
   if (rk_configure(&settings, &error) == RK_OK &&
-      (!n || rk_use_devices(device, n, &error) == RK_OK))
+      rk_use_backend(backend, device, n, &error) == RK_OK)
     return;
   printf("cannot configure: %s\n", error.message);
   exit(2);

@@ -4,8 +4,8 @@
 #include "error.h"
 #include "os.h"
 #include "run/parallel.h"
+#include "run/values.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,13 +115,6 @@ static rk_status pack_side(side *s, int threads, void **out, rk_caller caller) {
 
 /* ---- parameters ---- */
 
-/* A finite parameter stays finite: 0 times it is 0. */
-static float to_float(double value) {
-  if (value > FLT_MAX && value < INFINITY) return FLT_MAX;
-  if (value < -FLT_MAX && value > -INFINITY) return -FLT_MAX;
-  return (float)value;
-}
-
 static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
                                  const rk_array *value, double **exact, void **packed,
                                  rk_error *error) {
@@ -143,7 +136,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
     }
     module->parameters(x, ld, NULL, *exact, 1, work);
     for (size_t k = 0; k < size; k++) {
-      if (pass->options.precision != RK_FLOAT64) ((float *)*packed)[k] = to_float((*exact)[k]);
+      if (pass->options.precision != RK_FLOAT64) ((float *)*packed)[k] = rk_parameter_float((*exact)[k]);
       else ((double *)*packed)[k] = (*exact)[k];
     }
   }

@@ -78,6 +78,7 @@ void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix,
     rk_text_format(text, "%d steps, %.0f operations, panels of %d components\n", nest->steps,
                    nest->cost, nest->panel);
   }
+  if (!tile) return;
   rk_text_format(text, "%stile: %d x %d vectors of %d bytes, lanes along the %s index\n", prefix,
                  tile->rows, tile->columns, tile->bytes,
                  tile->axis == RK_LANES_KEPT ? "kept" : "reduced");

@@ -152,7 +152,8 @@ rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
 rk_status rk_rewrite(rk_pass *pass, rk_error *error);
 
-/* A readable list of the plan's slots and steps: the header of emitted source. */
+/* A readable list of the plan's slots and steps: the header of emitted source. `tile` may be
+ * NULL. */
 void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text);
 
 #endif

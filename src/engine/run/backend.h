@@ -80,7 +80,7 @@ struct rk_backend {
 
   rk_status (*run)(const rk_job *job, rk_caller caller);
   void (*forget)(rk_stage *stage);     /* frees its part */
-  void (*describe)(rk_text *report);   /* lines "key: value" for rk_report */
+  void (*describe)(rk_text *report);   /* lines "key: value" for rk_report; NULL: none */
   void (*configure)(const rk_settings *settings); /* NULL: none of them is its own */
   const rk_memory *memory;             /* NULL: that of the host */
 };

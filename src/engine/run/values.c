@@ -4,6 +4,8 @@
 #include "run/call.h"
 #include "run/ranges.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 static const double LARGEST_HALF = 65504;
@@ -14,6 +16,12 @@ int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
   v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
   v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows, NULL};
   return v->own[k] != NULL;
+}
+
+float rk_parameter_float(double value) {
+  if (value > FLT_MAX && value < INFINITY) return FLT_MAX;
+  if (value < -FLT_MAX && value > -INFINITY) return -FLT_MAX;
+  return (float)value;
 }
 
 void rk_values_free(rk_values *v) {

@@ -22,4 +22,7 @@ void rk_values_free(rk_values *values);
 /* Gives variable k zeros of its own on the host; 0: out of memory. */
 int rk_values_own(rk_values *values, int k, int64_t rows, int dim);
 
+/* A parameter in float32. A finite one stays finite: 0 times it is 0. */
+float rk_parameter_float(double value);
+
 #endif

@@ -1,0 +1,300 @@
+/* Plans, evaluated as they stand: each nest's steps in their order, one row, one column, one
+ * component at a time. It needs no compiler at run time, and shares with the compiled backends what
+ * a plan says and the code of the table of operations; walking, packing, entering and merging are
+ * written again here, as plainly as they can be. What is read before it is written is NaN. */
+#include "formula/operations.h"
+#include "run/backend.h"
+#include "run/call.h"
+#include "run/values.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RK_BYTES 16
+#define RK_TYPE 32
+#include "evaluate.h"
+#define RK_TYPE 64
+#include "evaluate.h"
+
+extern const rk_backend rk_backend_reference;
+
+/* One nest while it runs. */
+typedef struct {
+  const rk_pass *pass;
+  const rk_nest *nest;
+  int in_double;
+  const rk_array *value;                    /* of graph variables; what the lower nests read */
+  int64_t row;                              /* of the rows, or columns, that the nest is for */
+  const double *slot[RK_NEST_PAIR];         /* records of lower levels */
+  double **store;                           /* by node: what steps have made */
+} nesting;
+
+static double value_of(const nesting *n, const rk_node *node, int component);
+
+/* ---- one operation --------------------------------------------------------------------------- */
+
+/* Where result `component` comes from; 0: from nowhere, it is 0. */
+static int comes_from(const rk_piece *piece, int component, int *from) {
+  int t = (component - piece->start) / piece->step;
+  if (component < piece->start || (component - piece->start) % piece->step || t >= piece->length)
+    return 0;
+  *from = piece->offset + t / piece->divide % piece->modulo * piece->stride;
+  for (int k = 0; k < RK_MAX_DIGITS - 1; k++)
+    if (piece->more[k].divide)
+      *from += t / piece->more[k].divide % piece->more[k].modulo * piece->more[k].stride;
+  return 1;
+}
+
+static double moved(const nesting *n, const rk_node *node, int component) {
+  rk_piece piece[RK_MAX_PIECES];
+  int pieces = rk_node_pieces(node, piece), from;
+  for (int k = 0; k < pieces; k++)
+    if (comes_from(&piece[k], component, &from))
+      return value_of(n, node->operand[piece[k].operand], from);
+  return 0;
+}
+
+/* Of components that enter a result of their own. */
+static int enters(const rk_node *node, int component, int result) {
+  rk_piece piece[RK_MAX_PIECES];
+  int to = 0;
+  if (!node->operation->pieces) return 1;
+  rk_node_pieces(node, piece);
+  return comes_from(piece, component, &to) && to == result;
+}
+
+static double folded(const nesting *n, const rk_node *node, int component) {
+  double second = node->operands > 1 ? value_of(n, node->operand[1], 0) : 0;
+  rk_folding_32 f;
+  rk_folding_64 d;
+  rk_fold_start_32(node, &f);
+  rk_fold_start_64(node, &d);
+  for (int k = 0; k < node->operand[0]->dim; k++) {
+    if (!enters(node, k, component)) continue;
+    double value = value_of(n, node->operand[0], k);
+    if (n->in_double) rk_fold_next_64(node, &d, value, k);
+    else rk_fold_next_32(node, &f, value, k);
+  }
+  return n->in_double ? rk_fold_end_64(node, &d, second) : rk_fold_end_32(node, &f, second);
+}
+
+static double computed(const nesting *n, const rk_node *node, int component) {
+  if (rk_moves(node)) return moved(n, node, component);
+  if (rk_folds(node)) return folded(n, node, component);
+  double x[RK_MAX_OPERANDS] = {0};
+  for (int k = 0; k < node->operands; k++) x[k] = value_of(n, node->operand[k], component);
+  return (n->in_double ? rk_elementwise_64 : rk_elementwise_32)(node, x, component);
+}
+
+/* ---- one nest -------------------------------------------------------------------------------- */
+
+static double input_of(const nesting *n, const rk_node *node, int component) {
+  const rk_array *x = &n->value[node->variable];
+  int64_t row = x->rows == 1 && node->level == RK_LEVEL_PARAMETER ? 0 : n->row;
+  return x->data[row * x->row_stride + component * x->component_stride];
+}
+
+/* A scalar is every component of a vector. */
+static double value_of(const nesting *n, const rk_node *node, int component) {
+  if (node->dim == 1) component = 0;
+  if (rk_node_is(node, RK_OP_Number)) return n->in_double ? node->value : (float)node->value;
+  rk_nest_kind level = rk_level_of(n->pass, node);
+  int at = level < n->nest->kind ? rk_slot_offset(n->pass, node) : -1;
+  if (at >= 0) return n->slot[level][at + component];
+  if (n->store[node->number]) return n->store[node->number][component];
+  if (rk_is_variable(node)) return input_of(n, node, component);
+  return computed(n, node, component);
+}
+
+static int is_stored(const rk_nest *nest, const rk_node *node) {
+  return nest->place[node->number] == RK_SCALAR || nest->place[node->number] == RK_LOCAL ||
+         nest->place[node->number] == RK_PANEL;
+}
+
+static void run_steps(const nesting *n) {
+  for (int k = 0; k < n->nest->nodes; k++) {
+    const rk_node *node = n->nest->node[k];
+    for (int c = 0; c < node->dim; c++) n->store[node->number][c] = NAN;
+  }
+  for (int s = 0; s < n->nest->steps; s++)
+    for (int k = 0; k < n->nest->step[s].count; k++) {
+      const rk_node *node = n->nest->node[n->nest->step[s].first + k];
+      double *to = n->store[node->number];
+      for (int c = 0; c < node->dim; c++) to[c] = computed(n, node, c);
+    }
+}
+
+/* Room for what the steps of a nest make; freed by free_nesting. */
+static rk_status begin_nesting(nesting *n, const rk_job *job, rk_nest_kind kind, rk_error *error) {
+  const rk_pass *pass = &job->stage->pass;
+  *n = (nesting){.pass = pass, .nest = &pass->nest[kind], .value = job->value,
+                 .in_double = kind != RK_NEST_PAIR || pass->options.precision == RK_FLOAT64};
+  size_t size = (size_t)rk_graph_size(pass->graph);
+  n->store = calloc(size + 1, sizeof *n->store);
+  if (!n->store) return rk_fail_memory(error, size * sizeof *n->store);
+  for (int k = 0; k < n->nest->nodes; k++) {
+    const rk_node *node = n->nest->node[k];
+    if (!is_stored(n->nest, node)) continue;
+    n->store[node->number] = malloc((size_t)node->dim * sizeof(double));
+    if (!n->store[node->number]) return rk_fail_memory(error, (size_t)node->dim * 8);
+  }
+  return RK_OK;
+}
+
+static void free_nesting(nesting *n) {
+  for (int k = 0; n->store && k < rk_graph_size(n->pass->graph); k++) free(n->store[k]);
+  free(n->store);
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+static double rounded(const rk_pass *pass, rk_nest_kind kind, double value) {
+  if (pass->options.precision == RK_FLOAT64) return value;
+  return kind == RK_NEST_PARAMETER ? rk_parameter_float(value) : (float)value;
+}
+
+/* The records of a level, in the kernel's type: its slots are the roots of its nest. `exact` (may be
+ * NULL) are parameters in double. */
+static rk_status pack(const rk_job *job, rk_nest_kind kind, int64_t rows, const double *exact,
+                      double **record, double *unrounded, rk_caller caller) {
+  const rk_pass *pass = &job->stage->pass;
+  const rk_slots *slots = &pass->slots[kind];
+  nesting n;
+  rk_status status = begin_nesting(&n, job, kind, caller.error);
+  *record = malloc((size_t)rows * (size_t)slots->size * sizeof **record + 1);
+  if (!status && !*record) status = rk_fail_memory(caller.error, (size_t)rows * 8);
+  n.slot[RK_NEST_PARAMETER] = exact;
+  for (n.row = 0; n.row < rows && !status; n.row++) {
+    run_steps(&n);
+    for (int k = 0; k < slots->count; k++)
+      for (int c = 0; c < slots->slot[k].node->dim; c++) {
+        int64_t at = n.row * slots->size + slots->slot[k].offset + c;
+        double value = value_of(&n, slots->slot[k].node, c);
+        if (unrounded) unrounded[at] = value;
+        (*record)[at] = rounded(pass, kind, value);
+      }
+    status = rk_ask(caller, 0);
+  }
+  free_nesting(&n);
+  return status;
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+/* The state that a single pair makes: 0 when the pair is no candidate. */
+static int state_of_one(const nesting *n, int64_t j, double *values, int64_t *positions) {
+  const rk_node *reduction = n->pass->reduction;
+  const rk_reduction *entry = reduction->reduction;
+  const rk_state_shape *shape = &n->pass->state;
+  const rk_node *of = reduction->operand[entry->has_head];
+  double scale = n->pass->factor;
+  rk_state_start(reduction, values, positions, 1, 1);
+  if (entry->has_head) {
+    double power = value_of(n, reduction->operand[0], 0);
+    double most = n->in_double ? DBL_MAX : FLT_MAX;
+    values[0] = power > most ? most : power > -most ? power : -DBL_MAX;
+    scale = exp2(power - (values[0] == -DBL_MAX ? -most : values[0]));
+  }
+  int any = !entry->keeps_positions;
+  for (int c = 0; c < shape->components; c++) {
+    double value = value_of(n, of, c);
+    if (!entry->start) values[entry->has_head + c] = value * scale;
+    else if (!entry->keeps_positions) values[c] = value;
+    else if (value == value && value != entry->neutral) {
+      values[c * shape->K] = value;
+      positions[c * shape->K] = j;
+      any = 1;
+    }
+  }
+  return any;
+}
+
+/* Arrays of the call, one row of each level at a time. */
+typedef struct {
+  double *record[RK_NEST_PAIR], *exact;
+  double *values, *one_values;
+  int64_t *positions, *one_positions;
+} memory;
+
+static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
+  const rk_pass *pass = &job->stage->pass;
+  size_t values = (size_t)pass->state.values + 1, positions = (size_t)pass->state.positions + 1;
+  m->values = calloc(2 * values, sizeof(double));
+  m->positions = calloc(2 * positions, sizeof(int64_t));
+  m->exact = calloc((size_t)pass->slots[RK_NEST_PARAMETER].size + 1, sizeof(double));
+  if (!m->values || !m->positions || !m->exact)
+    return rk_fail_memory(caller.error, (values + positions) * 16);
+  m->one_values = m->values + values;
+  m->one_positions = m->positions + positions;
+  rk_status status = pack(job, RK_NEST_PARAMETER, 1, NULL, &m->record[RK_NEST_PARAMETER],
+                          m->exact, caller);
+  if (!status)
+    status = pack(job, RK_NEST_ROW, job->sizes.kept, m->exact, &m->record[RK_NEST_ROW], NULL,
+                  caller);
+  if (!status)
+    status = pack(job, RK_NEST_COLUMN, job->sizes.reduced, m->exact, &m->record[RK_NEST_COLUMN],
+                  NULL, caller);
+  return status;
+}
+
+static void free_memory(memory *m) {
+  for (int k = 0; k < RK_NEST_PAIR; k++) free(m->record[k]);
+  free(m->exact);
+  free(m->values);
+  free(m->positions);
+}
+
+static void run_row(nesting *n, const rk_job *job, memory *m, int64_t i) {
+  const rk_pass *pass = n->pass;
+  rk_state_start(pass->reduction, m->values, m->positions, 1, 1);
+  n->slot[RK_NEST_PARAMETER] = m->record[RK_NEST_PARAMETER];
+  n->slot[RK_NEST_ROW] = m->record[RK_NEST_ROW] + i * pass->slots[RK_NEST_ROW].size;
+  for (int64_t j = 0; j < job->sizes.reduced; j++) {
+    n->slot[RK_NEST_COLUMN] = m->record[RK_NEST_COLUMN] + j * pass->slots[RK_NEST_COLUMN].size;
+    run_steps(n);
+    if (state_of_one(n, j, m->one_values, m->one_positions))
+      rk_state_merge(pass->reduction, m->values, m->positions, 1, m->one_values, m->one_positions,
+                     1);
+  }
+  rk_state_finish(pass->reduction, m->values, m->positions, 1, 1, job->outputs, i,
+                  job->sizes.kept);
+}
+
+/* ---- the backend ----------------------------------------------------------------------------- */
+
+static rk_status run(const rk_job *job, rk_caller caller) {
+  memory m = {.exact = NULL};
+  nesting n = {.store = NULL};
+  rk_status status = make_memory(&m, job, caller);
+  if (!status) status = begin_nesting(&n, job, RK_NEST_PAIR, caller.error);
+  for (int64_t i = 0; i < job->sizes.kept && !status; i++) {
+    run_row(&n, job, &m, i);
+    status = rk_ask(caller, (double)(i + 1) / (double)job->sizes.kept);
+  }
+  free_nesting(&n);
+  free_memory(&m);
+  return status;
+}
+
+static rk_status check(const rk_options *options, rk_error *error) {
+  if (options->precision != RK_FLOAT16) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE, "the reference backend has no float16");
+}
+
+static int is_built(const rk_wanted *wanted) {
+  (void)wanted;
+  return 1;
+}
+
+/* There is none: the plan is what runs. */
+static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error) {
+  for (int k = 0; k < n; k++) rk_plan_print(&wanted[k].stage->pass, NULL, "", text);
+  return text->failed ? rk_fail_memory(error, text->length) : RK_OK;
+}
+
+static void forget(rk_stage *stage) { (void)stage; }
+
+const rk_backend rk_backend_reference = {.name = "reference", .check = check, .is_built = is_built,
+                                         .source = source, .run = run, .forget = forget};
