@@ -514,28 +514,49 @@ static int is_chosen_whole(const rk_writer *w, const rk_node *term) {
   return test == RK_SCALAR || test == RK_ELSEWHERE;
 }
 
-/* Row by row: so few masks stay in their registers while the components pass. Instructions on
- * vectors of MASKED bytes take a mask; for others 0 is chosen in one instruction, t in three. */
-static void enter_chosen(rk_writer *w, const rk_node *formula, rk_range range, double cost) {
-  enum { MASKED = 64 };
-  char in[RK_CHOICE_TEXT], held[96], at[RK_INDEX_TEXT];
-  rk_open(w, "rk_each (u, %d)", w->tile->rows);
-  rk_line(w, "mask in[%d];", w->tile->columns);
-  rk_open(w, "rk_each (v, nv)");
-  const rk_node *chosen = rk_choice(w, formula, (rk_index){0}, in, sizeof in);
-  rk_line(w, "in[v] = %s;", in);
+/* Instructions on vectors of so many bytes take a mask; for others 0 is chosen in one instruction, t
+ * in three. */
+enum { MASKED = 64 };
+
+/* Row by row: so few masks stay in their registers while the components pass. Two rows have one more
+ * than there are registers for, but use twice what is loaded of a column: that pays where there is
+ * a load for each addition, not beside more operations. */
+static int rows_at_once(const rk_writer *w, const rk_node *chosen) {
+  int loads = rk_inline_cost(w, chosen) <= 1;
+  return loads && w->tile->bytes == MASKED && w->tile->rows % 2 == 0 ? 2 : 1;
+}
+
+static void open_rows(rk_writer *w, int rows) {
+  rk_open(w, "rk_each (v, nv) rk_each (r, %d)", rows);
+  rk_line(w, "const int u = q * %d + r;", rows);
+}
+
+static void write_masks(rk_writer *w, const rk_node *term, int rows) {
+  char in[RK_CHOICE_TEXT];
+  rk_line(w, "mask in[%d][%d];", w->tile->columns, rows);
+  open_rows(w, rows);
+  rk_choice(w, term, (rk_index){0}, in, sizeof in);
+  rk_line(w, "in[v][r] = %s;", in);
   rk_close_tile(w);
+}
+
+static void enter_chosen(rk_writer *w, const rk_node *term, rk_range range, double cost) {
+  char held[96], at[RK_INDEX_TEXT];
+  const rk_node *chosen = term->operand[rk_chosen_operand(term)];
+  int rows = rows_at_once(w, chosen);
+  rk_open(w, "rk_each (q, %d)", w->tile->rows / rows);
+  write_masks(w, term, rows);
   rk_index index = rk_open_range(w, range, cost);
   rk_index_text(index, at, sizeof at);
-  rk_line(w, "vec t;");
-  rk_open(w, "rk_each (v, nv)");
+  rk_line(w, "vec t[%d];", rows);
+  open_rows(w, rows);
   rk_hold(w, chosen, index, held, sizeof held);
   rk_line(w, w->tile->bytes == MASKED
-                 ? "t = v ? rk_select(in[v], t + %s, t) : rk_select(in[v], %s, rk_num(0));"
-                 : "t = v ? t + rk_select(in[v], %s, rk_num(0)) : rk_select(in[v], %s, rk_num(0));",
-          held, held);
+                 ? "t[r] = rk_select(in[v][r], v ? t[r] + %s : %s, v ? t[r] : rk_num(0));"
+                 : "t[r] = v ? t[r] + rk_select(in[v][r], %s, rk_num(0)) : "
+                   "rk_select(in[v][r], %s, rk_num(0));", held, held);
   rk_close_tile(w);
-  rk_line(w, "z->s[%s][u] += t;", at);
+  rk_line(w, "rk_each (r, %d) z->s[%s][q * %d + r] += t[r];", rows, at, rows);
   rk_close(w);
   rk_close(w);
 }

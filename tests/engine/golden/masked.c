@@ -106,21 +106,23 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     n18[v][u] = t9;
   }
   rk_reread(x, y);
-  rk_each (u, 4) {
-    mask in[4];
-    rk_each (v, nv) {
-      in[v] = n11[v][u];
+  rk_each (q, 4) {
+    mask in[4][1];
+    rk_each (v, nv) rk_each (r, 1) {
+      const int u = q * 1 + r;
+      in[v][r] = n11[v][u];
     }
     for (int k = 0; k < 10; k++) {
-      vec t;
-      rk_each (v, nv) {
+      vec t[1];
+      rk_each (v, nv) rk_each (r, 1) {
+        const int u = q * 1 + r;
         const vec t10 = rk_load(x + (k) * 32 + u * 8);
         const vec t11 = rk_broadcast(y[v * 10 + k]);
         const vec t12 = t10 - t11;
         const vec t13 = n18[v][u] * t12;
-        t = v ? rk_select(in[v], t + t13, t) : rk_select(in[v], t13, rk_num(0));
+        t[r] = rk_select(in[v][r], v ? t[r] + t13 : t13, v ? t[r] : rk_num(0));
       }
-      z->s[k][u] += t;
+      rk_each (r, 1) z->s[k][q * 1 + r] += t[r];
     }
   }
 }
