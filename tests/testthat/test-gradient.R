@@ -331,6 +331,19 @@ test_that("what where() leaves out gives 0 to gradients: forces, norms, logs, po
   })
 })
 
+test_that("vectors that are chosen whole are summed where they are, of all rows of a tile", {
+  set.seed(13)
+  X <- matrix(runif(70 * 10, 0.1, 1), 70)
+  Y <- matrix(rnorm(37 * 10), 37)
+  Y[5, ] <- c(-Inf, rep(0, 9)) # of a negative scalar product: not taken
+  e <- rnorm(70)
+  S <- X %*% t(Y) - 0.1
+  want <- e * ((S[, -5] >= 0) %*% Y[-5, ])
+  x <- Vi(X)
+  op <- sum(relu((x | Vj(Y)) - 0.1), "j", call = FALSE)
+  in_float64(expect_equal(gradient(op, x, e), want, tolerance = 1e-12))
+})
+
 test_that("a decay that overflows where it is masked has gradients by its rate and its times", {
   time <- c(0, 1, 100, 5000)
   b <- Pm(20)
