@@ -354,15 +354,16 @@ RK_INLINE vec rk_round(vec x)
 //@ inverse mask
 /* 1 / x. By estimate: y of relative error 2^-14, a Newton step, and one more for what is left. What
  * is representable is exact; the rest is rounded as a division is, but for x next below a power of
- * two (error 0.50001 ulp). Where a step has no sense, at zeros, infinities and NaN, y is right. */
+ * two (error 0.50001 ulp). Where a step has no sense, at zeros, infinities and NaN, y is right. The
+ * multiply-adds are asked for by name: what is left must not depend on how much a compiler does. */
 #if RK_AVX512
 RK_INLINE vec rk_estimated_inverse(vec x)
 {
-    vec y = RK(RK_RCP14)(x), e = rk_num(1) - x * y;
-    vec z = y * e + y;
-    e = rk_num(1) - x * z;
-    vec more = RK_TYPE == 32 ? e : e * e + e;
-    return rk_select(rk_isnan(e), y, z * more + z);
+    vec y = RK(RK_RCP14)(x), e = RK(RK_FUSED)(-x, y, rk_num(1));
+    vec z = RK(RK_FUSED)(y, e, y);
+    e = RK(RK_FUSED)(-x, z, rk_num(1));
+    vec more = RK_TYPE == 32 ? e : RK(RK_FUSED)(e, e, e);
+    return rk_select(rk_isnan(e), y, RK(RK_FUSED)(z, more, z));
 }
 #endif
 RK_INLINE vec rk_inverse(vec x)
