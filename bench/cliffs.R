@@ -22,17 +22,31 @@ turns <- function(cases, builds) {
   if (status != 0) stop("the cases did not run")
   readRDS(kept)
 }
-measured <- sprintf("Seconds, best of %s rounds of 3, one thread; in brackets, as a multiple of", rounds)
+rounds_text <- sprintf("best of %s rounds of 3, one thread; in brackets,", rounds)
+measured <- paste("Seconds,", rounds_text, "as a multiple of")
 
-widths <- c("AVX-512" = 64L, AVX2 = 32L, SSE2 = 16L)
-widths <- widths[widths <= vector_bytes()]
+# Each kernel with each width of vectors: pairs per second, and their share of the issue slots.
+threads <- 1L   # as in turns.R
+source("bench/cases/vectors.R")
+pairs <- ifelse(grepl("D = 100", names(cases)), 1.6e7, 1e8)
+trips <- ifelse(grepl("D = 100", names(cases)), 100, 1)
+precisions <- sub(".* ", "", names(cases))
+shares <- function(bytes, rates) {
+  share <- function(case, ...) slot_share(environment(case)$op, bytes, ...)
+  percent(mapply(share, cases, precisions, rates, trips))
+}
+all_widths <- c(widths, SSE2 = 16L)
 where <- sub("^[A-Z_]+=[^:]*:", "", builds[length(builds)])
-table <- turns("vectors", sprintf("RKEOPS_VECTORS=%d:%s", widths, where))
-seconds_of <- as.matrix(table[seq_along(widths) + 1])
-cells <- array(sprintf("%.3f (%.2f)", seconds_of, seconds_of / seconds_of[, 1]), dim(seconds_of))
-colnames(cells) <- names(widths)
+table <- turns("vectors", sprintf("RKEOPS_VECTORS=%d:%s", all_widths, where))
+rates <- pairs / as.matrix(table[seq_along(all_widths) + 1])
+cells <- do.call(cbind, lapply(seq_along(all_widths), function(k) {
+  cells <- data.frame(sprintf("%.2f (%.2f)", rates[, k] / 1e9, rates[, 1] / rates[, k]),
+                      shares(all_widths[[k]], rates[, k]))
+  setNames(cells, paste(names(all_widths)[k], c("(Gpair/s)", "slots")))
+}))
 keep("cliffs-vectors", data.frame(kernel = table$case, cells, check.names = FALSE),
-     c(measured, paste0("the time with ", names(widths)[1], ". 1e8 pairs, D = 100: 1.6e7.")))
+     c(paste0("Rates: ", rounds_text, " the time as a multiple of that with ",
+              names(all_widths)[1], "."), slots_note))
 if (identical(Sys.getenv("RKEOPS_BENCH_TABLES"), "vectors")) quit()
 
 table <- turns("cliffs", builds)

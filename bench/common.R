@@ -64,11 +64,11 @@ vector_bytes <- function() {
 }
 
 # Loads a yardstick with the given definitions; returns the native symbol.
-yardstick <- function(file, symbol, definitions = NULL) {
+yardstick <- function(file, symbol, definitions = NULL, bytes = vector_bytes()) {
   library <- tempfile("yardstick-", fileext = .Platform$dynlib.ext)
   given <- if (length(definitions)) paste0("-D", names(definitions), "=", definitions)
   status <- system2(compiler, c("-std=gnu11", kernel_flags, "-fPIC", "-shared", "-fopenmp",
-                                paste0("-DVECTOR_BYTES=", vector_bytes()), given,
+                                paste0("-DVECTOR_BYTES=", bytes), given,
                                 file.path("bench", "yardstick", file), "-o", shQuote(library)))
   if (status != 0) stop("the yardstick ", file, " does not compile")
   getNativeSymbolInfo(symbol, dyn.load(library))
@@ -84,6 +84,112 @@ fma_peak <- local({
     .C(loops[[precision]], threads, 0)[[2]]
   }
 })
+
+# ---- vectors, and the share of the slots in which their instructions are issued ----------------
+
+widths <- c("AVX-512" = 64L, AVX2 = 32L)
+widths <- widths[widths <= vector_bytes()]
+
+# The programs that are made and run meanwhile have vectors of so many bytes.
+with_vectors <- function(bytes, expression) {
+  Sys.setenv(RKEOPS_VECTORS = bytes)
+  on.exit(Sys.unsetenv("RKEOPS_VECTORS"))
+  force(expression)
+}
+
+assembly <- function(source, bytes) {
+  files <- tempfile(fileext = c(".c", ".s"))
+  writeLines(source, files[1])
+  narrow <- c("64" = "", "32" = "-mno-avx512f", "16" = "-march=x86-64")[[as.character(bytes)]]
+  system2(compiler, c("-std=gnu11 -w -S -fPIC", kernel_flags, narrow, files[1], "-o", files[2]))
+  readLines(files[2])
+}
+
+# First and last lines of the loops: jumps to what is above them.
+loops_of <- function(lines) {
+  labels <- grep("^\\.L[0-9]+:", lines)
+  jumps <- grep("^\tj[a-z]+\t\\.L[0-9]+$", lines)
+  start <- labels[match(sub(".*\t", "", lines[jumps]), sub(":.*", "", lines[labels]))]
+  back <- !is.na(start) & start < jumps
+  aggregate(end ~ start, data.frame(start = start[back], end = jumps[back]), max)
+}
+
+# Vector instructions of the loop over columns that has most of them, loads and stores aside: it
+# lies in two others, over blocks of rows and of columns. Loops over components in it, where they are
+# not unrolled, count `trips` times.
+loop_operations <- function(lines, trips) {
+  loops <- loops_of(lines)
+  rows <- seq_len(nrow(loops))
+  inside <- outer(rows, rows, function(a, b) {
+    loops$start[b] > loops$start[a] & loops$end[b] <= loops$end[a]
+  })
+  inner <- rowSums(inside) == 0
+  columns <- colSums(inside) == 2
+  counts <- grepl("^\t[a-z0-9]+\t.*%[xyz]mm", lines) &
+    !grepl("^\tv?(mov|broadcast[a-z0-9]*\t[^%]*\\()", lines)
+  for (k in rows[inner & !columns]) {
+    part <- loops$start[k]:loops$end[k]
+    counts[part] <- counts[part] * trips
+  }
+  max(mapply(function(start, end) sum(counts[start:end]), loops$start[columns],
+             loops$end[columns]))
+}
+
+# Vector instructions for a vector of pairs, over all passes of an operator that walk over pairs.
+vector_operations <- function(op, bytes, trips = 1) {
+  text <- with_vectors(bytes, paste(keops_source(op), collapse = "\n"))
+  passes <- paste0("/* rkeops\n", strsplit(text, "/* rkeops\n", fixed = TRUE)[[1]][-1])
+  passes <- passes[!grepl("* pairs: 0 steps", passes, fixed = TRUE)]
+  sum(vapply(passes, function(source) {
+    tile <- regmatches(source, regexec("tile: ([0-9]+) x ([0-9]+) vec", source))[[1]][-1]
+    loop_operations(assembly(source, bytes), trips) / prod(as.integer(tile))
+  }, 0))
+}
+
+# What a kernel issues of the vector instructions that could be issued in its time: those that the
+# compiler made for a pair (counted in its loop over columns; rare branches in it count as if always
+# taken), times pairs per second, in relation to what independent multiply-adds and additions of the
+# same width reach in the same run. What is missing are latencies, loads and other instructions.
+slot_share <- function(op, bytes, precision, pairs_per_second, trips = 1) {
+  lanes <- bytes / if (precision == "float64") 8 else 4
+  vector_operations(op, bytes, trips) * pairs_per_second / lanes / slots(bytes)
+}
+
+# Of a second, on all threads: the best of half a second of tries, once for each width.
+slots <- local({
+  known <- list()
+  function(bytes) {
+    name <- as.character(bytes)
+    if (is.null(known[[name]])) {
+      loop <- yardstick("slots.c", "yardstick_slots", bytes = bytes)
+      known[[name]] <<- max(replicate(40, .C(loop, threads, 0)[[2]]))
+    }
+    known[[name]]
+  }
+})
+
+slots_note <- paste("Slots: the share of the vector instructions that could be issued in that",
+                    "time, see `slot_share` in bench/common.R.")
+# The functions of a named list, and after them the same with narrower vectors: "NAME.AVX2".
+with_narrower <- function(functions) {
+  c(functions, unlist(lapply(functions, function(f) {
+    lapply(widths[-1], function(bytes) function() with_vectors(bytes, f()))
+  })))
+}
+
+# Columns of a table: for each width of vectors pairs per second and their share of the slots.
+# `rates`: best ones, of what `with_narrower` made of functions that run `ops`, a named list.
+width_columns <- function(rates, ops, precision, trips = 1) {
+  do.call(cbind, lapply(seq_along(widths), function(k) {
+    width <- names(widths)[k]
+    rate <- rates[if (k == 1) names(ops) else paste(names(ops), width, sep = ".")]
+    share <- mapply(slot_share, ops, widths[[k]], precision, rate, trips)
+    stats::setNames(data.frame(sprintf("%.2f", rate / 1e9), percent(share)),
+                    paste(width, c("(Gpair/s)", "slots")))
+  }))
+}
+
+percent <- function(share) sprintf("%.0f %%", 100 * share)
 
 use_precision <- function(precision) {
   if (precision == "float64") rkeops_use_float64() else rkeops_use_float32()

@@ -56,9 +56,9 @@ measure <- function(case, precision) {
   chosen <- fastest_loop(case, precision)
   a <- op(list(x, y, b))
   difference <- max(abs(a - run_loop(chosen$f, x, y, b)[[1]])) / max(abs(a))
-  times <- alternate(list(rkeops = function() seconds(op(list(x, y, b))),
-                          loop = function() run_loop(chosen$f, x, y, b)[[2]],
-                          peak = function() 1 / fma_peak(precision)), repetitions)
+  times <- alternate(c(with_narrower(list(rkeops = function() seconds(op(list(x, y, b))))),
+                       loop = function() run_loop(chosen$f, x, y, b)[[2]],
+                       peak = function() 1 / fma_peak(precision)), repetitions)
   summary <- best_and_median(times)
   rate <- n^2 / summary / 1e9
   peak <- 1 / summary[["best", "peak"]]
@@ -72,6 +72,7 @@ measure <- function(case, precision) {
              ratio = sprintf("%.0f %%", 100 * rate["best", "rkeops"] / rate["best", "loop"]),
              "of FMA peak" = sprintf("%.0f %% of %.0f GFLOP/s",
                                      100 * rate["best", "rkeops"] * operations / peak, peak),
+             width_columns(n^2 / summary["best", ], list(rkeops = op), precision, trips = D),
              difference = sprintf("%.1e", difference), check.names = FALSE)
 }
 
@@ -86,4 +87,5 @@ keep("gauss", rows, c(
           threads),
   "add beside their multiply-adds can do more than that: differences need additions.",
   sprintf("Flags of the loop: %s, vectors of %d bytes.", paste(kernel_flags, collapse = " "),
-          vector_bytes())))
+          vector_bytes()),
+  slots_note))

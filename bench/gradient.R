@@ -24,18 +24,24 @@ measure <- function(precision) {
   dx <- keops_grad(op, "x")
   dy <- keops_grad(op, "y")
   all <- keops_value_and_grad(op, c("x", "y", "b"))
-  times <- alternate(list(
+  ops <- list(op, dx, dy, all)
+  functions <- list(
     product = function() seconds(op(list(x, y, b))),
     "gradient by x" = function() seconds(dx(list(x, y, b, e))),
     "gradient by y" = function() seconds(dy(list(x, y, b, e))),
-    "value and gradients by x, y, b" = function() seconds(all(list(x, y, b, e)))), repetitions)
+    "value and gradients by x, y, b" = function() seconds(all(list(x, y, b, e))))
+  times <- alternate(with_narrower(functions), repetitions)
+  rates <- n^2 / apply(times, 2, min)
+  times <- times[, names(functions)]
   summary <- best_and_median(times)
   ratio <- apply(times / times[, "product"], 2, stats::median)
   data.frame(what = colnames(times), precision = precision,
              "time (s)" = sprintf("%.3f (median %.3f)", summary["best", ], summary["median", ]),
              "of the product" = sprintf("%.2f", summary["best", ] / summary["best", "product"]),
              "median of ratios" = sprintf("%.2f", ratio),
-             aim = c("", "2", "", "3.5"), check.names = FALSE)
+             aim = c("", "2", "", "3.5"),
+             width_columns(rates, stats::setNames(ops, names(functions)), precision),
+             check.names = FALSE)
 }
 
 # Seconds from the formula to the first result; the number k makes it one that no cache has seen.
@@ -55,6 +61,7 @@ use_precision("float64")
 compile <- vapply(1:3, third_derivative, 0)
 compile <- data.frame("third derivative, D = 10: compile", "float64",
                       sprintf("%.2f (median %.2f)", min(compile), stats::median(compile)), "", "",
-                      "2 s")
+                      "2 s", as.list(rep("", 2 * length(widths))))
 keep("gradient", rbind(table, stats::setNames(compile, names(table))),
-     sprintf("D = 3, M = N = %g, whole calls from R, best of %d, in turn.", n, repetitions))
+     c(sprintf("D = 3, M = N = %g, whole calls from R, best of %d, in turn.", n, repetitions),
+       slots_note))
