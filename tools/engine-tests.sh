@@ -59,6 +59,14 @@ test_vectors_with() {
   done
 }
 
+# Once more on the backend that compiles nothing.
+test_reference_with() {
+  for name in test_engine test_programs; do
+    RKEOPS_TEST_BACKEND=reference RKEOPS_TEST_SMALL=1 \
+      run_test "$build/engine-$(basename "$1")/$name" reference
+  done
+}
+
 # Once more as in a process whose host has set a locale with a decimal comma, in which the small
 # letter of I is no i and bytes beyond ASCII are letters. Kernels come from the cache of the runs
 # before: their keys are the same.
@@ -100,6 +108,7 @@ done
 for compiler in ${compilers:-cc}; do test_with "$compiler"; done
 set -- ${compilers:-cc}
 test_vectors_with "$1"
+test_reference_with "$1"
 test_locale_with "$1"
 test_memory_with "$1"
 

@@ -112,18 +112,29 @@ rk_status rk_expression(const char *text, const char *const *declarations, int n
 
 /* ---- program -> kernels ---------------------------------------------------------------------- */
 
-/* Passes that have to be built, and their texts: one for each `together` of them. */
+/* Passes that have to be built, and their texts by number. */
 typedef struct {
   rk_wanted list[RK_MAX_WANTED];
-  int n, together;
+  int n;
   rk_text source[RK_MAX_WANTED];
 } work;
+
+/* Passes have texts of their own where these are compiled side by side, to be found again when
+ * another program has the same pass. One that computes nothing of pairs is compiled in the time in
+ * which a compiler starts: it goes with the pass before. What goes together does not depend on the
+ * number of threads: texts are what the cache knows. */
+static void share_texts(work *w, const rk_backend *backend) {
+  for (int k = 1; k < w->n; k++) {
+    int joins = backend->one_text || !w->list[k].stage->pass.nest[RK_NEST_PAIR].steps;
+    w->list[k].text = w->list[k - 1].text + !joins;
+  }
+}
 
 /* Adds the passes of a plan that are neither built nor asked for; `rows` by rk_kind. */
 static void want(work *w, const rk_backend *backend, const rk_plan *plan, const int64_t *rows) {
   for (int s = 0; s < plan->stages && w->n < RK_MAX_WANTED; s++) {
     const rk_wanted one = {&plan->stage[s], rows ? rk_sizes_of(&plan->stage[s], rows)
-                                                 : (rk_sizes){0, 0}};
+                                                 : (rk_sizes){0, 0}, 0};
     int known = backend->is_built(&one);
     for (int k = 0; k < w->n; k++) known |= w->list[k].stage == one.stage;
     if (!known) w->list[w->n++] = one;
@@ -132,15 +143,17 @@ static void want(work *w, const rk_backend *backend, const rk_plan *plan, const 
 
 static rk_status emit(work *w, const rk_backend *backend, rk_error *error) {
   rk_status status = RK_OK;
-  for (int k = 0; k < w->n && !status; k += w->together)
-    status = backend->source(w->list + k, w->together, &w->source[k / w->together], error);
+  for (int k = 0, n; k < w->n && !status; k += n) {
+    n = rk_wanted_together(w->list + k, w->n - k);
+    status = backend->source(w->list + k, n, &w->source[w->list[k].text], error);
+  }
   return status;
 }
 
 static rk_status build(work *w, const rk_backend *backend, rk_caller caller) {
   rk_status status = emit(w, backend, caller.error);
   if (!status && w->n)
-    status = backend->build(w->list, w->n, w->together, w->source, caller);
+    status = backend->build(w->list, w->n, w->source, caller);
   for (int k = 0; k < w->n; k++) rk_text_free(&w->source[k]);
   return status;
 }
@@ -165,7 +178,7 @@ static rk_status run(rk_program *program, const rk_array *inputs, int n, const r
   if (!status) status = check_backend(backend, program, caller.error);
   if (status) return status;
   want(&w, backend, plan, rows);
-  w.together = backend->one_text ? w.n : 1;
+  share_texts(&w, backend);
   status = build(&w, backend, caller);
   const rk_program_data data = {plan->graph, plan->stage, plan->stages, plan->served, plan->roots,
                                 program->number, inputs, rows, outputs};
@@ -215,7 +228,6 @@ static rk_status build_all(rk_program *const *list, int n, const rk_backend *bac
     const rk_program *first = list[k];
     do want(&w, backend, list[k++]->plan, NULL);
     while (k < n && w.n + list[k]->plan->stages <= TOGETHER && go_together(first, list[k]));
-    w.together = w.n;
     status = build(&w, backend, caller);
   }
   return status;
@@ -246,7 +258,7 @@ rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error
   rk_wanted list[RK_MAX_WANTED];
   rk_text out = {0};
   rk_status status = RK_OK;
-  for (int k = 0; k < plan->stages; k++) list[k] = (rk_wanted){&plan->stage[k], {0, 0}};
+  for (int k = 0; k < plan->stages; k++) list[k] = (rk_wanted){&plan->stage[k], {0, 0}, 0};
   int together = backend->one_text ? plan->stages : 1;
   for (int k = 0; k < plan->stages && !status; k += together)
     status = backend->source(list + k, together, &out, error);

@@ -236,7 +236,7 @@ static rk_status build_stages(rk_wanted *wanted, int n, const rk_backend *backen
                               rk_caller caller) {
   rk_text source = {0};
   rk_status status = backend->source(wanted, n, &source, caller.error);
-  if (!status && backend->build) status = backend->build(wanted, n, n, &source, caller);
+  if (!status && backend->build) status = backend->build(wanted, n, &source, caller);
   rk_text_free(&source);
   return status;
 }
@@ -251,7 +251,7 @@ static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *ro
   rk_status status = RK_OK;
   for (int k = 0; k < passes->count && !status; k++) {
     stage[k] = (rk_stage){.pass = passes->planned[k].pass, .result = passes->planned[k].result};
-    wanted[k] = (rk_wanted){&stage[k], rk_sizes_of(&stage[k], rows)};
+    wanted[k] = (rk_wanted){&stage[k], rk_sizes_of(&stage[k], rows), 0};
     status = rk_build_vectors(&stage[k].vectors, error);
   }
   for (int v = 0; v < rk_graph_variables(b->graph); v++)
@@ -435,6 +435,26 @@ static void test_interruption(void) {
 
 /* ---- limits ---- */
 
+/* A sum of rows alone is compiled with the pass before it, and reads what that leaves. */
+static void test_joined(void) {
+  static const char *const text =
+      "S = Sum_Reduction(Exp(-SqDist(x,y))*Exp(Elem(p,1)), j); S, Sum_Reduction(S, i)";
+  sample s = sample_new(70, 50);
+  CHECK(passes_of(text) == 2, "two passes");
+  rk_counters before = rk_count();
+  answer a = answer_of(text, &s, RK_FLOAT64);
+  rk_counters after = rk_count();
+  CHECK(after.compiles + after.disk_hits ==
+            before.compiles + before.disk_hits + (rk_backend_chosen()->build ? 1 : 0),
+        "one text for both");
+  double sum = 0;
+  for (int64_t i = 0; i < a.rows[0]; i++) sum += a.data[0][i];
+  for (int64_t j = 0; j < a.rows[1]; j++)
+    CHECK(fabs(a.data[1][j] - sum) < 1e-12 * sum, "the sum of the rows");
+  answer_free(&a);
+  sample_free(&s);
+}
+
 static void test_limits(void) {
   char text[4000] = "Sum_Reduction(x, j)";
   rk_options options = {0};
@@ -555,6 +575,7 @@ int main(void) {
   if (!small) test_positions((1 << 24) + 1000, RK_FLOAT32);
   if (check_on_gpu()) test_gpu();
   test_interruption();
+  test_joined();
   test_limits();
   test_large();
   return check_end();

@@ -90,16 +90,24 @@ static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int 
   return RK_OK;
 }
 
-static rk_status build(const rk_wanted *wanted, int n, int together, const rk_text *text,
-                       rk_caller caller) {
+static rk_status take_kernel(const rk_wanted *wanted, int n, const rk_kernel *kernel,
+                             rk_error *error) {
+  rk_status status = RK_OK;
+  for (int k = 0; !status && k < n; k++)
+    status = take_functions(module_of(&wanted[k]), kernel, n > 1 ? k : -1, error);
+  return status;
+}
+
+static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_caller caller) {
   rk_to_build list[RK_MAX_WANTED];
-  const int texts = (n + together - 1) / together;
+  const int texts = wanted[n - 1].text + 1;
   for (int k = 0; k < texts; k++) list[k].source = rk_text_string(&text[k]);
   rk_status status =
       rk_build_c(list, texts, wanted[0].stage->vectors, rk_call_threads(), caller);
-  for (int k = 0; !status && k < n; k++)
-    status = take_functions(module_of(&wanted[k]), list[k / together].kernel,
-                            together > 1 ? k % together : -1, caller.error);
+  for (int k = 0, m; !status && k < n; k += m) {
+    m = rk_wanted_together(wanted + k, n - k);
+    status = take_kernel(wanted + k, m, list[wanted[k].text].kernel, caller.error);
+  }
   return status;
 }
 

@@ -11,8 +11,7 @@ extern const rk_backend rk_backend_cuda; /* pass.c */
  * found in the cache or compiled once for each compute capability. */
 int rk_gpu_is_built(const rk_wanted *wanted);   /* for every device in use */
 rk_status rk_gpu_source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error);
-rk_status rk_gpu_build(const rk_wanted *wanted, int n, int together, const rk_text *source,
-                       rk_caller caller);
+rk_status rk_gpu_build(const rk_wanted *wanted, int n, const rk_text *source, rk_caller caller);
 void rk_gpu_forget(rk_stage *stage);            /* unloads */
 
 /* resident.c: the functions of rk_memory, and where the data of an array lies on a device (copied

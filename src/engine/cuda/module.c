@@ -144,10 +144,8 @@ static rk_status build_for(const rk_wanted *wanted, int n, const char *source,
   return status;
 }
 
-rk_status rk_gpu_build(const rk_wanted *wanted, int n, int together, const rk_text *source,
-                       rk_caller caller) {
+rk_status rk_gpu_build(const rk_wanted *wanted, int n, const rk_text *source, rk_caller caller) {
   rk_status status = RK_OK;
-  (void)together; /* one text */
   for (int d = 0; d < rk_devices() && !status; d++) {
     const rk_device *device = rk_device_at(d);
     int missing = 0;

@@ -29,9 +29,11 @@ void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made);
 typedef struct { int64_t kept, reduced; } rk_sizes;
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
 
-/* A pass that is to run on data of these sizes; {0, 0}: they are not known. */
-typedef struct { rk_stage *stage; rk_sizes sizes; } rk_wanted;
+/* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that have
+ * the same number of a `text`, counted from 0, are compiled together. */
+typedef struct { rk_stage *stage; rk_sizes sizes; int text; } rk_wanted;
 enum { RK_MAX_WANTED = 64 };
+int rk_wanted_together(const rk_wanted *wanted, int n); /* how many the first text has */
 
 /* A pass on data. */
 typedef struct {
@@ -54,8 +56,7 @@ typedef struct {
 
 struct rk_backend {
   const char *name;
-  int one_text;              /* passes are compiled in one text; else each in its own, side by side,
-                              * to be found again when another program has the same pass */
+  int one_text;              /* passes are compiled in one text; else in several, side by side */
 
   /* Is it there? Takes into use, or out of it (n = 0), the devices with these numbers; NULL: it has
    * no devices, and is always there. */
@@ -73,10 +74,9 @@ struct rk_backend {
   /* The text of n passes, compiled together. With n > 1 the names of the k-th end in _k. */
   rk_status (*source)(const rk_wanted *wanted, int n, rk_text *text, rk_error *error);
 
-  /* n passes of which each `together` have a text. NULL: nothing has to be built, is_built is
+  /* n passes, of the texts that `source` gave for them. NULL: nothing has to be built, is_built is
    * always true. */
-  rk_status (*build)(const rk_wanted *wanted, int n, int together, const rk_text *source,
-                     rk_caller caller);
+  rk_status (*build)(const rk_wanted *wanted, int n, const rk_text *source, rk_caller caller);
 
   rk_status (*run)(const rk_job *job, rk_caller caller);
   void (*forget)(rk_stage *stage);     /* frees its part */

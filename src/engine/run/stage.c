@@ -14,6 +14,12 @@ void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made) {
   stage->part[k].made = made;
 }
 
+int rk_wanted_together(const rk_wanted *wanted, int n) {
+  int k = 0;
+  while (k < n && wanted[k].text == wanted[0].text) k++;
+  return k;
+}
+
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows) {
   return (rk_sizes){rows[rk_kept_kind(stage->pass.source)],
                     rows[rk_reduced_kind(stage->pass.source)]};
