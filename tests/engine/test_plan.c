@@ -312,6 +312,24 @@ static void test_table(void) {
   }
 }
 
+/* Every code is made of words with a cost, and an entry costs what the same written out costs. */
+static void test_efforts(void) {
+  const rk_operation *operation;
+  rk_effort effort, softplus, parts[4];
+  for (int k = 0; (operation = rk_operation_at(k)); k++)
+    if (operation->code) CHECK(rk_code_effort(operation->code, &effort), operation->name);
+  CHECK(!rk_code_effort("rk_sqrt(a) + rk_nonsense(a)", &effort), "a word that is not in the table");
+  rk_code_effort("rk_relu(a) + rk_log1p(rk_exp(-rk_abs(a)))", &softplus);
+  rk_code_effort("rk_relu(a)", &parts[0]);
+  rk_code_effort("rk_log1p(a) + -a", &parts[1]);
+  rk_code_effort("rk_exp(a)", &parts[2]);
+  rk_code_effort("rk_abs(a)", &parts[3]);
+  double sum = 0;
+  for (int k = 0; k < 4; k++) sum += parts[k].cost;
+  CHECK(softplus.cost == sum && softplus.is_called && !softplus.takes_memory, "a sum over words");
+  CHECK(parts[0].cost > 0 && !parts[0].is_called && parts[2].is_called, "a few instructions, a call");
+}
+
 /* ---- names of reductions ---- */
 
 static int names_in(const char *path, const char *name) {
@@ -536,6 +554,7 @@ int main(void) {
   test_factors();
   test_entering();
   test_table();
+  test_efforts();
   test_names();
   test_parser();
   test_long_formulas();

@@ -68,7 +68,7 @@ static double code_of(const rk_pass *pass) {
   double code = nest->cost;
   for (int k = 0; k < pass->reduction->number; k++) {
     const rk_node *node = rk_graph_node(pass->graph, k);
-    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE && rk_is_library_call(node))
+    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE && rk_effort_of(node)->is_called)
       code += (double)CALL * node->dim;
   }
   return code;
@@ -240,11 +240,8 @@ static int needs_library_memory(const rk_pass *pass) {
   const rk_nest *nest = &pass->nest[RK_NEST_PAIR];
   for (int k = 0; k < pass->reduction->number; k++) {
     const rk_node *node = rk_graph_node(pass->graph, k);
-    if (node->level != RK_LEVEL_PAIR || nest->place[k] == RK_ELSEWHERE || !node->operation ||
-        !node->operation->code)
-      continue;
-    if (strstr(node->operation->code, "rk_sin") || strstr(node->operation->code, "rk_cos"))
-      return 1;
+    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE &&
+        rk_effort_of(node)->takes_memory) return 1;
   }
   return 0;
 }

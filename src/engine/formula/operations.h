@@ -120,6 +120,11 @@ const rk_node *rk_apply1(rk_graph *graph, rk_op op, const rk_node *a, rk_error *
 const rk_node *rk_apply2(rk_graph *graph, rk_op op, const rk_node *a, const rk_node *b,
                          rk_error *error);
 
+/* words.c: what one component of an elementwise operation takes; nothing of other nodes. */
+typedef struct { double cost; int is_called, takes_memory; } rk_effort; /* see words.def */
+const rk_effort *rk_effort_of(const rk_node *node);
+int rk_code_effort(const char *code, rk_effort *effort); /* 0: of a word that is not in the table */
+
 /* Pieces of a node that moves components or folds groups of them. */
 int rk_node_pieces(const rk_node *node, rk_piece *pieces);
 /* The digits of a piece that are not always 0; a modulo that does nothing is 0. With no digit, or

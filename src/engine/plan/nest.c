@@ -105,27 +105,6 @@ static int is_large(const nesting *n) {
   return nodes > LARGE;
 }
 
-static double own_cost(const rk_node *node) {
-  if (!node->operation || node->operation->kind != RK_ELEMENTWISE) return 0;
-  const char *code = node->operation->code;
-  if (node->is_logical) return 1;
-  if (!strncmp(code, "rk_exp2", 7)) return 11;
-  if (!strncmp(code, "rk_softmin", 10)) return 60;
-  if (!strncmp(code, "rk_inverse", 10)) return 1;
-  if (strstr(code, "rk_num") || !strstr(code, "rk_")) return 1;
-  return strstr(code, "rk_select") || strstr(code, "rk_abs") ? 2 : 15;
-}
-
-int rk_is_library_call(const rk_node *node) {
-  static const char *const few[] = {"rk_sqrt", "rk_rsqrt", "rk_invsqrt", "rk_floor", "rk_round",
-                                    "rk_sign", "rk_step", "rk_relu", "rk_powi", "rk_min",
-                                    "rk_max"};
-  if (own_cost(node) < 15) return 0;
-  for (size_t k = 0; k < sizeof few / sizeof *few; k++)
-    if (strstr(node->operation->code, few[k])) return 0;
-  return 1;
-}
-
 /* Slots are filled one by one: what several of them read is made once. The readers of a pair's
  * value are compared by loops instead, see share_vectors. */
 static int needs_panel(const nesting *n, const rk_node *node) {
@@ -149,7 +128,7 @@ static void place_nodes(nesting *n) {
     const rk_node *node = rk_graph_node(n->pass->graph, k);
     if (!n->inside[k]) continue;
     store_repeated(n, node);
-    n->nest->each[k] = own_cost(node);
+    n->nest->each[k] = rk_effort_of(node)->cost;
     n->ready[k] = 0;
     n->depth[k] = 1;
     for (int o = 0; o < node->operands; o++) {
@@ -222,7 +201,7 @@ static void read_in(int64_t *loop, int64_t where) {
 static double distinct_cost(const nesting *n, const rk_node *node, int *seen, int stamp) {
   if (!n->inside[node->number] || seen[node->number] == stamp) return 0;
   seen[node->number] = stamp;
-  double cost = own_cost(node);
+  double cost = rk_effort_of(node)->cost;
   for (int o = 0; o < node->operands; o++)
     if (n->nest->place[node->operand[o]->number] == RK_INLINE)
       cost += distinct_cost(n, node->operand[o], seen, stamp);

@@ -115,9 +115,6 @@ int rk_place_panels(rk_nest *nest, int size); /* panels.c: fills `at`, `panel` a
  * side, also where the index of a side is RK_KIND_PARAMETER. */
 int rk_is_of_side(const rk_pass *pass, int variable, rk_nest_kind side);
 
-/* Does it call a function, rather than being a few instructions? */
-int rk_is_library_call(const rk_node *node);
-
 /* The level of a node as a nest of this pass: parameter, row, column or pair. */
 rk_nest_kind rk_level_of(const rk_pass *pass, const rk_node *node);
 

@@ -3,7 +3,7 @@
  * parameters: 1 slots of 1 components, 0 steps, 1 operations, panels of 0 components
  * rows: 1 slots of 10 components, 0 steps, 10 operations, panels of 0 components
  * columns: 1 slots of 10 components, 0 steps, 10 operations, panels of 0 components
- * pairs: 2 steps, 94 operations, panels of 0 components
+ * pairs: 2 steps, 84 operations, panels of 0 components
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
