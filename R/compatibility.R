@@ -169,6 +169,7 @@ NULL
 #' @param option name of an option.
 #' @param value its new value.
 #' @param ncore number of threads, 0 for all, see [rkeops_use_cpu()].
+#' @param device number of a GPU, see [rkeops_use_gpu()].
 #' @param envname,method,conda,python_version,pip,pip_ignore_installed,ignore_installed without
 #'   effect.
 #' @return What the function of the right column gives. `rkeops_option_names()`: a character vector.

@@ -24,7 +24,7 @@ is_gpu <- function(x) inherits(x, "rkeops_gpu")
 #' `rkeops_use_gpu()` makes later calls compute on one or several GPUs; [rkeops_use_cpu()] goes
 #' back. It opens NVIDIA's libraries at once and stops, with an error of class
 #' `rkeops_error_device` that says what is missing, when they or the GPUs cannot be used: the
-#' session computes where it did before, then. `use_gpu()` is the name of RKeOps 1.x.
+#' session computes where it did before, then.
 #'
 #' Everything that is computed on a CPU is computed on a GPU. Backend and precision are read when an
 #' operator is called or a LazyTensor is reduced, so those made before run on the GPU too. Unless a
@@ -35,16 +35,21 @@ is_gpu <- function(x) inherits(x, "rkeops_gpu")
 #'
 #' @param device which GPUs: numbers from 0 on, as RKeOps and NVIDIA's tools count. `NULL` or -1:
 #'   the default one, 0.
-#' @return `rkeops_use_gpu()` and `use_gpu()`: the previous options, invisibly.
+#' @return `rkeops_use_gpu()`: the previous options, invisibly.
 #'   `rkeops_device_info()`: a data.frame with one row for each GPU of the machine: number, name,
 #'   compute capability, number of multiprocessors, and bytes of memory: in all, free, held by
 #'   rkeops for matrices of [to_gpu()], and kept by rkeops for later calls.
 #' @seealso [to_gpu()], [rkeops_sitrep()]
 #' @family settings
 #' @examples
-#' # stops where there is no GPU
-#' try(rkeops_use_gpu())
-#' rkeops_use_cpu()
+#' # goes on where there is no GPU
+#' tryCatch({
+#'   rkeops_use_gpu()
+#'   print(rkeops_device_info())
+#' }, rkeops_error_device = print)
+#' get_rkeops_options(c("backend", "precision"))
+#' sum(exp(-sqdist(Vi(1:3), Vj(c(1.5, 2)))), "j")
+#' rkeops_use_cpu(ncore = 2)
 #' @export
 rkeops_use_gpu <- function(device = NULL) {
   device <- check_devices(device, "device")
@@ -63,7 +68,7 @@ explain_precision <- function(old) {
               "float32 is meant.")
 }
 
-#' @rdname rkeops_use_gpu
+#' @rdname rkeops-legacy
 #' @export
 use_gpu <- function(device = 0) rkeops_use_gpu(device)
 
@@ -118,13 +123,17 @@ check_devices <- function(x, name) {
 #'   are there.
 #' @family settings
 #' @examples
-#' \dontrun{
-#' rkeops_use_gpu()
-#' x <- to_gpu(matrix(runif(3e6), ncol = 3))
-#' y <- to_gpu(matrix(runif(3e6), ncol = 3))
-#' K_ij <- exp(-sum((Vi(x) - Vj(y))^2))
-#' for (step in 1:10) a <- K_ij %*% runif(1e6) # x and y are not copied again
-#' }
+#' # on a GPU if there is one; without, the matrix stays where it is
+#' on_gpu <- tryCatch(is.list(rkeops_use_gpu()), rkeops_error_device = function(e) FALSE)
+#' x <- matrix(c(0, 1, 2, 0, 0, 1), ncol = 2)
+#' x_there <- if (on_gpu) to_gpu(x) else x
+#' x_there
+#' K_ij <- exp(-sum((Vi(x_there) - Vj(x_there))^2))
+#' for (power in 1:3) print(drop(K_ij %*% (1:3)^power)) # x is not copied again
+#'
+#' # without a GPU in use it stops
+#' rkeops_use_cpu(ncore = 2)
+#' tryCatch(to_gpu(x), rkeops_error_device = print)
 #' @export
 to_gpu <- function(x, inner_dim = "col") {
   rows_inside <- is_row(inner_dim)

@@ -128,8 +128,7 @@ test_that("pages of functions say what these give, in which shape, and have no e
 test_that("each example prints something, the same each time, and no more than a screen", {
   skip_if_not(installed_with_help, "the package is installed without help")
   skip_on_gpu_machine()
-  needs_gpu <- c("to_gpu.Rd", "rkeops_use_gpu.Rd")
-  machine <- c("rkeops_sitrep.Rd", "get_rkeops_cache_dir.Rd")
+  machine <- c("rkeops_sitrep.Rd", "get_rkeops_cache_dir.Rd", "rkeops_use_gpu.Rd")
   shown <- function(name) {
     old <- set_rkeops_options()
     set_rkeops_options(cache_dir = test_cache, ncore = 2)
@@ -140,7 +139,7 @@ test_that("each example prints something, the same each time, and no more than a
       if (out$visible) print(out$value)
     })
   }
-  for (name in setdiff(names(pages), needs_gpu)) {
+  for (name in names(pages)) {
     lines <- shown(name)
     expect_true(any(nzchar(lines)), label = paste("the example of", name, "prints"))
     expect_lte(length(lines), 60)
