@@ -56,6 +56,26 @@ test_that("help pages and articles that texts name are there", {
   }
 })
 
+test_that("the mathematics of articles is shown without the net", {
+  skip_without_checkout()
+  skip_if_not(nzchar(Sys.which("pandoc")), "pandoc is not installed")
+  html <- tempfile(fileext = ".html")
+  on.exit(unlink(html))
+  formulas <- 0
+  for (article in dir(file.path(top, "vignettes"), "\\.Rmd$", full.names = TRUE)) {
+    expect_true(all(c("    mathjax: null", "    pandoc_args: --mathml") %in% readLines(article, 12)))
+    for (option in c("", "--mathml")) { # without it, as viewers of Markdown show it
+      said <- system2("pandoc", c(option, "--from", "markdown", "--to", "html4", "--output", html,
+                                  shQuote(article)), stdout = TRUE, stderr = TRUE)
+      expect_identical(as.vector(said), character(), info = article)
+    }
+    lines <- readLines(html)
+    expect_false(any(grepl("class=\"math", lines)), info = article) # what stays TeX
+    formulas <- formulas + sum(grepl("<math", lines))
+  }
+  expect_gt(formulas, 30)
+})
+
 test_that("functions that README names exist", {
   skip_without_checkout()
   lines <- read_text("README.md")
