@@ -43,17 +43,54 @@ test_that("addresses elsewhere are written as addresses, and the repository has 
   expect_true(all(grepl("^https://[a-z0-9.-]+/?[A-Za-z0-9./_-]*$", words)))
 })
 
-test_that("help pages and articles that texts name are there", {
+test_that("help pages and articles that texts, articles and help name are there", {
   skip_without_checkout()
-  for (text in c("README.md", file.path("inst", "examples", "README.md"))) {
+  folder <- function(name, pattern) file.path(name, dir(file.path(top, name), pattern))
+  articles <- folder("vignettes", "\\.Rmd$")
+  for (text in c(texts(), articles, folder("R", "\\.R$"))) {
     lines <- read_text(text)
-    topics <- unlist(regmatches(lines, gregexpr("`\\?[a-z_A-Z.]+`", lines)))
+    found <- unlist(regmatches(lines, gregexpr("vignette\\(\"[a-z-]+\"", lines)))
+    found <- sprintf("vignettes/%s.Rmd", gsub("vignette\\(|\"", "", found))
+    expect_identical(setdiff(found, articles), character(), label = text)
+    topics <- unlist(regmatches(lines, gregexpr("`\\?[a-z_A-Z.-]+`", lines)))
     for (topic in gsub("[`?]", "", topics))
-      expect_length(utils::help((topic), package = "rkeops"), 1L)
-    articles <- unlist(regmatches(lines, gregexpr("vignette\\(\"[a-z-]+\"", lines)))
-    for (article in gsub("vignette\\(|\"", "", articles))
-      expect_true(file.exists(file.path(top, "vignettes", paste0(article, ".Rmd"))))
+      expect_gte(length(utils::help((topic))), 1L, label = paste(text, topic))
   }
+  expect_identical(setdiff(articles, links_of(read_text("README.md"))), character())
+})
+
+test_that("README names everything that make installs", {
+  skip_without_checkout()
+  setup <- paste(read_text("tools", "setup.sh"), collapse = "\n")
+  value <- function(name) sub(paste0(".*\n", name, "=\"([^\"$]*).*"), "\\1", setup)
+  packages <- function(name) strsplit(trimws(value(name)), "[[:space:]]+")[[1]]
+  words <- c("r-base-core" = "R", "r-base-dev" = "a C compiler", "fonts-dejavu-core" = "a font")
+  debian <- packages("debian_packages")
+  known <- debian %in% names(words)
+  wanted <- c(packages("r_packages"), words[debian[known]], sub("r-cran-", "", debian[!known]))
+  expect_gt(length(wanted), 8)
+  install <- gsub("[[:space:]]+", " ", paste(read_text("README.md"), collapse = " "))
+  install <- sub(".*`make` says what is missing(.*)Elsewhere.*", "\\1", install)
+  for (word in wanted)
+    expect_match(install, paste0("\\b", word, "\\b"), ignore.case = nchar(word) > 1)
+})
+
+test_that("who publishes fills in one file, and a submission is refused until then", {
+  skip_without_checkout()
+  skip_on_os("windows")
+  old <- setwd(top)
+  on.exit(setwd(old))
+  mail <- eval(str2lang(read.dcf("DESCRIPTION", "Authors@R")[[1]]))$email
+  others <- c("README.md", "CONTRIBUTING.md", "LICENSE",
+              dir(c("R", "inst", "vignettes", "tools"), recursive = TRUE, full.names = TRUE))
+  for (file in others)
+    expect_false(any(grepl(mail, readLines(file, warn = FALSE), fixed = TRUE, useBytes = TRUE)),
+                 label = file)
+  skip_if_not(grepl("example.org", mail, fixed = TRUE), "it is filled in")
+  said <- suppressWarnings(system2("sh", c("tools/check.sh", tempfile(), "cran"), stdout = TRUE,
+                                   stderr = TRUE, env = "RKEOPS_PLACEHOLDERS="))
+  expect_identical(attr(said, "status"), 1L)
+  expect_match(said, "fills in these lines first", all = FALSE)
 })
 
 test_that("the mathematics of articles is shown without the net", {
@@ -119,7 +156,15 @@ test_that("the package can be cited, with those whose work it follows", {
   for (words in c("rkeops: Kernel Operations", "Memory Overflows", "22 \\(74\\)",
                   "Fast geometric learning", "Charlier", "Feydy", "Bronstein"))
     expect_match(text, words)
-  description <- utils::packageDescription("rkeops")$Description
-  for (name in c("Charlier", "Feydy", "Glaunes", "Durif", "Collin", "Serre-Combe", "Vernay"))
-    expect_match(description, name)
+  page <- tryCatch(tools::Rd_db("rkeops")[["rkeops-package.Rd"]], error = function(e) NULL)
+  readme <- file.path(top, "README.md")
+  credits <- list(utils::packageDescription("rkeops")$Description,
+                  if (!is.null(page)) unlist(page),
+                  if (file.exists(readme)) readLines(readme, encoding = "UTF-8"))
+  for (credit in Filter(length, credits)) {
+    words <- gsub("[[:space:]]+", " ", paste(credit, collapse = " "))
+    for (name in c("Charlier", "Feydy", "Glaun.s", "Durif", "Collin", "Serre-Combe", "Vernay",
+                   "KeOps", "written anew"))
+      expect_match(words, name)
+  }
 })
