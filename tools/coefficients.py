@@ -208,6 +208,34 @@ def in_two(name, values, unit, bits):
                                             for v, head in zip(values, heads)))
 
 
+def pi_digits(bits):
+    """pi * 2^bits, rounded down, by Machin's formula."""
+    def arctan(n):
+        term = total = (1 << bits + 32) // n
+        k = 1
+        while term:
+            term //= -n * n
+            k += 2
+            total += term // k
+        return total
+    return 4 * (4 * arctan(5) - arctan(239)) >> 32
+
+
+def turns():
+    """Multiples of 1/pi for sin and cos of large x: floats in two words, doubles digit by digit."""
+    print("\n2^(4k - 3) / pi modulo 2, of 29 and 53 bits:")
+    over_pi = (1 << 2800) // pi_digits(1400) # times 2^1400
+    for k in range(27):
+        part = (over_pi << 4 * k) % (1 << 1404)
+        part -= (part >> 1403) << 1404
+        head = (part + (1 << 1373)) >> 1374
+        tail = part - (head << 1374)
+        print("    {%s, %s}," % (hexfloat(math.ldexp(head, -29), 53),
+                                 hexfloat(D(tail) / TWO ** 1403, 53)))
+    digits = over_pi >> 1400 + 33 - 152 * 8
+    print("\n1/(2 pi), after 32 zeros:\n   ", digits.to_bytes(152, "big").hex())
+
+
 # c in m c = 1 + r, m from 1 + i/16 on: of so few bits that r is exact, -1/32 <= r <= 1/16
 INVERSES = [D(n) / 64 for n in (64, 60, 56, 54, 50, 48, 46, 44, 42, 40, 39, 37, 36, 35, 34, 32)]
 
@@ -250,6 +278,7 @@ def main():
                TWO ** (3 - bits), bits)
     near_exp("sinh, cosh for float", ONE / 1024, 24)
     near_exp("sinh, cosh for double", ONE / 65536, 53)
+    turns()
     split("pi/2 for float", PI / 2, (24, 24))
     split("pi/2 for double", PI / 2, (53, 53))
     split("pi/4 for float", PI / 4, (20, 24))

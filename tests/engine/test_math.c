@@ -249,6 +249,8 @@ static void all_of(const char *only, int full)
     lanes_64();
     powers_and_angles_32(full ? 20000 : 1000);
     powers_and_angles_64(full ? 20000 : 1000);
+    many_periods_32(full ? 100000 : 5000);
+    many_periods_64(full ? 100000 : 5000);
     rk_float_mode_set(mode);
 }
 

@@ -9,7 +9,8 @@
 #define TYPE(name) name##_64
 #define TINY DBL_MIN
 #endif
-#define PAIR_BOUND (LDBL_MANT_DIG > DBL_MANT_DIG || RK_TYPE == 32 ? 2.0 : 4.0) /* pow, atan2 */
+/* pow, atan2, sin and cos beyond 2^20 */
+#define PAIR_BOUND (LDBL_MANT_DIG > DBL_MANT_DIG || RK_TYPE == 32 ? 2.0 : 4.0)
 
 #ifdef BY_ESTIMATE
 #elif RK_AVX512 /* tested on every processor that has them */
@@ -33,7 +34,13 @@ static const real TYPE(specials)[] = {
     -149, -150, 709.7827, 709.783, -708.4, -745.13, -745.2, -1074, -1075, 1023.9, 1024, 1048575.9,
     1048576, -1048577, 1e30, -1e30, TINY, -TINY, TINY / 2, TINY / 4096, RK_INF, -RK_INF, RK_NAN,
     __builtin_nan("1954"), /* R's NA */
-    3.14159265358979, 1.5707963267949, 6.28318530717959};
+    3.14159265358979, 1.5707963267949, 6.28318530717959,
+#if RK_TYPE == 32 /* those beyond 2^20 that are next to multiples of pi/2 */
+    0x1.f37c8ap+95, 0x1.47d0fep+34, -0x1.f37c8ap+96, 0x1.47d0fep+35, 0x1.32ede2p+85, FLT_MAX};
+#else
+    0x1.6ac5b262ca1ffp+849, -0x1.6ac5b262ca1ffp+850, 0x1.b951f1572eba5p+23, 0x1.504cac51f1eafp+131,
+    0x1.6ac5b262ca1ffp+851, 0x1.e009c53148be1p+991, -0x1.4c96c11134d36p+577, DBL_MAX};
+#endif
 
 #if RK_TYPE == 32
 /* Every step-th bit pattern, in blocks. */
@@ -201,6 +208,28 @@ static void TYPE(powers_and_angles)(int blocks)
     printf("pow, atan2 of %d bits: %.4f, %.4f ulp\n", RK_TYPE, worst_power, worst_angle);
     report(worst_power <= PAIR_BOUND, "pow of random operands");
     report(worst_angle <= PAIR_BOUND, "atan2 of random operands");
+}
+
+/* sin and cos beyond 2^20, numbers of all sizes beside each other. */
+static void TYPE(many_periods)(int blocks)
+{
+    double worst = 0;
+    for (uint64_t b = 0; b < (uint64_t)blocks; b++) {
+        real x[RK_LANES], y[RK_LANES], z[RK_LANES];
+        for (int l = 0; l < RK_LANES; l++) {
+            uint64_t bits = weyl(b * RK_LANES + (uint64_t)l + 1);
+            int e = 20 + (int)(bits % (RK_TYPE == 32 ? 108 : 1004));
+            x[l] = (real)ldexp(bits >> 40 & 1 ? -1 : 1, e) * (1 + (real)(bits >> 11) * (real)0x1p-53);
+        }
+        rk_store(y, rk_sin(rk_load(x)));
+        rk_store(z, rk_cos(rk_load(x)));
+        for (int l = 0; l < RK_LANES; l++) {
+            worst = fmax(worst, TYPE(pair_error)(y[l], sinl(x[l])));
+            worst = fmax(worst, TYPE(pair_error)(z[l], cosl(x[l])));
+        }
+    }
+    printf("sin and cos beyond 2^20 of %d bits: %.4f ulp\n", RK_TYPE, worst);
+    report(worst <= PAIR_BOUND, "sin and cos beyond 2^20");
 }
 
 static void TYPE(powers)(void)

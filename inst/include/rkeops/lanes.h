@@ -15,8 +15,7 @@
  * Compile with -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math, never with -ffast-math:
  * where the CPU has FMA, argument reductions count on a*b+c being one rounding. Errors in comments
  * are the largest found by tests/engine/test_math.c. Polynomials come from tools/coefficients.py.
- * Functions keep NaN, whatever its payload, and honour infinities. Rare lanes (sin and cos of what
- * is beyond 2^20) go to the C library one at a time.
+ * Functions keep NaN, whatever its payload, and honour infinities.
  *
  * Zero begins at the smallest normal number (2^-126, 2^-1022): kernels run in a mode in which what
  * is smaller counts as 0, as an operand and as a result (run/float_mode.h; packing keeps the mode
@@ -733,9 +732,36 @@ RK_INLINE vec rk_log1p(vec x)
     return rk_select(rk_eq(x, rk_num(0)), x, rk_log(u) + lost);
 }
 
+//@ fused types
+/* a*b + c, where c is close to -a*b, with one rounding or as if; also without FMA, by Dekker's
+ * products of halves of a and b. */
+#if RK_FMA && RK_AVX512 && RK_TYPE == 32
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_32(a, b, c); }
+#elif RK_FMA && RK_AVX512
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_64(a, b, c); }
+#elif RK_FMA && defined(__clang__) && RK_HAS(__builtin_elementwise_fma)
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_elementwise_fma(a, b, c); }
+#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256) && RK_TYPE == 32
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddps256(a, b, c); }
+#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256)
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
+#else
+RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c)
+{
+    uvec high = (uvec)rk_num(0);
+    high = high - (RK(rk_uint))(RK_TYPE == 32 ? 0x1000 : 0x8000000);
+    vec ah = (vec)((uvec)a & high), al = a - ah, bh = (vec)((uvec)b & high), bl = b - bh;
+    return (((ah * bh + c) + ah * bl) + al * bh) + al * bl;
+}
+#endif
+
 //@ pi_reduction types
 /* x - n pi for |n| < 2^20. With FMA pi is three reals, each difference being rounded once; without,
  * a float is reduced in double, and a double with pieces of pi short enough for exact products. */
+#if RK_TYPE == 32
+typedef double rk_wide_32 __attribute__((vector_size(RK_BYTES)));
+typedef float rk_half_32 __attribute__((vector_size(RK_BYTES / 2)));
+#endif
 #if RK_TYPE == 32 && RK_FMA
 RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 {
@@ -744,16 +770,14 @@ RK_INLINE vec rk_minus_n_pi(vec x, vec n)
     return n * rk_num(0x1.ee59dap-49) + r;
 }
 #elif RK_TYPE == 32
-typedef double rk_pi_double_32 __attribute__((vector_size(RK_BYTES)));
-typedef float rk_pi_float_32 __attribute__((vector_size(RK_BYTES / 2)));
 RK_INLINE vec rk_minus_n_pi(vec x, vec n)
 {
-    union { vec v; rk_pi_float_32 half[2]; } a = {x}, k = {n};
+    union { vec v; rk_half_32 half[2]; } a = {x}, k = {n};
     for (int i = 0; i < 2; i++) {
-        rk_pi_double_32 m = __builtin_convertvector(k.half[i], rk_pi_double_32);
-        rk_pi_double_32 r = __builtin_convertvector(a.half[i], rk_pi_double_32);
+        rk_wide_32 m = __builtin_convertvector(k.half[i], rk_wide_32);
+        rk_wide_32 r = __builtin_convertvector(a.half[i], rk_wide_32);
         r = (r - m * 0x1.921fb544p+1) - m * 0x1.0b4611a626331p-33;
-        a.half[i] = __builtin_convertvector(r, rk_pi_float_32);
+        a.half[i] = __builtin_convertvector(r, rk_half_32);
     }
     return a.v;
 }
@@ -797,31 +821,153 @@ RK_INLINE vec rk_sin_near(vec r, vec odd)
     return (vec)((uvec)y ^ ((uvec)odd << (RK_TYPE - 1)));
 }
 
-//@ sin sin_near mask abs
-/* sin x = (-1)^n sin(x - n pi), n = round(x / pi). */
-RK_RARE vec RK(rk_sin_far)(vec x, vec y)
+//@ sin_far sin_near mask abs minmax fused
+/* What sin and, half a period ahead of where it is `ahead`, cos are beyond 2^20: x / pi modulo 2 as
+ * Payne and Hanek do it. Of 1/pi only those digits enter whose products with x make no whole
+ * periods. The nearest multiple of pi is taken away; what is left changes its sign where that is
+ * odd. Error 0.7 ulp (double: 1.8). */
+#if RK_TYPE == 32
+/* 2^(4k - 3) / pi modulo 2, for x from 2^20 16^k on, in two words: times a float the first one, of
+ * 29 bits, is exact. */
+static const double rk_turns_32[][2] = {
+    {0x1.45f307p-5, -0x1.1b1bbead603d9p-32}, {0x1.45f306ep-1, -0x1.b1bbead603d8bp-32},
+    {0x1.7cc1b74p-3, -0x1.8ddf56b01ec54p-31}, {0x1.f306dcap-1, -0x1.bbead603d8a83p-32},
+    {-0x1.9f246c6p-2, -0x1.df56b01ec5417p-31}, {-0x1.f246c6ep-2, -0x1.f56b01ec5417p-31},
+    {0x1.b72722p-3, 0x1.529fc2757d1f5p-32}, {-0x1.236377dp-1, -0x1.6b01ec5417056p-31},
+    {0x1.c9c882ap-1, 0x1.4fe13abe8fa9ap-31}, {0x1.391054ap-2, 0x1.fc2757d1f534ep-32},
+    {0x1.c882a54p-1, -0x1.ec54170565912p-35}, {0x1.1054a8p-2, -0x1.ec54170565912p-31},
+    {0x1.054a7fp-2, 0x1.3abe8fa9a6eep-31}, {0x1.529fc28p-4, -0x1.505c1596447e5p-33},
+    {-0x1.5ac07b1p-1, -0x1.4170565911f92p-31}, {-0x1.ac07b15p-1, -0x1.70565911f924fp-35},
+    {0x1.3f84ebp-1, -0x1.70565911f924fp-31}, {-0x1.ec5418p-7, 0x1.f534ddc0db629p-32},
+    {-0x1.ec5417p-3, -0x1.596447e493ad5p-33}, {0x1.3abe8fcp-3, -0x1.65911f924eb53p-31},
+    {0x1.d5f47d4p-2, 0x1.a6ee06db14acdp-31}, {-0x1.505c159p-1, -0x1.911f924eb5336p-31},
+    {-0x1.05c1596p-1, -0x1.11f924eb53362p-31}, {-0x1.705659p-3, -0x1.1f924eb53361ep-31},
+    {-0x1.c159644p-1, -0x1.f924eb53361dep-31}, {-0x1.596448p-5, 0x1.b6c52b3278872p-33},
+    {-0x1.596447ep-1, -0x1.24eb53361de38p-31}};
+typedef long long rk_wide_int_32 __attribute__((vector_size(RK_BYTES)));
+#define RK_TURN(l) rk_turns_32[k[l]][word]
+#if RK_BYTES == 64
+#define RK_TURNS RK_TURN(0), RK_TURN(1), RK_TURN(2), RK_TURN(3), \
+    RK_TURN(4), RK_TURN(5), RK_TURN(6), RK_TURN(7)
+#elif RK_BYTES == 32
+#define RK_TURNS RK_TURN(0), RK_TURN(1), RK_TURN(2), RK_TURN(3)
+#else
+#define RK_TURNS RK_TURN(0), RK_TURN(1)
+#endif
+RK_INLINED rk_wide_32 rk_turns_of_32(const unsigned *k, int word)
 {
-    for (int l = 0; l < RK_LANES; l++)
-        y[l] = x[l] < 0x1p20 && x[l] > -0x1p20 ? y[l] : RK_LIBM(sin)(x[l]);
-    return y;
+    return (rk_wide_32){RK_TURNS};
 }
+RK_INLINED vec rk_far_sine_32(vec size, int ahead)
+{
+    union { uvec v; unsigned lane[2][RK_LANES / 2]; } k = {((uvec)size - 0x49800000) >> 25};
+    union { vec v; rk_half_32 half[2]; } a = {(vec)((uvec)size - ((k.v << 25) - (3 << 23)))};
+    for (int i = 0; i < 2; i++) {
+        rk_wide_32 y = __builtin_convertvector(a.half[i], rk_wide_32);
+        rk_wide_32 head = y * rk_turns_of_32(k.lane[i], 0) + (ahead ? 0.5 : 0);
+        rk_wide_32 tail = y * rk_turns_of_32(k.lane[i], 1), t = (head + tail) + 0x1.8p52;
+        rk_wide_32 r = ((head - (t - 0x1.8p52)) + tail) * 0x1.921fb54442d18p+1, z = r * r;
+        rk_wide_32 p = (0x1.5d63f2p-19 * z - 0x1.9f6afap-13) * z + 0x1.110ec4p-7;
+        r = (p * z - 0x1.55554cp-3) * (r * z) + r;
+        r = (rk_wide_32)((rk_wide_int_32)r ^ (rk_wide_int_32)t << 63);
+        a.half[i] = __builtin_convertvector(r, rk_half_32);
+    }
+    return a.v;
+}
+#else
+static const unsigned char rk_turns_64[] = /* the bits of 1/(2 pi), after 32 zeros */
+    "\x00\x00\x00\x00\x28\xbe\x60\xdb\x93\x91\x05\x4a\x7f\x09\xd5\xf4\x7d\x4d\x37\x70\x36\xd8"
+    "\xa5\x66\x4f\x10\xe4\x10\x7f\x94\x58\xea\xf7\xae\xf1\x58\x6d\xc9\x1b\x8e\x90\x93\x74\xb8"
+    "\x01\x92\x4b\xba\x82\x74\x64\x87\x3f\x87\x7a\xc7\x2c\x4a\x69\xcf\xba\x20\x8d\x7d\x4b\xae"
+    "\xd1\x21\x3a\x67\x1c\x09\xad\x17\xdf\x90\x4e\x64\x75\x8e\x60\xd4\xce\x7d\x27\x21\x17\xe2"
+    "\xef\x7e\x4a\x0e\xc7\xfe\x25\xff\xf7\x81\x66\x03\xfb\xcb\xc4\x62\xd6\x82\x9b\x47\xdb\x4d"
+    "\x9f\xb3\xc9\xf2\xc2\x6d\xd3\xd1\x8f\xd9\xa7\x97\xfa\x8b\x5d\x49\xee\xb1\xfa\xf9\x7c\x5e"
+    "\xcf\x41\xce\x7d\xe2\x94\xa4\xba\x9a\xfe\xd7\xec\x47\xe3\x57\x42\x15\x80\xcc\x11";
+RK_INLINED unsigned long long rk_turns_at_64(unsigned byte)
+{
+    unsigned long long bits;
+    __builtin_memcpy(&bits, rk_turns_64 + byte, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    bits = __builtin_bswap64(bits);
+#endif
+    return bits;
+}
+/* The upper half of a product. */
+RK_INLINED unsigned long long rk_upper_64(unsigned long long a, unsigned long long b)
+{
+#ifdef __SIZEOF_INT128__
+    return (unsigned long long)((unsigned __int128)a * b >> 64);
+#else
+    unsigned long long half = 0xffffffff, a1 = a >> 32, a0 = a & half, b1 = b >> 32, b0 = b & half;
+    unsigned long long u = a1 * b0 + (a0 * b0 >> 32), v = a0 * b1 + (u & half);
+    return a1 * b1 + (u >> 32) + (v >> 32);
+#endif
+}
+typedef union { uvec v; unsigned long long lane[RK_LANES]; } rk_lanes_64;
+/* Halves of integers as reals. */
+RK_INLINED vec rk_upper_word_64(uvec n)
+{
+    return (vec)(n >> 32 | (uvec)rk_num(0x1p52)) - rk_num(0x1p52);
+}
+RK_INLINED vec rk_lower_word_64(uvec n)
+{
+    return (vec)((n & 0xffffffff) | (uvec)rk_num(0x1p52)) - rk_num(0x1p52);
+}
+/* Fixed point: *turn and *rest are 128 bits of the part of a turn. One lane after the other, as the
+ * products of two words that it takes are none that lanes have. */
+RK_INLINED void rk_turned_64(uvec size, uvec *turn, uvec *rest)
+{
+    rk_lanes_64 x = {size}, first, second;
+    for (int l = 0; l < RK_LANES; l++) {
+        unsigned bit = (unsigned)(x.lane[l] >> 52) - 1043;
+        unsigned long long m = (x.lane[l] & 0xfffffffffffff) | 0x10000000000000;
+        m <<= bit % 8;
+        unsigned long long next = rk_turns_at_64(bit / 8 + 8), low = m * next;
+        second.lane[l] = low + rk_upper_64(m, rk_turns_at_64(bit / 8 + 16));
+        first.lane[l] = m * rk_turns_at_64(bit / 8) + rk_upper_64(m, next);
+        first.lane[l] += second.lane[l] < low;
+    }
+    *turn = first.v;
+    *rest = second.v;
+}
+RK_INLINED vec rk_far_sine_64(vec size, int ahead)
+{
+    uvec turn, rest, sign = (uvec)rk_num(-0.0);
+    rk_turned_64((uvec)size, &turn, &rest);
+    turn += (rest >> 63) + (ahead ? 2ULL << 62 : 1ULL << 62); /* one more: no sign of the rest */
+    rest = rest ^ sign;
+    uvec near = turn & ~sign;
+    vec up = (rk_upper_word_64(near) - rk_num(0x1p30)) * rk_num(0x1p32);
+    vec head = up + rk_lower_word_64(near), tail = rk_lower_word_64(near) - (head - up);
+    up = (rk_upper_word_64(rest) - rk_num(0x1p31)) * rk_num(0x1p32);
+    tail += (up + rk_lower_word_64(rest)) * rk_num(0x1p-64);
+    vec unit = rk_num(0x1.921fb54442d18p-62), r = head * unit;
+    r = r + (RK(rk_fused)(head, unit, -r) + (head * rk_num(0x1.1a62633145c07p-116) + tail * unit));
+    return rk_sin_near(r, (vec)(turn >> 63));
+}
+#endif
+RK_RARE vec RK(rk_sin_far)(vec x, vec y, int ahead)
+{
+    vec most = rk_num(RK_TYPE == 32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023);
+    vec size = rk_max(rk_num(0x1p20), rk_min(rk_abs(x), most));
+    vec far = RK(rk_far_sine)(size, ahead) + (x - x); /* no number at infinities */
+    far = ahead ? far : (vec)((uvec)far ^ ((uvec)x & (uvec)rk_num(-0.0)));
+    return rk_select(rk_lt(rk_abs(x), rk_num(0x1p20)), y, far);
+}
+
+//@ sin sin_far
+/* sin x = (-1)^n sin(x - n pi), n = round(x / pi). */
 RK_INLINE vec rk_sin(vec x)
 {
     vec magic = rk_num(RK_TYPE == 32 ? 0x1.8p23 : 0x1.8p52);
     vec t = x * rk_num(RK_TYPE == 32 ? 0x1.45f306p-2 : 0x1.45f306dc9c883p-2) + magic;
     vec y = rk_sin_near(rk_minus_n_pi(x, t - magic), t);
     mask near = rk_lt(rk_abs(x), rk_num(0x1p20));
-    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sin_far)(x, y);
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sin_far)(x, y, 0);
 }
 
-//@ cos sin_near mask abs
+//@ cos sin_far
 /* cos x = (-1)^n sin(x - (n - 1/2) pi), n = round(x / pi + 1/2). */
-RK_RARE vec RK(rk_cos_far)(vec x, vec y)
-{
-    for (int l = 0; l < RK_LANES; l++)
-        y[l] = x[l] < 0x1p20 && x[l] > -0x1p20 ? y[l] : RK_LIBM(cos)(x[l]);
-    return y;
-}
 RK_INLINE vec rk_cos(vec x)
 {
     vec magic = rk_num(RK_TYPE == 32 ? 0x1.8p23 : 0x1.8p52);
@@ -829,7 +975,7 @@ RK_INLINE vec rk_cos(vec x)
     vec t = (x * over_pi + rk_num(0.5)) + magic;
     vec y = rk_sin_near(rk_minus_n_pi(x, (t - magic) - rk_num(0.5)), t);
     mask near = rk_lt(rk_abs(x), rk_num(0x1p20));
-    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_cos_far)(x, y);
+    return __builtin_expect(rk_all(near), 1) ? y : RK(rk_sin_far)(x, y, 1);
 }
 
 //@ tanh expm1 abs
@@ -867,29 +1013,6 @@ RK_INLINE vec rk_cosh(vec x)
     mask near = rk_lt(rk_abs(x), rk_num(RK_TYPE == 32 ? 88 : 709));
     return __builtin_expect(rk_all(near), 1) ? y : RK(rk_half_exp)(x, y);
 }
-
-//@ fused types
-/* a*b + c, where c is close to -a*b, with one rounding or as if; also without FMA, by Dekker's
- * products of halves of a and b. */
-#if RK_FMA && RK_AVX512 && RK_TYPE == 32
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_32(a, b, c); }
-#elif RK_FMA && RK_AVX512
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return RK_FUSED_64(a, b, c); }
-#elif RK_FMA && defined(__clang__) && RK_HAS(__builtin_elementwise_fma)
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_elementwise_fma(a, b, c); }
-#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256) && RK_TYPE == 32
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddps256(a, b, c); }
-#elif defined(__FMA__) && RK_BYTES == 32 && RK_HAS(__builtin_ia32_vfmaddps256)
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c) { return __builtin_ia32_vfmaddpd256(a, b, c); }
-#else
-RK_INLINED vec RK(rk_fused)(vec a, vec b, vec c)
-{
-    uvec high = (uvec)rk_num(0);
-    high = high - (RK(rk_uint))(RK_TYPE == 32 ? 0x1000 : 0x8000000);
-    vec ah = (vec)((uvec)a & high), al = a - ah, bh = (vec)((uvec)b & high), bl = b - bh;
-    return (((ah * bh + c) + ah * bl) + al * bh) + al * bl;
-}
-#endif
 
 //@ pow exp2 mask abs floor fused
 /* |a|^b = 2^(b log2 |a|), the logarithm in two words, of which one is *low: kernels with several
