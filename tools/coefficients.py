@@ -156,6 +156,11 @@ def log2_odd_rest(bits):
     return lambda z: series(lambda k: TWO / (2 * k + 1), z) / LN2 - one - two * z
 
 
+def but_one(count):
+    """Exponents but for the first power: the others can do its part, which is small."""
+    return [0] + list(range(2, count))
+
+
 def asin_rest(z):
     """(asin(s) / s - 1) / z with z = s^2"""
     return series(lambda k: factorial(2 * k + 2) / (4 ** (k + 1) * factorial(k + 1) ** 2
@@ -262,9 +267,9 @@ def main():
     for bits, few, many, times, grid in ((24, 6, 5, 10, 16), (53, 12, 9, 12, 42)):
         unit, h = TWO ** times, (TWO.sqrt() - 1) / (TWO.sqrt() + 1)
         fit("log2, -1/32 <= r <= 1/16, error times 2^%d" % times, bits, log2_rest(bits),
-            lambda r: LN2 * unit, range(few), -ONE / 32, ONE / 16, improve=False)
+            lambda r: LN2 * unit, but_one(few), -ONE / 32, ONE / 16, improve=False)
         fit("log2, s = f/(2+f), error times 2^%d" % times, bits, log2_odd_rest(bits),
-            lambda z: LN2 / 2 * unit, range(many), D(0), h * h, improve=False)
+            lambda z: LN2 / 2 * unit, but_one(many), D(0), h * h, improve=False)
         in_two("-log2 c", [-v.ln() / LN2 for v in INVERSES], TWO ** -grid, bits)
     for bits, n in ((24, 5), (53, 12)):
         h = D("0.25")

@@ -69,6 +69,9 @@
 #define RK_ALL_64 ((unsigned char)-1)
 #define RK_CMP_32(a, b, how) __builtin_ia32_cmpps512_mask(a, b, how, RK_ALL_32, 4)
 #define RK_CMP_64(a, b, how) __builtin_ia32_cmppd512_mask(a, b, how, RK_ALL_64, 4)
+/* among the lanes of m */
+#define RK_CMP_AMONG_32(a, b, how, m) __builtin_ia32_cmpps512_mask(a, b, how, m, 4)
+#define RK_CMP_AMONG_64(a, b, how, m) __builtin_ia32_cmppd512_mask(a, b, how, m, 4)
 #define RK_ICMP_32(a, b, how) __builtin_ia32_cmpd512_mask(a, b, how, RK_ALL_32)
 #define RK_ICMP_64(a, b, how) __builtin_ia32_cmpq512_mask(a, b, how, RK_ALL_64)
 #define RK_CLASS_32(a, which) __builtin_ia32_fpclassps512_mask(a, which, RK_ALL_32)
@@ -476,7 +479,7 @@ RK_INLINE vec RK(rk_scale)(vec p, uvec bits, vec x)
  * Elsewhere: x = n + r, |r| <= 1/2, n added to the exponent of the polynomial. The bound is where
  * n = x, r = 0: there the sum is exactly the pattern of Inf. Below the smallest normal number the
  * result is 0 in any mode. Error 0.9 ulp (1.1 without FMA).
- * In two steps, for rk_pow, which adds to r what x has lost. */
+ * In steps, for rk_pow, which adds to r what x has lost. */
 #if RK_AVX512 && RK_TYPE == 32
 RK_INLINE vec RK(rk_exp2_rest)(vec x) { return RK_REDUCE_32(x, 0x48); }
 RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
@@ -490,6 +493,7 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.62e43p-1);
     return RK_SCALEF_32(p * (t * r) + t, x - RK(rk_exp2_rest)(x));
 }
+RK_INLINE vec rk_exp2(vec x) { return RK(rk_exp2_of)(x, RK(rk_exp2_rest)(x)); }
 #elif RK_AVX512
 RK_INLINE vec RK(rk_exp2_rest)(vec x) { return RK_REDUCE_64(x, 0x41); }
 RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
@@ -508,21 +512,11 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.62e42fefa39abp-1);
     return RK_SCALEF_64(p * (t * r) + t, x);
 }
+RK_INLINE vec rk_exp2(vec x) { return RK(rk_exp2_of)(x, RK(rk_exp2_rest)(x)); }
 #else
-RK_INLINE vec RK(rk_exp2_split)(vec x, uvec *n)
+/* 2^r, |r| <= 1/2. */
+RK_INLINE vec RK(rk_exp2_near)(vec r)
 {
-    vec a = rk_min(rk_num(RK_TYPE == 32 ? 128 : 1024), x); /* keeps NaN */
-    return a - RK(rk_nearest)(a, n);
-}
-RK_INLINE vec RK(rk_exp2_rest)(vec x)
-{
-    uvec n;
-    return RK(rk_exp2_split)(x, &n);
-}
-RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
-{
-    uvec n;
-    (void)RK(rk_exp2_split)(x, &n);
 #if RK_TYPE == 32
     vec p = rk_num(0x1.41fc1ap-13) * r + rk_num(0x1.5f3ed8p-10);
     p = p * r + rk_num(0x1.3b2e2ap-7);
@@ -553,11 +547,17 @@ RK_INLINE vec RK(rk_exp2_of)(vec x, vec r)
     p = p * r + rk_num(0x1.62e42fefa39efp-1);
     p = p * r + rk_num(1);
 #endif
+    return p;
+}
+RK_INLINE vec rk_exp2(vec x)
+{
+    uvec n;
+    vec a = rk_min(rk_num(RK_TYPE == 32 ? 128 : 1024), x); /* keeps NaN */
+    vec p = RK(rk_exp2_near)(a - RK(rk_nearest)(a, &n));
     mask under = rk_lt(x, rk_num(RK_TYPE == 32 ? -126 : -1022));
     return rk_select(under, rk_num(0), RK(rk_scale)(p, n, x));
 }
 #endif
-RK_INLINE vec rk_exp2(vec x) { return RK(rk_exp2_of)(x, RK(rk_exp2_rest)(x)); }
 
 //@ exp_tail types
 /* (e^r - 1 - r) / r^2 for |r| <= ln2/2. */
@@ -1021,9 +1021,10 @@ RK_INLINE vec rk_cosh(vec x)
  * log2 m = -log2 c + r P(r), -1/32 <= r <= 1/16. c is 1 in the first sixteenth and 1/2 in the last,
  * so that nothing cancels near 1. vgetexp and vgetmant serve 0 and infinity, too.
  * Elsewhere: m as in rk_log, s = (m-1) / (m+1), log2 m = s P(s^2); bases below the smallest normal
- * number count as 0. P(x) is one + two x + p, where p also has what `one` and `two` lack, and is
- * taken in two words, too. Short chains of operations matter: they are what takes the time.
- * Error 1.0 ulp (double: 1.3). */
+ * number count as 0. P(x) is one + two x + p, and is taken in two words, too: p also has what `one`
+ * lacks, and the rest of it what `two` does. Short chains of operations matter: they are what takes
+ * the time. What y = b log2 |a| has lost enters with its rest.
+ * Error 1.1 ulp (double: 1.3). */
 #if RK_AVX512
 RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
 {
@@ -1044,10 +1045,9 @@ RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
     vec tail = RK_LOOKUP_32(tails, i), one = rk_num(0x1.715476p+0), two = rk_num(-0x1.715476p-1);
     vec r = m * inverse - rk_num(1);
     vec z = r * r;
-    vec p2 = rk_num(-0x1.c826cp-3) * r + rk_num(0x1.276ddap-2);
-    vec p1 = rk_num(-0x1.715afap-2) * r + rk_num(0x1.ec70acp-2);
-    vec p = rk_num(-0x1.0766e8p-29) * r + rk_num(0x1.4a6e68p-26);
-    p = (p2 * z + p1) * z + p;
+    vec p2 = rk_num(-0x1.cb84dap-3) * r + rk_num(0x1.27980cp-2);
+    vec p1 = rk_num(-0x1.715b8ep-2) * r + rk_num(0x1.ec70a4p-2);
+    vec p = (p2 * z + p1) * z + rk_num(0x1.4aa4f6p-26);
 #else
     const vec inverses0 = {0x1p+0, 0x1.ep-1, 0x1.cp-1, 0x1.bp-1, 0x1.9p-1, 0x1.8p-1, 0x1.7p-1,
                            0x1.6p-1};
@@ -1072,17 +1072,17 @@ RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
     vec one = rk_num(0x1.71547652b82fep+0), two = rk_num(-0x1.71547652b82fep-1);
     vec r = m * inverse - rk_num(1);
     vec z = r * r, zz = z * z;
-    vec p5 = rk_num(-0x1.a1641312f4a4ap-4) * r + rk_num(0x1.0ad816b54a076p-3);
-    vec p4 = rk_num(-0x1.2781bedd9a3a8p-3) * r + rk_num(0x1.484c63237bca8p-3);
-    vec p3 = rk_num(-0x1.715478da1340dp-3) * r + rk_num(0x1.a6176259c237cp-3);
-    vec p2 = rk_num(-0x1.ec709dc28056dp-3) * r + rk_num(0x1.2776c50efd812p-2);
-    vec p1 = rk_num(-0x1.71547652b83dap-2) * r + rk_num(0x1.ec709dc3a03fbp-2);
-    vec p = rk_num(-0x1.4f9ef37244671p-57) * r + rk_num(0x1.778c172bfbc23p-56);
-    p = ((p5 * z + p4) * zz + (p3 * z + p2)) * zz + (p1 * z + p);
+    vec p5 = rk_num(-0x1.55dd30db56cd7p-4) * r + rk_num(0x1.0474f383586cbp-3);
+    vec p4 = rk_num(-0x1.273e6c5ece1cfp-3) * r + rk_num(0x1.484ea773779eep-3);
+    vec p3 = rk_num(-0x1.7154a924d9678p-3) * r + rk_num(0x1.a61762639db36p-3);
+    vec p2 = rk_num(-0x1.ec709db813d68p-3) * r + rk_num(0x1.2776c50ef44fdp-2);
+    vec p1 = rk_num(-0x1.71547652b8abap-2) * r + rk_num(0x1.ec709dc3a0406p-2);
+    vec p = p1 * z + rk_num(0x1.773016ad77064p-56);
+    p = ((p5 * z + p4) * zz + (p3 * z + p2)) * zz + p;
 #endif
     vec h = one + two * r, g = h + p, gl = RK(rk_fused)(two, r, one - h) + ((h - g) + p);
     vec k = RK(RK_EXPONENT)(a) + head, y = r * g, high = k + y;
-    *low = ((k - high) + y) + (RK(rk_fused)(r, g, -y) + (r * gl + tail));
+    *low = RK(rk_fused)(r, g, k - high) + (r * gl + tail);
     return high;
 }
 #else
@@ -1104,22 +1104,23 @@ RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
     vec m = (vec)((u & (((uvec)least) - 1)) + root);
     vec f = m - rk_num(1), d = m + rk_num(1), over = rk_num(1) / d, s = f * over;
     vec sl = (RK(rk_fused)(-s, d, f) - s * (m - (d - rk_num(1)))) * over;
-    vec z = s * s, zl = RK(rk_fused)(s, s, -z) + (s + s) * sl, zz = z * z;
+    vec z = s * s, zz = z * z;
 #if RK_TYPE == 32
-    vec p1 = rk_num(0x1.a58d66p-2) * z + rk_num(0x1.27778p-1);
-    vec p = rk_num(-0x1.db60f6p-26) * z + rk_num(0x1.4afb9cp-25);
-    p = (rk_num(0x1.5cea84p-2) * zz + p1) * zz + p;
+    vec p = rk_num(0x1.a5c1e2p-2) * z + rk_num(0x1.2776f8p-1);
+    p = (rk_num(0x1.59a3b6p-2) * zz + p) * zz + rk_num(0x1.4aaa68p-25);
+    vec zl = rk_num(-0.0); /* + zl: no operation */
 #else
-    vec p3 = rk_num(0x1.8772f3c1d475dp-3) * z + rk_num(0x1.c6a2a49d17f87p-3);
-    vec p2 = rk_num(0x1.0c9a59684d1fbp-2) * z + rk_num(0x1.484b144905c13p-2);
-    vec p1 = rk_num(0x1.a61762a707433p-2) * z + rk_num(0x1.2776c50ef9fd5p-1);
-    vec p = rk_num(-0x1.438aa6cec6dp-54) * z + rk_num(0x1.77b106809ae62p-55);
-    p = (((rk_num(0x1.87e1f191a3ac6p-3) * zz + p3) * zz + p2) * zz + p1) * zz + p;
+    vec p3 = rk_num(0x1.87896438fc218p-3) * z + rk_num(0x1.c6a17f0c9a84ap-3);
+    vec p2 = rk_num(0x1.0c9a5d60a748p-2) * z + rk_num(0x1.484b14396d919p-2);
+    vec p1 = rk_num(0x1.a61762a729c75p-2) * z + rk_num(0x1.2776c50ef9e95p-1);
+    vec p = ((rk_num(0x1.872d73927bf1ep-3) * zz + p3) * zz + p2) * zz + p1;
+    p = p * zz + rk_num(0x1.775a45dd1b901p-55);
+    vec zl = two * RK(rk_fused)(s, s, -z);
 #endif
     vec h = one + two * z, g = h + p;
-    vec gl = (RK(rk_fused)(two, z, one - h) + two * zl) + ((h - g) + p);
-    vec y = s * g, yl = (RK(rk_fused)(s, g, -y) + sl * g) + s * gl, high = k + y;
-    *low = ((k - high) + y) + yl;
+    vec gl = (RK(rk_fused)(two, z, one - h) + zl) + ((h - g) + p);
+    vec y = s * g, high = k + y, slope = (two + two) * z + g;
+    *low = RK(rk_fused)(s, g, k - high) + (s * gl + sl * slope);
     return high;
 }
 #endif
@@ -1142,26 +1143,26 @@ RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y)
     y = rk_select(odd, rk_copysign(y, a), y);
     return rk_select(rk_or(rk_eq(b, zero), rk_eq(a, one)), one, y);
 }
-/* 2^y times 2 to what y has lost: rk_exp2_of gets the sum of that and of the rest of y, where this
- * does not lead out of its range. */
 RK_INLINE vec rk_pow(vec a, vec b)
 {
-    const int most = RK_TYPE == 32 ? 128 : 1024;
-    vec low, high = RK(rk_log2_wide)(a, &low), y = b * high, lost = RK(rk_fused)(b, high, -y);
+    vec low, high = RK(rk_log2_wide)(a, &low), y = b * high;
 #if RK_AVX512 /* vgetexp and vgetmant see the sign of no number */
-    vec r = (b * low + RK(rk_exp2_rest)(y)) + lost;
+    vec r = b * low + RK(rk_fused)(b, high, RK(rk_exp2_rest)(y) - y);
     vec q = RK(rk_exp2_of)(y, RK(RK_LESSER)(r, rk_num(0.25)));
-    mask special = rk_or(rk_ilt((ivec)a, (ivec){0}), rk_isnan(y));
+    mask plain = RK(RK_CMP_AMONG)(y, y, 7, RK(RK_ICMP)((ivec)a, (ivec){0}, 5));
 #else
-    vec least = rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022);
-    vec x = rk_min(rk_num(most), rk_max(rk_num(1 - most), y)), r = RK(rk_exp2_rest)(x), n = x - r;
-    r = r + rk_select(rk_eq(x, y), lost + b * low, rk_num(0));
-    r = rk_min(rk_num(most) - n, rk_max(rk_num(1 - most) - n, r));
-    vec q = RK(rk_exp2_of)(x, r);
+    enum { most = RK_TYPE == 32 ? 128 : 1024, shift = RK_TYPE == 32 ? 23 : 52 };
+    vec least = rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022), near = rk_num(0.51);
+    uvec bits;
+    vec n = RK(rk_nearest)(rk_min(rk_num(most), rk_max(rk_num(1 - most), y)), &bits);
+    vec r = b * low + RK(rk_fused)(b, high, -n);
+    vec p = RK(rk_exp2_near)(rk_max(rk_min(r, near), -near));
+    ivec scaled = (ivec)((uvec)p + (bits << shift));
+    scaled = rk_iselect(rk_ilt(scaled, (ivec)least), (ivec){0}, scaled);
+    vec q = rk_min((vec)scaled, rk_num(RK_INF)); /* 2^most and more are patterns beyond it */
     mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), rk_eq(y, y));
-    mask special = rk_not(plain);
 #endif
-    return __builtin_expect(rk_any(special), 0) ? RK(rk_pow_special)(a, b, q) : q;
+    return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q);
 }
 
 //@ asin sqrt mask abs
