@@ -49,6 +49,7 @@ static uint64_t enter_mode(void)
 #define FUNCTIONS(F) \
     F(exp, expl, EXP_BOUND, 1.5, -750, 712) \
     F(exp2, exp2l, EXP_BOUND, 1.5, -1080, 1026) \
+    F(exp2_in_tile, exp2l, EXP_BOUND, 1.5, -1080, 1026) \
     F(expm1, expm1l, 2.0, 2.0, -40, 40) \
     F(log, logl, 1.0, 1.5, 0, 10) \
     F(log1p, log1pl, 2.0, 2.0, -1, 3) \

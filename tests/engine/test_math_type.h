@@ -19,6 +19,15 @@
 #define BY_ESTIMATE(F)
 #endif
 
+/* The last of some vectors that are made together. */
+#define rk_exp2_in_tile RK(rk_exp2_in_tile)
+static vec rk_exp2_in_tile(vec x)
+{
+    vec tile[3] = {-x, x + x, x};
+    rk_exp2_tile(tile, 3);
+    return tile[2];
+}
+
 #define RUN(name, truth, b32, b64, low, high) \
     static void TYPE(run_##name)(const real *x, real *y, int n) \
     { \

@@ -29,6 +29,8 @@ static int64_t builds(void) {
 static const char *const texts[] = {
   "Sum_Reduction(Exp(-SqDist(x,y))*(1+Square(b)), j)",
   "LogSumExp_Reduction(2-SqDist(x,y), j)",
+  "SumSoftMaxWeight_Reduction(-SqDist(x,y), 1+b*b, j)",
+  "d = SqDist(x,y); Sum_Reduction(Exp(-d)*Exp(-2*Norm2(x-y))+Exp(-Exp(-d)*d), j)",
   "Max_Reduction(3-Norm2(x-y), j)",
   "Sum_Reduction(Inv(1+SqDist(x,y))+Tanh(b*b), j)",
   "Sum_Reduction(2+Sin(b*3)*Cos(x-y), j)",

@@ -57,6 +57,7 @@
 #define rk_exp_tail RK(rk_exp_tail)
 #define rk_exp RK(rk_exp)
 #define rk_exp2 RK(rk_exp2)
+#define rk_exp2_tile RK(rk_exp2_tile)
 #define rk_expm1 RK(rk_expm1)
 #define rk_log RK(rk_log)
 #define rk_log1p RK(rk_log1p)

@@ -302,6 +302,14 @@ static void write_top(rk_writer *w, const char *top) {
   rk_line(w, "%s = rk_min(%s, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */", top, top);
 }
 
+/* The weights, in `array`. */
+static void write_powers(rk_writer *w, const char *array) {
+  int together = rk_makes_powers_together(w), rows = w->tile->rows;
+  rk_line(w, "rk_each (u, %d) rk_each (v, nv) %s[v][u] = %s(w[v][u] - z->m[u]);", rows, array,
+          together ? "" : "rk_exp2");
+  if (together) rk_line(w, "rk_exp2_tile(&%s[0][0], nv * %d);", array, rows);
+}
+
 /* References rarely rise: one branch for all rows. */
 static void write_references(rk_writer *w) {
   int rows = w->tile->rows;
@@ -313,7 +321,7 @@ static void write_references(rk_writer *w) {
   rk_close(w);
   rk_line(w, "if (small) rk_each (u, %d)", rows);
   rk_line(w, "  if (rk_any(rk_gt(top[u], z->m[u]))) rk_raise(z, u, top[u]);");
-  rk_line(w, "rk_each (u, %d) rk_each (v, nv) w[v][u] = rk_exp2(w[v][u] - z->m[u]);", rows);
+  write_powers(w, "w");
 }
 
 /* Nothing but the sum of the weights is wanted: it says itself whether the reference was too small,
@@ -321,11 +329,14 @@ static void write_references(rk_writer *w) {
  * small by the logarithm of this number. */
 static void enter_weights(rk_writer *w) {
   int rows = w->tile->rows;
+  int together = rk_makes_powers_together(w);
   rk_line(w, "vec t[%d];", rows);
   rk_line(w, "int small = 0;");
+  if (together) rk_line(w, "vec powers[%d][%d];", w->tile->columns, rows);
+  if (together) write_powers(w, "powers");
   rk_open(w, "rk_each (u, %d)", rows);
   rk_line(w, "rk_each (v, nv) {");
-  rk_line(w, "  const vec g = rk_exp2(w[v][u] - z->m[u]);");
+  rk_line(w, "  const vec g = %s;", together ? "powers[v][u]" : "rk_exp2(w[v][u] - z->m[u])");
   rk_line(w, "  t[u] = v ? t[u] + g : g;");
   rk_line(w, "}");
   rk_line(w, "small |= rk_any(rk_not(rk_le(t[u], rk_num(nv))));");

@@ -634,23 +634,79 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   free(root);
 }
 
+/* ---- powers of a tile ---- */
+
+/* With vectors of these bytes the powers of two of a tile are made together: there are longer chains
+ * of operations than with AVX-512, and compilers let each of them wait for itself. */
+int rk_makes_powers_together(const rk_writer *w) {
+  enum { BYTES = 32 };
+  return w->target->in_lanes && w->tile->bytes == BYTES && w->nest->kind == RK_NEST_PAIR &&
+         !w->part;
+}
+
+static int is_power(const rk_node *node) { return !strcmp(node->operation->name, "exp2"); }
+
+/* The powers of a step that are made before the step, so few that what they are made of may be
+ * written twice: compilers see that it is the same. */
+static int powers_before(const rk_writer *w, const rk_step *step, double cost) {
+  enum { FEW = 4 };
+  int powers = 0;
+  for (int k = 0; k < step->count; k++) powers += is_power(w->nest->node[step->first + k]);
+  int is_short = cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
+  return rk_makes_powers_together(w) && is_short && powers <= FEW ? powers : 0;
+}
+
+static void write_powers(rk_writer *w, const rk_step *step, const unsigned char *place) {
+  for (int k = 0; k < step->count; k++) {
+    const rk_node *node = w->nest->node[step->first + k];
+    char held[96];
+    if (!is_power(node)) continue;
+    if (place[k] == RK_LOCAL) declare_kept(w, node);
+    rk_open_tile(w, w->nest->each[node->number]);
+    rk_hold(w, node->operand[0], constant(0), held, sizeof held);
+    rk_line(w, "n%d[v][u] = %s;", node->number, held);
+    rk_close_tile(w);
+    rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, w->tile->rows);
+    w->nest->place[node->number] = RK_SCALAR;
+  }
+}
+
+/* ---- scalars ---- */
+
+static double step_cost(const rk_writer *w, const rk_step *step) {
+  double cost = 0;
+  for (int k = 0; k < step->count; k++)
+    cost += w->nest->each[w->nest->node[step->first + k]->number];
+  return cost;
+}
+
+/* Values of one step name each other; those that outlive it are stored. */
+static void write_scalar(rk_writer *w, const rk_node *node, rk_place place) {
+  char name[96];
+  int as_mask = place == RK_SCALAR ? rk_is_kept_as_mask(w, node) : node->is_logical;
+  snprintf(name, sizeof name, "%s", component_as(w, node, constant(0), as_mask));
+  if (place == RK_SCALAR) rk_line(w, "n%d[v][u] = %s;", node->number, name);
+}
+
 static void write_scalars(rk_writer *w, const rk_step *step) {
   const rk_node *const *node = w->nest->node + step->first;
-  for (int k = 0; k < step->count; k++)
-    if (rk_place_of(w, node[k]) == RK_SCALAR) declare_kept(w, node[k]);
-  double cost = 0;
-  for (int k = 0; k < step->count; k++) cost += w->nest->each[node[k]->number];
-  rk_open_tile(w, cost);
-  for (int k = 0; k < step->count; k++) {
-    rk_place place = rk_place_of(w, node[k]);
-    w->nest->place[node[k]->number] = RK_LOCAL;
-    char name[96];
-    int as_mask = place == RK_SCALAR ? rk_is_kept_as_mask(w, node[k]) : node[k]->is_logical;
-    snprintf(name, sizeof name, "%s", component_as(w, node[k], constant(0), as_mask));
-    w->nest->place[node[k]->number] = (unsigned char)place;
-    if (place == RK_SCALAR) rk_line(w, "n%d[v][u] = %s;", node[k]->number, name);
+  unsigned char *all = w->nest->place, *place = malloc((size_t)step->count + 1);
+  if (!place) w->out->failed = 1;
+  for (int k = 0; k < step->count && place; k++) {
+    place[k] = all[node[k]->number];
+    if (place[k] == RK_SCALAR) declare_kept(w, node[k]);
+    all[node[k]->number] = RK_LOCAL;
   }
+  const double cost = step_cost(w, step);
+  const int before = place && powers_before(w, step, cost);
+  if (before) write_powers(w, step, place);
+  rk_open_tile(w, cost);
+  for (int k = 0; k < step->count && place; k++)
+    if (all[node[k]->number] == RK_LOCAL && (!before || place[k] == RK_SCALAR))
+      write_scalar(w, node[k], (rk_place)place[k]);
+  for (int k = 0; k < step->count && place; k++) all[node[k]->number] = place[k];
   rk_close_tile(w);
+  free(place);
 }
 
 static void write_in_place(rk_writer *w, int first, int end) {
