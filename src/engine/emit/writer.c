@@ -634,50 +634,49 @@ static void write_loop(rk_writer *w, const rk_step *step) {
   free(root);
 }
 
-/* ---- powers of a tile ---- */
-
-/* With vectors of these bytes the powers of two of a tile are made together: there are longer chains
- * of operations than with AVX-512, and compilers let each of them wait for itself. */
-int rk_makes_powers_together(const rk_writer *w) {
-  enum { BYTES = 32 };
-  return w->target->in_lanes && w->tile->bytes == BYTES && w->nest->kind == RK_NEST_PAIR &&
-         !w->part;
-}
-
-static int is_power(const rk_node *node) { return !strcmp(node->operation->name, "exp2"); }
-
-/* The powers of a step that are made before the step, so few that what they are made of may be
- * written twice: compilers see that it is the same. */
-static int powers_before(const rk_writer *w, const rk_step *step, double cost) {
-  enum { FEW = 4 };
-  int powers = 0;
-  for (int k = 0; k < step->count; k++) powers += is_power(w->nest->node[step->first + k]);
-  int is_short = cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
-  return rk_makes_powers_together(w) && is_short && powers <= FEW ? powers : 0;
-}
-
-static void write_powers(rk_writer *w, const rk_step *step, const unsigned char *place) {
-  for (int k = 0; k < step->count; k++) {
-    const rk_node *node = w->nest->node[step->first + k];
-    char held[96];
-    if (!is_power(node)) continue;
-    if (place[k] == RK_LOCAL) declare_kept(w, node);
-    rk_open_tile(w, w->nest->each[node->number]);
-    rk_hold(w, node->operand[0], constant(0), held, sizeof held);
-    rk_line(w, "n%d[v][u] = %s;", node->number, held);
-    rk_close_tile(w);
-    rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, w->tile->rows);
-    w->nest->place[node->number] = RK_SCALAR;
-  }
-}
-
 /* ---- scalars ---- */
 
-static double step_cost(const rk_writer *w, const rk_step *step) {
-  double cost = 0;
-  for (int k = 0; k < step->count; k++)
-    cost += w->nest->each[w->nest->node[step->first + k]->number];
-  return cost;
+/* Of what many of a step's operations wait for is made early: the name of the operation. Powers of
+ * two of all vectors of a tile together (rk_exp2_tile), where there are longer chains of operations
+ * than with AVX-512; there roots, one vector ahead: they take long, and multiplications run beside
+ * them. */
+static const char *made_early(const rk_writer *w) {
+  enum { AVX2 = 32, AVX512 = 64 };
+  if (!w->target->in_lanes || w->nest->kind != RK_NEST_PAIR || w->part) return NULL;
+  return w->tile->bytes == AVX2 ? "exp2" : w->tile->bytes == AVX512 ? "Sqrt" : NULL;
+}
+
+int rk_makes_powers_together(const rk_writer *w) {
+  const char *name = made_early(w);
+  return name && !strcmp(name, "exp2");
+}
+
+typedef struct {
+  const rk_node *const *node;
+  unsigned char *place;        /* of each node, which are as RK_LOCAL while the step is written */
+  int count;
+  double cost;
+  const char *early;           /* NULL: nothing in this step */
+} scalars;
+
+static int count_of(const scalars *s, const char *name) {
+  int count = 0;
+  for (int k = 0; k < s->count; k++) count += !strcmp(s->node[k]->operation->name, name);
+  return count;
+}
+
+/* What early values are made of is written twice if others need it too: compilers see that it is the
+ * same where all is unrolled. Roots pay where powers wait for them. */
+static const char *early_of(const rk_writer *w, const scalars *s) {
+  enum { FEW = 4 };
+  const char *name = made_early(w);
+  int count = name && count_of(s, "exp2") ? count_of(s, name) : 0;
+  int is_short = s->cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
+  return count && count <= FEW && is_short ? name : NULL;
+}
+
+static int is_early(const scalars *s, int k) {
+  return s->early && !strcmp(s->node[k]->operation->name, s->early);
 }
 
 /* Values of one step name each other; those that outlive it are stored. */
@@ -688,25 +687,80 @@ static void write_scalar(rk_writer *w, const rk_node *node, rk_place place) {
   if (place == RK_SCALAR) rk_line(w, "n%d[v][u] = %s;", node->number, name);
 }
 
-static void write_scalars(rk_writer *w, const rk_step *step) {
-  const rk_node *const *node = w->nest->node + step->first;
-  unsigned char *all = w->nest->place, *place = malloc((size_t)step->count + 1);
-  if (!place) w->out->failed = 1;
-  for (int k = 0; k < step->count && place; k++) {
-    place[k] = all[node[k]->number];
-    if (place[k] == RK_SCALAR) declare_kept(w, node[k]);
-    all[node[k]->number] = RK_LOCAL;
-  }
-  const double cost = step_cost(w, step);
-  const int before = place && powers_before(w, step, cost);
-  if (before) write_powers(w, step, place);
-  rk_open_tile(w, cost);
-  for (int k = 0; k < step->count && place; k++)
-    if (all[node[k]->number] == RK_LOCAL && (!before || place[k] == RK_SCALAR))
-      write_scalar(w, node[k], (rk_place)place[k]);
-  for (int k = 0; k < step->count && place; k++) all[node[k]->number] = place[k];
+static void write_others(rk_writer *w, const scalars *s) {
+  for (int k = 0; k < s->count; k++)
+    if (!is_early(s, k) && (!s->early || s->place[k] == RK_SCALAR))
+      write_scalar(w, s->node[k], (rk_place)s->place[k]);
+}
+
+static void write_powers(rk_writer *w, const rk_node *node) {
+  char held[96];
+  rk_open_tile(w, w->nest->each[node->number]);
+  rk_hold(w, node->operand[0], constant(0), held, sizeof held);
+  rk_line(w, "n%d[v][u] = %s;", node->number, held);
   rk_close_tile(w);
-  free(place);
+  rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, w->tile->rows);
+  w->nest->place[node->number] = RK_SCALAR;
+}
+
+static void write_after_powers(rk_writer *w, const scalars *s) {
+  for (int k = 0; k < s->count; k++)
+    if (is_early(s, k)) write_powers(w, s->node[k]);
+  rk_open_tile(w, s->cost);
+  write_others(w, s);
+  rk_close_tile(w);
+}
+
+/* The vectors of a tile count through its columns. */
+static void open_vector(rk_writer *w, const char *q) {
+  int rows = w->tile->rows;
+  rk_line(w, "const int v = %s / %d, u = %s %% %d;", q, rows, q, rows);
+  w->memos = 0;
+}
+
+static void write_after_roots(rk_writer *w, const scalars *s) {
+  rk_open(w, "rk_each (q, nv * %d + 1)", w->tile->rows);
+  rk_open(w, "if (q < nv * %d)", w->tile->rows);
+  open_vector(w, "q");
+  for (int k = 0; k < s->count; k++) {
+    if (!is_early(s, k)) continue;
+    write_scalar(w, s->node[k], RK_SCALAR);
+    w->nest->place[s->node[k]->number] = RK_SCALAR;
+  }
+  rk_close(w);
+  rk_open(w, "if (q > 0)");
+  open_vector(w, "(q - 1)");
+  write_others(w, s);
+  rk_close_tile(w);
+  rk_close(w);
+}
+
+static void write_in_order(rk_writer *w, const scalars *s) {
+  rk_open_tile(w, s->cost);
+  write_others(w, s);
+  rk_close_tile(w);
+}
+
+static void write_scalars(rk_writer *w, const rk_step *step) {
+  unsigned char *place = w->nest->place;
+  scalars s = {.node = w->nest->node + step->first, .count = step->count,
+               .place = malloc((size_t)step->count + 1)};
+  if (!s.place) {
+    w->out->failed = 1;
+    return;
+  }
+  for (int k = 0; k < s.count; k++) s.cost += w->nest->each[s.node[k]->number];
+  s.early = early_of(w, &s);
+  for (int k = 0; k < s.count; k++) {
+    s.place[k] = place[s.node[k]->number];
+    if (s.place[k] == RK_SCALAR || is_early(&s, k)) declare_kept(w, s.node[k]);
+    place[s.node[k]->number] = RK_LOCAL;
+  }
+  if (!s.early) write_in_order(w, &s);
+  else if (rk_makes_powers_together(w)) write_after_powers(w, &s);
+  else write_after_roots(w, &s);
+  for (int k = 0; k < s.count; k++) place[s.node[k]->number] = s.place[k];
+  free(s.place);
 }
 
 static void write_in_place(rk_writer *w, int first, int end) {
