@@ -50,7 +50,7 @@ static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
   rk_close(&w);
   rk_close(&w);
   rk_text_add(out, "\n");
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 static void write_all_packing(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
@@ -198,7 +198,7 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
   write_tile(&w);
   write_pair(&w);
   rk_text_add(out, "#undef rk_column\n");
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 /* ---- modules ---- */

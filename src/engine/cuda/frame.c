@@ -57,7 +57,7 @@ static void write_parameters(rk_text *out, const rk_pass *pass, const char *suff
   rk_line(&w, "for (int k = 0; k < %d; k++) packed[k] = rk_narrow%d(exact[k]);",
           pass->slots[RK_NEST_PARAMETER].size, 8 * rk_real_size(&pass->options));
   rk_close(&w);
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 static void write_inputs(rk_writer *w, rk_nest_kind side, const char *name) {
@@ -111,7 +111,7 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
   open_packing(&w);
   rk_write_packing(&w, store);
   rk_close(&w);
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 /* ---- rk_pair: what both forms share ---- */
@@ -277,7 +277,7 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
   rk_write_state(&w);
   write_walk_tile(&w, shape);
   write_walk_pair(&w, shape);
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 /* ---- modules ---- */

@@ -59,7 +59,7 @@ static void write_values(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
   rk_close(&w);
   rk_line(&w, "#undef rk_row\n#undef rk_own");
   rk_close(&w);
-  free(w.memo);
+  rk_writer_free(&w);
 }
 
 /* Which of the exchanged scalars is the exponent that becomes a weight here, or -1: with a narrow
@@ -202,5 +202,5 @@ void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sha
   if (w.weighed) write_weigh(&w, shape);
   write_enter_tile(&w, shape, &e);
   write_blocked_pair(&w, shape, &e);
-  free(w.memo);
+  rk_writer_free(&w);
 }

@@ -147,7 +147,20 @@ static const char *remember(rk_writer *w, const rk_node *node, rk_index index, c
 }
 
 rk_place rk_place_of(const rk_writer *w, const rk_node *node) {
-  return (rk_place)w->nest->place[node->number];
+  return (rk_place)(w->place ? w->place : w->nest->place)[node->number];
+}
+
+/* From here on it is there: in the writer's copy, since the plan stays as it is. */
+static void set_place(rk_writer *w, const rk_node *node, rk_place place) {
+  size_t size = (size_t)w->pass->reduction->number + 1;
+  if (!w->place && (w->place = malloc(size))) memcpy(w->place, w->nest->place, size);
+  if (w->place) w->place[node->number] = (unsigned char)place;
+  else w->out->failed = 1;
+}
+
+void rk_writer_free(rk_writer *w) {
+  free(w->memo);
+  free(w->place);
 }
 
 static int digit_value(const rk_digit *digit, int at) {
@@ -538,11 +551,11 @@ static void end_fold(rk_writer *w, const rk_node *node) {
 static void store_panel(rk_writer *w, const rk_node *node, rk_index index) {
   char at[RK_INDEX_TEXT];
   rk_index_text(index, at, sizeof at);
-  w->nest->place[node->number] = RK_INLINE; /* its own value is computed here */
+  set_place(w, node, RK_INLINE); /* its own value is computed here */
   char held[96];
   if (rk_moves(node)) snprintf(held, sizeof held, "%s", rk_component(w, node, index));
   else snprintf(held, sizeof held, "%s", formed(w, node, index, 0));
-  w->nest->place[node->number] = RK_PANEL;
+  set_place(w, node, RK_PANEL);
   rk_line(w, "n%d[%s][v][u] = %s;", node->number, at, held);
 }
 
@@ -614,12 +627,12 @@ static void write_loop(rk_writer *w, const rk_step *step) {
     root[k] = fold ? node[k]->operand[0] : node[k];
     declare_kept(w, node[k]);
     if (!group) start_fold(w, node[k]);
-    if (!fold) w->nest->place[node[k]->number] = RK_INLINE;
+    if (!fold) set_place(w, node[k], RK_INLINE);
   }
   rk_range *ranges;
   int count = rk_ranges(w, root, step->count, step->dim, &ranges);
   for (int k = 0; k < step->count; k++)
-    if (node[k]->operation->kind != RK_FOLD) w->nest->place[node[k]->number] = RK_PANEL;
+    if (node[k]->operation->kind != RK_FOLD) set_place(w, node[k], RK_PANEL);
   const loop_body body = {step, cost};
   if (group && count == 1) {
     write_groups(w, &body, node[0], group);
@@ -700,7 +713,7 @@ static void write_powers(rk_writer *w, const rk_node *node) {
   rk_line(w, "n%d[v][u] = %s;", node->number, held);
   rk_close_tile(w);
   rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, w->tile->rows);
-  w->nest->place[node->number] = RK_SCALAR;
+  set_place(w, node, RK_SCALAR);
 }
 
 static void write_after_powers(rk_writer *w, const scalars *s) {
@@ -725,7 +738,7 @@ static void write_after_roots(rk_writer *w, const scalars *s) {
   for (int k = 0; k < s->count; k++) {
     if (!is_early(s, k)) continue;
     write_scalar(w, s->node[k], RK_SCALAR);
-    w->nest->place[s->node[k]->number] = RK_SCALAR;
+    set_place(w, s->node[k], RK_SCALAR);
   }
   rk_close(w);
   rk_open(w, "if (q > 0)");
@@ -742,7 +755,6 @@ static void write_in_order(rk_writer *w, const scalars *s) {
 }
 
 static void write_scalars(rk_writer *w, const rk_step *step) {
-  unsigned char *place = w->nest->place;
   scalars s = {.node = w->nest->node + step->first, .count = step->count,
                .place = malloc((size_t)step->count + 1)};
   if (!s.place) {
@@ -752,14 +764,14 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
   for (int k = 0; k < s.count; k++) s.cost += w->nest->each[s.node[k]->number];
   s.early = early_of(w, &s);
   for (int k = 0; k < s.count; k++) {
-    s.place[k] = place[s.node[k]->number];
+    s.place[k] = (unsigned char)rk_place_of(w, s.node[k]);
     if (s.place[k] == RK_SCALAR || is_early(&s, k)) declare_kept(w, s.node[k]);
-    place[s.node[k]->number] = RK_LOCAL;
+    set_place(w, s.node[k], RK_LOCAL);
   }
   if (!s.early) write_in_order(w, &s);
   else if (rk_makes_powers_together(w)) write_after_powers(w, &s);
   else write_after_roots(w, &s);
-  for (int k = 0; k < s.count; k++) place[s.node[k]->number] = s.place[k];
+  for (int k = 0; k < s.count; k++) set_place(w, s.node[k], (rk_place)s.place[k]);
   free(s.place);
 }
 

@@ -54,6 +54,7 @@ struct rk_writer {
   rk_text *out;
   const rk_pass *pass;
   const rk_nest *nest;
+  unsigned char *place;           /* the nest's own, or a copy once a node is somewhere else */
   const rk_tile *tile;
   const rk_spelling *target;
   int components;                 /* of the state; with `grouped` the first one is k0 */
@@ -78,6 +79,9 @@ void rk_close(rk_writer *w);
 
 const char *rk_index_text(rk_index index, char *text, size_t size);
 
+void rk_writer_free(rk_writer *w); /* what it has allocated */
+
+/* Where the value of a node is, at this point of the text. */
 rk_place rk_place_of(const rk_writer *w, const rk_node *node);
 int rk_is_stored(const rk_writer *w, const rk_node *node); /* in a panel, or in a slot */
 
