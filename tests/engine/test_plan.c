@@ -32,7 +32,8 @@ enum { GOLDEN = sizeof golden / sizeof *golden };
 
 static const char *const prelude_dir = "tests/engine/golden/prelude";
 
-static rk_status emit_case(const plan_case *c, rk_target target, rk_text *out, rk_error *error) {
+static rk_status emit_case(const plan_case *c, rk_target target, int bytes, rk_text *out,
+                           rk_error *error) {
   const rk_node *root[RK_MAX_RESULTS];
   int roots;
   rk_pass pass = {0};
@@ -40,7 +41,7 @@ static rk_status emit_case(const plan_case *c, rk_target target, rk_text *out, r
   rk_status status = rk_parse_program(graph, c->text, c->declarations, c->n, root, &roots, error);
   if (!status) status = rk_plan_pass(graph, root[0], &c->options, &pass, error);
   if (!status) {
-    rk_tile tile = rk_tile_choose(&pass, c->axis, 64);
+    rk_tile tile = rk_tile_choose(&pass, c->axis, bytes);
     const rk_tile *tiles = &tile;
     const rk_pass *passes = &pass;
     rk_gpu_shape shape = rk_gpu_shape_choose(&pass);
@@ -70,7 +71,7 @@ static void compare_with_golden(const plan_case *c, rk_target target) {
   rk_text out = {0};
   rk_error error = {0};
   snprintf(path, sizeof path, "tests/engine/golden/%s.%s", c->name, target == RK_TARGET_C ? "c" : "cu");
-  if (!CHECK(emit_case(c, target, &out, &error) == RK_OK, c->text)) puts(error.message);
+  if (!CHECK(emit_case(c, target, 64, &out, &error) == RK_OK, c->text)) puts(error.message);
   if (getenv("RKEOPS_UPDATE_GOLDEN")) {
     FILE *file = fopen(path, "wb");
     fputs(rk_text_string(&out), file);
@@ -172,16 +173,38 @@ static void test_numbers(void) {
   CHECK(rk_count().compiles == before, "with one compile");
 }
 
-/* How often the kernel of a formula calls a function; -1: no source. */
-static int calls_of(const char *text, const char *const *declarations, int n, const char *call) {
+/* How often the kernel of a formula says something, with vectors of so many bytes; -1: no source. */
+static int count_in(const char *text, const char *const *declarations, int n, int bytes,
+                    const char *what) {
+  plan_case c = {.text = text, .n = n, .options = {.precision = RK_FLOAT64}};
+  rk_text out = {0};
   rk_error error;
-  char *source = NULL;
-  rk_program *p = program_of(text, declarations, n, RK_FLOAT64);
   int count = 0;
-  if (!p || rk_source(p, RK_TARGET_C, &source, &error)) return -1;
-  for (const char *at = source; (at = strstr(at, call)); at += strlen(call)) count++;
-  rk_free(source);
+  for (int k = 0; k < n; k++) c.declarations[k] = declarations[k];
+  if (emit_case(&c, RK_TARGET_C, bytes, &out, &error)) return -1;
+  const char *at = rk_text_string(&out);
+  for (; (at = strstr(at, what)); at += strlen(what)) count++;
+  rk_text_free(&out);
   return count;
+}
+
+static int calls_of(const char *text, const char *const *declarations, int n, const char *call) {
+  return count_in(text, declarations, n, 64, call);
+}
+
+/* What is made before the other values of a tile. */
+static void test_early_values(void) {
+  static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "X=Vi(100)", "Y=Vj(100)"};
+  static const char ahead[] = "if (q > 0)", together[] = "rk_exp2_tile(&n";
+  static const char laplacian[] = "Sum_Reduction(Exp(-Norm2(x-y)), j)",
+                    matern[] = "r = Sqrt(5*SqDist(x,y)); Sum_Reduction((1+r+r*r/3)*Exp(-r), j)",
+                    wide[] = "Sum_Reduction(Exp(-SqDist(X,Y)), j)";
+  CHECK(count_in(laplacian, declarations, 4, 64, ahead) == 1, "a root is made ahead");
+  CHECK(count_in(matern, declarations, 4, 64, ahead) == 0, "not one with several readers");
+  CHECK(count_in(laplacian, declarations, 4, 64, together) == 0, "powers one by one with AVX-512");
+  CHECK(count_in(laplacian, declarations, 4, 32, together) == 1, "with AVX2 together");
+  CHECK(count_in(matern, declarations, 4, 32, together) == 1, "also beside others");
+  CHECK(count_in(wide, declarations, 4, 32, together) == 0, "not after a long loop");
 }
 
 /* A Matern kernel, its root written once and twice. */
@@ -464,7 +487,7 @@ static int has_part(const char *text, const char *part) {
   memcpy(c.declarations, declarations, sizeof declarations);
   rk_text out = {0};
   rk_error error;
-  if (!CHECK(emit_case(&c, RK_TARGET_C, &out, &error) == RK_OK, text)) puts(error.message);
+  if (!CHECK(emit_case(&c, RK_TARGET_C, 64, &out, &error) == RK_OK, text)) puts(error.message);
   int found = strstr(rk_text_string(&out), part) != NULL;
   rk_text_free(&out);
   return found;
@@ -550,6 +573,7 @@ int main(void) {
   test_numbers();
   test_repeated_numbers();
   test_quotients();
+  test_early_values();
   test_meeting_numbers();
   test_factors();
   test_entering();

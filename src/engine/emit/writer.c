@@ -649,13 +649,20 @@ static void write_loop(rk_writer *w, const rk_step *step) {
 
 /* ---- scalars ---- */
 
-/* Of what many of a step's operations wait for is made early: the name of the operation. Powers of
- * two of all vectors of a tile together (rk_exp2_tile), where there are longer chains of operations
- * than with AVX-512; there roots, one vector ahead: they take long, and multiplications run beside
- * them. */
+static int has_long_loop(const rk_writer *w) {
+  for (int k = 0; k < w->nest->steps; k++)
+    if (w->nest->step[k].dim > UNROLL) return 1;
+  return 0;
+}
+
+/* What many operations wait for is made early: the name of the operation. Powers of two of all
+ * vectors of a tile together (rk_exp2_tile), where there are longer chains of operations than with
+ * AVX-512; there roots, one vector ahead: they take long, and multiplications run beside them.
+ * After a long loop all this runs beside the next tile's, and is better short. */
 static const char *made_early(const rk_writer *w) {
   enum { AVX2 = 32, AVX512 = 64 };
-  if (!w->target->in_lanes || w->nest->kind != RK_NEST_PAIR || w->part) return NULL;
+  if (!w->target->in_lanes || w->nest->kind != RK_NEST_PAIR || w->part || has_long_loop(w))
+    return NULL;
   return w->tile->bytes == AVX2 ? "exp2" : w->tile->bytes == AVX512 ? "Sqrt" : NULL;
 }
 
@@ -678,14 +685,36 @@ static int count_of(const scalars *s, const char *name) {
   return count;
 }
 
-/* What early values are made of is written twice if others need it too: compilers see that it is the
- * same where all is unrolled. Roots pay where powers wait for them. */
+static int reads(const rk_node *node, const rk_node *other) {
+  for (int k = 0; k < node->operands; k++)
+    if (node->operand[k] == other) return 1;
+  return 0;
+}
+
+/* Of a root that several operations read the early vectors take too many registers. */
+static int has_one_reader(const scalars *s, int root) {
+  int readers = s->place[root] == RK_SCALAR;
+  for (int k = 0; k < s->count; k++) readers += reads(s->node[k], s->node[root]);
+  return readers == 1;
+}
+
+static int are_read_once(const scalars *s, const char *name) {
+  for (int k = 0; k < s->count; k++)
+    if (!strcmp(s->node[k]->operation->name, name) && !has_one_reader(s, k)) return 0;
+  return 1;
+}
+
+/* What early values are made of is written twice if others need it too: compilers see that it is
+ * the same where all is unrolled. Roots pay where powers wait for them, powers in double. */
 static const char *early_of(const rk_writer *w, const scalars *s) {
   enum { FEW = 4 };
   const char *name = made_early(w);
   int count = name && count_of(s, "exp2") ? count_of(s, name) : 0;
   int is_short = s->cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
-  return count && count <= FEW && is_short ? name : NULL;
+  if (!count || count > FEW || !is_short) return NULL;
+  int pays = rk_makes_powers_together(w) ? w->pass->options.precision == RK_FLOAT64
+                                         : are_read_once(s, name);
+  return pays ? name : NULL;
 }
 
 static int is_early(const scalars *s, int k) {
@@ -761,10 +790,12 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
     w->out->failed = 1;
     return;
   }
-  for (int k = 0; k < s.count; k++) s.cost += w->nest->each[s.node[k]->number];
-  s.early = early_of(w, &s);
   for (int k = 0; k < s.count; k++) {
     s.place[k] = (unsigned char)rk_place_of(w, s.node[k]);
+    s.cost += w->nest->each[s.node[k]->number];
+  }
+  s.early = early_of(w, &s);
+  for (int k = 0; k < s.count; k++) {
     if (s.place[k] == RK_SCALAR || is_early(&s, k)) declare_kept(w, s.node[k]);
     set_place(w, s.node[k], RK_LOCAL);
   }
