@@ -146,7 +146,7 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
     }, function() op(small))
     list(truth = truth, little = little, again = again, clean = clean, fresh = fresh,
          options = options, failed = failed, stopped = stopped, built = built)
-  }), c(4000, 30000))
+  }), c(8000, 40000))
   for (name in c("again", "clean", "fresh", "options", "failed", "stopped"))
     expect_identical(got[[!!name]]$outer, got$truth)
   for (name in c("again", "clean")) expect_identical(got[[!!name]]$inner, got$little)
@@ -179,7 +179,7 @@ test_that("timers may run, forget and go back to the CPU while a GPU works", {
       op(small)
     })
     list(truth = truth, little = little, again = again, clean = clean, freed = freed, cpu = cpu)
-  }), if (on_gpu_machine()) c(4e4, 4e5) else c(500, 1500), on_gpu_code)
+  }), if (on_gpu_machine()) c(4e4, 4e5) else c(1000, 4000), on_gpu_code)
   for (name in c("again", "clean", "freed", "cpu"))
     expect_identical(got[[!!name]]$outer, got$truth)
   for (name in c("again", "clean", "freed")) expect_identical(got[[!!name]]$inner, got$little)
