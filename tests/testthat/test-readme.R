@@ -113,6 +113,18 @@ test_that("the mathematics of articles is shown without the net", {
   expect_gt(formulas, 30)
 })
 
+# R CMD check takes the code out of articles without what chunks set for later ones.
+test_that("the code of the article on GPUs runs where there is none", {
+  skip_without_checkout()
+  skip_if_not_installed("knitr")
+  skip_on_gpu_machine()
+  code <- tempfile(fileext = ".R")
+  on.exit(unlink(code))
+  knitr::purl(file.path(top, "vignettes", "gpu.Rmd"), code, quiet = TRUE)
+  expect_gt(length(parse(code)), 3)
+  expect_no_error(utils::capture.output(source(code, local = new.env(), print.eval = TRUE)))
+})
+
 test_that("functions that README names exist", {
   skip_without_checkout()
   lines <- read_text("README.md")
