@@ -121,7 +121,6 @@ explain_positions <- function() {
 #' y <- Vj(cos(1:20))
 #' D_ij <- (x - y)^2
 #' sum(exp(-D_ij), index = "j")
-#' min_argmin(D_ij, "j")
 #' argKmin(D_ij, 3, "j")
 #' logsumexp(-D_ij, "j")
 #' sum(exp(-D_ij), "j", precision = "float32", sum_scheme = "kahan_scheme")
