@@ -7,7 +7,6 @@
 #include "emit/writer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int block_rows(const rk_tile *tile) { return tile->rows * tile->lanes; }
@@ -95,10 +94,20 @@ static void write_tile(rk_writer *w) {
   rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s",
           masked ? " (void)masked; (void)valid;" : "");
   rk_write_steps(w, 0, w->nest->steps);
-  rk_share_roots(w, 0, w->nest->roots);
+  rk_declare_reads(w, 0, w->nest->roots);
   if (makes_again(w)) rk_line(w, "rk_reread(x, y);");
   rk_write_accumulate(w);
   rk_close(w);
+}
+
+size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile) {
+  size_t panels = 0;
+  for (int k = 0; k < RK_NESTS; k++) {
+    size_t kept = (size_t)(pass->nest[k].panel + pass->nest[k].scalars);
+    if (k == RK_NEST_PAIR) kept *= (size_t)(tile->rows * tile->columns);
+    if (kept > panels) panels = kept;
+  }
+  return rk_state_bytes(pass, tile) + panels * (size_t)tile->bytes + 256;
 }
 
 static const char *flush_text(const rk_pass *pass) {

@@ -1,6 +1,6 @@
 /* The frame for GPUs: packing, modules, and rk_pair where one thread walks over the columns; the
- * blocked form is in cuda_blocked.c, merging and finishing in cuda_state.c. What the kernels are
- * given stands in run/cuda_kernel.h, the forms in plan/plan.h.
+ * blocked form is in frame_blocked.c, merging and finishing in frame_state.c. What the kernels are
+ * given stands in kernel.h, the forms in shape.h.
  *
  * Nothing here is divergent around a barrier, and there is no early return before one. Inside a
  * tile of columns there is no test of bounds: packed data goes up to whole tiles, and the rest of
@@ -9,7 +9,6 @@
 #include "error.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *rk_stored_type(const rk_gpu_shape *shape, rk_nest_kind side) {
@@ -22,10 +21,10 @@ static const char *const input_of_side = "rk_given(in.x%d, %s, in.ld%d, r)";
 static const char *const input_of_parameters = "in[rk_at%d + (%s)]";
 
 static rk_writer packing_writer(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
-                                const char *suffix, const rk_spelling *spelling) {
+                                const rk_spelling *spelling) {
   static const rk_tile one = {.axis = RK_LANES_KEPT, .rows = 1, .columns = 1};
   return (rk_writer){.out = out, .pass = pass, .nest = &pass->nest[kind], .tile = &one,
-                     .target = spelling, .suffix = suffix};
+                     .target = spelling};
 }
 
 static void open_packing(rk_writer *w) {
@@ -41,10 +40,10 @@ static const rk_graph_variable *variable_at(const rk_pass *pass, int q) {
 
 static void write_parameters(rk_text *out, const rk_pass *pass, const char *suffix) {
   const rk_spelling spelling = {.function = "RK_INLINE", .input = input_of_parameters};
-  rk_writer w = packing_writer(out, pass, RK_NEST_PARAMETER, suffix, &spelling);
+  rk_writer w = packing_writer(out, pass, RK_NEST_PARAMETER, &spelling);
   int at = 0;
   rk_open(&w, "extern \"C\" __global__ void rk_parameters%s(const double *restrict in, "
-              "double *restrict exact, %s *restrict packed)", w.suffix,
+              "double *restrict exact, %s *restrict packed)", suffix,
           pass->options.precision == RK_FLOAT64 ? "double" : "float");
   rk_line(&w, "if (threadIdx.x) return;");
   for (int q = 0; q < pass->variables; q++) {
@@ -97,7 +96,7 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
                        rk_nest_kind side, const char *suffix) {
   const rk_spelling spelling = {.function = "RK_INLINE", .parameter = "params[%s]",
                                 .input = input_of_side};
-  rk_writer w = packing_writer(out, pass, side, suffix, &spelling);
+  rk_writer w = packing_writer(out, pass, side, &spelling);
   int row = side == RK_NEST_ROW;
   const char *inputs = row ? "rk_row_inputs" : "rk_column_inputs";
   char store[192];
@@ -105,7 +104,7 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
   write_inputs(&w, side, inputs);
   rk_open(&w, "extern \"C\" __global__ void %s%s(%s in, const double *restrict params, "
               "%s *restrict out, int n, int to)",
-          row ? "rk_rows" : "rk_columns", w.suffix, inputs, packed_type(pass, shape, side));
+          row ? "rk_rows" : "rk_columns", suffix, inputs, packed_type(pass, shape, side));
   rk_line(&w, "const int i = blockIdx.x * 128 + threadIdx.x, r = i < n ? i : n - 1;");
   rk_line(&w, "if (i >= to) return;");
   open_packing(&w);
@@ -118,14 +117,14 @@ static void write_side(rk_text *out, const rk_pass *pass, const rk_gpu_shape *sh
 
 /* Lists of a blocked form would take a few registers more than the 168 that 12 warps of a
  * multiprocessor leave to each thread. */
-void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape) {
+void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape, const char *suffix) {
   int least = shape->blocked && w->pass->state.K > 1 ? 384 / shape->threads : 1;
   rk_open(w,
           "extern \"C\" __global__ void __launch_bounds__(%d, %d) rk_pair%s("
           "const %s *restrict rows, const %s *restrict columns, "
           "const real *restrict params, int m, int n, int part, long long first, "
           "double *restrict values, long long *restrict positions, long long ld)",
-          shape->threads, least, w->suffix, rk_stored_type(shape, RK_NEST_ROW),
+          shape->threads, least, suffix, rk_stored_type(shape, RK_NEST_ROW),
           rk_stored_type(shape, RK_NEST_COLUMN));
   rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
 }
@@ -188,7 +187,7 @@ static void write_walk_tile(rk_writer *w, const rk_gpu_shape *shape) {
              "const real *restrict params, int j, rk_state *z, char *panel)",
           x, rk_stored_type(shape, RK_NEST_COLUMN));
   rk_write_steps(w, 0, w->nest->steps);
-  rk_share_roots(w, 0, w->nest->roots);
+  rk_declare_reads(w, 0, w->nest->roots);
   rk_write_accumulate(w);
   rk_close(w);
 }
@@ -240,12 +239,12 @@ static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
   rk_close(w);
 }
 
-static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape) {
+static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape, const char *suffix) {
   size_t pairs = (size_t)(w->tile->rows * w->tile->columns);
   int kept = w->nest->panel + (w->nest->is_large ? w->nest->scalars : 0);
   size_t panel = shape->resident ? 0 : (size_t)kept * pairs * (size_t)w->tile->bytes;
   char row[96];
-  rk_write_pair_head(w, shape);
+  rk_write_pair_head(w, shape, suffix);
   load_rows(w, shape);
   rk_line(w, "rk_state local, *const z = &local;");
   if (panel) rk_line(w, "__align__(16) char tile[%zu], *const panel = tile;", panel);
@@ -270,13 +269,12 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = called, .called = called,
                                 .parameter = "params[%s]", .row = row, .column = column,
                                 .unroll = shape->resident ? 64 : 0,
-                                .in_registers = shape->resident};
+                                .in_registers = shape->resident, .rolled = RK_ROLLED};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
-                 .tile = &shape->tile, .target = &spelling, .components = shape->components,
-                 .suffix = suffix};
+                 .tile = &shape->tile, .target = &spelling, .components = shape->components};
   rk_write_state(&w);
   write_walk_tile(&w, shape);
-  write_walk_pair(&w, shape);
+  write_walk_pair(&w, shape, suffix);
   rk_writer_free(&w);
 }
 
@@ -286,7 +284,7 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
                          const char *suffix) {
   rk_text_add(out, "#define rk_column(j, v) ((j) + (v))\n");
   rk_text_format(out, "#define RK_RANKS %s\n#define RK_STOP(done) %s\n",
-                 shape->resident ? "RK_UNROLLED" : "_Pragma(\"unroll 1\")",
+                 shape->resident ? "RK_UNROLLED" : RK_ROLLED,
                  shape->resident ? "/* in registers: no branches */" : "if (done) return;");
   if (shape->blocked) rk_write_blocked_kernel(out, pass, shape, suffix);
   else write_walk_kernel(out, pass, shape, suffix);
@@ -295,8 +293,8 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
 
 static void write_state_kernels(rk_text *out, const rk_pass *pass, const char *suffix) {
   const rk_spelling spelling = {.function = "RK_INLINE"};
-  rk_writer w = {.out = out, .pass = pass, .target = &spelling, .suffix = suffix};
-  rk_write_device_state(&w);
+  rk_writer w = {.out = out, .pass = pass, .target = &spelling};
+  rk_write_device_state(&w, suffix);
 }
 
 static void write_head(rk_text *out, const rk_pass *const *pass, const rk_gpu_shape *const *shape,

@@ -9,7 +9,6 @@
 #include "cuda/frame.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { STAGE_BYTES = 6144 }; /* of shared memory, twice, for loops over large vectors */
 
@@ -35,11 +34,12 @@ static void write_values(rk_text *out, const rk_pass *pass, const rk_gpu_shape *
   rk_read_text(shape, RK_NEST_COLUMN, place, column, sizeof column);
   const rk_spelling spelling = {.function = "RK_INLINE", .parameter = "params[%s]", .row = row,
                                 .column = column, .unroll = 4};
-  rk_staging staging = {
+  rk_cuda_staging own = {
     .bytes = STAGE_BYTES, .threads = shape->threads,
     .block = {0, shape->row_block, shape->column_block},
     .half = {0, shape->half[RK_NEST_ROW], shape->half[RK_NEST_COLUMN]},
     .place = {"", "rk_row(u)", "rk_own(v)"}};
+  const rk_staging staging = rk_staging_with(&own);
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
                  .tile = &shape->tile, .target = &spelling, .staging = &staging};
   rk_open(&w, "RK_INLINE void rk_values(const %s *restrict x, const %s *restrict y, "
@@ -137,11 +137,12 @@ static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exch
   rk_close(w);
 }
 
-static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const exchange *e) {
+static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const exchange *e,
+                               const char *suffix) {
   int block = shape->column_block, groups = shape->row_block / w->tile->rows;
   int weight = weight_of(w, e);
   char call[160];
-  rk_write_pair_head(w, shape);
+  rk_write_pair_head(w, shape, suffix);
   rk_line(w, "const int row0 = threadIdx.x %% %d * %d;", groups, w->tile->rows);
   if (w->grouped)
     rk_line(w, "const int k0 = (blockIdx.z * %d + threadIdx.x / %d) * %d;",
@@ -192,15 +193,16 @@ void rk_write_blocked_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sha
   rk_read_text(shape, RK_NEST_COLUMN, place, column, sizeof column);
   const rk_spelling spelling = {.function = "RK_INLINE", .rare = "RK_INLINE",
                                 .called = "RK_INLINE", .parameter = "params[%s]", .row = row,
-                                .column = column, .unroll = 64, .in_registers = 1};
+                                .column = column, .unroll = 64, .in_registers = 1,
+                                .rolled = RK_ROLLED};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR],
                  .tile = &shape->enter, .target = &spelling, .components = shape->components,
-                 .grouped = shape->enter.rows > 1, .suffix = suffix};
+                 .grouped = shape->enter.rows > 1};
   if (e.count) write_values(out, pass, shape, &e);
   rk_write_state(&w);
   w.weighed = weight_of(&w, &e) >= 0;
   if (w.weighed) write_weigh(&w, shape);
   write_enter_tile(&w, shape, &e);
-  write_blocked_pair(&w, shape, &e);
+  write_blocked_pair(&w, shape, &e, suffix);
   rk_writer_free(&w);
 }

@@ -12,7 +12,7 @@ static void write_fresh(rk_writer *w) {
   rk_line(w, "}");
 }
 
-static void write_merge(rk_writer *w) {
+static void write_merge(rk_writer *w, const char *suffix) {
   const rk_reduction *entry = w->pass->reduction->reduction;
   const rk_state_shape *state = &w->pass->state;
   /* lists and plain sums: each component on its own */
@@ -22,7 +22,7 @@ static void write_merge(rk_writer *w) {
              "const double *w, const int64_t *q, ptrdiff_t lw, int K) %s", entry->merge_text);
   rk_open(w, "extern \"C\" __global__ void rk_merge%s(double *values, long long *positions, "
              "long long ld, const double *from_values, const long long *from_positions, "
-             "long long from_ld, int m, int parts, int fresh)", w->suffix);
+             "long long from_ld, int m, int parts, int fresh)", suffix);
   rk_line(w, "const int row = blockIdx.x * 128 + threadIdx.x;");
   rk_line(w, "if (row >= m) return;");
   rk_open(w, "for (int c = blockIdx.y; c < %d; c += gridDim.y)", groups);
@@ -71,7 +71,7 @@ static void finish_positions(rk_writer *w, int f, int columns) {
   rk_close(w);
 }
 
-static void write_finish(rk_writer *w) {
+static void write_finish(rk_writer *w, const char *suffix) {
   const rk_reduction *entry = w->pass->reduction->reduction;
   rk_field field[2];
   int fields = rk_reduction_fields(w->pass->reduction, field);
@@ -81,7 +81,7 @@ static void write_finish(rk_writer *w) {
               entry->field[f].value_text);
   rk_open(w, "extern \"C\" __global__ void rk_finish%s(const double *values, "
              "const long long *positions, long long ld, int m, double *number, "
-             "long long *position, long long out_ld, int as_numbers)", w->suffix);
+             "long long *position, long long out_ld, int as_numbers)", suffix);
   rk_line(w, "const int row = blockIdx.x * 128 + threadIdx.x;");
   rk_line(w, "if (row >= m) return;");
   for (int f = 0; f < fields; f++) {
@@ -91,7 +91,7 @@ static void write_finish(rk_writer *w) {
   rk_close(w);
 }
 
-void rk_write_device_state(rk_writer *w) {
-  write_merge(w);
-  write_finish(w);
+void rk_write_device_state(rk_writer *w, const char *suffix) {
+  write_merge(w, suffix);
+  write_finish(w, suffix);
 }

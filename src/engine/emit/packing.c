@@ -1,4 +1,4 @@
-/* The walk of a packing function, for all targets: the steps of a level's nest, then its slots. */
+/* The body of a packing function, for all targets: the steps of a nest, then its slots. */
 #include "emit/writer.h"
 
 #include <stdio.h>
@@ -35,7 +35,7 @@ void rk_write_packing_parts(rk_writer *w, const char *parameters, const char *st
   for (int first = 0; first < slots->count; first += TOGETHER) {
     int end = slots->count - first > TOGETHER ? first + TOGETHER : slots->count;
     rk_open(w, "RK_CALLED void rk_part(%s_slots_%d)(%s)", w->part, first, parameters);
-    rk_share_roots(w, first, end);
+    rk_declare_reads(w, first, end);
     for (int k = first; k < end; k++) write_slot(w, &slots->slot[k], store);
     rk_close(w);
   }

@@ -13,8 +13,8 @@ typedef struct {
   int roots;
   rk_range *range;
   int count, capacity, failed;
-  struct { int walk, scale, offset; } *seen;   /* by node number */
-  int walk;
+  struct { int search, scale, offset; } *seen;   /* by node number */
+  int search;
 } cutting;
 
 /* Where a range must be cut in two, or into so many interleaved ones; nowhere if both are 0. */
@@ -62,10 +62,10 @@ static cut cut_of(cutting *c, const rk_node *node, int scale, int offset, int co
   rk_place place = rk_place_of(c->w, node);
   cut found = {0};
   if (node->dim == 1 || place == RK_SCALAR || rk_is_variable(node)) return found;
-  if (c->seen[node->number].walk == c->walk && c->seen[node->number].scale == scale &&
+  if (c->seen[node->number].search == c->search && c->seen[node->number].scale == scale &&
       c->seen[node->number].offset == offset)
     return found;
-  c->seen[node->number].walk = c->walk;
+  c->seen[node->number].search = c->search;
   c->seen[node->number].scale = scale;
   c->seen[node->number].offset = offset;
   if (!rk_moves(node)) {
@@ -99,7 +99,7 @@ static void add_range(cutting *c, rk_range range) {
 static void add_ranges(cutting *c, rk_range range) {
   cut found = {0};
   while (range.count > 0) {
-    c->walk++;
+    c->search++;
     for (int r = 0; r < c->roots && !found.at && !found.every; r++)
       found = cut_of(c, c->root[r], range.step, range.first, range.count);
     if (!found.at) break;

@@ -30,8 +30,8 @@ long long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
 }
 
 /* From so many ranks on values wait, WAITING of them in each lane, and enter together where the
- * entry has a function for that: entering one by one takes a time that grows with the square of K.
- * For a processor only. */
+ * entry has a function for that, and the target wants it: entering one by one takes a time that
+ * grows with the square of K. */
 enum { MANY_RANKS = 64, WAITING = 64 };
 
 static int waits(const rk_pass *pass) {
@@ -45,16 +45,6 @@ size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   if (pass->reduction->reduction->start)
     return vectors * (size_t)pass->state.K * 2 * (size_t)tile->bytes;
   return vectors * 3 * (size_t)tile->bytes + (size_t)tile->rows * (size_t)tile->bytes;
-}
-
-size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile) {
-  size_t panels = 0;
-  for (int k = 0; k < RK_NESTS; k++) {
-    size_t kept = (size_t)(pass->nest[k].panel + pass->nest[k].scalars);
-    if (k == RK_NEST_PAIR) kept *= (size_t)(tile->rows * tile->columns);
-    if (kept > panels) panels = kept;
-  }
-  return rk_state_bytes(pass, tile) + panels * (size_t)tile->bytes + 256;
 }
 
 /* The lines of a table's code, indented. */
@@ -193,7 +183,7 @@ static void write_start(rk_writer *w) {
   rk_close(w);
 }
 
-/* Past the last component a thread of a wide result repeats it. */
+/* Past the last component a state that has some of a wide result repeats it. */
 static const char *limit_text(const rk_writer *w, char *text, size_t size) {
   snprintf(text, size, "if (k0 + k < %d) ", w->pass->state.components);
   return text;
@@ -260,8 +250,8 @@ void rk_write_state(rk_writer *w) {
 
 /* ---- entering ---- */
 
-/* The loop over a range of components of the result, and where they are in the state. Of a thread
- * that has a few components only, those outside of the range add nothing: without a branch, since
+/* The loop over a range of components of the result, and where they are in the state. Of a state
+ * that has some components only, those outside of the range add nothing: without a branch, since
  * the state must stay in registers. */
 static rk_index open_components(rk_writer *w, rk_range range, double cost, char *state,
                                 size_t size) {
@@ -283,8 +273,8 @@ static rk_index open_components(rk_writer *w, rk_range range, double cost, char 
 
 static int is_masked(const rk_writer *w) { return w->tile->axis == RK_LANES_REDUCED; }
 
-/* Is the sum of the weights of a tile all that is wanted? Not where the largest exponent is a result
- * too. */
+/* Is the sum of the weights of a tile all that is wanted? Not where the largest exponent is a
+ * result too. */
 static int only_weights(const rk_writer *w) {
   return entry_of(w)->has_head && !entry_of(w)->field[0].leading && !w->weighed &&
          !adds_each(w->pass) && rk_is_number(w->pass->reduction->operand[1], 1);
@@ -377,8 +367,8 @@ static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index i
   return chosen;
 }
 
-/* Do terms go straight into the short sums? Where these do not stay in registers that is one addition
- * less for a tile of columns; where they do, one addition would wait for the other. */
+/* Do terms go straight into the short sums? Where these do not stay in registers that is one
+ * addition less for a tile of columns; where they do, one addition would wait for the other. */
 static int adds_in_place(const rk_writer *w) {
   enum { IN_REGISTERS = 8 };
   return w->target->in_lanes && w->pass->state.components > IN_REGISTERS;
@@ -439,7 +429,7 @@ static void enter_guarded(rk_writer *w, const char *at, const char *position) {
   if (w->target->in_registers) {
     rk_line(w, "unsigned left = 0;");
     rk_line(w, "rk_each (v, nv) left |= (unsigned)rk_changes(z->v[%s][u], g[v][u]) << v;", at);
-    rk_open(w, "_Pragma(\"unroll 1\") for (int v = 0; left; v++, left >>= 1) if (left & 1)");
+    rk_open(w, "%s for (int v = 0; left; v++, left >>= 1) if (left & 1)", w->target->rolled);
     rk_line(w, "vec value = g[0][u];");
     rk_line(w, "rk_each (q, nv) value = q == v ? g[q][u] : value;");
     rk_line(w, "rk_enter(z->v[%s][u]%s, value%s);", at, position,
@@ -453,9 +443,9 @@ static void enter_guarded(rk_writer *w, const char *at, const char *position) {
   rk_close(w);
 }
 
-/* Columns of a chunk for which a tile of rows probably has a smaller value than before: of n columns
- * that come in any order the last one is the smallest for one lane in n. A guess that often fails
- * costs more than what it saves. */
+/* Columns of a chunk for which a tile of rows probably has a smaller value than before: of n
+ * columns that come in any order the last one is the smallest for one lane in n. A guess that often
+ * fails costs more than what it saves. */
 static long long changing_columns(const rk_writer *w) {
   long long lanes = w->tile->lanes, columns = 16 * w->tile->rows * lanes;
   return is_masked(w) ? columns * lanes : columns;
@@ -525,13 +515,13 @@ static int is_chosen_whole(const rk_writer *w, const rk_node *term) {
   return test == RK_SCALAR || test == RK_ELSEWHERE;
 }
 
-/* Instructions on vectors of so many bytes take a mask; for others 0 is chosen in one instruction, t
- * in three. */
+/* Instructions on vectors of so many bytes take a mask; for others 0 is chosen in one instruction,
+ * t in three. */
 enum { MASKED = 64 };
 
-/* Row by row: so few masks stay in their registers while the components pass. Two rows have one more
- * than there are registers for, but use twice what is loaded of a column: that pays where there is
- * a load for each addition, not beside more operations. */
+/* Row by row: so few masks stay in their registers while the components pass. Two rows have one
+ * more than there are registers for, but use twice what is loaded of a column: that pays where
+ * there is a load for each addition, not beside more operations. */
 static int rows_at_once(const rk_writer *w, const rk_node *chosen) {
   int loads = rk_inline_cost(w, chosen) <= 1;
   return loads && w->tile->bytes == MASKED && w->tile->rows % 2 == 0 ? 2 : 1;

@@ -1,4 +1,4 @@
-/* The walk over a nest: steps, loops, components. See writer.h.
+/* Writes a nest: steps, loops, components. See writer.h.
  *
  * Names in the text: n12 is the value of node 12 (an array [column][row] of the register tile where
  * it outlives a step), t3 a temporary, k a component, v and u the column and the row of the tile.
@@ -152,7 +152,7 @@ rk_place rk_place_of(const rk_writer *w, const rk_node *node) {
 
 /* From here on it is there: in the writer's copy, since the plan stays as it is. */
 static void set_place(rk_writer *w, const rk_node *node, rk_place place) {
-  size_t size = (size_t)w->pass->reduction->number + 1;
+  size_t size = (size_t)w->nest->numbers;
   if (!w->place && (w->place = malloc(size))) memcpy(w->place, w->nest->place, size);
   if (w->place) w->place[node->number] = (unsigned char)place;
   else w->out->failed = 1;
@@ -275,7 +275,7 @@ static const char *read_component(rk_writer *w, const rk_node *node, rk_index in
   rk_index of_slot = moved_by(index, rk_slot_offset(w->pass, node));
   rk_nest_kind level = rk_level_of(w->pass, node);
   if (w->staging && of_slot.symbolic && of_slot.scale == 1 && !of_slot.digits &&
-      rk_staged_text(w, level, of_slot.offset, expression, sizeof expression))
+      w->staging->read(w, level, of_slot.offset, expression, sizeof expression))
     return declare(w, node, index, expression);
   const char *format = level == RK_NEST_PARAMETER ? w->target->parameter
                        : level == RK_NEST_ROW     ? w->target->row
@@ -575,7 +575,7 @@ static void write_body(rk_writer *w, const void *data, rk_index index) {
 static void write_range(rk_writer *w, rk_range range, const void *data) {
   const loop_body *body = data;
   if (w->staging && range.count > UNROLL) {
-    rk_write_staged(w, range, write_body, body);
+    w->staging->loop(w, range, write_body, body);
     return;
   }
   rk_index index = rk_open_range(w, range, body->cost);
@@ -655,20 +655,19 @@ static int has_long_loop(const rk_writer *w) {
   return 0;
 }
 
-/* What many operations wait for is made early: the name of the operation. Powers of two of all
+/* What many operations wait for is made early; RK_OPS: nothing. Powers of two of all
  * vectors of a tile together (rk_exp2_tile), where there are longer chains of operations than with
  * AVX-512; there roots, one vector ahead: they take long, and multiplications run beside them.
  * After a long loop all this runs beside the next tile's, and is better short. */
-static const char *made_early(const rk_writer *w) {
+static rk_op made_early(const rk_writer *w) {
   enum { AVX2 = 32, AVX512 = 64 };
   if (!w->target->in_lanes || w->nest->kind != RK_NEST_PAIR || w->part || has_long_loop(w))
-    return NULL;
-  return w->tile->bytes == AVX2 ? "exp2" : w->tile->bytes == AVX512 ? "Sqrt" : NULL;
+    return RK_OPS;
+  return w->tile->bytes == AVX2 ? RK_OP_exp2 : w->tile->bytes == AVX512 ? RK_OP_Sqrt : RK_OPS;
 }
 
 int rk_makes_powers_together(const rk_writer *w) {
-  const char *name = made_early(w);
-  return name && !strcmp(name, "exp2");
+  return made_early(w) == RK_OP_exp2;
 }
 
 typedef struct {
@@ -676,12 +675,12 @@ typedef struct {
   unsigned char *place;        /* of each node, which are as RK_LOCAL while the step is written */
   int count;
   double cost;
-  const char *early;           /* NULL: nothing in this step */
+  rk_op early;                 /* RK_OPS: nothing in this step */
 } scalars;
 
-static int count_of(const scalars *s, const char *name) {
+static int count_of(const scalars *s, rk_op op) {
   int count = 0;
-  for (int k = 0; k < s->count; k++) count += !strcmp(s->node[k]->operation->name, name);
+  for (int k = 0; k < s->count; k++) count += rk_node_is(s->node[k], op);
   return count;
 }
 
@@ -698,27 +697,27 @@ static int has_one_reader(const scalars *s, int root) {
   return readers == 1;
 }
 
-static int are_read_once(const scalars *s, const char *name) {
+static int are_read_once(const scalars *s, rk_op op) {
   for (int k = 0; k < s->count; k++)
-    if (!strcmp(s->node[k]->operation->name, name) && !has_one_reader(s, k)) return 0;
+    if (rk_node_is(s->node[k], op) && !has_one_reader(s, k)) return 0;
   return 1;
 }
 
 /* What early values are made of is written twice if others need it too: compilers see that it is
  * the same where all is unrolled. Roots pay where powers wait for them, powers in double. */
-static const char *early_of(const rk_writer *w, const scalars *s) {
+static rk_op early_of(const rk_writer *w, const scalars *s) {
   enum { FEW = 4 };
-  const char *name = made_early(w);
-  int count = name && count_of(s, "exp2") ? count_of(s, name) : 0;
+  rk_op op = made_early(w);
+  int count = op != RK_OPS && count_of(s, RK_OP_exp2) ? count_of(s, op) : 0;
   int is_short = s->cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
-  if (!count || count > FEW || !is_short) return NULL;
+  if (!count || count > FEW || !is_short) return RK_OPS;
   int pays = rk_makes_powers_together(w) ? w->pass->options.precision == RK_FLOAT64
-                                         : are_read_once(s, name);
-  return pays ? name : NULL;
+                                         : are_read_once(s, op);
+  return pays ? op : RK_OPS;
 }
 
 static int is_early(const scalars *s, int k) {
-  return s->early && !strcmp(s->node[k]->operation->name, s->early);
+  return rk_node_is(s->node[k], s->early);
 }
 
 /* Values of one step name each other; those that outlive it are stored. */
@@ -731,7 +730,7 @@ static void write_scalar(rk_writer *w, const rk_node *node, rk_place place) {
 
 static void write_others(rk_writer *w, const scalars *s) {
   for (int k = 0; k < s->count; k++)
-    if (!is_early(s, k) && (!s->early || s->place[k] == RK_SCALAR))
+    if (!is_early(s, k) && (s->early == RK_OPS || s->place[k] == RK_SCALAR))
       write_scalar(w, s->node[k], (rk_place)s->place[k]);
 }
 
@@ -799,7 +798,7 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
     if (s.place[k] == RK_SCALAR || is_early(&s, k)) declare_kept(w, s.node[k]);
     set_place(w, s.node[k], RK_LOCAL);
   }
-  if (!s.early) write_in_order(w, &s);
+  if (s.early == RK_OPS) write_in_order(w, &s);
   else if (rk_makes_powers_together(w)) write_after_powers(w, &s);
   else write_after_roots(w, &s);
   for (int k = 0; k < s.count; k++) set_place(w, s.node[k], (rk_place)s.place[k]);
@@ -816,13 +815,13 @@ static void write_in_place(rk_writer *w, int first, int end) {
 /* ---- large nests ---- */
 
 /* Declares the kept values that this one is made of, each once. */
-static void share(rk_writer *w, const rk_node *node, unsigned char *seen) {
+static void declare_reads(rk_writer *w, const rk_node *node, unsigned char *seen) {
   rk_place place = rk_place_of(w, node);
   if (seen[node->number]) return;
   seen[node->number] = 1;
   if (place == RK_SCALAR || place == RK_PANEL) declare_pointer(w, node);
   if (place != RK_INLINE) return;
-  for (int k = 0; k < node->operands; k++) share(w, node->operand[k], seen);
+  for (int k = 0; k < node->operands; k++) declare_reads(w, node->operand[k], seen);
 }
 
 static unsigned char *new_flags(const rk_writer *w) {
@@ -831,19 +830,19 @@ static unsigned char *new_flags(const rk_writer *w) {
   return flags;
 }
 
-void rk_share_roots(rk_writer *w, int first, int end) {
+void rk_declare_reads(rk_writer *w, int first, int end) {
   unsigned char *seen = w->part ? new_flags(w) : NULL;
-  for (int k = first; k < end && seen; k++) share(w, w->nest->root[k], seen);
+  for (int k = first; k < end && seen; k++) declare_reads(w, w->nest->root[k], seen);
   free(seen);
 }
 
-static void share_steps(rk_writer *w, int first, int end) {
+static void declare_step_reads(rk_writer *w, int first, int end) {
   unsigned char *seen = new_flags(w);
   for (int s = first; s < end && seen; s++)
     for (int k = 0; k < w->nest->step[s].count; k++) {
       const rk_node *node = w->nest->node[w->nest->step[s].first + k];
-      share(w, node, seen);
-      for (int o = 0; o < node->operands; o++) share(w, node->operand[o], seen);
+      declare_reads(w, node, seen);
+      for (int o = 0; o < node->operands; o++) declare_reads(w, node->operand[o], seen);
     }
   free(seen);
 }
@@ -867,7 +866,7 @@ void rk_write_parts(rk_writer *w, const char *parameters) {
   for (int first = 0; first < w->nest->steps; first = end) {
     end = end_of_part(w, first);
     rk_open(w, "RK_CALLED void rk_part(%s_%d)(%s)", w->part, first, parameters);
-    share_steps(w, first, end);
+    declare_step_reads(w, first, end);
     write_in_place(w, first, end);
     rk_close(w);
   }

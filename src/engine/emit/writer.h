@@ -1,4 +1,8 @@
-/* The walk over a nest, shared by the targets. */
+/* Pass -> source text: what the frames of all compiled targets share (cpu/frame.c, cuda/frame*.c).
+ *
+ * In: a pass, a register tile, the spellings of a target. Out: lines of C, written where the frame
+ * has opened a function: the steps of a nest, how slots are filled, how values enter a state; and a
+ * module, the text of several passes after the sections of the preludes that it uses. */
 #ifndef RKEOPS_WRITER_H
 #define RKEOPS_WRITER_H
 
@@ -16,23 +20,11 @@ typedef struct {
   int unroll;                     /* loops of so many components are unrolled whatever that costs,
                                    * and all loops over rows and columns; 0: where it pays */
   int in_registers;               /* panels and states: what touches them is unrolled */
+  const char *rolled;             /* in_registers: before a loop that must stay one */
   int lists_wait;                 /* values that enter long lists of ranks wait for others */
   int in_lanes;                   /* a value is a vector: a branch for its lanes is seldom foreseen,
                                    * and wide results lie in memory */
 } rk_spelling;
-
-/* Components of slots that a loop reads by way of shared memory, a chunk of the loop at a time. */
-enum { RK_MAX_STAGED = 8 };
-typedef struct {
-  int bytes;                      /* of one of two buffers; 0: nothing is staged */
-  int threads;                    /* that copy */
-  int block[RK_NEST_PAIR];        /* rows or columns of a packed block, by side */
-  int half[RK_NEST_PAIR];
-  const char *place[RK_NEST_PAIR];/* where the row or the column of a thread is in a block */
-  struct { rk_nest_kind side; int first; } read[RK_MAX_STAGED];
-  int reads;
-  int open;                       /* inside a loop that stages */
-} rk_staging;
 
 /* A component: scale * k + offset inside a loop over k, or a constant. With digits, this value has
  * been divided: the component is shift + the sum of (value / divide) % modulo * stride. */
@@ -41,8 +33,21 @@ typedef struct {
   rk_digit digit[RK_MAX_DIGITS];
 } rk_index;
 
-/* The name of a component, as a mask or as a number. Of the nodes whose number, modulo the capacity, is this place `first` is
- * the last memo; `next` is the one before, or -1. */
+/* Components first + step * k, k = 0 .. count - 1. */
+typedef struct { int first, step, count; } rk_range;
+
+/* How a target brings the components of long loops closer: the loop over a range, whose body `body`
+ * writes for the component's index; and in it component k + first of a side as text, 0: it is read
+ * as anywhere else. */
+typedef void (*rk_loop_body)(rk_writer *w, const void *data, rk_index index);
+typedef struct {
+  void *own;                      /* what these two work with */
+  void (*loop)(rk_writer *w, rk_range range, rk_loop_body body, const void *data);
+  int (*read)(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size);
+} rk_staging;
+
+/* The name of a component, as a mask or as a number. Of the nodes whose number, modulo the
+ * capacity, is this place `first` is the last memo; `next` is the one before, or -1. */
 struct rk_memo {
   const rk_node *node;
   rk_index index;
@@ -58,10 +63,9 @@ struct rk_writer {
   const rk_tile *tile;
   const rk_spelling *target;
   int components;                 /* of the state; with `grouped` the first one is k0 */
-  int grouped;                    /* a thread has only some components of the result */
+  int grouped;                    /* a state has only some components of the result */
   int weighed;                    /* the exponent is a weight already, and m its reference */
-  rk_staging *staging;            /* or NULL */
-  const char *suffix;             /* of the names of a device's kernels: "", "_0", "_1", ... */
+  const rk_staging *staging;      /* or NULL */
   int indent;
   int names;                      /* temporaries so far */
   double unrolled;                /* operations in unrolled tiles so far */
@@ -73,6 +77,7 @@ struct rk_writer {
                                    * what they are called with; NULL: steps are written in place */
 };
 
+void rk_writer_free(rk_writer *w);
 void rk_line(rk_writer *w, const char *format, ...) RK_PRINTF(2, 3);
 void rk_open(rk_writer *w, const char *format, ...) RK_PRINTF(2, 3); /* the line and " {" */
 void rk_close(rk_writer *w);
@@ -85,9 +90,7 @@ void rk_writer_free(rk_writer *w); /* what it has allocated */
 rk_place rk_place_of(const rk_writer *w, const rk_node *node);
 int rk_is_stored(const rk_writer *w, const rk_node *node); /* in a panel, or in a slot */
 
-/* ranges.c: components first + step * k, k = 0 .. count - 1. In a range every moved component has
- * one origin. Freed by the caller. */
-typedef struct { int first, step, count; } rk_range;
+/* ranges.c: ranges in each of which every moved component has one origin. Freed by the caller. */
 int rk_ranges(const rk_writer *w, const rk_node *const *root, int roots, int dim,
               rk_range **ranges);
 rk_index rk_range_index(rk_range range);
@@ -133,7 +136,7 @@ const rk_node *rk_choice(rk_writer *w, const rk_node *term, rk_index index, char
 /* The steps of a large nest as functions with these parameters: the time of compilers grows faster
  * than the length of a function. `part` and `arguments` are set before. */
 void rk_write_parts(rk_writer *w, const char *parameters);
-void rk_share_roots(rk_writer *w, int first, int end); /* declares what roots of the nest read */
+void rk_declare_reads(rk_writer *w, int first, int end); /* declares what roots of the nest read */
 
 /* Steps first .. end - 1 of the nest, or the calls of the functions that they are written into. */
 void rk_write_steps(rk_writer *w, int first, int end);
@@ -147,12 +150,6 @@ void rk_write_accumulate(rk_writer *w);
 /* Columns; above 2^30: never. */
 long long rk_flush_period(const rk_pass *pass, const rk_tile *tile);
 size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile);
-
-/* staging.c: component k + first of a side inside such a loop; 0 when there is no room for it. The
- * loop is written by rk_write_staged, its body by `body` with the component's index. */
-int rk_staged_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size);
-typedef void (*rk_loop_body)(rk_writer *w, const void *data, rk_index index);
-void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void *data);
 
 /* packing.c: fills the slots of a level; `store` is a format of a component's place and value. */
 void rk_write_packing(rk_writer *w, const char *store);

@@ -358,6 +358,7 @@ rk_status rk_plan_nest(rk_pass *pass, rk_nest_kind kind, const rk_node *const *r
   rk_nest *nest = &pass->nest[kind];
   nest->kind = kind;
   nest->roots = roots;
+  nest->numbers = (int)size;
   nest->root = calloc((size_t)roots + 1, sizeof *nest->root);
   nest->place = calloc(size, 1);
   nest->node = calloc(size, sizeof *nest->node);

@@ -47,6 +47,7 @@ typedef struct {
   int steps;
   const rk_node **node;        /* in order of the steps */
   int nodes;
+  int numbers;                 /* of nodes that place, each and at have room for */
   unsigned char *place;        /* rk_place by node number */
   double *each;                /* by node number: arithmetic operations of one component, operands
                                 * that are computed inline included */
@@ -67,7 +68,7 @@ typedef struct {
   rk_graph *graph;
   const rk_node *reduction;    /* rewritten for the machine: of values scaled, shifted, in base 2 */
   const rk_node *source;       /* as the user wrote it */
-  double factor;               /* of a sum: what leaves the kernel is multiplied by it; 1: nothing */
+  double factor;               /* of a sum: what leaves the kernel is multiplied by it */
   rk_options options;
   rk_state_shape state;
   rk_nest nest[RK_NESTS];

@@ -1,28 +1,30 @@
-/* Loops over the components of large vectors, on a GPU: what a block of threads reads of its rows
- * and columns passes through shared memory a chunk of components at a time, the next chunk on its
- * way while this one is used. A packed block has its components one after another: a chunk is one
- * piece of memory. */
-#include "emit/writer.h"
+/* Loops over the components of large vectors: what a block of threads reads of its rows and columns
+ * passes through shared memory a chunk of components at a time, the next chunk on its way while
+ * this one is used. A packed block has its components one after another: a chunk lies in one
+ * place. */
+#include "cuda/frame.h"
 
 #include <stdio.h>
 
 enum { MAX_CHUNK = 16 };
 
+static rk_cuda_staging *own(const rk_writer *w) { return w->staging->own; }
+
 static int real_size(const rk_writer *w) { return rk_real_size(&w->pass->options); }
 
 /* Bytes of one component of a block of a side. */
 static int component_bytes(const rk_writer *w, rk_nest_kind side) {
-  return w->staging->block[side] * (w->staging->half[side] ? 2 : real_size(w));
+  return own(w)->block[side] * (own(w)->half[side] ? 2 : real_size(w));
 }
 
 static int all_bytes(const rk_writer *w) {
   int bytes = 0;
-  for (int k = 0; k < w->staging->reads; k++) bytes += component_bytes(w, w->staging->read[k].side);
+  for (int k = 0; k < own(w)->reads; k++) bytes += component_bytes(w, own(w)->read[k].side);
   return bytes;
 }
 
-int rk_staged_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size) {
-  rk_staging *s = w->staging;
+static int read_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_t size) {
+  rk_cuda_staging *s = own(w);
   if (!s->open || (side != RK_NEST_ROW && side != RK_NEST_COLUMN)) return 0;
   int k = 0;
   while (k < s->reads && (s->read[k].side != side || s->read[k].first != first)) k++;
@@ -38,28 +40,28 @@ int rk_staged_text(rk_writer *w, rk_nest_kind side, int first, char *text, size_
 }
 
 static const char *type_of(const rk_writer *w, rk_nest_kind side) {
-  return w->staging->half[side] ? "unsigned short" : "real";
+  return own(w)->half[side] ? "unsigned short" : "real";
 }
 
 /* Asks for `count` components from `from` of every read, into buffer `buffer`. */
 static void write_copies(rk_writer *w, const char *from, const char *buffer, int chunk, int count) {
   int at = 0;
-  for (int k = 0; k < w->staging->reads; k++) {
-    rk_nest_kind side = w->staging->read[k].side;
+  for (int k = 0; k < own(w)->reads; k++) {
+    rk_nest_kind side = own(w)->read[k].side;
     rk_line(w, "rk_copy_all<%d, %d>(stage + (%s) * %d + %d, %s + (%d + %s) * %d);",
-            w->staging->threads, count * component_bytes(w, side), buffer, w->staging->bytes, at,
-            side == RK_NEST_ROW ? "x" : "y", w->staging->read[k].first, from,
-            w->staging->block[side]);
+            own(w)->threads, count * component_bytes(w, side), buffer, own(w)->bytes, at,
+            side == RK_NEST_ROW ? "x" : "y", own(w)->read[k].first, from,
+            own(w)->block[side]);
     at += chunk * component_bytes(w, side);
   }
 }
 
 static void write_reads(rk_writer *w, int chunk) {
   int at = 0;
-  for (int k = 0; k < w->staging->reads; k++) {
-    rk_nest_kind side = w->staging->read[k].side;
+  for (int k = 0; k < own(w)->reads; k++) {
+    rk_nest_kind side = own(w)->read[k].side;
     rk_line(w, "const %s *const s%d = (const %s *)(stage + now * %d + %d);", type_of(w, side), k,
-            type_of(w, side), w->staging->bytes, at);
+            type_of(w, side), own(w)->bytes, at);
     at += chunk * component_bytes(w, side);
   }
 }
@@ -102,8 +104,8 @@ static void write_chunks(rk_writer *w, const rk_text *body, int chunk, int lengt
 }
 
 /* The body comes first: it tells what is read. */
-void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void *data) {
-  rk_staging *s = w->staging;
+static void write_loop(rk_writer *w, rk_range range, rk_loop_body body, const void *data) {
+  rk_cuda_staging *s = own(w);
   rk_text text = {0}, *out = w->out;
   rk_index index = rk_range_index(range);
   int length = range.count;
@@ -127,4 +129,8 @@ void rk_write_staged(rk_writer *w, rk_range range, rk_loop_body body, const void
     rk_line(w, "}");
   }
   rk_text_free(&text);
+}
+
+rk_staging rk_staging_with(rk_cuda_staging *own) {
+  return (rk_staging){own, write_loop, read_text};
 }
