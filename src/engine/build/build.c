@@ -1,5 +1,5 @@
 /* Source text -> loaded kernel: key, disk, else compiler. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +14,9 @@ static rk_kernel *kernels; /* all of this process: a file that is loaded again i
 
 static int64_t compiles, disk_hits;
 
-void rk_build_counters(int64_t *compiles_, int64_t *disk_hits_) {
-  *compiles_ = compiles;
-  *disk_hits_ = disk_hits;
+void rk_build_counters(int64_t *compiled, int64_t *found) {
+  *compiled = compiles;
+  *found = disk_hits;
 }
 
 void rk_build_count(int compiled, int found_on_disk) {
@@ -90,17 +90,17 @@ typedef struct {
   rk_key key;
   int first;       /* the first of the list with this key */
   rk_text refused; /* folders from which it could not be loaded, and why: a line for each */
-} rk_job;
+} build_job;
 
 typedef struct {
   rk_compiler compiler;
-  rk_job *job;
+  build_job *job;
   int n, most;
   rk_caller caller;
-} rk_batch;
+} build_batch;
 
 /* Loaded before it is renamed: from then on others may evict it. */
-static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_error *error) {
+static rk_status load_new(build_job *job, const char *folder, const char *path, rk_error *error) {
   rk_private_file file;
   size_t n;
   if (!rk_cache_seal(path, &job->key) || !rk_cache_open_file(path, &job->key, &file, &n))
@@ -123,18 +123,18 @@ static rk_status load_new(rk_job *job, const char *folder, const char *path, rk_
   return status;
 }
 
-static int is_missing(const rk_batch *batch, int k) {
+static int is_missing(const build_batch *batch, int k) {
   return !batch->job[k].item->kernel && batch->job[k].first == k;
 }
 
 /* What is compiled for one kernel, in a folder of its own. */
 typedef struct {
-  rk_job *job;
+  build_job *job;
   rk_text folder;
-} rk_place;
+} build_place;
 
 /* The places of all kernels that are missing; their number. */
-static int make_places(const rk_batch *batch, const char *work_folder, rk_place *place) {
+static int make_places(const build_batch *batch, const char *work_folder, build_place *place) {
   int n = 0;
   for (int k = 0; k < batch->n; k++) {
     if (!is_missing(batch, k)) continue;
@@ -144,7 +144,7 @@ static int make_places(const rk_batch *batch, const char *work_folder, rk_place 
   return n;
 }
 
-static rk_status run_compilers(rk_batch *batch, rk_place *place, int n, int *made,
+static rk_status run_compilers(build_batch *batch, build_place *place, int n, int *made,
                                rk_error *error) {
   rk_compile *list = calloc((size_t)n, sizeof *list);
   rk_status status = list ? RK_OK : rk_fail_memory(error, (size_t)n * sizeof *list);
@@ -166,7 +166,7 @@ static rk_status run_compilers(rk_batch *batch, rk_place *place, int n, int *mad
 }
 
 /* Those that were made are kept, also when a later one failed. */
-static rk_status load_all(rk_place *place, int made, const char *folder, rk_error *error) {
+static rk_status load_all(build_place *place, int made, const char *folder, rk_error *error) {
   rk_status status = RK_OK;
   for (int k = 0; k < made && !status; k++) {
     rk_text_format(&place[k].folder, "/%s", RK_COMPILER_OUTPUT);
@@ -179,9 +179,9 @@ static rk_status load_all(rk_place *place, int made, const char *folder, rk_erro
 
 static rk_status compile(void *data, const char *folder, const char *work_folder,
                          rk_error *error) {
-  rk_batch *batch = data;
+  build_batch *batch = data;
   int made;
-  rk_place *place = calloc((size_t)batch->n, sizeof *place);
+  build_place *place = calloc((size_t)batch->n, sizeof *place);
   if (!place) return rk_fail_memory(error, (size_t)batch->n * sizeof *place);
   int n = make_places(batch, work_folder, place);
   rk_status status = run_compilers(batch, place, n, &made, error);
@@ -192,37 +192,38 @@ static rk_status compile(void *data, const char *folder, const char *work_folder
 }
 
 /* Kernels that could be loaded from nowhere: not compiled again until settings change. */
-typedef struct rk_refusal {
+typedef struct refused refused;
+struct refused {
   rk_key key;
   char *message;
-  struct rk_refusal *next;
-} rk_refusal;
-static struct { rk_refusal *first; int generation; } refusals;
+  refused *next;
+};
+static struct { refused *first; int generation; } refusals;
 
 static const char *refusal(const rk_key *key) {
-  rk_refusal *next;
+  refused *next;
   int generation = rk_build_get_settings()->generation;
-  for (rk_refusal *old = refusals.first; old && refusals.generation != generation; old = next) {
+  for (refused *old = refusals.first; old && refusals.generation != generation; old = next) {
     next = old->next;
     free(old->message);
     free(old);
     refusals.first = next;
   }
   refusals.generation = generation;
-  for (rk_refusal *r = refusals.first; r; r = r->next)
+  for (refused *r = refusals.first; r; r = r->next)
     if (memcmp(&r->key, key, sizeof *key) == 0) return r->message;
   return NULL;
 }
 
-static void remember_refusal(rk_job *job) {
+static void remember_refusal(build_job *job) {
   char *message = rk_text_steal(&job->refused);
-  rk_refusal *r = message ? malloc(sizeof *r) : NULL;
-  if (r) *r = (rk_refusal){job->key, message, refusals.first};
+  refused *r = message ? malloc(sizeof *r) : NULL;
+  if (r) *r = (refused){job->key, message, refusals.first};
   if (r) refusals.first = r;
   else free(message);
 }
 
-static rk_status compile_anew(rk_batch *batch, rk_error *error) {
+static rk_status compile_anew(build_batch *batch, rk_error *error) {
   for (int k = 0; k < batch->n; k++) {
     const char *known = is_missing(batch, k) ? refusal(&batch->job[k].key) : NULL;
     if (known)
@@ -238,8 +239,8 @@ static rk_status compile_anew(rk_batch *batch, rk_error *error) {
   return status;
 }
 
-static void find(rk_batch *batch, int k) {
-  rk_job *job = &batch->job[k];
+static void find(build_batch *batch, int k) {
+  build_job *job = &batch->job[k];
   const char *folder;
   make_key(&batch->compiler, job->item->source, &job->key);
   while (memcmp(&batch->job[job->first].key, &job->key, sizeof job->key)) job->first++;
@@ -249,7 +250,7 @@ static void find(rk_batch *batch, int k) {
   disk_hits += job->item->kernel != NULL;
 }
 
-static rk_status find_or_compile(rk_batch *batch, rk_error *error) {
+static rk_status find_or_compile(build_batch *batch, rk_error *error) {
   int missing = 0;
   for (int k = 0; k < batch->n; k++) {
     find(batch, k);
@@ -262,7 +263,7 @@ static rk_status find_or_compile(rk_batch *batch, rk_error *error) {
 }
 
 rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_caller caller) {
-  rk_batch batch = {.job = calloc((size_t)n, sizeof *batch.job), .n = n, .most = most,
+  build_batch batch = {.job = calloc((size_t)n, sizeof *batch.job), .n = n, .most = most,
                     .caller = caller};
   if (!batch.job) return rk_fail_memory(caller.error, (size_t)n * sizeof *batch.job);
   for (int k = 0; k < n; k++) {

@@ -1,13 +1,13 @@
-/* Source text in, loaded kernel out. Memory caching of programs is the caller's; here are the
- * disk cache, the C compiler, and NVRTC. Called from one thread at a time. */
-#ifndef RK_BUILD_H
-#define RK_BUILD_H
-
-#include <stddef.h>
-#include <stdint.h>
+/* Source text in, loaded kernel out: from the disk, or by the C compiler. What is known in memory
+ * is the caller's. Called from one thread at a time. */
+#ifndef RKEOPS_BUILD_H
+#define RKEOPS_BUILD_H
 
 #include "caller.h"
 #include "text.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* Parts of every key. Raise the first when equal source must be compiled anew, the second when
  * the way kernels are called changes. */
@@ -46,6 +46,13 @@ rk_kernel_function rk_kernel_entry(const rk_kernel *kernel, const char *name);
 /* The part of rk_configure that concerns building. Strings are copied, NULL and numbers <= 0 keep
  * what was there. */
 rk_status rk_build_configure(const rk_settings *settings, rk_error *error);
+
+/* Settings that a call keeps while it runs: those of the process, there until they are released;
+ * and which are used from now on, NULL: those of the process. */
+typedef struct rk_build_settings rk_build_settings;
+rk_build_settings *rk_build_settings_hold(void);
+void rk_build_settings_release(rk_build_settings *settings);
+void rk_build_settings_use(const rk_build_settings *settings);
 
 void rk_build_counters(int64_t *compiles, int64_t *disk_hits);
 

@@ -4,7 +4,7 @@
  * entry counts only when its seal agrees with its name and with all of its bytes. Nothing is
  * locked: entries are made in a work folder of their own and renamed, so readers see a whole entry
  * or none, and many processes may do the same work at once. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,14 +161,14 @@ int rk_cache_seal(const char *path, const rk_key *key) {
 typedef struct {
   char name[NAME_LENGTH + 8];
   int64_t bytes, modified;
-} rk_entry_file;
+} entry_file;
 
 typedef struct {
   const char *folder;
-  rk_entry_file *entry;
+  entry_file *entry;
   size_t n, capacity;
   int64_t bytes;
-} rk_listing;
+} entry_list;
 
 static int is_entry_name(const char *name) {
   for (int k = 0; k < NAME_LENGTH; k++)
@@ -178,15 +178,15 @@ static int is_entry_name(const char *name) {
          strcmp(kind, RK_ENTRY_CUBIN) == 0 || strcmp(kind, RK_ENTRY_PTX) == 0;
 }
 
-static void add_entry(rk_listing *listing, const char *name, const rk_file_info *info) {
+static void add_entry(entry_list *listing, const char *name, const rk_file_info *info) {
   if (listing->n == listing->capacity) {
     size_t capacity = listing->capacity ? 2 * listing->capacity : 64;
-    rk_entry_file *longer = realloc(listing->entry, capacity * sizeof *longer);
+    entry_file *longer = realloc(listing->entry, capacity * sizeof *longer);
     if (!longer) return; /* seen at the next eviction */
     listing->entry = longer;
     listing->capacity = capacity;
   }
-  rk_entry_file *entry = &listing->entry[listing->n++];
+  entry_file *entry = &listing->entry[listing->n++];
   memcpy(entry->name, name, strlen(name) + 1);
   entry->bytes = info->bytes;
   entry->modified = info->modified;
@@ -202,7 +202,7 @@ static int is_stale_work(const char *name, const rk_file_info *info) {
 }
 
 static void visit_entry(void *data, const char *name) {
-  rk_listing *listing = data;
+  entry_list *listing = data;
   rk_text path = {0};
   rk_file_info info;
   rk_text_format(&path, "%s/%s", listing->folder, name);
@@ -213,13 +213,13 @@ static void visit_entry(void *data, const char *name) {
   rk_text_free(&path);
 }
 
-static int list_entries(const char *folder, rk_listing *listing) {
-  *listing = (rk_listing){.folder = folder};
+static int list_entries(const char *folder, entry_list *listing) {
+  *listing = (entry_list){.folder = folder};
   return rk_os_list(folder, visit_entry, listing);
 }
 
 static int older_first(const void *a, const void *b) {
-  const rk_entry_file *x = a, *y = b;
+  const entry_file *x = a, *y = b;
   if (x->modified != y->modified) return x->modified < y->modified ? -1 : 1;
   return strcmp(x->name, y->name);
 }
@@ -250,7 +250,7 @@ static int set_aside(const char *folder, const char *path) {
 
 /* A file that a process has loaded stays there for that process: only its name goes. On Windows it
  * can be moved, but not removed. */
-static int remove_entry(rk_listing *listing, const rk_entry_file *entry) {
+static int remove_entry(entry_list *listing, const entry_file *entry) {
   rk_text path = {0};
   rk_text_format(&path, "%s/%s", listing->folder, entry->name);
   int removed = !path.failed && (rk_os_remove(path.bytes) ||
@@ -262,7 +262,7 @@ static int remove_entry(rk_listing *listing, const rk_entry_file *entry) {
 
 /* `spared` was written a moment ago, and is what the caller waits for. */
 static void evict(const char *folder, const char *spared) {
-  rk_listing listing;
+  entry_list listing;
   int64_t limit = rk_build_get_settings()->cache_limit;
   if (list_entries(folder, &listing) && listing.bytes > limit) {
     qsort(listing.entry, listing.n, sizeof *listing.entry, older_first);
@@ -285,7 +285,7 @@ rk_status rk_cache_usage(int64_t *files, int64_t *bytes, rk_error *error) {
   *files = *bytes = 0;
   const char *folder;
   for (int k = 0; (folder = rk_cache_folder(k)) != NULL; k++) {
-    rk_listing listing;
+    entry_list listing;
     if (!rk_os_not_private(folder) && list_entries(folder, &listing)) {
       *files += (int64_t)listing.n;
       *bytes += listing.bytes;
@@ -299,7 +299,7 @@ rk_status rk_cache_clear(rk_error *error) {
   rk_status status = RK_OK;
   const char *folder;
   for (int k = 0; (folder = rk_cache_folder(k)) != NULL; k++) {
-    rk_listing listing;
+    entry_list listing;
     if (rk_os_not_private(folder) || !list_entries(folder, &listing)) continue;
     for (size_t e = 0; e < listing.n; e++)
       if (!remove_entry(&listing, &listing.entry[e]))

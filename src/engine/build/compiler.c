@@ -7,7 +7,7 @@
  *
  * While a compiler works a poll may come back here: so all work is done on a compiler of the
  * caller's own, and `state` has what was found last, to be copied. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -170,7 +170,7 @@ static void keep(const rk_compiler *compiler) {
 /* ---- flags ---------------------------------------------------------------------------------- */
 
 /* From the best to what every compiler takes. */
-typedef enum { TUNED, LISTED, PLAIN, LEVELS } rk_flag_level;
+typedef enum { TUNED, LISTED, PLAIN, LEVELS } flag_level;
 
 static int add_all(rk_words *flags, const char *words) {
   return !words || rk_words_split(flags, words);
@@ -220,7 +220,7 @@ static int add_windows_flags(const rk_compiler *compiler, rk_words *flags) {
 }
 
 /* Why each is there: README.md. */
-static int make_flags(rk_compiler *compiler, rk_flag_level level, const char *pic) {
+static int make_flags(rk_compiler *compiler, flag_level level, const char *pic) {
   rk_words *flags = &compiler->flags;
   rk_words_free(flags);
   if (!*pic) pic = "-fPIC";
@@ -423,12 +423,12 @@ rk_status rk_compiler_run(const rk_compiler *compiler, rk_compile *list, int n, 
 typedef struct {
   rk_compiler *compiler;
   char *pic;             /* of R's Makeconf, or "" */
-  rk_flag_level level;
+  flag_level level;
   rk_key key;
   rk_caller caller;
-} rk_meeting;
+} first_meeting;
 
-static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *error) {
+static rk_status ask_version(first_meeting *meeting, const char *folder, rk_error *error) {
   rk_compiler *compiler = meeting->compiler;
   rk_words command = {0};
   rk_process_result result = {0};
@@ -447,7 +447,7 @@ static rk_status ask_version(rk_meeting *meeting, const char *folder, rk_error *
 }
 
 /* A probe that takes too long is the end: the next level would take as long. */
-static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error *error) {
+static rk_status choose_level(first_meeting *meeting, const char *folder, rk_error *error) {
   rk_text probe = {0};
   rk_status status = RK_ERROR_COMPILE;
   rk_process_end end = RK_PROCESS_ENDED;
@@ -455,7 +455,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
   write_probe(&probe, meeting->compiler->vectors);
   for (int level = TUNED; level < LEVELS && status == RK_ERROR_COMPILE &&
                           end == RK_PROCESS_ENDED; level++) {
-    meeting->level = (rk_flag_level)level;
+    meeting->level = (flag_level)level;
     if (level == PLAIN) rk_text_clear(&probe); /* now any machine code will do */
     if (level == PLAIN) rk_text_add(&probe, "int probe(int x) { return x + 1; }\n");
     rk_compile run = {.folder = folder, .source = rk_text_string(&probe)};
@@ -469,7 +469,7 @@ static rk_status choose_level(rk_meeting *meeting, const char *folder, rk_error 
   return status;
 }
 
-static void remember(const rk_meeting *meeting, const char *folder, const char *work_folder) {
+static void remember(const first_meeting *meeting, const char *folder, const char *work_folder) {
   rk_text path = {0}, text = {0};
   rk_text_format(&path, "%s/compiler.txt", work_folder);
   rk_text_format(&text, "%d\n%s", (int)meeting->level, rk_text_string(&meeting->compiler->version));
@@ -481,14 +481,14 @@ static void remember(const rk_meeting *meeting, const char *folder, const char *
 }
 
 static rk_status meet(void *data, const char *folder, const char *work_folder, rk_error *error) {
-  rk_meeting *meeting = data;
+  first_meeting *meeting = data;
   rk_status status = ask_version(meeting, work_folder, error);
   if (status == RK_OK) status = choose_level(meeting, work_folder, error);
   if (status == RK_OK) remember(meeting, folder, work_folder);
   return status;
 }
 
-static int recall(rk_meeting *meeting) {
+static int recall(first_meeting *meeting) {
   rk_private_file file;
   size_t n;
   const char *folder;
@@ -500,7 +500,7 @@ static int recall(rk_meeting *meeting) {
       rk_compiler *compiler = meeting->compiler;
       rk_text_clear(&compiler->version);
       rk_text_bytes(&compiler->version, file.bytes + 2, n - 2);
-      good = make_flags(compiler, (rk_flag_level)level, meeting->pic) && !compiler->version.failed;
+      good = make_flags(compiler, (flag_level)level, meeting->pic) && !compiler->version.failed;
     }
     rk_os_close_private(&file);
     if (good) return 1;
@@ -508,7 +508,7 @@ static int recall(rk_meeting *meeting) {
   return 0;
 }
 
-static void make_meeting_key(rk_meeting *meeting) {
+static void make_meeting_key(first_meeting *meeting) {
   rk_sha256 hash;
   rk_sha256_start(&hash);
   rk_sha256_field(&hash, "compiler " RK_GENERATOR_VERSION);
@@ -522,7 +522,7 @@ static void make_meeting_key(rk_meeting *meeting) {
 static rk_status become_known(rk_compiler *compiler, rk_caller caller) {
   rk_text pic = {0};
   rk_text_add(&pic, state.makeconf_pic ? state.makeconf_pic : "");
-  rk_meeting meeting = {.compiler = compiler, .pic = rk_text_steal(&pic), .caller = caller};
+  first_meeting meeting = {.compiler = compiler, .pic = rk_text_steal(&pic), .caller = caller};
   if (!meeting.pic) return rk_fail_memory(caller.error, 64);
   make_meeting_key(&meeting);
   rk_status status = recall(&meeting) ? RK_OK : rk_cache_work(meet, &meeting, caller.error);

@@ -1,29 +1,24 @@
-/* What the files of this folder offer to each other. */
-#ifndef RK_BUILD_PARTS_H
-#define RK_BUILD_PARTS_H
+/* What the files of this folder offer to each other, and to cuda/, which has another compiler but
+ * keeps what it builds in the same cache. */
+#ifndef RKEOPS_BUILD_PARTS_H
+#define RKEOPS_BUILD_PARTS_H
 
-#include "../caller.h"
-#include "../os.h"
-#include "build.h"
-#include "sha256.h"
+#include "build/build.h"
+#include "build/sha256.h"
+#include "caller.h"
+#include "os.h"
 
 /* ---- settings.c ----------------------------------------------------------------------------- */
 
-typedef struct rk_build_settings {
+struct rk_build_settings {
   char *include_dir, *cache_dir, *fallback_dir, *makeconf, *compiler; /* NULL: not set */
   double compile_timeout;
   int64_t cache_limit;
   int generation;                                       /* raised by every rk_build_configure */
   int users;                                            /* the process, and calls that run */
-} rk_build_settings;
+};
 
-/* Those in use, else those of the process; NULL: none are. A call that runs has its own in use. */
-const rk_build_settings *rk_build_get_settings(void);
-void rk_build_settings_use(const rk_build_settings *settings);
-
-/* Those of the process, which are there until they are released. */
-rk_build_settings *rk_build_settings_hold(void);
-void rk_build_settings_release(rk_build_settings *settings);
+const rk_build_settings *rk_build_get_settings(void); /* those in use, else those of the process */
 
 /* ---- words.c -------------------------------------------------------------------------------- */
 

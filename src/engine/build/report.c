@@ -1,4 +1,4 @@
-#include "parts.h"
+#include "build/parts.h"
 
 #include <string.h>
 

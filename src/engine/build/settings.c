@@ -1,6 +1,6 @@
 /* Settings do not change: rk_build_configure makes new ones, and a call that runs keeps those with
  * which it began. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <stdlib.h>
 

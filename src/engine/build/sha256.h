@@ -1,6 +1,6 @@
 /* SHA-256 (FIPS 180-4), for the names of cache files and for their integrity. */
-#ifndef RK_SHA256_H
-#define RK_SHA256_H
+#ifndef RKEOPS_SHA256_H
+#define RKEOPS_SHA256_H
 
 #include <stddef.h>
 #include <stdint.h>

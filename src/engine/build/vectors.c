@@ -1,5 +1,5 @@
 /* How wide the vectors of kernels for the processor are. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Command lines and makefiles, read without running anything. */
-#include "parts.h"
+#include "build/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* The backend for the processor. Its part of a stage are two modules: the emitted text of the pass,
  * compiled, loaded, its functions looked up, for lanes along each of the two indices. */
-#include "build/parts.h"
 #include "cpu/kernel.h"
 #include "run/call.h"
 

@@ -1,5 +1,5 @@
 #include "run/call.h"
-#include "build/parts.h"
+#include "build/build.h"
 
 static rk_call *now;
 static int running;
