@@ -186,14 +186,14 @@ static rk_status a_bit_of_everything(void) {
   status = rk_device_budget(device, &bytes, &last);
   if (!status) status = rk_arena_take(arena, 5000, &p, &last);
   if (!status) status = rk_arena_take(arena, 70000, &q, &last);
-  if (!status) status = rk_device_take_stage(device, &stage, &last);
+  if (!status) status = rk_device_take_pinned(device, &stage, &last);
   if (!status) {
     int result = rk_device_driver(device)->set_bytes(p, 1, 5000, rk_device_stream(device, 0));
     status = rk_device_check(device, result, "clearing", &last);
   }
   if (!status) status = rk_device_wait(device, (rk_caller){.error = &last});
   if (!status) rk_arena_give(arena, q);
-  rk_device_give_stage(device, stage);
+  rk_device_give_pinned(device, stage);
   rk_arena_free(arena);
   rk_device_leave(device);
   return status;
@@ -351,12 +351,12 @@ static void *work_on(void *data) {
     if (rk_device_enter(device, &error) != RK_OK) return (void *)1;
     rk_arena *arena = rk_arena_new(device);
     bad += rk_arena_take(arena, (size_t)(1000 * (k % 7 + 1)), &p, &error) != RK_OK;
-    bad += rk_device_take_stage(device, &stage, &error) != RK_OK;
+    bad += rk_device_take_pinned(device, &stage, &error) != RK_OK;
     memset(stage, k, 1000);
     bad += rk_device_driver(device)->copy_to_device(p, stage, 1000,
                                                     rk_device_stream(device, k % 2)) != 0;
     bad += rk_device_wait(device, (rk_caller){.error = &error}) != RK_OK;
-    rk_device_give_stage(device, stage);
+    rk_device_give_pinned(device, stage);
     rk_arena_free(arena);
     rk_device_leave(device);
   }

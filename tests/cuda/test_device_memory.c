@@ -144,23 +144,23 @@ static void pinned_memory_is_kept(void) {
   void *a, *b, *again;
   rk_device *device = first_device();
   standin("FAIL", "cuMemHostAlloc:1:2");
-  CHECK(rk_device_take_stage(device, &a, &last) == RK_ERROR_MEMORY && !a, "it may fail");
-  CHECK(rk_device_take_stage(device, &a, &last) == RK_OK && a, "one");
-  CHECK(rk_device_take_stage(device, &b, &last) == RK_OK && b && b != a, "another");
-  rk_device_give_stage(device, a);
-  CHECK(rk_device_take_stage(device, &again, &last) == RK_OK && again == a, "the first again");
-  CHECK(rk_device_take_stage(device, &a, &last) == RK_OK && a != b && a != again, "a third");
-  memset(a, 1, RK_STAGE_BYTES);
+  CHECK(rk_device_take_pinned(device, &a, &last) == RK_ERROR_MEMORY && !a, "it may fail");
+  CHECK(rk_device_take_pinned(device, &a, &last) == RK_OK && a, "one");
+  CHECK(rk_device_take_pinned(device, &b, &last) == RK_OK && b && b != a, "another");
+  rk_device_give_pinned(device, a);
+  CHECK(rk_device_take_pinned(device, &again, &last) == RK_OK && again == a, "the first again");
+  CHECK(rk_device_take_pinned(device, &a, &last) == RK_OK && a != b && a != again, "a third");
+  memset(a, 1, RK_PINNED_BYTES);
   CHECK(count_of("pinned") == 3, "three are pinned");
-  rk_device_give_stage(device, a);
-  rk_device_give_stage(device, b);
-  rk_device_give_stage(device, again);
-  rk_device_give_stage(device, NULL);
+  rk_device_give_pinned(device, a);
+  rk_device_give_pinned(device, b);
+  rk_device_give_pinned(device, again);
+  rk_device_give_pinned(device, NULL);
   CHECK(count_of("pinned") == 2, "two are kept");
-  CHECK(rk_device_take_stage(device, &a, &last) == RK_OK && a, "one that is used");
+  CHECK(rk_device_take_pinned(device, &a, &last) == RK_OK && a, "one that is used");
   CHECK(rk_use_devices(NULL, 0, &last) == RK_OK && count_of("pinned") == 1, "stays");
-  memset(a, 1, RK_STAGE_BYTES);
-  rk_device_give_stage(device, a);
+  memset(a, 1, RK_PINNED_BYTES);
+  rk_device_give_pinned(device, a);
   CHECK(count_of("pinned") == 0, "until it is given back");
   nothing_is_left(device);
 }
@@ -184,7 +184,7 @@ static void copies_arrive(void) {
   rk_arena *arena = rk_arena_new(device);
   for (int k = 0; k < 1000; k++) in[k] = k;
   CHECK(rk_arena_take(arena, sizeof in, &p, &last) == RK_OK &&
-        rk_device_take_stage(device, &pinned, &last) == RK_OK, "room");
+        rk_device_take_pinned(device, &pinned, &last) == RK_OK, "room");
   memcpy(pinned, in, sizeof in);
   rk_cu_handle copy = rk_device_stream(device, RK_STREAM_COPY);
   CHECK(driver->copy_to_device(p, pinned, sizeof in, copy) == 0, "to the device");
@@ -194,7 +194,7 @@ static void copies_arrive(void) {
   CHECK(rk_device_wait(device, (rk_caller){count_polls, &polls, &last}) == RK_OK, "wait");
   memcpy(out, pinned, sizeof out);
   CHECK(!memcmp(in, out, sizeof in), "the numbers are the same");
-  rk_device_give_stage(device, pinned);
+  rk_device_give_pinned(device, pinned);
   rk_arena_free(arena);
   nothing_is_left(device);
 }
@@ -214,7 +214,7 @@ static void freeing_waits_for_the_device(void) {
   for (int k = 0; k < 3; k++) {
     rk_arena *arena = rk_arena_new(device);
     rk_arena_take(arena, 100000, &p, &last);
-    rk_device_take_stage(device, &pinned, &last);
+    rk_device_take_pinned(device, &pinned, &last);
     memset(pinned, 0, 100000);
     driver->set_bytes(p, 17, 100000, rk_device_stream(device, RK_STREAM_RUN));
     driver->copy_to_host(pinned, p, 100000, rk_device_stream(device, RK_STREAM_RUN));
@@ -222,7 +222,7 @@ static void freeing_waits_for_the_device(void) {
     if (k == 2) standin("FAIL", "cuEventQuery:1:999");
     rk_arena_free(arena);
     CHECK(((char *)pinned)[99999] == 17, "what was queued came first");
-    rk_device_give_stage(device, pinned);
+    rk_device_give_pinned(device, pinned);
   }
   nothing_is_left(device);
 }
@@ -284,7 +284,7 @@ static void kernels_run(void) {
   CHECK(rk_device_function(device, module, "thrice", &(rk_cu_handle){0}, &last) ==
           RK_ERROR_DEVICE && said("thrice"), "another name is not there");
   rk_arena_take(arena, sizeof(double) * (size_t)n, &p, &last);
-  rk_device_take_stage(device, &x, &last);
+  rk_device_take_pinned(device, &x, &last);
   for (int k = 0; k < n; k++) ((double *)x)[k] = k;
   rk_cu_handle run = rk_device_stream(device, RK_STREAM_RUN);
   driver->copy_to_device(p, x, sizeof(double) * (size_t)n, run);
@@ -301,7 +301,7 @@ static void kernels_run(void) {
   standin("FAIL", "cuLaunchKernel:1:701");
   CHECK(rk_device_launch(device, function, &shape, run, parameters, &last) == RK_ERROR_DEVICE &&
         said("launching a kernel"), "a failure is told");
-  rk_device_give_stage(device, x);
+  rk_device_give_pinned(device, x);
   rk_device_unload(device, module);
   rk_device_unload(device, NULL);
   rk_arena_free(arena);

@@ -65,7 +65,7 @@ static double bytes_of(const rk_gpu_sizes *s, const rk_gpu_cut *cut) {
 /* ---- chunks ---- */
 
 static void cut_slabs(const rk_gpu_sizes *s, rk_gpu_cut *cut) {
-  double bytes = fmin(RK_STAGE_BYTES, s->budget / 8);
+  double bytes = fmin(RK_PINNED_BYTES, s->budget / 8);
   cut->raw = 0;
   for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
     int64_t unit = unit_of(s, side), record = 8 * s->raw_dims[side];

@@ -69,11 +69,11 @@ rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error);
 void rk_device_set_budget(int64_t bytes);
 void rk_device_trim(rk_device *device);                           /* empties the pool */
 
-/* Pinned host memory of RK_STAGE_BYTES, until it is given back; RK_STAGES are then kept for later.
- */
-enum { RK_STAGE_BYTES = 4 << 20, RK_STAGES = 2 };
-rk_status rk_device_take_stage(rk_device *device, void **pointer, rk_error *error);
-void rk_device_give_stage(rk_device *device, void *pointer);      /* NULL is fine */
+/* Pinned host memory of RK_PINNED_BYTES, until it is given back; RK_PINNED_BUFFERS are then kept
+ * for later. */
+enum { RK_PINNED_BYTES = 4 << 20, RK_PINNED_BUFFERS = 2 };
+rk_status rk_device_take_pinned(rk_device *device, void **pointer, rk_error *error);
+void rk_device_give_pinned(rk_device *device, void *pointer);     /* NULL is fine */
 
 /* Waits for an event or for both streams; asks the caller every few milliseconds (on the
  * calling thread of the engine only). RK_CANCELLED does not stop what is queued: wait again without

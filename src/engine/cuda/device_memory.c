@@ -116,7 +116,8 @@ void rk_device_give_back(rk_device *device) {
   if (!rk_device_push(device)) return;
   rk_device_lock(device);
   empty_pool(device);
-  while (device->stages) device->driver->host_free(device->stage[--device->stages]);
+  while (device->pinned_buffers)
+    device->driver->host_free(device->pinned[--device->pinned_buffers]);
   rk_device_unlock(device);
   rk_device_leave(device);
 }
@@ -256,22 +257,22 @@ rk_status rk_device_budget(rk_device *device, size_t *bytes, rk_error *error) {
 
 /* ---- pinned memory -------------------------------------------------------------------------- */
 
-rk_status rk_device_take_stage(rk_device *device, void **pointer, rk_error *error) {
+rk_status rk_device_take_pinned(rk_device *device, void **pointer, rk_error *error) {
   int result = RESULT_OK;
   *pointer = NULL;
   rk_device_lock(device);
-  if (device->stages) *pointer = device->stage[--device->stages];
-  else result = device->driver->host_alloc(pointer, RK_STAGE_BYTES, 0);
+  if (device->pinned_buffers) *pointer = device->pinned[--device->pinned_buffers];
+  else result = device->driver->host_alloc(pointer, RK_PINNED_BYTES, 0);
   rk_device_unlock(device);
   if (result != RESULT_OK) *pointer = NULL;
   return rk_device_check(device, result, "allocating pinned host memory", error);
 }
 
-void rk_device_give_stage(rk_device *device, void *pointer) {
+void rk_device_give_pinned(rk_device *device, void *pointer) {
   if (!pointer || !rk_device_push(device)) return;
   rk_device_lock(device);
-  if (atomic_load(&device->is_used) && device->stages < RK_STAGES)
-    device->stage[device->stages++] = pointer;
+  if (atomic_load(&device->is_used) && device->pinned_buffers < RK_PINNED_BUFFERS)
+    device->pinned[device->pinned_buffers++] = pointer;
   else
     device->driver->host_free(pointer);
   rk_device_unlock(device);

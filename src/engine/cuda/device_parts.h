@@ -33,8 +33,8 @@ struct rk_device {
   size_t held, pooled;          /* bytes */
   size_t free;                  /* of the device, as of `asked` */
   double asked;                 /* 0: not known */
-  void *stage[RK_STAGES];       /* that nobody uses */
-  int stages;
+  void *pinned[RK_PINNED_BUFFERS]; /* that nobody uses */
+  int pinned_buffers;
 };
 
 int rk_device_is_broken(const rk_device *device);

@@ -1,4 +1,4 @@
-/* Inputs -> packed records on the device. Arrays on the host pass through the pinned stages into a
+/* Inputs -> packed records on the device. Arrays on the host pass through the pinned buffers into a
  * slab of raw doubles, from which rk_rows or rk_columns packs; what lies on the device, doubles or
  * floats, is packed from where it lies. All of it runs on the copy stream, in this order, so one
  * slab is enough. */

@@ -1,5 +1,5 @@
-/* See pipe.h. A stage is written by the host only after its last copy was waited for; copies follow
- * one another on the copy stream, so a stage may be sent and then asked for without waiting. */
+/* See pipe.h. A buffer is written by the host only after its last copy was waited for; copies
+ * follow one another on the copy stream, so it may be sent and then asked for without waiting. */
 #include "cuda/pipe.h"
 #include "error.h"
 #include "os.h"
@@ -16,8 +16,8 @@ rk_status rk_pipe_open(rk_pipe *pipe, rk_device *device, rk_caller caller) {
   const rk_driver *driver = rk_device_driver(device);
   rk_status status = RK_OK;
   *pipe = (rk_pipe){.device = device, .caller = caller};
-  for (int k = 0; k < RK_STAGES && !status; k++) {
-    status = rk_device_take_stage(device, &pipe->stage[k], caller.error);
+  for (int k = 0; k < RK_PINNED_BUFFERS && !status; k++) {
+    status = rk_device_take_pinned(device, &pipe->pinned[k], caller.error);
     if (status) break;
     int result = driver->event_create(&pipe->event[k], EVENT_WITHOUT_TIME);
     if (result) pipe->event[k] = NULL;
@@ -29,10 +29,10 @@ rk_status rk_pipe_open(rk_pipe *pipe, rk_device *device, rk_caller caller) {
 void rk_pipe_close(rk_pipe *pipe) {
   if (!pipe->device) return;
   const rk_driver *driver = rk_device_driver(pipe->device);
-  for (int k = 0; k < RK_STAGES; k++) {
+  for (int k = 0; k < RK_PINNED_BUFFERS; k++) {
     if (pipe->busy[k]) rk_device_wait_event(pipe->device, pipe->event[k], 0, (rk_caller){0});
     if (pipe->event[k]) driver->event_destroy(pipe->event[k]);
-    rk_device_give_stage(pipe->device, pipe->stage[k]);
+    rk_device_give_pinned(pipe->device, pipe->pinned[k]);
   }
   *pipe = (rk_pipe){0};
 }
@@ -54,7 +54,7 @@ static rk_status wait_for(rk_pipe *pipe, int k) {
   return status;
 }
 
-/* After a copy of stage k was queued. */
+/* After a copy of buffer k was queued. */
 static rk_status mark(rk_pipe *pipe, int k) {
   int result = rk_device_driver(pipe->device)->event_record(pipe->event[k], stream_of(pipe));
   pipe->busy[k] = !result;
@@ -73,13 +73,13 @@ rk_status rk_pipe_flush(rk_pipe *pipe) {
   size_t bytes = pipe->filled * pipe->bytes;
   int k = pipe->turn;
   if (!bytes) return RK_OK;
-  int result = rk_device_driver(pipe->device)->copy_to_device(pipe->to, pipe->stage[k], bytes,
+  int result = rk_device_driver(pipe->device)->copy_to_device(pipe->to, pipe->pinned[k], bytes,
                                                               stream_of(pipe));
   rk_status status = rk_device_check(pipe->device, result, "copying to it", pipe->caller.error);
   if (!status) status = mark(pipe, k);
   pipe->to += bytes;
   pipe->filled = 0;
-  pipe->turn = (k + 1) % RK_STAGES;
+  pipe->turn = (k + 1) % RK_PINNED_BUFFERS;
   return status;
 }
 
@@ -92,7 +92,7 @@ static void gather_floats(float *to, const double *from, int64_t stride, int64_t
   for (int64_t r = 0; r < n; r++) to[r] = (float)from[r * stride];
 }
 
-/* A part of one column: as much as the stage has room for. */
+/* A part of one column: as much as the buffer has room for. */
 static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int64_t n,
                           int64_t *taken) {
   rk_status status = RK_OK;
@@ -101,12 +101,12 @@ static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int
     if (!status) status = wait_for(pipe, pipe->turn);
     if (status) return status;
   }
-  int64_t room = (int64_t)(RK_STAGE_BYTES / pipe->bytes - pipe->filled);
-  void *stage = pipe->stage[pipe->turn];
+  int64_t room = (int64_t)(RK_PINNED_BYTES / pipe->bytes - pipe->filled);
+  void *buffer = pipe->pinned[pipe->turn];
   *taken = n < room ? n : room;
   if (pipe->bytes == sizeof(float))
-    gather_floats((float *)stage + pipe->filled, from, stride, *taken);
-  else gather((double *)stage + pipe->filled, from, stride, *taken);
+    gather_floats((float *)buffer + pipe->filled, from, stride, *taken);
+  else gather((double *)buffer + pipe->filled, from, stride, *taken);
   pipe->filled += (size_t)*taken;
   return *taken == room ? rk_pipe_flush(pipe) : RK_OK;
 }
@@ -123,7 +123,7 @@ rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n
 
 rk_status rk_pipe_wait(rk_pipe *pipe) {
   rk_status status = RK_OK;
-  for (int k = 0; k < RK_STAGES && !status; k++) status = wait_for(pipe, k);
+  for (int k = 0; k < RK_PINNED_BUFFERS && !status; k++) status = wait_for(pipe, k);
   return status;
 }
 
@@ -142,7 +142,7 @@ static void hand_over(const char *numbers, size_t bytes, int64_t at, int64_t cou
 }
 
 static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, size_t bytes) {
-  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->stage[k], from, bytes,
+  int result = rk_device_driver(pipe->device)->copy_to_host(pipe->pinned[k], from, bytes,
                                                             stream_of(pipe));
   rk_status status = rk_device_check(pipe->device, result, "copying from it", pipe->caller.error);
   return status ? status : mark(pipe, k);
@@ -151,21 +151,21 @@ static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, size_t bytes)
 rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, size_t bytes, int64_t columns,
                         int64_t ld, int64_t n, rk_take take, void *data) {
   if (columns < 1 || n < 1) return RK_OK;
-  const int64_t most = (int64_t)(RK_STAGE_BYTES / bytes);
+  const int64_t most = (int64_t)(RK_PINNED_BYTES / bytes);
   int64_t total = (columns - 1) * ld + n, pieces = (total + most - 1) / most, asked = 0;
   rk_status status = RK_OK;
   for (int64_t piece = 0; piece < pieces && !status; piece++) {
-    for (; asked < pieces && asked < piece + RK_STAGES && !status; asked++) {
+    for (; asked < pieces && asked < piece + RK_PINNED_BUFFERS && !status; asked++) {
       int64_t at = asked * most, count = total - at < most ? total - at : most;
-      status = ask_for(pipe, (int)(asked % RK_STAGES), from + (rk_cu_pointer)at * bytes,
+      status = ask_for(pipe, (int)(asked % RK_PINNED_BUFFERS), from + (rk_cu_pointer)at * bytes,
                        (size_t)count * bytes);
     }
-    int k = (int)(piece % RK_STAGES);
+    int k = (int)(piece % RK_PINNED_BUFFERS);
     if (!status) status = rk_pipe_ask(pipe);
     if (!status) status = wait_for(pipe, k);
     if (status) break;
     int64_t at = piece * most, count = total - at < most ? total - at : most;
-    hand_over(pipe->stage[k], bytes, at, count, ld, n, take, data);
+    hand_over(pipe->pinned[k], bytes, at, count, ld, n, take, data);
   }
   return status;
 }

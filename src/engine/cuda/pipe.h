@@ -1,5 +1,6 @@
-/* Numbers of 8 bytes, or of 4, between host memory and a device, through two pinned stages of the pipe's own
- * and the copy stream: while one stage is on its way the thread fills, or empties, the other. */
+/* Numbers of 8 bytes, or of 4, between host memory and a device, through two pinned buffers of the
+ * pipe's own and the copy stream: while one buffer is on its way the thread fills, or empties, the
+ * other. */
 #ifndef RKEOPS_PIPE_H
 #define RKEOPS_PIPE_H
 
@@ -7,10 +8,10 @@
 
 typedef struct {
   rk_device *device;
-  void *stage[RK_STAGES];
-  rk_cu_handle event[RK_STAGES]; /* its last copy is done */
-  int busy[RK_STAGES];           /* that copy was not waited for yet */
-  int turn;                      /* stage that is filled */
+  void *pinned[RK_PINNED_BUFFERS];
+  rk_cu_handle event[RK_PINNED_BUFFERS];  /* its last copy is done */
+  int busy[RK_PINNED_BUFFERS];            /* that copy was not waited for yet */
+  int turn;                      /* buffer that is filled */
   size_t filled;                 /* numbers in it */
   size_t bytes;                  /* of a number on the device: 8, or 4 for float32 */
   rk_cu_pointer to;              /* where they go */
@@ -26,8 +27,8 @@ void rk_pipe_close(rk_pipe *pipe);
 rk_status rk_pipe_ask(rk_pipe *pipe);
 
 /* To the device: what is put lies one after another from `to` on, as numbers of `bytes` bytes, once
- * it was flushed and the copy stream came so far. Rows first .. first + n of an array are put column
- * by column. */
+ * it was flushed and the copy stream came so far. Rows first .. first + n of an array are put
+ * column by column. */
 void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to, size_t bytes);
 rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n);
 rk_status rk_pipe_flush(rk_pipe *pipe);

@@ -3,7 +3,7 @@
  * The copy stream brings and packs data, the run stream computes; they wait for one another by
  * events only. While a chunk of columns is at work the next one is packed into the other buffer,
  * and between its slabs launches are queued as earlier ones end. The host waits for nothing but a
- * stage that is to be filled, a launch when RK_LAUNCHES of them are queued, and results.
+ * pinned buffer that is to be filled, a launch when RK_LAUNCHES of them are queued, and results.
  *
  * When memory runs out the share begins again with half the budget. */
 #include "cuda/parts.h"
