@@ -23,10 +23,9 @@
  * RKEOPS_BENCH_DIVIDE=1000 divides all sizes, to try the program where there is no GPU. */
 #include "engine.h"
 
+#include "cuda/device.h"
+#include "cuda/nvrtc.h"
 #include "os.h"
-#include "run/device.h"
-
-#include "build/build.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A stand-in for libcuda.so.1: devices are memory of the host, kernels are code of the host that
- * the stand-in for NVRTC made. It exports the functions that src/engine/run/driver.c asks for, is
+ * the stand-in for NVRTC made. It exports the functions that src/engine/cuda/driver.c asks for, is
  * built without any header of CUDA, and is stricter than a true driver. README.md lists its
  * settings.
  *

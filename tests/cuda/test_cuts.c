@@ -5,7 +5,7 @@
 
 #include <time.h>
 
-/* Bytes that a share takes: see take_memory of gpu_share.c. */
+/* Bytes that a share takes: see take_memory of cuda/share.c. */
 static double bytes_of(const rk_gpu_sizes *s, const rk_gpu_cut *cut) {
   double state = 8.0 * (s->pass->state.values + s->pass->state.positions);
   return s->fixed + (double)cut->raw + state * (double)cut->ld * (1 + cut->parts) +

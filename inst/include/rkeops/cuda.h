@@ -6,7 +6,7 @@
  * Mathematics is CUDA's own. Its errors are listed in the CUDA C++ Programming Guide, "Mathematical
  * Functions": in float32 at most 1 ulp for log, expm1, log1p, 2 for exp, exp2, rsqrt, tanh, sin,
  * cos, asin, acos, atan, 3 for sinh and atan2, 4 for pow; in float64 at most 2 ulp. With the
- * options of build/cubin.c float32 numbers below 2^-126 count as 0, a quotient is within 2 ulp and
+ * options of cuda/cubin.c float32 numbers below 2^-126 count as 0, a quotient is within 2 ulp and
  * a square root within 1 ulp. Not --use_fast_math: NaN and infinities must keep their meaning.
  */
 

@@ -1,5 +1,5 @@
-/* CUDA text -> machine code for a GPU: key, disk, else NVRTC. The counterpart of build.c, with the
- * same cache.
+/* CUDA text -> machine code for a GPU: key, disk, else NVRTC. The counterpart of build/build.c,
+ * with the same cache.
  *
  * A compute capability that NVRTC knows gets machine code for exactly that one (sm_90). Another one
  * gets PTX for the highest capability below it that NVRTC knows, which the driver compiles when it
