@@ -1,4 +1,4 @@
-/* Who waits for what the engine does: may be asked whether to go on, and is told what went wrong. */
+/* Who waits for what the engine does: is asked whether to go on, and told what went wrong. */
 #ifndef RKEOPS_CALLER_H
 #define RKEOPS_CALLER_H
 

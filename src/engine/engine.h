@@ -103,11 +103,12 @@ double rk_seconds(void);        /* a clock that is never set back */
 
 /* ---- GPUs ----------------------------------------------------------------------------------- */
 
-/* Where later calls compute: "cpu" (the default), or "cuda": on these NVIDIA GPUs, numbered from 0
- * as the driver does. The first use of GPUs opens the driver (libcuda) and NVRTC; on the CPU neither
- * is touched. RK_ERROR_ARGUMENT: there is no such backend, or it has no such numbers. RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in
- * an earlier call, or this process was forked from one that uses GPUs; the setting stays what it
- * was. Cheap when nothing changes. */
+/* Where later calls compute: "cpu" (the default), "reference" (slow, without a compiler), or
+ * "cuda": on these NVIDIA GPUs, numbered from 0 as the driver does. The first use of GPUs opens the
+ * driver (libcuda) and NVRTC; other backends touch neither. RK_ERROR_ARGUMENT: there is no such
+ * backend, or it has no such numbers. RK_ERROR_DEVICE: a library, a device or what it needs is
+ * missing, the device broke in an earlier call, or this process was forked from one that uses GPUs;
+ * the setting stays what it was. Cheap when nothing changes. */
 rk_status rk_use_backend(const char *name, const int *device, int n, rk_error *error);
 
 /* The same for "cuda", and for "cpu" when n is 0. */
@@ -200,10 +201,10 @@ typedef struct {
 } rk_array;
 
 /* A copy of an array on the GPUs in use (RK_ERROR_DEVICE when there is none), owned by the caller;
- * an input of any number of calls, on the CPU too (it is copied back then, each time). Where `meant`
- * is not RK_FLOAT64 it holds floats, which calls in float64 take as they are, unless a component
- * would lose what calls in float32 keep: far from 0 for its width, great whole numbers, numbers
- * beyond the range of floats. */
+ * an input of any number of calls, on the CPU too (it is copied back then, each time). Where
+ * `meant` is not RK_FLOAT64 it holds floats, which calls in float64 take as they are, unless a
+ * component would lose what calls in float32 keep: far from 0 for its width, great whole numbers,
+ * numbers beyond the range of floats. */
 rk_status rk_resident_new(const rk_array *x, rk_precision meant, rk_resident **made, rk_poll poll,
                           void *poll_data, rk_error *error);
 size_t rk_resident_bytes(const rk_resident *resident); /* of a number: 8 or 4 */

@@ -26,15 +26,15 @@ typedef struct {
   rk_pair_function pair;     /* NULL: not built yet */
 } rk_module;
 
-/* tile.c: which axis suits these sizes; the register tile for vectors of `bytes`; rows of a block of
- * the kept index, and columns of a block, 1 when they are records. */
+/* tile.c: which axis suits these sizes; the register tile for vectors of `bytes`; rows of a block
+ * of the kept index, and columns of a block, 1 when they are records. */
 rk_lane_axis rk_axis_choose(const rk_stage *stage, rk_sizes sizes);
 rk_tile rk_tile_choose(const rk_pass *pass, rk_lane_axis axis, int bytes);
 int rk_block_rows(const rk_tile *tile);
 int rk_block_columns(const rk_tile *tile);
 
-/* frame.c: the text of n passes: rk_parameters, rk_rows and rk_columns pack the data, rk_pair runs a
- * rectangle. With n > 1 the functions of pass k have the suffix _k. And the bytes of tile memory
+/* frame.c: the text of n passes: rk_parameters, rk_rows and rk_columns pack the data, rk_pair runs
+ * a rectangle. With n > 1 the functions of pass k have the suffix _k. And the bytes of tile memory
  * that an execution of one of them needs. */
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error);

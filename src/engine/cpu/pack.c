@@ -136,8 +136,8 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
     }
     module->parameters(x, ld, NULL, *exact, 1, work);
     for (size_t k = 0; k < size; k++) {
-      if (pass->options.precision != RK_FLOAT64) ((float *)*packed)[k] = rk_parameter_float((*exact)[k]);
-      else ((double *)*packed)[k] = (*exact)[k];
+      if (pass->options.precision == RK_FLOAT64) ((double *)*packed)[k] = (*exact)[k];
+      else ((float *)*packed)[k] = rk_parameter_float((*exact)[k]);
     }
   }
   int failed = !*exact || !*packed || !work || !x || !ld;

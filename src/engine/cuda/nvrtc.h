@@ -7,10 +7,10 @@
 /* Compiles CUDA C for a GPU of that compute capability with NVRTC, found at run time, or finds the
  * result on the disk. *image is machine code for just this capability, or PTX when NVRTC does not
  * know it yet (the driver compiles that); malloced, freed by rk_free, and what the driver loads
- * either way. The caller is asked while compiling; NVRTC stops at once from 12.8 on, earlier ones end
- * what they began. compile_timeout does not apply.
- * RK_ERROR_COMPILE (with NVRTC's words), RK_ERROR_DEVICE (no NVRTC, or none for this GPU),
- * RK_ERROR_MEMORY, RK_CANCELLED. A result that cannot be stored on the disk is no error. */
+ * either way. The caller is asked while compiling; NVRTC stops at once from 12.8 on, earlier ones
+ * end what they began. compile_timeout does not apply. RK_ERROR_COMPILE (with NVRTC's words),
+ * RK_ERROR_DEVICE (no NVRTC, or none for this GPU), RK_ERROR_MEMORY, RK_CANCELLED. A result that
+ * cannot be stored on the disk is no error. */
 rk_status rk_build_cuda(const char *source, int major, int minor, int fast_math, void **image,
                         size_t *bytes, rk_caller caller);
 

@@ -181,8 +181,8 @@ static rk_status run_empty(const rk_gpu_call *call, rk_error *error) {
   rk_state_start(pass->reduction, values, positions, EMPTY_ROWS, EMPTY_ROWS);
   for (int64_t row = 0; row < call->job->sizes.kept; row += EMPTY_ROWS) {
     int64_t n = call->job->sizes.kept - row < EMPTY_ROWS ? call->job->sizes.kept - row : EMPTY_ROWS;
-    rk_state_finish(pass->reduction, values, positions, EMPTY_ROWS, (ptrdiff_t)n, call->job->outputs,
-                    row, call->job->sizes.kept);
+    rk_state_finish(pass->reduction, values, positions, EMPTY_ROWS, (ptrdiff_t)n,
+                    call->job->outputs, row, call->job->sizes.kept);
   }
   free(values);
   return RK_OK;

@@ -1,9 +1,9 @@
-/* Arrays that lie on GPUs. A resident has a column-major copy of its array on one or several devices, each
- * in an arena of its own; copies on further devices are made, by way of the host, when a call needs
- * them. Its numbers are doubles, or floats where float32 is meant and loses nothing that calls in
- * float32 would keep: those take differences before they round. It outlives changes of the devices
- * in use, and the death of a device that holds it; and it is freed by the last of its users: its
- * owner, and calls that read it. */
+/* Arrays that lie on GPUs. A resident has a column-major copy of its array on one or several
+ * devices, each in an arena of its own; copies on further devices are made, by way of the host,
+ * when a call needs them. Its numbers are doubles, or floats where float32 is meant and loses
+ * nothing that calls in float32 would keep: those take differences before they round. It outlives
+ * changes of the devices in use, and the death of a device that holds it; and it is freed by the
+ * last of its users: its owner, and calls that read it. */
 #include "cuda/cuda.h"
 #include "cuda/pipe.h"
 #include "run/ranges.h"

@@ -17,8 +17,10 @@ const rk_node *rk_zero(rk_derivation *w, int dim) {
 const rk_node *rk_plus(rk_derivation *w, const rk_node *a, const rk_node *b) {
   if (!a || !b) return a ? a : b;
   /* a + (-b), so that signs gather instead of nesting */
-  if (rk_node_is(b, RK_OP_Minus)) return rk_apply2(w->graph, RK_OP_Subtract, a, b->operand[0], w->error);
-  if (rk_node_is(a, RK_OP_Minus)) return rk_apply2(w->graph, RK_OP_Subtract, b, a->operand[0], w->error);
+  if (rk_node_is(b, RK_OP_Minus))
+    return rk_apply2(w->graph, RK_OP_Subtract, a, b->operand[0], w->error);
+  if (rk_node_is(a, RK_OP_Minus))
+    return rk_apply2(w->graph, RK_OP_Subtract, b, a->operand[0], w->error);
   return rk_apply2(w->graph, RK_OP_Add, a, b, w->error);
 }
 

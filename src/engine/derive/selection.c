@@ -19,7 +19,8 @@ static int implies(const rk_node *a, const rk_node *b, int *steps) {
   const rk_node *const *of_a = a->operand, *const *of_b = b->operand;
   if (rk_node_is(a, RK_OP_Or)) return implies(of_a[0], b, steps) && implies(of_a[1], b, steps);
   if (rk_node_is(b, RK_OP_And)) return implies(a, of_b[0], steps) && implies(a, of_b[1], steps);
-  if (rk_node_is(a, RK_OP_And) && (implies(of_a[0], b, steps) || implies(of_a[1], b, steps))) return 1;
+  if (rk_node_is(a, RK_OP_And) && (implies(of_a[0], b, steps) || implies(of_a[1], b, steps)))
+    return 1;
   return rk_node_is(b, RK_OP_Or) && (implies(a, of_b[0], steps) || implies(a, of_b[1], steps));
 }
 

@@ -312,8 +312,8 @@ const rk_node *rk_operation_call(rk_reader *p, const char *name, const char *pla
   for (; all.lists < operation->lists; all.lists++) all.list[all.lists].count = -1;
   const rk_node *made =
       operation->lists
-          ? rk_apply_lists(p->graph, operation->op, all.operand, all.operands, all.integer, all.integers,
-                           all.list, all.lists, p->error)
+          ? rk_apply_lists(p->graph, operation->op, all.operand, all.operands, all.integer,
+                           all.integers, all.list, all.lists, p->error)
           : rk_apply(p->graph, operation->op, all.operand, all.operands, all.integer,
                      all.integers, p->error);
   return made ? made : rk_place_error(p, place);

@@ -64,40 +64,48 @@
 #define T(...) .transpose = {__VA_ARGS__}
 #define S(...) .selects = {__VA_ARGS__}
 #define ELEMENTWISE(name_, operands_, integers_, result_, code_, rules, doc)                       \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE,                                    \
+   .operands = operands_, .integers = integers_,                                                   \
    .result = result_, .code = #code_, rules, .documentation = doc},
 #define GENERATED(name_, operands_, integers_, result_, dim_, check_, expected_, code_, rules,     \
                   doc)                                                                             \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE, .operands = operands_, .integers = integers_,           \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE,                                    \
+   .operands = operands_, .integers = integers_,                                                   \
    .result = result_, .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                     \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
    .expected = expected_, .code = #code_, rules, .documentation = doc},
 #define FOLD(name_, operands_, start_, next_, place_, end_, rules, doc)                            \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD, .operands = operands_, .start = #start_, .next = #next_,       \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD,                                           \
+   .operands = operands_, .start = #start_, .next = #next_,                                        \
    .place = #place_, .end = #end_, rules, .documentation = doc},
 #define PIECES(name_, operands_, integers_, dim_, check_, expected_, rules, doc, ...)              \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_PIECES, .operands = operands_, .integers = integers_,                \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_PIECES,                                         \
+   .operands = operands_, .integers = integers_,                                                   \
    .dim_text = #dim_, .dim = RK_RULE(dim, name_, __LINE__),                                        \
    .check = RK_RULE(check, name_, __LINE__),                                                       \
-   .pieces = RK_RULE(pieces, name_, __LINE__), .expected = expected_, rules,                 \
+   .pieces = RK_RULE(pieces, name_, __LINE__), .expected = expected_, rules,                       \
    .documentation = doc},
 #define GROUPS(name_, integers_, dim_, check_, expected_, start_, next_, rules, doc, ...)          \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD, .operands = 1, .integers = integers_, .start = #start_,        \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_FOLD, .operands = 1,                            \
+   .integers = integers_, .start = #start_,                                                        \
    .next = #next_, .place = "p", .end = "s", .dim_text = #dim_,                                    \
    .dim = RK_RULE(dim, name_, __LINE__),                                                           \
    .check = RK_RULE(check, name_, __LINE__), .pieces = RK_RULE(pieces, name_, __LINE__),           \
    .expected = expected_, rules, .documentation = doc},
-#define MEANS(name_, op_, is_alternative_, operands_, integers_, check_, expected_, definition_, doc) \
+#define MEANS(name_, op_, is_alternative_, operands_, integers_, check_, expected_, definition_,   \
+              doc)                                                                                 \
   {.name = #name_, .op = op_, .is_alternative = is_alternative_, .kind = RK_DEFINED,               \
    .operands = operands_, .integers = integers_, .check = RK_RULE(check, name_, __LINE__),         \
    .expected = expected_, .definition = definition_, .documentation = doc},
 #define DEFINED(name_, ...) MEANS(name_, RK_OP_##name_, 0, __VA_ARGS__)
 #define ALTERNATIVE(name_, ...) MEANS(name_, RK_OP_##name_, 1, __VA_ARGS__)
 #define COMPOSED(name_, operands_, integers_, lists_, optional_, build_, doc)                      \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_COMPOSED, .operands = operands_, .integers = integers_,              \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_COMPOSED,                                       \
+   .operands = operands_, .integers = integers_,                                                   \
    .lists = lists_, .optional = optional_, .build = build_, .documentation = doc},
 #define DERIVATIVE(name_, operands_, optional_, doc)                                               \
-  {.name = #name_, .op = RK_OP_##name_, .kind = RK_DERIVATIVE, .operands = operands_, .optional = optional_,            \
+  {.name = #name_, .op = RK_OP_##name_, .kind = RK_DERIVATIVE,                                     \
+   .operands = operands_, .optional = optional_,                                                   \
    .documentation = doc},
 static const rk_operation table[] = {
 #include "formula/operations.def"

@@ -1,8 +1,8 @@
 /* Small numbers that all terms of a plain sum have in common, as the -2 of a derivative, are taken
- * out of the walk over the pairs and multiply its result, in double, when a state leaves the kernel.
- * Neither large numbers nor parameters and values of the kept row, though they are common to all
- * terms as well: they may be what keeps products and sums of the others representable, and 0 times
- * what has overflowed is not 0.
+ * out of the walk over the pairs and multiply its result, in double, when a state leaves the
+ * kernel. Neither large numbers nor parameters and values of the kept row, though they are common
+ * to all terms as well: they may be what keeps products and sums of the others representable, and 0
+ * times what has overflowed is not 0.
  *
  * A difference x - y beside its multiple s (x - y), which an exponential reads (rewrite.c), becomes
  * (s (x - y)) / s when 1 / s can be taken out likewise: so in the gradient of a Gaussian. */

@@ -1,4 +1,4 @@
-/* The list of passes that make a plan: what is done to a program, then to each of its reductions. */
+/* The list of passes that make a plan: what is done to a program, then to each reduction. */
 #include "error.h"
 #include "plan/plan.h"
 

@@ -7,7 +7,7 @@
  *    pair.
  *  - x - y with x of a row and y of a column, in float32: both are shifted by a common centre, so
  *    that it keeps its digits for the difference. The centre is chosen at run time such that no
- *    coordinate becomes larger than it was: see run/pack.c.
+ *    coordinate becomes larger than it was: see cpu/pack.c.
  *  - a reduction of exponentials counts in powers of 2 likewise.
  *  - a reduction that keeps the largest keeps the smallest of minus the values.
  *  - a / b with b of less than a pair is a times 1 / b, save where steps are counted: the floor of
@@ -139,7 +139,8 @@ static const rk_node *scaled_squares(rewriting *w, const rk_node *node, const rk
 
 /* Minus inside the sum: it costs nothing there (a fused multiply-subtract). */
 static const rk_node *minus(rewriting *w, const rk_node *node) {
-  if (rk_node_is(node, RK_OP_Sum)) return apply1(w, RK_OP_Sum, apply1(w, RK_OP_Minus, node->operand[0]));
+  if (rk_node_is(node, RK_OP_Sum))
+    return apply1(w, RK_OP_Sum, apply1(w, RK_OP_Minus, node->operand[0]));
   return apply1(w, RK_OP_Minus, node);
 }
 
@@ -218,7 +219,8 @@ static const rk_node *exponential(rewriting *w, const rk_node *argument) {
 
 static const rk_node *quotient(rewriting *w, const rk_node *node, const rk_node *a,
                                const rk_node *b) {
-  if (!is_pair(node) || is_pair(b) || w->stepped[node->number]) return apply2(w, RK_OP_Divide, a, b);
+  if (!is_pair(node) || is_pair(b) || w->stepped[node->number])
+    return apply2(w, RK_OP_Divide, a, b);
   return apply2(w, RK_OP_Mult, a, apply1(w, RK_OP_Inv, b));
 }
 

@@ -155,8 +155,8 @@ static double rounded(const rk_pass *pass, rk_nest_kind kind, double value) {
   return kind == RK_NEST_PARAMETER ? rk_parameter_float(value) : (float)value;
 }
 
-/* The records of a level, in the kernel's type: its slots are the roots of its nest. `exact` (may be
- * NULL) are parameters in double. */
+/* The records of a level, in the kernel's type: its slots are the roots of its nest. `exact` (may
+ * be NULL) are parameters in double. */
 static rk_status pack(const rk_job *job, rk_nest_kind kind, int64_t rows, const double *exact,
                       double **record, double *unrounded, rk_caller caller) {
   const rk_pass *pass = &job->stage->pass;

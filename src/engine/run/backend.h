@@ -29,8 +29,8 @@ void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made);
 typedef struct { int64_t kept, reduced; } rk_sizes;
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
 
-/* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that have
- * the same number of a `text`, counted from 0, are compiled together. */
+/* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that
+ * have the same number of a `text`, counted from 0, are compiled together. */
 typedef struct { rk_stage *stage; rk_sizes sizes; int text; } rk_wanted;
 enum { RK_MAX_WANTED = 64 };
 int rk_wanted_together(const rk_wanted *wanted, int n); /* how many the first text has */

@@ -47,7 +47,8 @@ static rk_status take_input(rk_values *v, int k, const rk_graph_variable *variab
 }
 
 /* A number that becomes infinite when it is stored would be silently wrong. */
-static rk_status check_half(const rk_graph_variable *variable, const rk_array *x, rk_caller caller) {
+static rk_status check_half(const rk_graph_variable *variable, const rk_array *x,
+                            rk_caller caller) {
   const double *low = NULL, *high = NULL;
   double *own = NULL;
   char number[RK_NUMBER_TEXT];
@@ -90,7 +91,8 @@ static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_caller cal
 }
 
 static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *number,
-                            const rk_array *inputs, const int64_t *rows, int half, rk_caller caller) {
+                            const rk_array *inputs, const int64_t *rows, int half,
+                            rk_caller caller) {
   const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
   rk_status status = RK_OK;
   if (variable->origin == RK_FROM_POSITION)
@@ -121,7 +123,8 @@ rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
   for (int k = 0; k < v->count && !status; k++) {
     const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
     if (variable->origin == RK_FROM_CENTRE)
-      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k], caller);
+      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k],
+                         caller);
   }
   return status;
 }
