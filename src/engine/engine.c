@@ -4,6 +4,7 @@
 #include "build/build.h"
 #include "derive/derive.h"
 #include "formula/parser.h"
+#include "formula/print.h"
 #include "os.h"
 #include "programs.h"
 #include "run/program.h"
@@ -30,12 +31,16 @@ typedef struct {
 static rk_status parse(const rk_request *r, parsed *p, rk_error *error) {
   p->graph = rk_graph_new();
   if (!p->graph) return rk_fail_memory(error, 64);
-  return rk_parse_program(p->graph, r->text, r->declarations, r->n, p->root, &p->roots, error);
+  rk_status status =
+      rk_parse_program(p->graph, r->text, r->declarations, r->n, p->root, &p->roots, error);
+  if (!status) rk_trace_graph(RK_TRACE_parse, p->graph, p->root, p->roots);
+  return status;
 }
 
 static rk_status derive(const rk_request *r, parsed *p, rk_error *error) {
   int place = -1;
-  rk_derive(p->graph, p->root, p->roots, &place, error);
+  if (!rk_derive(p->graph, p->root, p->roots, &place, error))
+    rk_trace_graph(RK_TRACE_derive, p->graph, p->root, p->roots);
   return marked(r->text, place, error);
 }
 
@@ -70,6 +75,7 @@ static rk_status plan(const rk_request *r, parsed *p, rk_program *program, rk_er
 static rk_status make_program(const rk_request *r, rk_program **made, rk_error *error) {
   parsed p = {0};
   rk_program *program = NULL;
+  rk_trace_begin();
   rk_status status = parse(r, &p, error);
   if (!status) status = derive(r, &p, error);
   if (!status) program = rk_program_new(p.graph, p.root, p.roots);
@@ -145,7 +151,9 @@ static rk_status emit(work *w, const rk_backend *backend, rk_error *error) {
   rk_status status = RK_OK;
   for (int k = 0, n; k < w->n && !status; k += n) {
     n = rk_wanted_together(w->list + k, w->n - k);
-    status = backend->source(w->list + k, n, &w->source[w->list[k].text], error);
+    rk_text *source = &w->source[w->list[k].text];
+    status = backend->source(w->list + k, n, source, error);
+    if (!status && rk_is_traced(RK_TRACE_emit)) rk_trace_show(RK_TRACE_emit, source);
   }
   return status;
 }
@@ -274,6 +282,7 @@ double rk_seconds(void) { return rk_os_seconds(); }
 void rk_watch_forks(void) { rk_os_forks(); }
 
 rk_status rk_configure(const rk_settings *settings, rk_error *error) {
+  rk_trace_configure(settings->trace, settings->write);
   for (int k = 0; rk_backends()[k]; k++)
     if (rk_backends()[k]->configure) rk_backends()[k]->configure(settings);
   return rk_build_configure(settings, error);

@@ -215,7 +215,7 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
 static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *const *tile,
                        int n) {
   rk_text_add(out, "/* rkeops\n");
-  for (int k = 0; k < n; k++) rk_plan_print(pass[k], tile[k], " * ", out);
+  for (int k = 0; k < n; k++) rk_plan_head(pass[k], tile[k], " * ", out);
   rk_text_format(out, " */\n#define RK_BYTES %d\n", tile[0]->bytes);
 }
 

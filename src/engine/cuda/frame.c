@@ -301,7 +301,7 @@ static void write_head(rk_text *out, const rk_pass *const *pass, const rk_gpu_sh
                        int n) {
   rk_text_add(out, "/* rkeops\n");
   for (int k = 0; k < n; k++) {
-    rk_plan_print(pass[k], &shape[k]->tile, " * ", out);
+    rk_plan_head(pass[k], &shape[k]->tile, " * ", out);
     rk_gpu_shape_print(shape[k], " * ", out);
   }
   rk_text_add(out, " */\n");

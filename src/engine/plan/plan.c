@@ -1,4 +1,4 @@
-/* Levels and slots of a pass, its tile, its print. See plan.h. */
+/* Levels and slots of a pass, its costs. See plan.h. */
 #include "plan/plan.h"
 #include "error.h"
 #include "formula/operations.h"
@@ -56,30 +56,4 @@ void rk_pass_free(rk_pass *pass) {
 double rk_pair_cost(const rk_pass *pass) {
   return pass->nest[RK_NEST_PAIR].cost + 2 +
          (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
-}
-
-/* ---- printing ---- */
-
-void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text) {
-  static const char *const level[] = {"parameters", "rows", "columns", "pairs"};
-  static const char *const precision[] = {"float32", "float64", "float16"};
-  static const char *const index[] = {"i", "j", "nothing"};
-  rk_text_format(text, "%s%s_Reduction over %s, %d component%s, %s\n", prefix,
-                 rk_reduction_name(pass->reduction->reduction),
-                 index[rk_reduced_kind(pass->source)], pass->state.components,
-                 pass->state.components == 1 ? "" : "s",
-                 precision[pass->options.precision]);
-  for (int k = 0; k < RK_NESTS; k++) {
-    const rk_nest *nest = &pass->nest[k];
-    rk_text_format(text, "%s%s: ", prefix, level[k]);
-    if (k < RK_NEST_PAIR)
-      rk_text_format(text, "%d slots of %d components, ", pass->slots[k].count,
-                     pass->slots[k].size);
-    rk_text_format(text, "%d steps, %.0f operations, panels of %d components\n", nest->steps,
-                   nest->cost, nest->panel);
-  }
-  if (!tile) return;
-  rk_text_format(text, "%stile: %d x %d vectors of %d bytes, lanes along the %s index\n", prefix,
-                 tile->rows, tile->columns, tile->bytes,
-                 tile->axis == RK_LANES_KEPT ? "kept" : "reduced");
 }

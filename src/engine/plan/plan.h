@@ -150,8 +150,13 @@ rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
 rk_status rk_rewrite(rk_pass *pass, rk_error *error);
 
-/* A readable list of the plan's slots and steps: the header of emitted source. `tile` may be
+/* print.c: the pass for readers, each line after `prefix`: the formula as it is computed, what each
+ * slot holds, what the steps keep. Variables, lifted numbers among them, go by their place in
+ * calls: nothing that a user wrote stands there, and a kernel has one such text. */
+rk_status rk_plan_print(const rk_pass *pass, const char *prefix, rk_text *text);
+
+/* The same for the head of emitted source, which is shorter than what it says about. `tile` may be
  * NULL. */
-void rk_plan_print(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text);
+void rk_plan_head(const rk_pass *pass, const rk_tile *tile, const char *prefix, rk_text *text);
 
 #endif

@@ -290,7 +290,7 @@ static int is_built(const rk_wanted *wanted) {
 
 /* There is none: the plan is what runs. */
 static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error) {
-  for (int k = 0; k < n; k++) rk_plan_print(&wanted[k].stage->pass, NULL, "", text);
+  for (int k = 0; k < n; k++) rk_plan_head(&wanted[k].stage->pass, NULL, "", text);
   return text->failed ? rk_fail_memory(error, text->length) : RK_OK;
 }
 

@@ -1,9 +1,23 @@
 /* rkeops
  * Sum_Reduction over j, 6 components, float32
+ *   v0 = Vi(6)
+ *   v1 = Vj(6)
+ *   t1 = ComplexReal(v0)
+ *   t2 = ComplexReal(v1)
+ *   t3 = ComplexImag(v0)
+ *   t4 = ComplexImag(v1)
+ *   Sum_Reduction(Complex((t1 * t2) - (t3 * t4), (t1 * t4) + (t3 * t2)), j)
  * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
  * rows: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
+ *   x[0:5] = v0
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
+ *   y[0:5] = v1
  * pairs: 0 steps, 42 operations, panels of 0 components
+ *   reduced: Complex((t1 * t2) - (t3 * t4), (t1 * t4) + (t3 * t2))
+ *   t1 = ComplexReal(x[0:5])
+ *   t2 = ComplexReal(y[0:5])
+ *   t3 = ComplexImag(x[0:5])
+ *   t4 = ComplexImag(y[0:5])
  * tile: 4 x 4 vectors of 4 bytes, lanes along the kept index
  * walk: 128 threads for 512 rows x 128 columns, 4 x 4 of them in a thread, in registers
  */

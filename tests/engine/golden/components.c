@@ -1,9 +1,25 @@
 /* rkeops
  * Max_Reduction over j, 12 components, float64
+ *   v0 = Vi(6)
+ *   v1 = Vj(6)
+ *   t1 = v0 - v1
+ *   t2 = Exp(t1)
+ *   Max_Reduction(-(Concat(Rsqrt(Sum(Square(t1))) * t1, t2) * Sum(t2)), j)
  * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
  * rows: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
+ *   x[0:5] = v0
  * columns: 1 slots of 6 components, 0 steps, 6 operations, panels of 0 components
+ *   y[0:5] = v1
  * pairs: 3 steps, 195 operations, panels of 6 components
+ *   step 1, for each of 6 components:
+ *     n4 = Sum(Square(t1))
+ *     n7 = Exp(t1)
+ *   step 2:
+ *     n5 = Rsqrt(n4)
+ *   step 3, for each of 6 components:
+ *     n9 = Sum(n7)
+ *   reduced: -(Concat(n5 * t1, n7) * n9)
+ *   t1 = x[0:5] - y[0:5]
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64

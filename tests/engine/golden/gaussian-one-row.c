@@ -1,9 +1,21 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float64
+ *   v0 = Vi(3)
+ *   v1 = Vj(1)
+ *   v2 = Vj(3)
+ *   Sum_Reduction(exp2(scaledsum(Square(v0 - v2), -1.4426950408889634)) * v1, j)
  * parameters: 0 slots of 0 components, 0 steps, 0 operations, panels of 0 components
  * rows: 1 slots of 3 components, 0 steps, 3 operations, panels of 0 components
+ *   x[0:2] = v0
  * columns: 2 slots of 4 components, 0 steps, 4 operations, panels of 0 components
+ *   y[0] = v1
+ *   y[1:3] = v2
  * pairs: 2 steps, 22 operations, panels of 0 components
+ *   step 1, for each of 3 components:
+ *     n13 = scaledsum(Square(x[0:2] - y[1:3]), -1.4426950408889634)
+ *   step 2:
+ *     n15 = exp2(n13) * y[0]
+ *   reduced: n15
  * tile: 4 x 4 vectors of 64 bytes, lanes along the reduced index
  */
 #define RK_BYTES 64

@@ -1,9 +1,27 @@
 /* rkeops
  * Sum_Reduction over j, 1 component, float32
+ *   v0 = Vi(3)
+ *   v1 = Vj(1)
+ *   v2 = Vj(3)
+ *   v3 = Pm(3)
+ *   v4 = Pm(1)
+ *   Sum_Reduction(exp2((-(1.4426950408889634 * v4)) * Sum(Square((v0 - v3) - (v2 - v3)))) * v1, j)
  * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
+ *   step 1:
+ *     n21 = -(1.4426950408889634 * v4)
+ *   p[0] = n21
+ *   p[1:3] = v3
  * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
+ *   x[0:2] = v0 - p[1:3]
  * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
+ *   y[0] = v1
+ *   y[1:3] = v2 - p[1:3]
  * pairs: 2 steps, 23 operations, panels of 0 components
+ *   step 1, for each of 3 components:
+ *     n17 = Sum(Square(x[0:2] - y[1:3]))
+ *   step 2:
+ *     n24 = exp2(p[0] * n17) * y[0]
+ *   reduced: n24
  * tile: 4 x 8 vectors of 4 bytes, lanes along the kept index
  * walk: 128 threads for 512 rows x 128 columns, 4 x 8 of them in a thread, in registers
  */

@@ -1,9 +1,25 @@
 /* rkeops
  * Sum_Reduction over j, 10 components, float64
+ *   v0 = Vi(10)
+ *   v1 = Vj(10)
+ *   v2 = Pm(1)
+ *   t1 = v0 - v1
+ *   t2 = Sum(Square(t1))
+ *   Sum_Reduction(Where(LessOrEqual(0, v2 - t2), exp2((-1.4426950408889634) * t2) * t1, 0), j)
  * parameters: 1 slots of 1 components, 0 steps, 1 operations, panels of 0 components
+ *   p[0] = v2
  * rows: 1 slots of 10 components, 0 steps, 10 operations, panels of 0 components
+ *   x[0:9] = v0
  * columns: 1 slots of 10 components, 0 steps, 10 operations, panels of 0 components
+ *   y[0:9] = v1
  * pairs: 2 steps, 84 operations, panels of 0 components
+ *   step 1, for each of 10 components:
+ *     n5 = Sum(Square(t1))
+ *   step 2:
+ *     n11 = LessOrEqual(0, p[0] - n5)
+ *     n18 = exp2((-1.4426950408889634) * n5)
+ *   reduced: Where(n11, n18 * t1, 0)
+ *   t1 = x[0:9] - y[0:9]
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64

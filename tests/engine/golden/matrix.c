@@ -1,9 +1,23 @@
 /* rkeops
  * Sum_Reduction over j, 3 components, float32
+ *   v0 = Vi(3)
+ *   v1 = Vi(9)
+ *   v2 = Vj(3)
+ *   v3 = Pm(3)
+ *   Sum_Reduction(SumBlocks(v1 * RepeatBlocks((v0 - v3) - (v2 - v3), 3, 3), 1, 3), j)
  * parameters: 1 slots of 3 components, 0 steps, 3 operations, panels of 0 components
+ *   p[0:2] = v3
  * rows: 2 slots of 12 components, 0 steps, 15 operations, panels of 0 components
+ *   x[0:8] = v1
+ *   x[9:11] = v0 - p[0:2]
  * columns: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
+ *   y[0:2] = v2 - p[0:2]
  * pairs: 2 steps, 24 operations, panels of 6 components
+ *   step 1, for each of 3 components:
+ *     n11 = x[9:11] - y[0:2]
+ *   step 2, for each of 9 components:
+ *     n14 = SumBlocks(x[0:8] * RepeatBlocks(n11, 3, 3), 1, 3)
+ *   reduced: n14
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64

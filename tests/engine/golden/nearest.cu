@@ -1,9 +1,19 @@
 /* rkeops
  * Min_ArgMin_Reduction over j, 1 component, float32
+ *   v0 = Vi(2)
+ *   v1 = Vj(2)
+ *   v2 = Pm(2)
+ *   Min_ArgMin_Reduction(Sum(Square((v0 - v2) - (v1 - v2))), j)
  * parameters: 1 slots of 2 components, 0 steps, 2 operations, panels of 0 components
+ *   p[0:1] = v2
  * rows: 1 slots of 2 components, 0 steps, 4 operations, panels of 0 components
+ *   x[0:1] = v0 - p[0:1]
  * columns: 1 slots of 2 components, 0 steps, 4 operations, panels of 0 components
+ *   y[0:1] = v1 - p[0:1]
  * pairs: 1 steps, 7 operations, panels of 0 components
+ *   step 1, for each of 2 components:
+ *     n11 = Sum(Square(x[0:1] - y[0:1]))
+ *   reduced: n11
  * tile: 4 x 8 vectors of 4 bytes, lanes along the kept index
  * walk: 128 threads for 512 rows x 128 columns, 4 x 8 of them in a thread, in registers
  */

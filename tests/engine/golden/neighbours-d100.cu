@@ -1,9 +1,19 @@
 /* rkeops
  * KMin_ArgKMin_Reduction over j, 1 component, float32
+ *   v0 = Vi(100)
+ *   v1 = Vj(100)
+ *   v2 = Pm(100)
+ *   KMin_ArgKMin_Reduction(Sum(Square((v0 - v2) - (v1 - v2))), 10, j)
  * parameters: 1 slots of 100 components, 0 steps, 100 operations, panels of 0 components
+ *   p[0:99] = v2
  * rows: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
+ *   x[0:99] = v0 - p[0:99]
  * columns: 1 slots of 100 components, 0 steps, 200 operations, panels of 0 components
+ *   y[0:99] = v1 - p[0:99]
  * pairs: 1 steps, 301 operations, panels of 0 components
+ *   step 1, for each of 100 components:
+ *     n11 = Sum(Square(x[0:99] - y[0:99]))
+ *   reduced: n11
  * tile: 8 x 8 vectors of 4 bytes, lanes along the kept index
  * blocked: 128 threads for 128 rows x 64 columns, 8 x 8 of them in a thread, in registers
  * 1 steps shared; 1 rows and 1 components of the result in a thread

@@ -1,9 +1,24 @@
 /* rkeops
  * SumSoftMaxWeight_Reduction over i, 41 components, float32
+ *   v0 = Vj(5)
+ *   v1 = Vi(40)
+ *   v2 = Vi(5)
+ *   v3 = Pm(5)
+ *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square((1.4426950408889634 * (v2 - v3)) - (1.4426950408889634 * (v0 - v3))))), v1, i)
  * parameters: 1 slots of 5 components, 0 steps, 5 operations, panels of 0 components
+ *   p[0:4] = v3
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
+ *   x[0:4] = 1.4426950408889634 * (v0 - p[0:4])
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
+ *   y[0:4] = 1.4426950408889634 * (v2 - p[0:4])
+ *   y[5:44] = v1
  * pairs: 2 steps, 73 operations, panels of 0 components
+ *   step 1, for each of 5 components:
+ *     n27 = Sum(Square(y[0:4] - x[0:4]))
+ *   step 2:
+ *     n29 = -Sqrt(n27)
+ *   reduced: n29
+ *   weighted by Concat(1, y[5:44])
  * tile: 4 x 4 vectors of 4 bytes, lanes along the kept index
  * blocked: 256 threads for 64 rows x 64 columns, 4 x 4 of them in a thread, in registers
  * 2 steps shared; 4 rows and 3 components of the result in a thread
