@@ -21,7 +21,8 @@ WIDTHS :=
 LIBS := -lm -ldl -lpthread
 EXE :=
 KERNEL_FLAGS := -O2 -fno-math-errno -fno-trapping-math -ffp-contract=fast
-ALL_FLAGS := -std=gnu11 -Isrc/engine -Iinst/include/rkeops -Wall -Wextra $(FLAGS)
+# Plans are checked as they are made (src/engine/plan/check.h), in tests only.
+ALL_FLAGS := -std=gnu11 -Isrc/engine -Iinst/include/rkeops -DRKEOPS_CHECK_PLANS -Wall -Wextra $(FLAGS)
 
 ENGINE := $(wildcard src/engine/*.c src/engine/*/*.c)
 OBJECTS := $(ENGINE:%.c=$(DIR)/%.o)

@@ -1,6 +1,7 @@
 /* The list of passes that make a plan: what is done to a program, then to each reduction. */
 #include "error.h"
 #include "formula/print.h"
+#include "plan/check.h"
 #include "plan/plan.h"
 
 #include <stdlib.h>
@@ -8,11 +9,19 @@
 
 /* ---- one reduction -------------------------------------------------------------------------- */
 
-static void trace_nests(const rk_pass *pass) {
+/* What a stage made is shown to who asked, and checked where tests run. */
+static rk_status show_and_check(const rk_graph *graph, const rk_node *const *root, int roots,
+                                rk_trace stage, rk_error *error) {
+  rk_trace_graph(stage, graph, root, roots);
+  return rk_check_graph(graph, root, roots, rk_trace_name(stage), error);
+}
+
+static rk_status show_and_check_nests(const rk_pass *pass, rk_error *error) {
   rk_text text = {0};
   if (rk_is_traced(RK_TRACE_nest) && !rk_plan_print(pass, "  ", &text))
     rk_trace_show(RK_TRACE_nest, &text);
   rk_text_free(&text);
+  return rk_check_pass(pass, error);
 }
 
 /* The nest that fills a level's slots; it may ask for more slots of the level below. */
@@ -37,14 +46,14 @@ rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_optio
   *pass = (rk_pass){.graph = graph, .source = reduction, .reduction = reduction,
                     .options = *options};
   rk_status status = rk_rewrite(pass, error);
-  if (!status) rk_trace_graph(RK_TRACE_rewrite, graph, &pass->reduction, 1);
+  if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_rewrite, error);
   if (!status) status = rk_take_factor(pass, error);
-  if (!status) rk_trace_graph(RK_TRACE_factor, graph, &pass->reduction, 1);
+  if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_factor, error);
   if (!status) status = plan_pairs(pass, error);
   if (!status) status = plan_slots(pass, RK_NEST_ROW, error);
   if (!status) status = plan_slots(pass, RK_NEST_COLUMN, error);
   if (!status) status = plan_slots(pass, RK_NEST_PARAMETER, error);
-  if (!status) trace_nests(pass);
+  if (!status) status = show_and_check_nests(pass, error);
   if (status) rk_pass_free(pass);
   return status;
 }
@@ -96,9 +105,9 @@ rk_status rk_plan_program(rk_graph *graph, const rk_node **root, int roots,
   int count = 0;
   *made = (rk_passes){0};
   rk_status status = rk_find_means(graph, root, roots, error);
-  if (!status) rk_trace_graph(RK_TRACE_means, graph, root, roots);
+  if (!status) status = show_and_check(graph, root, roots, RK_TRACE_means, error);
   if (!status) status = rk_fuse(graph, root, roots, error);
-  if (!status) rk_trace_graph(RK_TRACE_fuse, graph, root, roots);
+  if (!status) status = show_and_check(graph, root, roots, RK_TRACE_fuse, error);
   if (!status) status = order_reductions(graph, root, roots, reduction, &count, error);
   if (!status) status = plan_passes(graph, reduction, count, options, made, error);
   for (int r = 0; r < roots && !status; r++)
