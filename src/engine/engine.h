@@ -79,10 +79,10 @@ typedef struct {
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
   int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
                              * free; < 0 keeps what was there */
-  const char *trace;        /* stages whose work is shown as they make a program, as in "parse,fuse":
-                             * parse, derive, means, fuse, rewrite, factor, nest, emit, or all; "" for
-                             * none. The variable RKEOPS_TRACE names more; it is read for each new
-                             * program */
+  const char *trace;        /* stages whose work is shown as they make a program, "parse,fuse": of
+                             * parse, derive, means, fuse, rewrite, factor, nest, emit; or all; ""
+                             * for none. The variable RKEOPS_TRACE names more; it is read for each
+                             * new program */
   void (*write)(const char *text); /* where that goes, in whole lines, from the calling thread */
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);

@@ -68,7 +68,8 @@ static double code_of(const rk_pass *pass) {
   double code = nest->cost;
   for (int k = 0; k < pass->reduction->number; k++) {
     const rk_node *node = rk_graph_node(pass->graph, k);
-    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE && rk_effort_of(node)->is_called)
+    if (node->level == RK_LEVEL_PAIR && nest->place[k] != RK_ELSEWHERE &&
+        rk_effort_of(node)->is_called)
       code += (double)CALL * node->dim;
   }
   return code;

@@ -28,7 +28,7 @@ void rk_printer_end(rk_printer *p);
 
 void rk_print_value(rk_printer *p, const rk_node *node);  /* its name, or what it is made of */
 void rk_print_made(rk_printer *p, const rk_node *node);   /* what it is made of */
-void rk_print_named(rk_printer *p);                       /* a line for each value that got a name */
+void rk_print_named(rk_printer *p); /* a line for each value that got a name */
 
 /* The whole: definitions, then the roots, with the names that the user gave. */
 rk_status rk_print_formula(const rk_graph *graph, const rk_node *const *root, int roots,
