@@ -863,7 +863,7 @@ RK_INLINE vec rk_sin_near(vec r, vec odd)
 /* What sin and, half a period ahead of where it is `ahead`, cos are beyond 2^20: x / pi modulo 2 as
  * Payne and Hanek do it. Of 1/pi only those digits enter whose products with x make no whole
  * periods. The nearest multiple of pi is taken away; what is left changes its sign where that is
- * odd. Error 0.7 ulp (double: 1.8). */
+ * odd. Error 0.7 ulp (double: 2.0). */
 #if RK_TYPE == 32
 /* 2^(4k - 3) / pi modulo 2, for x from 2^20 16^k on, in two words: times a float the first one, of
  * 29 bits, is exact. */
