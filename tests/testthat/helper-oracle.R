@@ -342,7 +342,10 @@ oracle_reductions <- function(value) {
     result(p$s / p$total, p$size / p$total)
   }
   e$LogSumExpWeight_Reduction <- e$LogSumExp_Reduction
-  e$Max_SumShiftExp_Reduction <- function(F, over) e$Max_SumShiftExpWeight_Reduction(F, 1, over)
+  e$Max_SumShiftExp_Reduction <- function(F, G, over) {
+    if (missing(over)) return(e$Max_SumShiftExp_Reduction(F, 1, G))
+    e$Max_SumShiftExpWeight_Reduction(F, G, over)
+  }
   e$Max_SumShiftExpWeight_Reduction <- function(F, G, over) {
     p <- shifted(F, G, over)
     result(cbind(p$m, p$s), cbind(1 + abs(p$m), p$size))

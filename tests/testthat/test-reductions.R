@@ -1,8 +1,9 @@
-reductions <- c("Sum", "Min", "Max", "MinNaN", "MaxNaN", "ArgMin", "ArgMax", "Min_ArgMin",
-                "Max_ArgMax")
-of_k <- c("KMin", "ArgKMin", "KMin_ArgKMin")
-exponential <- c("LogSumExp", "Max_SumShiftExp")
-weighted <- c("LogSumExp", "LogSumExpWeight", "SumSoftMaxWeight", "Max_SumShiftExpWeight")
+# Those with weights are of exponentials, of scalars.
+table <- reduction_table()
+reductions <- table$name[table$operands == 1 & table$integers == 0]
+of_k <- table$name[table$integers == 1]
+exponential <- table$name[table$operands == 2 & table$optional == 1]
+weighted <- table$name[table$operands == 2]
 
 # All reductions of a vector F of dimension 3 or a scalar, and a weight G, over one index.
 texts <- function(F, scalar, G, index) c(
