@@ -194,6 +194,15 @@ rk_status rk_expression(const char *text, const char *const *declarations, int n
 rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error);
 void rk_free(void *pointer);
 
+/* How the program is computed by a backend ("cpu", "cuda"), for people, in the user's names; `rows`
+ * by rk_kind, or NULL where they are not known. Lines "key: value", after the first one in a section
+ * "[pass]" for each pass over the pairs, in it sections "[parameters]", "[rows]", "[columns]" and
+ * "[pairs]" for the levels and "[layout]" for what the backend chose. A key may come several times,
+ * and there may be more of them in later versions. Compiles nothing and needs no device. Freed by
+ * rk_free. */
+rk_status rk_explain(const rk_program *program, const char *backend, const int64_t *rows,
+                     char **text, rk_error *error);
+
 /* An input: element (row r, component d) is data[r * row_stride + d * component_stride]. A
  * parameter has one row. An array that lies on a GPU has `resident` instead of data. */
 typedef struct rk_resident rk_resident;

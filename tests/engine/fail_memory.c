@@ -94,6 +94,8 @@ static rk_status write_sources(int k) {
   for (int target = 0; target < 2 && !status; target++) {
     status = rk_source(program, (rk_target)target, &text, &error);
     if (!status) rk_free(text);
+    if (!status) status = rk_explain(program, target ? "cuda" : "cpu", NULL, &text, &error);
+    if (!status) rk_free(text);
   }
   return status ? status : compute(k, out[0]);
 }

@@ -96,6 +96,42 @@ static size_t source_length(const char *text, const char *const *declarations, i
   return length;
 }
 
+/* ---- explanations ---- */
+
+static int explains(const char *text, const char *const *declarations, int n, const char *backend,
+                    const char *line) {
+  rk_error error;
+  char *found = NULL;
+  rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
+  int good = p && !rk_explain(p, backend, NULL, &found, &error) && strstr(found, line);
+  if (!good) printf("%s\n%s", text, found ? found : "");
+  rk_free(found);
+  return good;
+}
+
+static void test_explanations(void) {
+  static const char *const xy[] = {"x=Vi(2)", "y=Vj(2)"}, *const uv[] = {"u=Vi(2)", "v=Vj(2)"};
+  static const char *const gauss = "Sum_Reduction(Exp(-SqDist(x,y)*0.25), j)";
+  rk_error error;
+  char *text = NULL;
+  CHECK(explains(gauss, xy, 2, "cpu", "value: packed 2 row.1 x - centre(x,y)\n"), "in names");
+  CHECK(explains("Sum_Reduction(Exp(-SqDist(u,v)*0.5), j)", uv, 2, "cpu",
+                 "formula: Sum_Reduction(Exp(-(Sum(Square(u - v)) * 0.5)), j)\n") &&
+        explains(gauss, xy, 2, "cpu", "x - y)) * 0.25)), j)\n"),
+        "programs of one plan have names and numbers of their own");
+  CHECK(explains("Sum_Reduction((x-(y-x))/(y/(x*y)) - x*(y+2), j)", xy, 2, "cpu",
+                 "Sum_Reduction((x - (y - x)) / (y / (x * y)) - x * (y + 2), j)\n") &&
+        explains("Sum_Reduction(Pow(x+y,3)*(-x) + ((x<y) & !((y<x) | (x==2))), j)", xy, 2, "cpu",
+                 "Sum_Reduction(Pow(x + y, 3) * -x + (x < y & !((y < x) | (x == 2))), j)\n"),
+        "brackets are where they are needed");
+  CHECK(explains(gauss, xy, 2, "cpu", "lanes_along: rows\n") &&
+        explains(gauss, xy, 2, "cuda", "shape: walk\n") &&
+        explains(gauss, xy, 2, "reference", "bytes: 16\nsteps: 2\n") &&
+        explains(gauss, xy, 2, "reference", "[layout]\n"), "each backend has its layout");
+  CHECK(rk_explain(program_of(gauss, xy, 2, RK_FLOAT32), "abacus", NULL, &text, &error) ==
+            RK_ERROR_ARGUMENT && !text, "there is no such backend");
+}
+
 static void test_source_length(void) {
   static const char *const texts[] = {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)",
                                       "Sum_Reduction((x-y)*Exp(-SqDist(x,y)), j)",
@@ -568,6 +604,7 @@ int main(void) {
     compare_with_golden(&golden[k], RK_TARGET_C);
     compare_with_golden(&golden[k], RK_TARGET_CUDA);
   }
+  test_explanations();
   test_source_length();
   test_large_sources();
   test_numbers();

@@ -46,6 +46,20 @@ static int make_modules(rk_stage *stage) {
   return made != NULL;
 }
 
+static void explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) {
+  const rk_stage *stage = wanted->stage;
+  rk_lane_axis axis = rk_axis_choose(stage, wanted->sizes);
+  rk_tile tile = rk_tile_choose(&stage->pass, axis, stage->vectors);
+  int kept = axis == RK_LANES_KEPT;
+  layout->rows = tile.rows * (kept ? tile.lanes : 1);
+  layout->columns = tile.columns * (kept ? 1 : tile.lanes);
+  layout->flush = tile.flush;
+  rk_text_format(lines, "tile_rows: %d\ntile_columns: %d\nvector_bytes: %d\nlanes: %d\n"
+                        "lanes_along: %s\ntile_bytes: %.0f\n",
+                 layout->rows, layout->columns, tile.bytes, tile.lanes, kept ? "rows" : "columns",
+                 (double)rk_work_bytes(&stage->pass, &tile));
+}
+
 static void describe(rk_text *report) { rk_build_report(report); }
 
 static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error) {
@@ -112,4 +126,4 @@ static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_c
 
 const rk_backend rk_backend_cpu = {
   .name = "cpu", .check = check, .is_built = is_built, .source = source, .build = build,
-  .run = rk_run_tasks, .forget = forget, .describe = describe};
+  .run = rk_run_tasks, .forget = forget, .explain = explain, .describe = describe};

@@ -13,6 +13,7 @@ int rk_gpu_is_built(const rk_wanted *wanted);   /* for every device in use */
 rk_status rk_gpu_source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error);
 rk_status rk_gpu_build(const rk_wanted *wanted, int n, const rk_text *source, rk_caller caller);
 void rk_gpu_forget(rk_stage *stage);            /* unloads */
+void rk_gpu_explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines);
 
 /* resident.c: the functions of rk_memory, and where the data of an array lies on a device (copied
  * there if it is not there yet), column-major; and a resident made of a buffer of the engine's own:

@@ -101,6 +101,23 @@ rk_status rk_gpu_source(const rk_wanted *wanted, int n, rk_text *text, rk_error 
   return rk_emit_cuda(pass, shape, n, rk_include_dir(), text, error);
 }
 
+/* The tile is that of a thread, which reads columns in shared memory. */
+void rk_gpu_explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) {
+  const rk_pass *pass = &wanted->stage->pass;
+  rk_gpu_shape shape = rk_gpu_shape_choose(pass);
+  layout->rows = shape.tile.rows;
+  layout->columns = shape.tile.columns;
+  layout->flush = shape.tile.flush;
+  for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
+    size_t block = (size_t)rk_packed_count(&shape, (rk_nest_kind)side, 1);
+    layout->bytes[side] = (int)(rk_packed_bytes(pass, &shape, (rk_nest_kind)side, 1) / block);
+  }
+  rk_text_format(lines, "shape: %s\nthreads: %d\nblock_rows: %d\nblock_columns: %d\n"
+                        "tile_rows: %d\ntile_columns: %d\n",
+                 shape.blocked ? "blocked" : "walk", shape.threads, shape.row_block,
+                 shape.column_block, shape.tile.rows, shape.tile.columns);
+}
+
 /* ---- machine code ---- */
 
 static void drop_code(code *c) {

@@ -10,23 +10,14 @@
 static const rk_reduction *entry_of(const rk_writer *w) { return w->pass->reduction->reduction; }
 
 static const char *sum_kind(const rk_pass *pass) {
-  const rk_options *o = &pass->options;
-  if (o->scheme == RK_SCHEME_KAHAN) return "kahan";
-  int wide = o->precision != RK_FLOAT64 && o->accumulator != RK_ACCUMULATOR_FLOAT32;
-  if (o->scheme == RK_SCHEME_DIRECT && o->accumulator == RK_ACCUMULATOR_AUTO) wide = 0;
-  return wide ? "wide" : "same";
+  static const char *const kind[] = {"same", "wide", "kahan"};
+  return kind[rk_summing_of(pass).longs];
 }
 
-/* Does each term enter the long sums by itself? */
-static int adds_each(const rk_pass *pass) {
-  const rk_options *o = &pass->options;
-  return o->scheme == RK_SCHEME_KAHAN ||
-         (o->scheme == RK_SCHEME_DIRECT && o->accumulator == RK_ACCUMULATOR_FLOAT64);
-}
+static int adds_each(const rk_pass *pass) { return rk_summing_of(pass).each; }
 
 long long rk_flush_period(const rk_pass *pass, const rk_tile *tile) {
-  int never = pass->options.scheme == RK_SCHEME_DIRECT || adds_each(pass);
-  return never ? 1LL << 40 : tile->flush;
+  return rk_summing_of(pass).never ? 1LL << 40 : tile->flush;
 }
 
 /* From so many ranks on values wait, WAITING of them in each lane, and enter together where the

@@ -57,3 +57,15 @@ double rk_pair_cost(const rk_pass *pass) {
   return pass->nest[RK_NEST_PAIR].cost + 2 +
          (pass->state.K > 1 ? (double)pass->state.K * pass->state.components : 0);
 }
+
+/* ---- sums ---- */
+
+rk_summing rk_summing_of(const rk_pass *pass) {
+  const rk_options *o = &pass->options;
+  if (o->scheme == RK_SCHEME_KAHAN) return (rk_summing){RK_SUM_KAHAN, 1, 1};
+  int direct = o->scheme == RK_SCHEME_DIRECT;
+  int wide = o->precision != RK_FLOAT64 && o->accumulator != RK_ACCUMULATOR_FLOAT32 &&
+             !(direct && o->accumulator == RK_ACCUMULATOR_AUTO);
+  return (rk_summing){wide ? RK_SUM_WIDE : RK_SUM_SAME,
+                      direct && o->accumulator == RK_ACCUMULATOR_FLOAT64, direct};
+}

@@ -89,6 +89,13 @@ typedef struct {
   int flush;                   /* columns between two flushes of short sums */
 } rk_tile;
 
+/* How a sum adds up. Short sums of the kernel's type take so many terms as the tile says, then enter
+ * long ones; where `each` is set every term enters a long sum by itself, where `never` is, all of
+ * the terms of a state are one short sum. */
+typedef enum { RK_SUM_SAME, RK_SUM_WIDE, RK_SUM_KAHAN } rk_long_sum; /* wide: double */
+typedef struct { rk_long_sum longs; int each, never; } rk_summing;
+rk_summing rk_summing_of(const rk_pass *pass);
+
 /* What a program becomes: passes in order, and which of them each result comes from: all fields of
  * one, or `columns` columns of its values from `first` on. */
 typedef struct { int pass, is_part, first, columns; } rk_served;
@@ -149,6 +156,19 @@ rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 
 /* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
 rk_status rk_rewrite(rk_pass *pass, rk_error *error);
+
+/* How the pairs of a pass are laid out: what a backend chose, as far as all of them have it. */
+typedef struct {
+  int rows, columns;           /* of the tile of pairs that is computed together */
+  int bytes[RK_NEST_PAIR];     /* of a packed record, by level */
+  int flush;                   /* terms of a short sum; 0: there are none, terms are added one by one
+                                * in double */
+} rk_layout;
+
+/* explain.c: what a pass computes, where and at which cost, for people: lines "key: value", in
+ * sections "[rows]". `name` has what its variables are called, by graph variable. */
+void rk_explain_pass(const rk_pass *pass, const char *const *name, const rk_layout *layout,
+                     rk_text *text);
 
 /* print.c: the pass for readers, each line after `prefix`: the formula as it is computed, what each
  * slot holds, what the steps keep. Variables, lifted numbers among them, go by their place in

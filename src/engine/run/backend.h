@@ -80,6 +80,10 @@ struct rk_backend {
 
   rk_status (*run)(const rk_job *job, rk_caller caller);
   void (*forget)(rk_stage *stage);     /* frees its part */
+
+  /* How it lays out a pass: changes what is other in `layout` than without a backend, and writes
+   * lines "key: value" of what only it has. NULL: nothing. */
+  void (*explain)(const rk_wanted *wanted, rk_layout *layout, rk_text *lines);
   void (*describe)(rk_text *report);   /* lines "key: value" for rk_report; NULL: none */
   void (*configure)(const rk_settings *settings); /* NULL: none of them is its own */
   const rk_memory *memory;             /* NULL: that of the host */

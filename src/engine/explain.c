@@ -1,0 +1,90 @@
+/* A program for people: its passes in the user's names, as a backend lays them out. */
+#include "backends.h"
+#include "error.h"
+#include "programs.h"
+
+#include <stdlib.h>
+
+/* What a graph variable of the plan is called: programs of one plan differ in names and numbers. */
+static char *name_of(const rk_program *program, char *const *name, int variable) {
+  const rk_plan *plan = program->plan;
+  const rk_graph_variable *v = rk_graph_variable_at(plan->graph, variable);
+  rk_text text = {0};
+  char number[RK_NUMBER_TEXT];
+  int pass = 0;
+  switch (v->origin) {
+  case RK_FROM_INPUT: rk_text_add(&text, program->variable[v->source].name); break;
+  case RK_FROM_NUMBER:
+    rk_text_add(&text, rk_number_text(number, "%.7g", program->number[variable]));
+    break;
+  case RK_FROM_CENTRE:
+    rk_text_format(&text, "centre(%s,%s)", name[v->source], name[v->other]);
+    break;
+  case RK_FROM_PASS:
+    while (pass < plan->stages && plan->stage[pass].result != variable) pass++;
+    rk_text_format(&text, "pass.%d", pass + 1);
+    break;
+  case RK_FROM_POSITION:
+    rk_text_add(&text, v->kind == RK_KIND_I ? "position(i)" : "position(j)");
+    break;
+  case RK_FROM_DIRECTION: rk_text_add(&text, "direction"); break;
+  }
+  return rk_text_steal(&text);
+}
+
+static void free_names(char **name, int count) {
+  for (int k = 0; name && k < count; k++) free(name[k]);
+  free(name);
+}
+
+/* By graph variable; NULL: no memory. */
+static char **make_names(const rk_program *program) {
+  int count = rk_graph_variables(program->plan->graph);
+  char **name = calloc((size_t)count + 1, sizeof *name);
+  for (int k = 0; name && k < count; k++)
+    if (!(name[k] = name_of(program, name, k))) {
+      free_names(name, k);
+      return NULL;
+    }
+  return name;
+}
+
+/* Without a backend's word: pairs one by one, records without padding. */
+static rk_layout plain_layout(const rk_pass *pass) {
+  rk_layout layout = {.rows = 1, .columns = 1};
+  for (int k = 0; k < RK_NEST_PAIR; k++)
+    layout.bytes[k] = pass->slots[k].size * rk_real_size(&pass->options);
+  return layout;
+}
+
+static void explain_pass(const rk_plan *plan, int number, const rk_backend *backend,
+                         const int64_t *rows, char *const *name, rk_text *text) {
+  rk_stage *stage = &plan->stage[number];
+  const rk_wanted wanted = {stage, rows ? rk_sizes_of(stage, rows) : (rk_sizes){0, 0}, 0};
+  rk_layout layout = plain_layout(&stage->pass);
+  rk_text lines = {0};
+  if (backend->explain) backend->explain(&wanted, &layout, &lines);
+  rk_text_add(text, "[pass]\n");
+  for (int r = 0; r < plan->roots; r++)
+    if (plan->served[r].pass == number) rk_text_format(text, "result: %d\n", r + 1);
+  rk_explain_pass(&stage->pass, (const char *const *)name, &layout, text);
+  rk_text_format(text, "[layout]\n%s", rk_text_string(&lines));
+  text->failed |= lines.failed;
+  rk_text_free(&lines);
+}
+
+rk_status rk_explain(const rk_program *program, const char *backend, const int64_t *rows,
+                     char **text, rk_error *error) {
+  const rk_backend *found = rk_backend_named(backend, error);
+  *text = NULL;
+  if (!found) return error->status;
+  rk_text out = {0};
+  char **name = make_names(program);
+  rk_text_format(&out, "backend: %s\n", found->name);
+  for (int k = 0; name && k < program->plan->stages; k++)
+    explain_pass(program->plan, k, found, rows, name, &out);
+  if (name) *text = rk_text_steal(&out);
+  free_names(name, rk_graph_variables(program->plan->graph));
+  rk_text_free(&out);
+  return *text ? RK_OK : rk_fail_memory(error, 1 << 16);
+}
