@@ -31,8 +31,8 @@
 #'
 #' @section Formulas as texts:
 #' [keops_kernel()] makes a function of a formula, [rkeops_formulas] lists all operations and
-#' reductions, [unaryop.LazyTensor()] and others apply any of them to LazyTensors, [keops_source()]
-#' shows what is compiled.
+#' reductions, [unaryop.LazyTensor()] and others apply any of them to LazyTensors, [rkeops_explain()]
+#' shows how an operator is computed, [keops_source()] what is compiled.
 #'
 #' @section Settings:
 #' \describe{

@@ -41,7 +41,7 @@ SEXP with_programs(SEXP (*work)(void *data), void *data, held_programs *held) {
 
 /* Their arguments, as far as they have them, and the program once it is found. */
 typedef struct {
-  SEXP program, options, input, rows_inside, target;
+  SEXP program, options, input, rows_inside, target, rows;
   rk_program *found;
   held_programs held;
 } program_request;
@@ -242,7 +242,14 @@ SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
                                          .rows_inside = rows_inside});
 }
 
-/* ---- source and builds ----------------------------------------------------------------------- */
+/* ---- source, explanations, builds ------------------------------------------------------------ */
+
+static SEXP engine_text(char *text) {
+  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
+  rk_free(text);
+  UNPROTECT(1);
+  return out;
+}
 
 static SEXP show_source(void *request) {
   program_request *q = request;
@@ -252,15 +259,31 @@ static SEXP show_source(void *request) {
   if (find_it(q, &error) != RK_OK ||
       rk_source(q->found, cuda ? RK_TARGET_CUDA : RK_TARGET_C, &text, &error) != RK_OK)
     return status_object(&error);
-  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
-  rk_free(text);
-  UNPROTECT(1);
-  return out;
+  return engine_text(text);
 }
 
 SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
   return with_program(show_source,
                       &(program_request){.program = program, .options = options, .target = target});
+}
+
+static SEXP show_explanation(void *request) {
+  program_request *q = request;
+  rk_error error;
+  char *text = NULL;
+  int64_t rows[3] = {0, 0, 1};
+  for (int k = 0; k < Rf_length(q->rows); k++) rows[k] = (int64_t)REAL_RO(q->rows)[k];
+  if (find_it(q, &error) != RK_OK ||
+      rk_explain(q->found, backend_is_gpu(q->options) ? "cuda" : "cpu",
+                 Rf_length(q->rows) ? rows : NULL, &text, &error) != RK_OK)
+    return status_object(&error);
+  return engine_text(text);
+}
+
+/* `rows`: numbers of rows of i and j, or NULL. Opens no GPU. */
+SEXP rkeops_explain(SEXP program, SEXP rows, SEXP options) {
+  return with_program(show_explanation,
+                      &(program_request){.program = program, .options = options, .rows = rows});
 }
 
 typedef struct {

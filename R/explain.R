@@ -1,0 +1,198 @@
+# How an operator is computed, told by the engine: lines "key: value" in sections, read as lists.
+
+#' How an operator is computed
+#'
+#' What rkeops made of the formula of an operator, with the current options: the passes over the
+#' pairs, what is computed for each parameter, row, column and pair, what that costs, how the pairs
+#' are laid out in tiles, and how sums are added up. Nothing is compiled or computed, and no GPU is
+#' opened.
+#'
+#' @inheritParams keops_source
+#' @return A list of class `rkeops_explanation`, which prints itself:
+#'   * `backend`: `"cpu"` or `"cuda"`, as the option or the operator says now;
+#'   * `formula`, as the operator was made, and `variables`, its declarations; `rows`, numbers of
+#'     rows of i and j, where the operator has its data;
+#'   * `passes`: a list with one element for each walk over the pairs, in order.
+#'
+#'   A pass is a list of
+#'   * `formula`, with the results of earlier passes as `pass.1`, ... (one that is no reduction is
+#'     computed for each `kept` row); `result`: of which results of
+#'     the operator this is the pass, missing where only later passes read it;
+#'   * `reduction`, `reduced` (the index), `kept`, `components` and `K` of what is reduced,
+#'     `precision`, `factor` (the result is multiplied by it at the end);
+#'   * for sums `scheme`, `accumulator`, `short_sums` (so many terms are added up in `precision`
+#'     before they enter a sum in that of the accumulator), `bound_fixed` and `bound_each`: the
+#'     additions of n terms err by at most `bound_fixed + n * bound_each` times the sum of the
+#'     absolute values of the terms. What each term itself is off by is not in it;
+#'   * `levels`: lists `parameters`, `rows`, `columns` and `pairs` of `operations` (arithmetic, for
+#'     one row, column or pair; an exponential counts as several), `bytes` (of the packed record of
+#'     one of them; of pairs what a tile reads of its rows and columns, for each pair),
+#'     `components` of that record, `steps`, `panel` (numbers in memory that are kept meanwhile) and
+#'     `values`, a data frame of what is made there: `name` (that other values know it by: a
+#'     variable, or `row.1`, ...; `""` for none), `formula`, `dim` and `role`: `"packed"` for
+#'     other levels, `"kept"` or in a `"panel"` for later steps, `"reduced"`;
+#'   * `layout`: what the backend chose, such as `tile_rows` and `tile_columns`, the pairs that one
+#'     thread works on at a time.
+#'
+#'   Later versions may add elements. Formulas are what is computed, after rewriting: names in lower
+#'   case, such as `exp2`, are operations that a formula of the user cannot have. Long ones are cut:
+#'   `...`.
+#' @section Errors:
+#' `rkeops_error_argument` for an `op` that is no operator, a LazyTensor included;
+#' `rkeops_error_formula` where its formula is refused.
+#' @family operators from formulas
+#' @examples
+#' op <- keops_kernel("Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)",
+#'                    c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"))
+#' rkeops_explain(op)
+#'
+#' # of reductions of LazyTensors, and of their gradients
+#' x <- Vi(matrix(sin(1:12), ncol = 3))
+#' y <- Vj(matrix(cos(1:60), ncol = 3))
+#' nearest <- min_argmin(sqdist(x, y), "j", call = FALSE)
+#' rkeops_explain(nearest)
+#' plan <- rkeops_explain(gradient(logsumexp(-sqdist(x, y), "j", call = FALSE), x, call = FALSE))
+#' length(plan$passes)
+#' plan$passes[[1]]$levels$pairs$values
+#' @export
+rkeops_explain <- function(op) {
+  program <- program_to_show(op)
+  rows <- if (inherits(op, "LazyOperator")) rows_of_state(environment(op)$state)
+  text <- checked(.Call(C_explain, program, rows, engine_options(program$options)))
+  sections <- sections_of(text)
+  titles <- names(sections)
+  number <- cumsum(titles == "pass")
+  passes <- lapply(seq_len(max(number)), function(k) read_pass(sections[number == k]))
+  structure(c(sections[[1L]], list(formula = program$text, variables = program$declarations),
+              if (length(rows)) list(rows = rows), list(passes = passes)),
+            class = "rkeops_explanation")
+}
+
+rows_of_state <- function(state)
+  c(i = as.double(row_count(state, "Vi")), j = as.double(row_count(state, "Vj")))
+
+# ---- reading -------------------------------------------------------------------------------------
+
+# A list of the fields of each section, the first one named "".
+sections_of <- function(text) {
+  lines <- strsplit(text, "\n", fixed = TRUE)[[1L]]
+  title <- startsWith(lines, "[")
+  fields <- lapply(split(lines[!title], factor(cumsum(title), 0:sum(title))[!title]), fields_of)
+  names(fields) <- c("", gsub("[][]", "", lines[title]))
+  fields
+}
+
+# Numbers where all values of a key are numbers.
+fields_of <- function(lines) {
+  at <- regexpr(": ", lines, fixed = TRUE)
+  key <- substring(lines, 1L, at - 1L)
+  fields <- split(substring(lines, at + 2L), factor(key, unique(key)))
+  lapply(fields, numbers_or_text)
+}
+
+numbers_or_text <- function(text) {
+  numbers <- suppressWarnings(as.double(text))
+  if (anyNA(numbers)) text else numbers
+}
+
+read_pass <- function(sections) {
+  is_level <- names(sections) %in% c("parameters", "rows", "columns", "pairs")
+  pass <- sections[[1L]]
+  pass$levels <- lapply(sections[is_level], read_level)
+  pass$layout <- sections$layout
+  pass
+}
+
+read_level <- function(fields) {
+  words <- regmatches(fields$value, regexec("^(\\S+) (\\S+) (\\S+) (.*)$", fields$value))
+  word <- function(k) vapply(words, `[`, "", k)
+  fields$value <- NULL
+  fields$values <- data.frame(name = sub("^-$", "", word(4L)), formula = word(5L),
+                              dim = as.integer(word(3L)), role = word(2L), stringsAsFactors = FALSE)
+  fields
+}
+
+# ---- showing -------------------------------------------------------------------------------------
+
+#' @export
+format.rkeops_explanation <- function(x, ...) {
+  n <- length(x$passes)
+  passes <- lapply(seq_len(n), function(k) c("", pass_lines(x$passes[[k]], k, x$rows)))
+  c(paste0("<rkeops explanation> ", n, if (n == 1L) " pass" else " passes", " over the pairs, on ",
+           if (x$backend == "cuda") "a GPU" else "the CPU"),
+    paste0("formula: ", shortened(x$formula)),
+    paste0("variables: ", paste(x$variables, collapse = ", ")),
+    if (length(x$rows)) paste0("rows: ", paste(names(x$rows), "=", big(x$rows), collapse = ", ")),
+    unlist(passes))
+}
+
+#' @export
+print.rkeops_explanation <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+big <- function(x) format(x, digits = 3L, trim = TRUE, scientific = FALSE, drop0trailing = TRUE)
+
+pass_lines <- function(pass, number, rows) {
+  c(paste0("pass ", number, ": ", shortened(pass$formula)),
+    paste0("  ", c(result_line(pass), level_lines(pass$levels), layout_line(pass$layout),
+                   sum_lines(pass, rows))))
+}
+
+result_line <- function(pass) {
+  size <- pass$components * pass$K
+  paste0(if (length(pass$result)) paste("result", paste(pass$result, collapse = ", "))
+         else "for later passes",
+         ": ", if (pass$kept == "none") "one row" else paste("a row for each", pass$kept), " of ",
+         size, if (size == 1) " value, " else " values, ", pass$precision,
+         if (pass$factor != 1) paste0(", multiplied by ", format(pass$factor), " at the end"))
+}
+
+# A table of what each level costs, beside what is made there.
+level_lines <- function(levels) {
+  values <- lapply(levels, value_texts)
+  lines <- lengths(values)
+  first <- function(x) unlist(Map(function(x, n) c(x, rep("", n - 1L)), x, lines))
+  numbers <- function(key) first(vapply(levels, function(level) big(round(level[[key]], 1L)), ""))
+  columns <- list(format(c("level", first(names(levels)))),
+                  format(c("operations", numbers("operations")), justify = "right"),
+                  format(c("bytes", numbers("bytes")), justify = "right"),
+                  c("values", unlist(values)))
+  do.call(paste, c(unname(columns), sep = "  "))
+}
+
+most_values <- 12L
+
+value_texts <- function(level) {
+  values <- level$values
+  if (!nrow(values)) return("none")
+  named <- values$name != values$formula & nzchar(values$name)
+  text <- paste0(c("", "reduced: ")[1L + (values$role == "reduced")],
+                 ifelse_int(named, paste(values$name, "=", values$formula), values$formula),
+                 ifelse_int(values$dim > 1L, paste0("  [", values$dim, "]"), rep("", nrow(values))))
+  if (length(text) <= most_values) return(text)
+  c(text[seq_len(most_values - 1L)], paste("and", length(text) - most_values + 1L, "more"))
+}
+
+layout_line <- function(layout) {
+  if (!length(layout)) return(NULL)
+  paste0("layout: ", paste(gsub("_", " ", names(layout)), layout, collapse = ", "))
+}
+
+sum_lines <- function(pass, rows) {
+  if (pass$reduced == "none") return(NULL)
+  if (is.null(pass$scheme)) return("no sum: values are chosen, which adds no error")
+  n <- if (length(rows)) rows[[pass$reduced]]
+  c(paste0("sums: scheme ", pass$scheme, ", in ", pass$accumulator,
+           if (length(pass$short_sums)) paste(" after short sums of", pass$short_sums, "terms in",
+                                              pass$precision)),
+    paste0("error of the additions: at most ", bound_text(pass, n), " x the sum of |terms|"))
+}
+
+bound_text <- function(pass, n) {
+  short <- function(x) format(x, digits = 2L)
+  if (length(n)) return(paste(short(pass$bound_fixed + n * pass$bound_each)))
+  paste0("(", if (pass$bound_fixed > 0) paste(short(pass$bound_fixed), "+ "),
+         short(pass$bound_each), " n)")
+}
