@@ -234,4 +234,5 @@ const rk_backend rk_backend_cuda = {
   .name = "cuda", .one_text = 1, .use = rk_devices_use, .hold = rk_devices_hold,
   .release = rk_devices_release, .check = check, .is_built = rk_gpu_is_built,
   .source = rk_gpu_source, .build = rk_gpu_build, .run = run, .forget = rk_gpu_forget,
-  .explain = rk_gpu_explain, .describe = rk_devices_report, .configure = configure, .memory = &memory};
+  .explain = rk_gpu_explain, .describe = rk_devices_report, .configure = configure,
+  .memory = &memory};

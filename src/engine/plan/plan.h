@@ -89,8 +89,8 @@ typedef struct {
   int flush;                   /* columns between two flushes of short sums */
 } rk_tile;
 
-/* How a sum adds up. Short sums of the kernel's type take so many terms as the tile says, then enter
- * long ones; where `each` is set every term enters a long sum by itself, where `never` is, all of
+/* How a sum adds up. Short sums of the kernel's type take as many terms as the tile says, and enter
+ * long ones then; where `each` is set every term enters a long sum by itself, where `never` is, all of
  * the terms of a state are one short sum. */
 typedef enum { RK_SUM_SAME, RK_SUM_WIDE, RK_SUM_KAHAN } rk_long_sum; /* wide: double */
 typedef struct { rk_long_sum longs; int each, never; } rk_summing;
@@ -161,8 +161,8 @@ rk_status rk_rewrite(rk_pass *pass, rk_error *error);
 typedef struct {
   int rows, columns;           /* of the tile of pairs that is computed together */
   int bytes[RK_NEST_PAIR];     /* of a packed record, by level */
-  int flush;                   /* terms of a short sum; 0: there are none, terms are added one by one
-                                * in double */
+  int flush;                   /* terms of a short sum; 0: there are none, each term is added in
+                                * double */
 } rk_layout;
 
 /* explain.c: what a pass computes, where and at which cost, for people: lines "key: value", in
