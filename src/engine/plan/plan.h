@@ -90,7 +90,7 @@ typedef struct {
 } rk_tile;
 
 /* How a sum adds up. Short sums of the kernel's type take as many terms as the tile says, and enter
- * long ones then; where `each` is set every term enters a long sum by itself, where `never` is, all of
+ * long ones then; where `each` is set every term enters a long sum by itself, where `never` is, all
  * the terms of a state are one short sum. */
 typedef enum { RK_SUM_SAME, RK_SUM_WIDE, RK_SUM_KAHAN } rk_long_sum; /* wide: double */
 typedef struct { rk_long_sum longs; int each, never; } rk_summing;
