@@ -36,6 +36,22 @@ check_progress <- function(x, name) {
         ": expected TRUE, FALSE or \"log\"")
 }
 
+# Stages of the engine that can be looked into, in order (src/engine/trace.h).
+traced_stages <- c("parse", "derive", "means", "fuse", "rewrite", "factor", "nest", "emit")
+
+check_debug <- function(x, name) {
+  if (!is.character(x)) return(check_switch(x, name))
+  known <- c(traced_stages, "all")
+  for (wrong in x[!x %in% known])
+    throw("argument", "`", name, "` is ", describe(x), suggestion(wrong, known), ": expected ",
+          "TRUE, FALSE, 0, 1 or some of ", paste0("\"", known, "\"", collapse = ", "))
+  x
+}
+
+# As the engine is told.
+debug_text <- function(debug)
+  if (is.character(debug)) paste(debug, collapse = ",") else if (debug) "all" else ""
+
 sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
 
 # Each option: its default, and how a value of it is checked, called with the value and its name.
@@ -44,7 +60,7 @@ option_table <- list(
   device_id = list(-1L, check_devices),
   precision = list("auto", check_choice, choices = c("auto", "float32", "float64", "float16")),
   verbosity = list(1L, check_switch),
-  debug = list(0L, check_switch),
+  debug = list(0L, check_debug),
   cache_dir = list(NULL, check_folder),
   formula_only = list(FALSE, check_flag),
   index_base = list(1L, check_count, from = 0L, to = 1L),
@@ -135,8 +151,9 @@ apply_options <- function(options) {
   engine$precision <- precision_meant(options)
   engine$show_progress <- progress_shown(options)
   engine$line_every <- session$line_every
+  engine$trace <- debug_text(options$debug)
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
-                     "gpu_memory")])
+                     "gpu_memory", "trace")])
   session$engine <- engine
   session$own <- NULL
   session$applied <- TRUE
@@ -254,7 +271,7 @@ check_option_names <- function(names) {
 #' | `compiler` | `""` | C compiler; `""`: the one that R was built with |
 #' | `compile_timeout` | `60` | processor seconds of one compile; ten times as many by the clock |
 #' | `formula_only` | `FALSE` | reductions of LazyTensors show their formula and stop |
-#' | `debug` | `0` | no effect, kept for RKeOps scripts |
+#' | `debug` | `0` | 1: what each stage makes of a formula is shown; or names of stages, see below |
 #'
 #' Precision `"auto"` is float64 on a CPU, what R itself computes in, and float32 on a GPU; any
 #' other value is valid on both. Operators and LazyTensors keep no precision, unless they were
@@ -274,6 +291,14 @@ check_option_names <- function(names) {
 #' bar after 2 s, in an interactive session only; with `"log"` a line every 5 s, such as
 #' `rkeops: 37 %, 12 s`, in scripts too; with `FALSE`, or verbosity 0, nothing. Time before the
 #' first pair, as that of compiling, shows none.
+#'
+#' With `debug = TRUE` the engine shows on the error stream what each of its stages made of a
+#' formula that is new to the session: what was read (`"parse"`), without derivatives (`"derive"`),
+#' with normalised sums as means (`"means"`), with shared walks over the pairs (`"fuse"`), each
+#' reduction made ready for the machine (`"rewrite"`, `"factor"`), what is computed where
+#' (`"nest"`), and the text that is compiled (`"emit"`), in order for each pass. A vector of these
+#' names shows some. The environment variable `RKEOPS_TRACE=parse,nest` (or `all`) adds stages
+#' without a change of a script. After [clean_rkeops()] every formula is new.
 #'
 #' The R option may also be written by hand or in a profile, `options(rkeops = list(ncore = 2))`:
 #' what the list lacks has its default, and each value is checked when it is first used.

@@ -57,6 +57,19 @@ static const char *path_or_null(SEXP x) {
   return Rf_translateChar(STRING_ELT(x, 0));
 }
 
+/* What the engine shows goes where R's messages go. That may be a connection of the user, which may
+ * fail: the text is lost then, and the call goes on. */
+static void say(void *text) {
+  static const size_t most = 1000; /* at a time: R's consoles have buffers */
+  size_t left = strlen(text), part;
+  for (const char *at = text; left; at += part, left -= part) {
+    part = left < most ? left : most;
+    REprintf("%.*s", (int)part, at);
+  }
+}
+
+static void show_trace(const char *text) { R_ToplevelExec(say, (void *)text); }
+
 SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options) {
   rk_error error;
   rk_settings settings;
@@ -68,6 +81,8 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   settings.compiler = option_string(options, "compiler", "");
   settings.compile_timeout = option_number(options, "compile_timeout", 0);
   settings.cache_limit = (int64_t)option_number(options, "cache_limit", 0);
+  settings.trace = option_string(options, "trace", "");
+  settings.write = show_trace;
   settings.gpu_memory = (int64_t)option_number(options, "gpu_memory", -1);
   if (rk_configure(&settings, &error) != RK_OK) return status_object(&error);
   if (rk_set_threads((int)option_number(options, "ncore", 0), &error) != RK_OK)

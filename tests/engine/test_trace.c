@@ -100,7 +100,7 @@ static void trace(const char *stages, const char *variable) {
 /* What is seen while a program is made, and made again. */
 static const char *made(const char *text) {
   rk_error error;
-  double x[] = {1, 2, 3, 4, 5, 6}, out[4];
+  double x[] = {1, 2, 3, 4, 5, 6}, out[16];
   const rk_array inputs[] = {columns_of(x, 2, 3), columns_of(x, 2, 3), columns_of(x, 2, 2),
                              columns_of(x, 1, 1), columns_of(x, 2, 1)};
   rk_forget();

@@ -69,6 +69,44 @@ test_that("the short functions and the names of RKeOps 1.x set options", {
   expect_identical(get_rkeops_options("verbosity"), 1L)
 })
 
+# What the error stream gets from a sum that is new to the engine, with these options.
+shown <- function(number, ...) {
+  old <- set_rkeops_options(...)
+  on.exit(set_rkeops_options(old))
+  text <- paste0("Sum_Reduction(x - y - ", strrep("y - ", number), "x, j)")
+  utils::capture.output({
+    op <- keops_kernel(text, c("x=Vi(1)", "y=Vj(1)"))
+    invisible(op(list(1, 2)))
+  }, type = "message")
+}
+
+test_that("debug shows what the stages make of a new formula", {
+  heads <- function(lines) grep("^rkeops [a-z]+:$", lines, value = TRUE)
+  expect_identical(shown(1, debug = 0), character())
+  expect_identical(heads(shown(2, debug = "parse")), "rkeops parse:")
+  parsed <- shown(3, debug = "parse")
+  expect_match(parsed, "  Sum_Reduction(((((x - y) - y) - y) - y) - x, j)", fixed = TRUE,
+               all = FALSE)
+  expect_identical(heads(shown(4, debug = c("nest", "derive"))),
+                   c("rkeops derive:", "rkeops nest:"))
+  expect_identical(heads(shown(5, debug = TRUE)), paste0("rkeops ", traced_stages, ":"))
+  expect_identical(heads(shown(5, debug = TRUE)), character()) # it is known
+  expect_identical(heads(shown(6, debug = FALSE)), character())
+  expect_error(set_rkeops_options(debug = c("parse", "nests")), "did you mean `nest`",
+               class = "rkeops_error_argument")
+  expect_error(set_rkeops_options(debug = NA_character_), class = "rkeops_error_argument")
+})
+
+test_that("RKEOPS_TRACE shows stages from the next new formula on", {
+  old <- Sys.getenv("RKEOPS_TRACE", NA)
+  on.exit(if (is.na(old)) Sys.unsetenv("RKEOPS_TRACE") else Sys.setenv(RKEOPS_TRACE = old))
+  Sys.setenv(RKEOPS_TRACE = "fuse")
+  expect_identical(shown(7, debug = "parse")[1], "rkeops parse:")
+  expect_true("rkeops fuse:" %in% shown(8))
+  Sys.unsetenv("RKEOPS_TRACE")
+  expect_identical(shown(9), character())
+})
+
 test_that("options that were written by hand are checked when they are used, each by its name", {
   old <- getOption("rkeops")
   on.exit(options(rkeops = old))
