@@ -95,12 +95,11 @@ numbers_or_text <- function(text) {
   if (anyNA(numbers)) text else numbers
 }
 
+# Sections that are no levels, `layout` and what the engine may add, stay as they are.
 read_pass <- function(sections) {
   is_level <- names(sections) %in% c("parameters", "rows", "columns", "pairs")
-  pass <- sections[[1L]]
-  pass$levels <- lapply(sections[is_level], read_level)
-  pass$layout <- sections$layout
-  pass
+  others <- sections[!is_level]
+  c(others[[1L]], list(levels = lapply(sections[is_level], read_level)), others[-1L])
 }
 
 read_level <- function(fields) {

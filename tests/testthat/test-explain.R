@@ -86,6 +86,7 @@ test_that("several passes: later ones read earlier ones, results are told apart"
   expect_gt(map, first)
   expect_identical(passes[[map]]$formula, sprintf("Log(pass.%d)", first))
   expect_equal(passes[[map]]$result, 1)
+  expect_identical(passes[[map]]$levels$pairs$values$formula, "row.1")
   expect_setequal(unlist(lapply(passes, `[[`, "result")), 1:2)
   x <- Vi(matrix(sin(1:8), 4))
   twice <- logsumexp(-sqdist(x, Vj(matrix(cos(1:10), 5))), "j", call = FALSE)
