@@ -3,7 +3,7 @@
 run_r <- function(code, env = character(), prefix = character(), attach = TRUE) {
   script <- r_script(code, attach)
   on.exit(unlink(script))
-  command <- c(prefix, file.path(R.home("bin"), "Rscript"), "--vanilla", script)
+  command <- c(prefix, interruptible(), file.path(R.home("bin"), "Rscript"), "--vanilla", script)
   output <- suppressWarnings(
     system2(command[1], shQuote(command[-1]), stdout = TRUE, stderr = TRUE, env = env))
   status <- attr(output, "status")
@@ -17,12 +17,18 @@ r_script <- function(code, attach = TRUE) {
   script
 }
 
-# Starts a script that goes on beside this process and may be interrupted: a process in the background
-# of a shell ignores interrupts, and so does, from R 4.3 on, an R that is started with them ignored.
+# What starts a command so that it may be interrupted, where there is such a thing: a process in the
+# background of a shell ignores interrupts, and so does, from R 4.3 on, an R that is started with them
+# ignored.
+interruptible <- function() {
+  there <- nzchar(Sys.which("env")) &&
+    system2("env", c("--default-signal=INT", "true"), stdout = FALSE, stderr = FALSE) == 0
+  if (there) c("env", "--default-signal=INT")
+}
+
+# Starts a script that goes on beside this process and may be interrupted.
 start_script <- function(script, env = character()) {
-  rscript <- c(file.path(R.home("bin"), "Rscript"), "--vanilla", script)
-  if (system2("env", c("--default-signal=INT", "true"), stdout = FALSE, stderr = FALSE) == 0)
-    rscript <- c("env", "--default-signal=INT", rscript)
+  rscript <- c(interruptible(), file.path(R.home("bin"), "Rscript"), "--vanilla", script)
   system2(rscript[1], shQuote(rscript[-1]), wait = FALSE, env = env)
 }
 
