@@ -1,8 +1,8 @@
 # Conditions. Everything that rkeops refuses is an R condition of class `rkeops_error` and one of
 # the subclasses below; it carries the call that the user wrote, not the internal one.
 
-error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", "system",
-                 "busy", "internal")
+error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", "precision",
+                 "system", "busy", "internal")
 
 # Raises an error of class rkeops_error_<kind>. The other arguments are pasted to a message.
 throw <- function(kind, ..., call = user_call()) {

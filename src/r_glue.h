@@ -99,6 +99,7 @@ SEXP rkeops_threads(void);
 SEXP rkeops_end_threads(void);
 SEXP rkeops_program_info(SEXP program, SEXP options);
 SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options);
+SEXP rkeops_warning(void);
 SEXP rkeops_source(SEXP program, SEXP target, SEXP options);
 SEXP rkeops_explain(SEXP program, SEXP rows, SEXP options);
 SEXP rkeops_build_many(SEXP programs, SEXP options);

@@ -242,6 +242,10 @@ SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
                                          .rows_inside = rows_inside});
 }
 
+SEXP rkeops_warning(void) {
+  return Rf_ScalarString(Rf_mkCharCE(rk_warning(), CE_UTF8));
+}
+
 /* ---- source, explanations, builds ------------------------------------------------------------ */
 
 static SEXP engine_text(char *text) {

@@ -24,6 +24,7 @@ static const char *status_name(rk_status status) {
   case RK_ERROR_COMPILE: return "compile";
   case RK_ERROR_DEVICE: return "device";
   case RK_ERROR_MEMORY: return "memory";
+  case RK_ERROR_PRECISION: return "precision";
   case RK_ERROR_SYSTEM: return "system";
   case RK_ERROR_BUSY: return "busy";
   case RK_CANCELLED: return "cancelled";

@@ -7,7 +7,7 @@
 #include "formula/print.h"
 #include "os.h"
 #include "programs.h"
-#include "run/program.h"
+#include "look/look.h"
 #include "run/resident.h"
 #include "run/threads.h"
 
@@ -136,11 +136,22 @@ static void share_texts(work *w, const rk_backend *backend) {
   }
 }
 
-/* Adds the passes of a plan that are neither built nor asked for; `rows` by rk_kind. */
-static void want(work *w, const rk_backend *backend, const rk_plan *plan, const int64_t *rows) {
-  for (int s = 0; s < plan->stages && w->n < RK_MAX_WANTED; s++) {
-    const rk_wanted one = {&plan->stage[s], rows ? rk_sizes_of(&plan->stage[s], rows)
-                                                 : (rk_sizes){0, 0}, 0};
+/* The stages of a plan, those that data asks for where that is known: see rk_look. */
+static rk_status stages_of(const rk_plan *plan, const unsigned char *split, rk_stage **stage,
+                           rk_error *error) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < plan->stages && !status; k++) {
+    stage[k] = &plan->stage[k];
+    if (split && split[k]) status = rk_stage_split(&plan->stage[k], &stage[k], error);
+  }
+  return status;
+}
+
+/* Adds the stages that are neither built nor asked for; `rows` by rk_kind. */
+static void want(work *w, const rk_backend *backend, rk_stage *const *stage, int n,
+                 const int64_t *rows) {
+  for (int s = 0; s < n && w->n < RK_MAX_WANTED; s++) {
+    const rk_wanted one = {stage[s], rows ? rk_sizes_of(stage[s], rows) : (rk_sizes){0, 0}, 0};
     int known = backend->is_built(&one);
     for (int k = 0; k < w->n; k++) known |= w->list[k].stage == one.stage;
     if (!known) w->list[w->n++] = one;
@@ -169,28 +180,48 @@ static rk_status build(work *w, const rk_backend *backend, rk_caller caller) {
 /* ---- a call ---------------------------------------------------------------------------------- */
 
 static double device_seconds; /* of the rk_run that ended last */
+static rk_text warning;
 
 double rk_gpu_seconds(void) { return device_seconds; }
+
+const char *rk_warning(void) { return rk_text_string(&warning); }
 
 static rk_status check_backend(const rk_backend *backend, const rk_program *program,
                                rk_error *error) {
   return backend->check ? backend->check(&program->plan->stage[0].pass.options, error) : RK_OK;
 }
 
-static rk_status run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
-                     const rk_backend *backend, rk_caller caller) {
-  const rk_plan *plan = program->plan;
-  int64_t rows[3];
+/* What the data asks for decides what is built. */
+static rk_status look_and_build(const rk_plan *plan, rk_program_data *data, rk_stage **stage,
+                                rk_values *values, const rk_backend *backend, rk_text *warned,
+                                rk_caller caller) {
+  unsigned char split[RK_MAX_WANTED] = {0};
   work w = {.n = 0};
+  rk_status status = stages_of(plan, NULL, stage, caller.error);
+  if (!status) status = rk_values_make(values, data, caller);
+  if (!status) status = rk_look(data, values, split, warned, caller);
+  if (!status) status = stages_of(plan, split, stage, caller.error);
+  if (status) return status;
+  want(&w, backend, stage, plan->stages, data->rows);
+  share_texts(&w, backend);
+  return build(&w, backend, caller);
+}
+
+static rk_status run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
+                     const rk_backend *backend, rk_text *warned, rk_caller caller) {
+  const rk_plan *plan = program->plan;
+  rk_stage *stage[RK_MAX_WANTED];
+  int64_t rows[3];
+  rk_values values = {0};
   rk_status status = rk_program_check(program, inputs, n, outputs, rows, caller.error);
   if (!status) status = check_backend(backend, program, caller.error);
   if (status) return status;
-  want(&w, backend, plan, rows);
-  share_texts(&w, backend);
-  status = build(&w, backend, caller);
-  const rk_program_data data = {plan->graph, plan->stage, plan->stages, plan->served, plan->roots,
-                                program->number, inputs, rows, outputs};
-  return status ? status : rk_run_passes(&data, caller);
+  rk_program_data data = {plan->graph, stage, plan->stages, &program->info, plan->served,
+                          plan->roots, program->number, inputs, rows, outputs};
+  status = look_and_build(plan, &data, stage, &values, backend, warned, caller);
+  if (!status) status = rk_run_passes(&data, &values, caller);
+  rk_values_free(&values);
+  return status;
 }
 
 static void hold_all(rk_program *program, const rk_array *inputs, int n) {
@@ -207,12 +238,15 @@ static void release_all(rk_program *program, const rk_array *inputs, int n) {
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error) {
   rk_call call;
+  rk_text warned = {0};
   rk_status status =
       rk_call_begin(&call, rk_backend_chosen(), (rk_caller){poll, poll_data, error});
   if (status) return status;
   hold_all(program, inputs, n);
-  status = run(program, inputs, n, outputs, call.backend, rk_call_caller(&call, error));
+  status = run(program, inputs, n, outputs, call.backend, &warned, rk_call_caller(&call, error));
   device_seconds = call.device_seconds;
+  rk_text_free(&warning);
+  warning = warned;
   release_all(program, inputs, n);
   rk_call_end(&call);
   return status;
@@ -234,8 +268,11 @@ static rk_status build_all(rk_program *const *list, int n, const rk_backend *bac
   for (int k = 0; k < n && !status;) {
     work w = {.n = 0};
     const rk_program *first = list[k];
-    do want(&w, backend, list[k++]->plan, NULL);
-    while (k < n && w.n + list[k]->plan->stages <= TOGETHER && go_together(first, list[k]));
+    do {
+      rk_stage *stage[RK_MAX_WANTED];
+      stages_of(list[k]->plan, NULL, stage, caller.error);
+      want(&w, backend, stage, list[k++]->plan->stages, NULL);
+    } while (k < n && w.n + list[k]->plan->stages <= TOGETHER && go_together(first, list[k]));
     status = build(&w, backend, caller);
   }
   return status;

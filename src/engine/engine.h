@@ -33,6 +33,7 @@ typedef enum {
   RK_ERROR_COMPILE,   /* no compiler, it failed, or it took longer than the limit */
   RK_ERROR_DEVICE,    /* a GPU or its libraries */
   RK_ERROR_MEMORY,    /* out of memory: bytes wanted are in the message */
+  RK_ERROR_PRECISION, /* float32 or float16 cannot hold what is asked of it */
   RK_ERROR_SYSTEM,    /* files, folders, processes */
   RK_ERROR_BUSY,      /* too many calls are running, each in the poll of another one */
   RK_CANCELLED,       /* the poll function asked to stop */
@@ -80,9 +81,9 @@ typedef struct {
   int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
                              * free; < 0 keeps what was there */
   const char *trace;        /* stages whose work is shown as they make a program, "parse,fuse": of
-                             * parse, derive, means, fuse, rewrite, factor, nest, emit; or all; ""
-                             * for none. The variable RKEOPS_TRACE names more; it is read for each
-                             * new program */
+                             * parse, derive, means, fuse, rewrite, factor, join, nest, emit; or
+                             * all; "" for none. The variable RKEOPS_TRACE names more; it is read
+                             * for each new program */
   void (*write)(const char *text); /* where that goes, in whole lines, from the calling thread */
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);
@@ -252,6 +253,10 @@ rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int
  * other. */
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error);
+
+/* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
+ * "" where there is nothing to say. Good until the next one ends. */
+const char *rk_warning(void);
 
 /* Builds many programs with few compiles (tests, warming a cache). */
 rk_status rk_build_many(rk_program *const *programs, int n, rk_poll poll, void *poll_data,

@@ -1,9 +1,31 @@
 /* A program for people: its passes in the user's names, as a backend lays them out. */
 #include "backends.h"
 #include "error.h"
+#include "formula/expression.h"
+#include "formula/operations.h"
 #include "programs.h"
 
 #include <stdlib.h>
+
+static int write_name(const void *names, const rk_node *node, rk_text *text) {
+  if (!rk_is_variable(node)) return 0;
+  rk_text_add(text, ((char *const *)names)[node->variable]);
+  return 1;
+}
+
+enum { MOST = 12 }; /* operations of a text */
+
+/* "centre(x/s,y/s)": what has the centre, or the ranks, in common. */
+static void write_members(const rk_graph_variable *v, char *const *name, const char *what,
+                          rk_text *text) {
+  const rk_naming naming = {write_name, name};
+  rk_text_add(text, what);
+  for (int k = 0; k < v->members; k++) {
+    rk_text_add(text, k ? "," : "(");
+    rk_write_expression(v->member[k], &naming, MOST, text);
+  }
+  rk_text_add(text, ")");
+}
 
 /* What a graph variable of the plan is called: programs of one plan differ in names and numbers. */
 static char *name_of(const rk_program *program, char *const *name, int variable) {
@@ -17,9 +39,8 @@ static char *name_of(const rk_program *program, char *const *name, int variable)
   case RK_FROM_NUMBER:
     rk_text_add(&text, rk_number_text(number, "%.7g", program->number[variable]));
     break;
-  case RK_FROM_CENTRE:
-    rk_text_format(&text, "centre(%s,%s)", name[v->source], name[v->other]);
-    break;
+  case RK_FROM_CENTRE: write_members(v, name, "centre", &text); break;
+  case RK_FROM_RANK: write_members(v, name, "rank", &text); break;
   case RK_FROM_PASS:
     while (pass < plan->stages && plan->stage[pass].result != variable) pass++;
     rk_text_format(&text, "pass.%d", pass + 1);

@@ -64,6 +64,8 @@ static char *plan_key(const rk_request *r, rk_graph *graph, const rk_node *const
 /* ---- users ---- */
 
 static void free_stage(rk_stage *stage) {
+  if (stage->split) free_stage(stage->split);
+  free(stage->split);
   for (int k = 0; k < RK_MOST_BACKENDS; k++)
     if (stage->part[k].made) stage->part[k].backend->forget(stage);
   rk_pass_free(&stage->pass);

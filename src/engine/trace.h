@@ -9,7 +9,8 @@
 
 /* In the order in which a formula meets them. */
 #define RK_TRACED_STAGES(each)                                                                     \
-  each(parse) each(derive) each(means) each(fuse) each(rewrite) each(factor) each(nest) each(emit)
+  each(parse) each(derive) each(means) each(fuse) each(rewrite) each(factor) each(join) each(nest) \
+  each(emit)
 
 #define RK_TRACED_STAGE(name) RK_TRACE_##name,
 typedef enum { RK_TRACED_STAGES(RK_TRACED_STAGE) RK_TRACES } rk_trace;

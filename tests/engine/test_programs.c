@@ -8,7 +8,7 @@
 #include "formula/reductions.h"
 #include "backends.h"
 #include "build/build.h"
-#include "run/program.h"
+#include "look/look.h"
 
 #include <float.h>
 
@@ -246,21 +246,31 @@ static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *ro
                             const sample *s, const rk_output *outputs, rk_call *call,
                             rk_error *error) {
   rk_stage stage[MOST_PASSES] = {{.result = -1}};
+  rk_stage *at[MOST_PASSES];
   rk_wanted wanted[MOST_PASSES];
+  rk_values values = {0};
+  rk_text warning = {0};
+  unsigned char split[MOST_PASSES] = {0};
   double *number = calloc((size_t)rk_graph_variables(b->graph) + 1, sizeof *number);
   rk_status status = RK_OK;
   for (int k = 0; k < passes->count && !status; k++) {
     stage[k] = (rk_stage){.pass = passes->planned[k].pass, .result = passes->planned[k].result};
-    wanted[k] = (rk_wanted){&stage[k], rk_sizes_of(&stage[k], rows), 0};
+    at[k] = &stage[k];
+    wanted[k] = (rk_wanted){at[k], rk_sizes_of(&stage[k], rows), 0};
     status = rk_build_vectors(&stage[k].vectors, error);
   }
   for (int v = 0; v < rk_graph_variables(b->graph); v++)
     number[v] = rk_graph_variable_at(b->graph, v)->number;
   const rk_caller caller = {.error = error};
-  const rk_program_data data = {b->graph, stage, passes->count, passes->served, b->roots, number,
-                                s->inputs, rows, outputs};
+  const rk_program_data data = {.graph = b->graph, .stage = at, .stages = passes->count,
+                                .served = passes->served, .results = b->roots, .number = number,
+                                .inputs = s->inputs, .rows = rows, .outputs = outputs};
+  if (!status) status = rk_values_make(&values, &data, caller);
+  if (!status) status = rk_look(&data, &values, split, &warning, caller);
   if (!status) status = build_stages(wanted, passes->count, call->backend, caller);
-  if (!status) status = rk_run_passes(&data, caller);
+  if (!status) status = rk_run_passes(&data, &values, caller);
+  rk_values_free(&values);
+  rk_text_free(&warning);
   for (int k = 0; k < passes->count; k++) call->backend->forget(&stage[k]);
   free(number);
   return status;

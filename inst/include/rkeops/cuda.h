@@ -103,6 +103,10 @@ RK_INLINE vec rk_copysign(vec a, vec b) { return RK_LIBM(copysign)(a, b); }
 RK_INLINE ivec rk_lane_index() { return 0; }
 RK_INLINE vec rk_from_int(ivec a) { return (real)a; }
 
+//@ parts mask
+RK_INLINE vec rk_high(vec a) { return (vec)(float)a; }
+RK_INLINE vec rk_low(vec a) { vec rest = a - rk_high(a); return rest == rest ? rest : 0; }
+
 //@ floor types
 RK_INLINE vec rk_floor(vec x) { return RK_LIBM(floor)(x); }
 

@@ -322,6 +322,23 @@ RK_INLINE vec rk_from_int(ivec a)
 }
 #endif
 
+//@ parts mask
+/* A number is the float next to it and a rest, which is exact; infinities and NaN have none. */
+#if RK_TYPE == 64
+typedef float RK(rk_narrow) __attribute__((vector_size(RK_BYTES / 2)));
+RK_INLINE vec rk_high(vec a)
+{
+    return __builtin_convertvector(__builtin_convertvector(a, RK(rk_narrow)), vec);
+}
+#else
+RK_INLINE vec rk_high(vec a) { return a; }
+#endif
+RK_INLINE vec rk_low(vec a)
+{
+    vec rest = a - rk_high(a);
+    return rk_select(rk_isnan(rest), rk_num(0), rest);
+}
+
 //@ floor abs mask
 #if RK_AVX512
 RK_INLINE vec rk_floor(vec x) { return RK(RK_RNDSCALE)(x, 9); }

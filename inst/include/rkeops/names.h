@@ -48,6 +48,8 @@
 #define rk_from_int RK(rk_from_int)
 #define rk_lane_index RK(rk_lane_index)
 #define rk_floor RK(rk_floor)
+#define rk_high RK(rk_high)
+#define rk_low RK(rk_low)
 #define rk_round RK(rk_round)
 #define rk_estimated_inverse RK(rk_estimated_inverse)
 #define rk_inverse RK(rk_inverse)

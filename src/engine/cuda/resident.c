@@ -108,10 +108,20 @@ static int needs_doubles(const rk_array *x, int64_t d, double low, double high) 
   return greatest > WHOLE && is_of_whole_numbers(x, d);
 }
 
+static int is_exact_in_float(const rk_array *x) {
+  for (int64_t d = 0; d < x->dim; d++)
+    for (int64_t r = 0; r < x->rows; r++) {
+      double v = x->data[d * x->component_stride + r * x->row_stride];
+      if (v == v && (double)(float)v != v) return 0;
+    }
+  return 1;
+}
+
 static void choose_precision(rk_resident *r, const rk_array *x, rk_precision meant) {
   r->bytes = meant == RK_FLOAT64 ? sizeof(double) : sizeof(float);
   for (int64_t d = 0; d < r->dim; d++)
     if (needs_doubles(x, d, r->low[d], r->high[d])) r->bytes = sizeof(double);
+  r->is_exact = r->bytes == sizeof(double) || is_exact_in_float(x);
   for (int64_t d = 0; d < r->dim && r->bytes == sizeof(float); d++) {
     r->low[d] = (float)r->low[d];
     r->high[d] = (float)r->high[d];

@@ -161,10 +161,10 @@ int rk_is_number(const rk_node *node, double value) {
 
 static void print_variable(const rk_graph *graph, const rk_node *node, rk_text *text) {
   static const char *const kind[] = {"Vi", "Vj", "Pm"};
-  static const char *const origin[] = {"input", "number", "centre", "pass", "position",
-                                       "direction"};
+  static const char *const origin[] = {"input", "number", "centre", "rank", "pass",
+                                       "position", "direction"};
   const rk_graph_variable *v = &graph->variables[node->variable];
-  rk_text_format(text, "%s %s %d,%d", kind[v->kind], origin[v->origin], v->source, v->other);
+  rk_text_format(text, "%s %s %d", kind[v->kind], origin[v->origin], v->source);
 }
 
 static void print_node(const rk_graph *graph, const rk_node *node, const int *name, rk_text *text) {

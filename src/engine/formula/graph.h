@@ -47,7 +47,8 @@ typedef struct rk_node {
 typedef enum {
   RK_FROM_INPUT,      /* inputs[source] of the call */
   RK_FROM_NUMBER,     /* a number lifted out of the formula */
-  RK_FROM_CENTRE,     /* the common centre of two inputs, source and other */
+  RK_FROM_CENTRE,     /* the common centre of the members, values that meet in differences */
+  RK_FROM_RANK,       /* ranks of node number `source` among the members, which are compared */
   RK_FROM_PASS,       /* the result of an earlier pass: reduction node number `source` */
   RK_FROM_POSITION,   /* the positions of an index in two digits: modulo 2^20, and above */
   RK_FROM_DIRECTION   /* of a derivative while it is made: none is read later */
@@ -58,9 +59,11 @@ typedef struct {
   rk_kind kind;
   int dim;
   rk_origin origin;
-  int source, other;
+  int source;
   double number;
   int declared;       /* by the user, so it must be supplied even if it is not used */
+  const rk_node *const *member; /* of centres and ranks: nodes of rows and of columns */
+  int members;
 } rk_graph_variable;
 
 rk_graph *rk_graph_new(void);

@@ -152,6 +152,17 @@ int rk_chosen_operand(const rk_node *node) {
   return rk_is_number(node->operand[2], 0) ? 1 : rk_is_number(node->operand[1], 0) ? 2 : 0;
 }
 
+int rk_piece_source(const rk_piece *piece, int component, int *source) {
+  int t = (component - piece->start) / piece->step;
+  if (component < piece->start || (component - piece->start) % piece->step || t >= piece->length)
+    return 0;
+  *source = piece->offset + t / piece->divide % piece->modulo * piece->stride;
+  for (int k = 0; k < RK_MAX_DIGITS - 1; k++)
+    if (piece->more[k].divide)
+      *source += t / piece->more[k].divide % piece->more[k].modulo * piece->more[k].stride;
+  return 1;
+}
+
 int rk_node_pieces(const rk_node *node, rk_piece *pieces) {
   int d[RK_MAX_OPERANDS] = {0};
   for (int k = 0; k < node->operands; k++) d[k] = node->operand[k]->dim;

@@ -127,6 +127,8 @@ int rk_code_effort(const char *code, rk_effort *effort); /* 0: of a word that is
 
 /* Pieces of a node that moves components or folds groups of them. */
 int rk_node_pieces(const rk_node *node, rk_piece *pieces);
+/* The component of the operand that result `component` is; 0: it is of another piece. */
+int rk_piece_source(const rk_piece *piece, int component, int *source);
 /* The digits of a piece that are not always 0; a modulo that does nothing is 0. With no digit, or
  * one with divide 1 and modulo 0, the piece is affine. */
 int rk_piece_digits(const rk_piece *piece, rk_digit *digits);

@@ -183,10 +183,8 @@ static int write_variable(const void *graph, const rk_node *node, rk_text *text)
   switch (v->origin) {
     case RK_FROM_INPUT: rk_text_add(text, v->name); break;
     case RK_FROM_NUMBER: write_number(text, v->number); break;
-    case RK_FROM_CENTRE:
-      rk_text_format(text, "centre(%s, %s)", variable_of(graph, v->source)->name,
-                     variable_of(graph, v->other)->name);
-      break;
+    case RK_FROM_CENTRE: rk_text_format(text, "centre(n%d)", v->source); break;
+    case RK_FROM_RANK: rk_text_format(text, "rank(n%d)", v->source); break;
     case RK_FROM_PASS: rk_text_format(text, "result(n%d)", v->source); break;
     case RK_FROM_POSITION: rk_text_add(text, v->kind == RK_KIND_I ? "place(i)" : "place(j)"); break;
     case RK_FROM_DIRECTION: rk_text_format(text, "direction(%d)", node->variable);

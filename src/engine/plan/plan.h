@@ -69,6 +69,7 @@ typedef struct {
   const rk_node *reduction;    /* rewritten for the machine: of values scaled, shifted, in base 2 */
   const rk_node *source;       /* as the user wrote it */
   double factor;               /* of a sum: what leaves the kernel is multiplied by it */
+  int split;                   /* joined values are sums of two floats, see join.c */
   rk_options options;
   rk_state_shape state;
   rk_nest nest[RK_NESTS];
@@ -116,6 +117,9 @@ rk_status rk_plan_program(rk_graph *graph, const rk_node **root, int roots,
 /* One pass of it. */
 rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
                        rk_pass *pass, rk_error *error);
+
+/* The same pass with joined values as sums of two floats. */
+rk_status rk_plan_split(const rk_pass *pass, rk_pass *split, rk_error *error);
 void rk_pass_free(rk_pass *pass);
 int rk_place_panels(rk_nest *nest, int size); /* panels.c: fills `at`, `panel` and `scalars` */
 
@@ -154,8 +158,11 @@ int rk_needed_reductions(const rk_graph *graph, const rk_node *const *root, int 
 /* factor.c: takes the numbers that all terms of a plain sum have in common out of it. */
 rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 
-/* rewrite.c: moves scale factors, the change of base of exp and common centres into the data. */
+/* rewrite.c: moves scale factors and the change of base of exp into the data. */
 rk_status rk_rewrite(rk_pass *pass, rk_error *error);
+
+/* join.c: in float32, values that pairs see only together get a common centre, or ranks. */
+rk_status rk_join(rk_pass *pass, rk_error *error);
 
 /* How the pairs of a pass are laid out: what a backend chose, as far as all of them have it. */
 typedef struct {

@@ -41,14 +41,14 @@ static rk_status plan_pairs(rk_pass *pass, rk_error *error) {
   return rk_plan_nest(pass, RK_NEST_PAIR, reduction->operand, reduction->operands, error);
 }
 
-rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
-                       rk_pass *pass, rk_error *error) {
-  *pass = (rk_pass){.graph = graph, .source = reduction, .reduction = reduction,
-                    .options = *options};
+static rk_status plan_pass(rk_pass *pass, rk_error *error) {
+  rk_graph *graph = pass->graph;
   rk_status status = rk_rewrite(pass, error);
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_rewrite, error);
   if (!status) status = rk_take_factor(pass, error);
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_factor, error);
+  if (!status) status = rk_join(pass, error);
+  if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_join, error);
   if (!status) status = plan_pairs(pass, error);
   if (!status) status = plan_slots(pass, RK_NEST_ROW, error);
   if (!status) status = plan_slots(pass, RK_NEST_COLUMN, error);
@@ -56,6 +56,19 @@ rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_optio
   if (!status) status = show_and_check_nests(pass, error);
   if (status) rk_pass_free(pass);
   return status;
+}
+
+rk_status rk_plan_pass(rk_graph *graph, const rk_node *reduction, const rk_options *options,
+                       rk_pass *pass, rk_error *error) {
+  *pass = (rk_pass){.graph = graph, .source = reduction, .reduction = reduction,
+                    .options = *options};
+  return plan_pass(pass, error);
+}
+
+rk_status rk_plan_split(const rk_pass *pass, rk_pass *split, rk_error *error) {
+  *split = (rk_pass){.graph = pass->graph, .source = pass->source, .reduction = pass->source,
+                     .options = pass->options, .split = 1};
+  return plan_pass(split, error);
 }
 
 /* ---- all of a program ----------------------------------------------------------------------- */

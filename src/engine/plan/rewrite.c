@@ -5,16 +5,13 @@
  *    float32 with the factor c log2(e) moved into the vectors that B is made of. A factor that is
  *    only known at run time is multiplied by log2(e) once and stays one multiplication for each
  *    pair.
- *  - x - y with x of a row and y of a column, in float32: both are shifted by a common centre, so
- *    that it keeps its digits for the difference. The centre is chosen at run time such that no
- *    coordinate becomes larger than it was: see cpu/pack.c.
  *  - a reduction of exponentials counts in powers of 2 likewise.
  *  - a reduction that keeps the largest keeps the smallest of minus the values.
  *  - a / b with b of less than a pair is a times 1 / b, save where steps are counted: the floor of
  *    49 / 49 is 1.
  *  - 1 / sqrt(B) of a pair is one function, where nothing else reads the root.
  *
- * In float64 a difference x - y is that of the user's own numbers: a factor or a centre before it
+ * In float64 a difference x - y is that of the user's own numbers: a factor before it
  * would round coordinates, which may be many orders larger than what they differ by, where the
  * difference of near ones is exact. So factors are multiplied in after the squares: these are
  * rounded themselves, one rounding more is nothing beside theirs.
@@ -33,7 +30,7 @@ static const double log2e = 1.4426950408889634074;
 
 typedef struct {
   rk_graph *graph;
-  int moves;             /* factors and centres into the data, before differences: not float64 */
+  int moves;             /* factors into the data, before differences: not float64 */
   int half;              /* data is stored as half: scaled it might leave its range */
   const rk_node **made;  /* by number of the original node */
   int *uses;             /* by number of the original node: its readers in the formula */
@@ -52,38 +49,6 @@ static const rk_node *apply2(rewriting *w, rk_op op, const rk_node *a, const rk_
 static int is_pair(const rk_node *node) { return node->level == RK_LEVEL_PAIR; }
 static int is_parameter(const rk_node *node) {
   return node->level == RK_LEVEL_PARAMETER && node->dim == 1;
-}
-
-/* ---- centres ---- */
-
-static const rk_node *centre_of(rewriting *w, const rk_node *x, const rk_node *y) {
-  for (int k = 0; k < rk_graph_variables(w->graph); k++) {
-    const rk_graph_variable *v = rk_graph_variable_at(w->graph, k);
-    if (v->origin == RK_FROM_CENTRE && v->source == x->variable && v->other == y->variable)
-      return rk_variable_node(w->graph, k);
-  }
-  rk_graph_variable centre = {.name = "", .kind = RK_KIND_PARAMETER, .dim = x->dim,
-                              .origin = RK_FROM_CENTRE, .source = x->variable,
-                              .other = y->variable};
-  int k = rk_graph_add_variable(w->graph, &centre);
-  return k < 0 ? NULL : rk_variable_node(w->graph, k);
-}
-
-static int is_data(rewriting *w, const rk_node *node) {
-  return rk_node_is(node, RK_OP_Variable) &&
-         rk_graph_variable_at(w->graph, node->variable)->origin == RK_FROM_INPUT;
-}
-
-static const rk_node *difference(rewriting *w, const rk_node *x, const rk_node *y) {
-  int levels = x->level != y->level && x->level && y->level;
-  if (!w->moves || !levels || is_pair(x) || is_pair(y) || x->dim != y->dim || !is_data(w, x) ||
-      !is_data(w, y))
-    return apply2(w, RK_OP_Subtract, x, y);
-  int swap = x->variable > y->variable; /* x - y and y - x have one centre */
-  const rk_node *centre = swap ? centre_of(w, y, x) : centre_of(w, x, y);
-  /* one after the other: every compiler's engine gives the same text */
-  const rk_node *right = apply2(w, RK_OP_Subtract, y, centre);
-  return apply2(w, RK_OP_Subtract, apply2(w, RK_OP_Subtract, x, centre), right);
 }
 
 /* ---- factors ---- */
@@ -232,7 +197,6 @@ static const rk_node *inverse(rewriting *w, const rk_node *node, const rk_node *
 
 static const rk_node *rebuild(rewriting *w, const rk_node *node, const rk_node *const *operand) {
   if (rk_node_is(node, RK_OP_Exp)) return exponential(w, node->operand[0]);
-  if (rk_node_is(node, RK_OP_Subtract)) return difference(w, operand[0], operand[1]);
   if (rk_node_is(node, RK_OP_Divide)) return quotient(w, node, operand[0], operand[1]);
   if (rk_node_is(node, RK_OP_Inv)) return inverse(w, node, operand[0]);
   return rk_apply(w->graph, node->operation->op, operand, node->operands, node->integer,

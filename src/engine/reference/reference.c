@@ -5,18 +5,13 @@
 #include "formula/operations.h"
 #include "run/backend.h"
 #include "run/call.h"
+#include "look/evaluate.h"
 #include "run/values.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RK_BYTES 16
-#define RK_TYPE 32
-#include "evaluate.h"
-#define RK_TYPE 64
-#include "evaluate.h"
 
 extern const rk_backend rk_backend_reference;
 
@@ -35,23 +30,11 @@ static double value_of(const nesting *n, const rk_node *node, int component);
 
 /* ---- one operation --------------------------------------------------------------------------- */
 
-/* Where result `component` comes from; 0: from nowhere, it is 0. */
-static int comes_from(const rk_piece *piece, int component, int *from) {
-  int t = (component - piece->start) / piece->step;
-  if (component < piece->start || (component - piece->start) % piece->step || t >= piece->length)
-    return 0;
-  *from = piece->offset + t / piece->divide % piece->modulo * piece->stride;
-  for (int k = 0; k < RK_MAX_DIGITS - 1; k++)
-    if (piece->more[k].divide)
-      *from += t / piece->more[k].divide % piece->more[k].modulo * piece->more[k].stride;
-  return 1;
-}
-
 static double moved(const nesting *n, const rk_node *node, int component) {
   rk_piece piece[RK_MAX_PIECES];
   int pieces = rk_node_pieces(node, piece), from;
   for (int k = 0; k < pieces; k++)
-    if (comes_from(&piece[k], component, &from))
+    if (rk_piece_source(&piece[k], component, &from))
       return value_of(n, node->operand[piece[k].operand], from);
   return 0;
 }
@@ -62,30 +45,34 @@ static int enters(const rk_node *node, int component, int result) {
   int to = 0;
   if (!node->operation->pieces) return 1;
   rk_node_pieces(node, piece);
-  return comes_from(piece, component, &to) && to == result;
+  return rk_piece_source(piece, component, &to) && to == result;
 }
 
+enum { ROOM = 4 }; /* lanes that the table's code works on; the first one counts */
+
 static double folded(const nesting *n, const rk_node *node, int component) {
-  double second = node->operands > 1 ? value_of(n, node->operand[1], 0) : 0;
-  rk_folding_32 f;
-  rk_folding_64 d;
-  rk_fold_start_32(node, &f);
-  rk_fold_start_64(node, &d);
+  double second = node->operands > 1 ? value_of(n, node->operand[1], 0) : 0, value;
+  double s[ROOM], p[ROOM], out[ROOM];
+  const rk_operand x[] = {{&value, 0}, {&second, 0}};
+  (n->in_double ? rk_fold_start_64 : rk_fold_start_32)(node, 1, s, p);
   for (int k = 0; k < node->operand[0]->dim; k++) {
     if (!enters(node, k, component)) continue;
-    double value = value_of(n, node->operand[0], k);
-    if (n->in_double) rk_fold_next_64(node, &d, value, k);
-    else rk_fold_next_32(node, &f, value, k);
+    value = value_of(n, node->operand[0], k);
+    (n->in_double ? rk_fold_next_64 : rk_fold_next_32)(node, x, k, 1, s, p);
   }
-  return n->in_double ? rk_fold_end_64(node, &d, second) : rk_fold_end_32(node, &f, second);
+  (n->in_double ? rk_fold_end_64 : rk_fold_end_32)(node, x, 1, s, p, out);
+  return out[0];
 }
 
 static double computed(const nesting *n, const rk_node *node, int component) {
+  double x[RK_MAX_OPERANDS] = {0}, out[ROOM];
+  rk_operand at[RK_MAX_OPERANDS];
   if (rk_moves(node)) return moved(n, node, component);
   if (rk_folds(node)) return folded(n, node, component);
-  double x[RK_MAX_OPERANDS] = {0};
+  for (int k = 0; k < RK_MAX_OPERANDS; k++) at[k] = (rk_operand){&x[k], 0};
   for (int k = 0; k < node->operands; k++) x[k] = value_of(n, node->operand[k], component);
-  return (n->in_double ? rk_elementwise_64 : rk_elementwise_32)(node, x, component);
+  (n->in_double ? rk_elementwise_64 : rk_elementwise_32)(node, at, component, 1, out);
+  return out[0];
 }
 
 /* ---- one nest -------------------------------------------------------------------------------- */

@@ -14,8 +14,9 @@ typedef struct rk_backend rk_backend;
 
 /* A pass with what each backend made of it. */
 enum { RK_MOST_BACKENDS = 6 };
-typedef struct {
+typedef struct rk_stage {
   rk_pass pass;
+  struct rk_stage *split;    /* the same with sums of two floats, once data has asked for it */
   int vectors;               /* bytes of a vector of the processor, see rk_build_vectors */
   int result;                /* graph variable that holds the result for later passes, or -1 */
   struct { const rk_backend *backend; void *made; } part[RK_MOST_BACKENDS];
@@ -24,6 +25,9 @@ typedef struct {
 /* The backend's part; NULL when it has made none. */
 void *rk_stage_part(const rk_stage *stage, const rk_backend *backend);
 void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made);
+
+/* The stage that works with sums of two floats: rk_pass.split. */
+rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error);
 
 /* Rows of a pass's two indices. */
 typedef struct { int64_t kept, reduced; } rk_sizes;

@@ -11,7 +11,7 @@
 
 typedef struct {
   const rk_program_data *p;
-  rk_values v;
+  rk_values *v;
   double before, share, all;   /* operations of the passes that are done, of this one, of all */
   double done;                 /* what was last told to the caller */
   rk_caller caller;
@@ -52,7 +52,7 @@ static rk_caller asked_by(running *r, rk_poll poll) {
 
 static rk_status run_one(running *r, rk_stage *stage, const rk_output *outputs,
                          rk_resident **keep) {
-  const rk_job job = {stage, sizes_of(r, stage), r->v.value, outputs, keep};
+  const rk_job job = {stage, sizes_of(r, stage), r->v->value, outputs, keep};
   return rk_call_now()->backend->run(&job, asked_by(r, poll_all));
 }
 
@@ -82,7 +82,7 @@ static const rk_output *outputs_of(const running *r, int result) {
   for (int k = 0; k < result; k++) {
     const rk_served *s = &r->p->served[k];
     output += s->is_part ? 1
-                         : rk_reduction_fields(r->p->stage[s->pass].pass.source, field);
+                         : rk_reduction_fields(r->p->stage[s->pass]->pass.source, field);
   }
   return output;
 }
@@ -98,7 +98,7 @@ static int has_parts(const running *r, int stage) {
 }
 
 static void copy_parts(const running *r, int stage, const double *numbers) {
-  size_t rows = (size_t)kept_rows(r, &r->p->stage[stage]);
+  size_t rows = (size_t)kept_rows(r, r->p->stage[stage]);
   for (int k = 0; k < r->p->results; k++) {
     const rk_served *s = &r->p->served[k];
     if (is_served(r, k, stage, 1) && rows)
@@ -111,10 +111,10 @@ static void copy_parts(const running *r, int stage, const double *numbers) {
 static rk_status run_whole(running *r, int stage, const double **numbers) {
   rk_status status = RK_OK;
   rk_field field[2];
-  rk_reduction_fields(r->p->stage[stage].pass.source, field);
+  rk_reduction_fields(r->p->stage[stage]->pass.source, field);
   for (int k = 0; k < r->p->results && !status; k++) {
     if (!is_served(r, k, stage, 0)) continue;
-    status = run_one(r, &r->p->stage[stage], outputs_of(r, k), NULL);
+    status = run_one(r, r->p->stage[stage], outputs_of(r, k), NULL);
     if (!field[0].is_position) *numbers = outputs_of(r, k)->data;
   }
   return status;
@@ -131,13 +131,13 @@ static int stays_there(const running *r, const rk_stage *stage) {
 
 static rk_status run_there(running *r, rk_stage *stage) {
   int k = stage->result;
-  rk_status status = run_one(r, stage, NULL, &r->v.kept[k]);
-  if (!status) r->v.value[k] = rk_resident_array(r->v.kept[k]);
+  rk_status status = run_one(r, stage, NULL, &r->v->kept[k]);
+  if (!status) r->v->value[k] = rk_resident_array(r->v->kept[k]);
   return status;
 }
 
 static rk_status run_inner(running *r, int at) {
-  rk_stage *stage = &r->p->stage[at];
+  rk_stage *stage = r->p->stage[at];
   int parts = has_parts(r, at), k = stage->result, dim = stage->pass.source->dim;
   int64_t rows = kept_rows(r, stage);
   if (k >= 0 && stays_there(r, stage)) {
@@ -146,12 +146,12 @@ static rk_status run_inner(running *r, int at) {
   }
   double *own = NULL, *numbers;
   size_t size = (size_t)rows * (size_t)dim * sizeof *own;
-  int there = k >= 0 && r->v.kept[k];
-  if (k >= 0 && !there) numbers = rk_values_own(&r->v, k, rows, dim) ? r->v.own[k] : NULL;
+  int there = k >= 0 && r->v->kept[k];
+  if (k >= 0 && !there) numbers = rk_values_own(r->v, k, rows, dim) ? r->v->own[k] : NULL;
   else numbers = own = malloc(size + 1);
   if (!numbers) return rk_fail_memory(r->caller.error, size);
   rk_status status =
-      there ? rk_resident_fetch(r->v.kept[k], numbers, asked_by(r, poll_again))
+      there ? rk_resident_fetch(r->v->kept[k], numbers, asked_by(r, poll_again))
             : run_for_numbers(r, stage, numbers);
   if (!status && parts) copy_parts(r, at, numbers);
   free(own);
@@ -159,14 +159,14 @@ static rk_status run_inner(running *r, int at) {
 }
 
 static rk_status run_pass(running *r, int at) {
-  rk_stage *stage = &r->p->stage[at];
+  rk_stage *stage = r->p->stage[at];
   const double *numbers = NULL;
   r->share = operations_of(r, stage);
   rk_status status = run_whole(r, at, &numbers);
   if (!status && numbers) {
     int64_t rows = kept_rows(r, stage);
     if (stage->result >= 0)
-      r->v.value[stage->result] =
+      r->v->value[stage->result] =
           (rk_array){numbers, rows, stage->pass.source->dim, 1, rows, NULL};
     copy_parts(r, at, numbers);
   } else if (!status && (stage->result >= 0 || has_parts(r, at))) {
@@ -176,13 +176,10 @@ static rk_status run_pass(running *r, int at) {
   return status;
 }
 
-rk_status rk_run_passes(const rk_program_data *p, rk_caller caller) {
-  running r = {.p = p, .caller = caller};
-  for (int k = 0; k < p->stages; k++) r.all += operations_of(&r, &p->stage[k]);
-  rk_status status = rk_values_make(&r.v, p->graph, p->number, p->inputs, p->rows,
-                                    p->stage[0].pass.options.precision == RK_FLOAT16,
-                                    asked_by(&r, poll_again));
+rk_status rk_run_passes(const rk_program_data *p, rk_values *values, rk_caller caller) {
+  running r = {.p = p, .v = values, .caller = caller};
+  rk_status status = RK_OK;
+  for (int k = 0; k < p->stages; k++) r.all += operations_of(&r, p->stage[k]);
   for (int k = 0; k < p->stages && !status; k++) status = run_pass(&r, k);
-  rk_values_free(&r.v);
   return status;
 }

@@ -3,21 +3,28 @@
 #ifndef RKEOPS_PROGRAM_H
 #define RKEOPS_PROGRAM_H
 
-#include "run/backend.h"
+#include "run/values.h"
 
-typedef struct {
+struct rk_program_data {
   rk_graph *graph;
-  rk_stage *stage;             /* built */
+  rk_stage *const *stage;      /* built */
   int stages;
+  const rk_program_info *info; /* NULL: of a graph that no text made */
   const rk_served *served;     /* by result */
   int results;
-  const double *number;        /* by graph variable, see rk_values_make */
+  const double *number;        /* by graph variable: what was lifted out of the formula */
   const rk_array *inputs;
   const int64_t *rows;         /* by rk_kind */
   const rk_output *outputs;    /* fields of all results, one after the other */
-} rk_program_data;
+};
 
-/* With the backend of the call that runs. */
-rk_status rk_run_passes(const rk_program_data *data, rk_caller caller);
+/* What the user calls an input: programs of one plan differ in names. */
+static inline const char *rk_input_name(const rk_program_data *p, int variable) {
+  const rk_graph_variable *v = rk_graph_variable_at(p->graph, variable);
+  return p->info ? p->info->variable[v->source].name : v->name;
+}
+
+/* With the backend of the call that runs; results of passes become values. */
+rk_status rk_run_passes(const rk_program_data *data, rk_values *values, rk_caller caller);
 
 #endif

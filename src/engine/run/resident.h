@@ -11,6 +11,7 @@ struct rk_resident {
   size_t bytes;         /* of a number there: 8 or 4 */
   double *low, *high;   /* smallest and largest finite value of each component, one piece of memory
                          * that is freed with it; NULL for results of passes */
+  int is_exact;         /* its numbers are those that it was made of */
   int users;            /* of the calling thread: its owner, calls that read it */
 };
 

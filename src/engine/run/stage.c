@@ -1,5 +1,8 @@
 /* See backend.h. */
 #include "run/backend.h"
+#include "error.h"
+
+#include <stdlib.h>
 
 void *rk_stage_part(const rk_stage *stage, const rk_backend *backend) {
   for (int k = 0; k < RK_MOST_BACKENDS && stage->part[k].backend; k++)
@@ -12,6 +15,19 @@ void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made) {
   while (stage->part[k].backend && stage->part[k].backend != backend) k++;
   stage->part[k].backend = backend;
   stage->part[k].made = made;
+}
+
+rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error) {
+  *split = stage->split;
+  if (*split) return RK_OK;
+  rk_stage *made = calloc(1, sizeof *made);
+  if (!made) return rk_fail_memory(error, sizeof *made);
+  made->vectors = stage->vectors;
+  made->result = stage->result;
+  rk_status status = rk_plan_split(&stage->pass, &made->pass, error);
+  if (status) free(made);
+  else *split = stage->split = made;
+  return status;
 }
 
 int rk_wanted_together(const rk_wanted *wanted, int n) {

@@ -2,6 +2,7 @@
 #include "run/values.h"
 #include "error.h"
 #include "run/call.h"
+#include "run/program.h"
 #include "run/ranges.h"
 
 #include <float.h>
@@ -47,8 +48,7 @@ static rk_status take_input(rk_values *v, int k, const rk_graph_variable *variab
 }
 
 /* A number that becomes infinite when it is stored would be silently wrong. */
-static rk_status check_half(const rk_graph_variable *variable, const rk_array *x,
-                            rk_caller caller) {
+static rk_status check_half(const char *name, const rk_array *x, rk_caller caller) {
   const double *low = NULL, *high = NULL;
   double *own = NULL;
   char number[RK_NUMBER_TEXT];
@@ -66,9 +66,9 @@ static rk_status check_half(const rk_graph_variable *variable, const rk_array *x
   for (int64_t d = 0; d < x->dim && !status; d++) {
     double worst = -low[d] > high[d] ? low[d] : high[d];
     if (low[d] <= high[d] && (worst > LARGEST_HALF || worst < -LARGEST_HALF))
-      status = rk_fail(caller.error, RK_ERROR_ARGUMENT,
+      status = rk_fail(caller.error, RK_ERROR_PRECISION,
                        "`%s`: %s is too large for float16, whose largest number is 65504; "
-                       "rkeops_use_float32() takes it", variable->name,
+                       "rkeops_use_float32() takes it", name,
                        rk_number_text(number, "%.17g", worst));
   }
   free(own);
@@ -90,41 +90,32 @@ static rk_status make_positions(rk_values *v, int k, int64_t rows, rk_caller cal
   return RK_OK;
 }
 
-static rk_status make_value(rk_values *v, rk_graph *graph, int k, const double *number,
-                            const rk_array *inputs, const int64_t *rows, int half,
-                            rk_caller caller) {
-  const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
+static rk_status make_value(rk_values *v, const rk_program_data *p, int k, rk_caller caller) {
+  const rk_graph_variable *variable = rk_graph_variable_at(p->graph, k);
+  int half = p->stages && p->stage[0]->pass.options.precision == RK_FLOAT16;
   rk_status status = RK_OK;
   if (variable->origin == RK_FROM_POSITION)
-    return make_positions(v, k, rows[variable->kind], caller);
+    return make_positions(v, k, p->rows[variable->kind], caller);
   if (variable->origin == RK_FROM_INPUT) {
-    const rk_array *input = &inputs[variable->source];
+    const rk_array *input = &p->inputs[variable->source];
     if (half && variable->kind != RK_KIND_PARAMETER)
-      status = check_half(variable, input, caller);
+      status = check_half(rk_input_name(p, k), input, caller);
     if (!status) status = take_input(v, k, variable, input, caller);
   } else if (variable->origin == RK_FROM_NUMBER || variable->origin == RK_FROM_CENTRE) {
     if (!rk_values_own(v, k, 1, variable->dim)) return rk_fail_memory(caller.error, 1 << 10);
-    if (variable->origin == RK_FROM_NUMBER) v->own[k][0] = number[k];
+    if (variable->origin == RK_FROM_NUMBER) v->own[k][0] = p->number[k];
   }
   return status;
 }
 
-rk_status rk_values_make(rk_values *v, rk_graph *graph, const double *number,
-                         const rk_array *inputs, const int64_t *rows, int half, rk_caller caller) {
+rk_status rk_values_make(rk_values *v, const rk_program_data *p, rk_caller caller) {
   rk_status status = RK_OK;
-  v->count = rk_graph_variables(graph);
+  v->count = rk_graph_variables(p->graph);
   v->value = calloc((size_t)v->count + 1, sizeof *v->value);
   v->own = calloc((size_t)v->count + 1, sizeof *v->own);
   v->kept = calloc((size_t)v->count + 1, sizeof *v->kept);
   if (!v->value || !v->own || !v->kept)
     return rk_fail_memory(caller.error, (size_t)v->count * sizeof *v->value);
-  for (int k = 0; k < v->count && !status; k++)
-    status = make_value(v, graph, k, number, inputs, rows, half, caller);
-  for (int k = 0; k < v->count && !status; k++) {
-    const rk_graph_variable *variable = rk_graph_variable_at(graph, k);
-    if (variable->origin == RK_FROM_CENTRE)
-      status = rk_centre(&v->value[variable->source], &v->value[variable->other], v->own[k],
-                         caller);
-  }
+  for (int k = 0; k < v->count && !status; k++) status = make_value(v, p, k, caller);
   return status;
 }

@@ -12,11 +12,11 @@ typedef struct {
   int count;
 } rk_values;
 
-/* Inputs, lifted numbers (`number`, by variable of the formula as it was written), common centres
- * and positions (`rows` by rk_kind); inputs that lie with another backend than the call's, and
- * parameters, are copied to the host. `half`: checks that the inputs fit into float16. */
-rk_status rk_values_make(rk_values *values, rk_graph *graph, const double *number,
-                         const rk_array *inputs, const int64_t *rows, int half, rk_caller caller);
+/* Inputs, lifted numbers and positions; centres are 0 and ranks are not there yet, see look.h.
+ * Inputs that lie with another backend than the call's, and parameters, are copied to the host. In
+ * float16 inputs are checked to fit. */
+typedef struct rk_program_data rk_program_data; /* program.h */
+rk_status rk_values_make(rk_values *values, const rk_program_data *p, rk_caller caller);
 void rk_values_free(rk_values *values);
 
 /* Gives variable k zeros of its own on the host; 0: out of memory. */

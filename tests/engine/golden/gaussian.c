@@ -8,8 +8,8 @@
  *   Sum_Reduction(exp2((-(1.4426950408889634 * v4)) * Sum(Square((v0 - v3) - (v2 - v3)))) * v1, j)
  * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
  *   step 1:
- *     n21 = -(1.4426950408889634 * v4)
- *   p[0] = n21
+ *     n14 = -(1.4426950408889634 * v4)
+ *   p[0] = n14
  *   p[1:3] = v3
  * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
  *   x[0:2] = v0 - p[1:3]
@@ -18,10 +18,10 @@
  *   y[1:3] = v2 - p[1:3]
  * pairs: 2 steps, 23 operations, panels of 0 components
  *   step 1, for each of 3 components:
- *     n17 = Sum(Square(x[0:2] - y[1:3]))
+ *     n24 = Sum(Square(x[0:2] - y[1:3]))
  *   step 2:
- *     n24 = exp2(p[0] * n17) * y[0]
- *   reduced: n24
+ *     n27 = exp2(p[0] * n24) * y[0]
+ *   reduced: n27
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
@@ -31,18 +31,18 @@ void rk_parameters(const double *const *x, const long long *ld, const double *pa
   (void)x; (void)ld; (void)params; (void)out;
   char *const panel = work; (void)panel;
   for (long long r = 0; r < n; r += RK_LANES) {
-    vec n21[1][1]; /* Minus */
+    vec n14[1][1]; /* Minus */
     {
       enum { u = 0, v = 0 };
       const vec t1 = rk_load(x[4] + (long long)(0) * ld[4] + r);
       const vec t2 = rk_num(1.4426950408889634) * t1;
       const vec t3 = -t2;
-      n21[v][u] = t3;
+      n14[v][u] = t3;
     }
     {
       {
         enum { u = 0, v = 0 };
-        out[0] = rk_lane(n21[v][u], 0);
+        out[0] = rk_lane(n14[v][u], 0);
       }
     }
     for (int k = 0; k < 3; k++) {
@@ -126,9 +126,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n17[4][4]; /* Sum */
+  vec n24[4][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n17[v][u] = rk_num(0);
+    n24[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -136,22 +136,22 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t2 = rk_broadcast(y[v * 4 + (k + 1)]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n17[v][u] = n17[v][u] + t4;
+      n24[v][u] = n24[v][u] + t4;
     }
   }
-  vec n24[4][4]; /* Mult */
+  vec n27[4][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_broadcast(params[0]);
-    const vec t6 = t5 * n17[v][u];
+    const vec t6 = t5 * n24[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = rk_broadcast(y[v * 4 + 0]);
     const vec t9 = t7 * t8;
-    n24[v][u] = t9;
+    n27[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n24[v][u] : n24[v][u];
+      t[u] = v ? t[u] + n27[v][u] : n27[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }

@@ -8,8 +8,8 @@
  *   Sum_Reduction(exp2((-(1.4426950408889634 * v4)) * Sum(Square((v0 - v3) - (v2 - v3)))) * v1, j)
  * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
  *   step 1:
- *     n21 = -(1.4426950408889634 * v4)
- *   p[0] = n21
+ *     n14 = -(1.4426950408889634 * v4)
+ *   p[0] = n14
  *   p[1:3] = v3
  * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
  *   x[0:2] = v0 - p[1:3]
@@ -18,10 +18,10 @@
  *   y[1:3] = v2 - p[1:3]
  * pairs: 2 steps, 23 operations, panels of 0 components
  *   step 1, for each of 3 components:
- *     n17 = Sum(Square(x[0:2] - y[1:3]))
+ *     n24 = Sum(Square(x[0:2] - y[1:3]))
  *   step 2:
- *     n24 = exp2(p[0] * n17) * y[0]
- *   reduced: n24
+ *     n27 = exp2(p[0] * n24) * y[0]
+ *   reduced: n27
  * tile: 4 x 8 vectors of 4 bytes, lanes along the kept index
  * walk: 128 threads for 512 rows x 128 columns, 4 x 8 of them in a thread, in registers
  */
@@ -31,18 +31,18 @@ extern "C" __global__ void rk_parameters(const double *restrict in, double *rest
   if (threadIdx.x) return;
   enum { rk_at3 = 0 };
   enum { rk_at4 = 3 };
-  vec n21[1][1]; /* Minus */
+  vec n14[1][1]; /* Minus */
   {
     enum { u = 0, v = 0 };
     const vec t1 = in[rk_at4 + (0)];
     const vec t2 = rk_num(1.4426950408889634) * t1;
     const vec t3 = -t2;
-    n21[v][u] = t3;
+    n14[v][u] = t3;
   }
   {
     {
       enum { u = 0, v = 0 };
-      exact[0] = n21[v][u];
+      exact[0] = n14[v][u];
     }
   }
   for (int k = 0; k < 3; k++) {
@@ -159,9 +159,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
   (void)first; (void)positions;
 }
 RK_INLINE void rk_tile(const int nv, const real (&x)[3][4], const real *restrict y, const real *restrict params, int j, rk_state *z, char *panel) {
-  vec n17[8][4]; /* Sum */
+  vec n24[8][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n17[v][u] = rk_num(0);
+    n24[v][u] = rk_num(0);
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -169,22 +169,22 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[3][4], const real *restrict
       const vec t2 = y[v * 4 + (k + 1)];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n17[v][u] = n17[v][u] + t4;
+      n24[v][u] = n24[v][u] + t4;
     }
   }
-  vec n24[8][4]; /* Mult */
+  vec n27[8][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = params[0];
-    const vec t6 = t5 * n17[v][u];
+    const vec t6 = t5 * n24[v][u];
     const vec t7 = rk_exp2(t6);
     const vec t8 = y[v * 4 + 0];
     const vec t9 = t7 * t8;
-    n24[v][u] = t9;
+    n27[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n24[v][u] : n24[v][u];
+      t[u] = v ? t[u] + n27[v][u] : n27[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }

@@ -4,20 +4,20 @@
  *   v1 = Vi(40)
  *   v2 = Vi(5)
  *   v3 = Pm(5)
- *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square((1.4426950408889634 * (v2 - v3)) - (1.4426950408889634 * (v0 - v3))))), v1, i)
+ *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square(((1.4426950408889634 * v2) - v3) - ((1.4426950408889634 * v0) - v3)))), v1, i)
  * parameters: 1 slots of 5 components, 0 steps, 5 operations, panels of 0 components
  *   p[0:4] = v3
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
- *   x[0:4] = 1.4426950408889634 * (v0 - p[0:4])
+ *   x[0:4] = (1.4426950408889634 * v0) - p[0:4]
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
- *   y[0:4] = 1.4426950408889634 * (v2 - p[0:4])
+ *   y[0:4] = (1.4426950408889634 * v2) - p[0:4]
  *   y[5:44] = v1
  * pairs: 2 steps, 73 operations, panels of 0 components
  *   step 1, for each of 5 components:
- *     n27 = Sum(Square(y[0:4] - x[0:4]))
+ *     n28 = Sum(Square(y[0:4] - x[0:4]))
  *   step 2:
- *     n29 = -Sqrt(n27)
- *   reduced: n29
+ *     n30 = -Sqrt(n28)
+ *   reduced: n30
  *   weighted by Concat(1, y[5:44])
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
@@ -46,9 +46,9 @@ void rk_rows(const double *const *x, const long long *ld, const double *params, 
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[0] + (long long)(k) * ld[0] + r);
-        const vec t2 = rk_broadcast(params[k]);
-        const vec t3 = t1 - t2;
-        const vec t4 = rk_num(1.4426950408889634) * t3;
+        const vec t2 = rk_num(1.4426950408889634) * t1;
+        const vec t3 = rk_broadcast(params[k]);
+        const vec t4 = t2 - t3;
         rk_each (l, RK_LANES) out[k * 64 + r + l] = (float)rk_lane(t4, l);
       }
     }
@@ -63,9 +63,9 @@ void rk_columns(const double *const *x, const long long *ld, const double *param
       {
         enum { u = 0, v = 0 };
         const vec t1 = rk_load(x[2] + (long long)(k) * ld[2] + r);
-        const vec t2 = rk_broadcast(params[k]);
-        const vec t3 = t1 - t2;
-        const vec t4 = rk_num(1.4426950408889634) * t3;
+        const vec t2 = rk_num(1.4426950408889634) * t1;
+        const vec t3 = rk_broadcast(params[k]);
+        const vec t4 = t2 - t3;
         rk_each (l, RK_LANES) out[(r + l) * 45 + k] = (float)rk_lane(t4, l);
       }
     }
@@ -123,9 +123,9 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n27[4][4]; /* Sum */
+  vec n28[4][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n27[v][u] = rk_num(0);
+    n28[v][u] = rk_num(0);
   }
   rk_each (k, 5) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -133,18 +133,18 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
       const vec t2 = rk_load(x + (k) * 64 + u * 16);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n27[v][u] = n27[v][u] + t4;
+      n28[v][u] = n28[v][u] + t4;
     }
   }
-  vec n29[4][4]; /* Minus */
+  vec n30[4][4]; /* Minus */
   rk_each (v, nv) rk_each (u, 4) {
-    const vec t5 = rk_sqrt(n27[v][u]);
+    const vec t5 = rk_sqrt(n28[v][u]);
     const vec t6 = -t5;
-    n29[v][u] = t6;
+    n30[v][u] = t6;
   }
   vec w[4][4];
   rk_each (v, nv) rk_each (u, 4) {
-    w[v][u] = n29[v][u];
+    w[v][u] = n30[v][u];
   }
   vec top[4];
   int small = 0;

@@ -4,20 +4,20 @@
  *   v1 = Vi(40)
  *   v2 = Vi(5)
  *   v3 = Pm(5)
- *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square((1.4426950408889634 * (v2 - v3)) - (1.4426950408889634 * (v0 - v3))))), v1, i)
+ *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square(((1.4426950408889634 * v2) - v3) - ((1.4426950408889634 * v0) - v3)))), v1, i)
  * parameters: 1 slots of 5 components, 0 steps, 5 operations, panels of 0 components
  *   p[0:4] = v3
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
- *   x[0:4] = 1.4426950408889634 * (v0 - p[0:4])
+ *   x[0:4] = (1.4426950408889634 * v0) - p[0:4]
  * columns: 2 slots of 45 components, 0 steps, 55 operations, panels of 0 components
- *   y[0:4] = 1.4426950408889634 * (v2 - p[0:4])
+ *   y[0:4] = (1.4426950408889634 * v2) - p[0:4]
  *   y[5:44] = v1
  * pairs: 2 steps, 73 operations, panels of 0 components
  *   step 1, for each of 5 components:
- *     n27 = Sum(Square(y[0:4] - x[0:4]))
+ *     n28 = Sum(Square(y[0:4] - x[0:4]))
  *   step 2:
- *     n29 = -Sqrt(n27)
- *   reduced: n29
+ *     n30 = -Sqrt(n28)
+ *   reduced: n30
  *   weighted by Concat(1, y[5:44])
  * tile: 4 x 4 vectors of 4 bytes, lanes along the kept index
  * blocked: 256 threads for 64 rows x 64 columns, 4 x 4 of them in a thread, in registers
@@ -47,9 +47,9 @@ extern "C" __global__ void rk_rows(rk_row_inputs in, const double *restrict para
     {
       enum { u = 0, v = 0 };
       const vec t1 = rk_given(in.x0, k, in.ld0, r);
-      const vec t2 = params[k];
-      const vec t3 = t1 - t2;
-      const vec t4 = rk_num(1.4426950408889634) * t3;
+      const vec t2 = rk_num(1.4426950408889634) * t1;
+      const vec t3 = params[k];
+      const vec t4 = t2 - t3;
       out[((long long)(i / 64) * 5 + (k)) * 64 + i % 64] = float(t4);
     }
   }
@@ -65,9 +65,9 @@ extern "C" __global__ void rk_columns(rk_column_inputs in, const double *restric
     {
       enum { u = 0, v = 0 };
       const vec t1 = rk_given(in.x2, k, in.ld2, r);
-      const vec t2 = params[k];
-      const vec t3 = t1 - t2;
-      const vec t4 = rk_num(1.4426950408889634) * t3;
+      const vec t2 = rk_num(1.4426950408889634) * t1;
+      const vec t3 = params[k];
+      const vec t4 = t2 - t3;
       out[((long long)(i / 64) * 45 + (k)) * 64 + i % 64] = float(t4);
     }
   }
@@ -122,9 +122,9 @@ RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const r
   const int row4 = threadIdx.x % 16 * 4, column4 = threadIdx.x / 16 * 4;
   #define rk_row(u) ((u) / 4 * 64 + row4 + (u) % 4)
   #define rk_own(v) ((v) / 4 * 64 + column4 + (v) % 4)
-  vec n27[4][4]; /* Sum */
+  vec n28[4][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n27[v][u] = rk_num(0);
+    n28[v][u] = rk_num(0);
   }
   rk_each (k, 5) {
     rk_each (v, nv) rk_each (u, 4) {
@@ -132,17 +132,17 @@ RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const r
       const vec t2 = x[(k) * 64 + rk_row(u)];
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n27[v][u] = n27[v][u] + t4;
+      n28[v][u] = n28[v][u] + t4;
     }
   }
-  vec n29[4][4]; /* Minus */
+  vec n30[4][4]; /* Minus */
   rk_each (v, nv) rk_each (u, 4) {
-    const vec t5 = rk_sqrt(n27[v][u]);
+    const vec t5 = rk_sqrt(n28[v][u]);
     const vec t6 = -t5;
-    n29[v][u] = t6;
+    n30[v][u] = t6;
   }
   rk_each (v, nv) rk_each (u, 4) {
-    shared[0][rk_own(v)][rk_row(u)] = n29[v][u];
+    shared[0][rk_own(v)][rk_row(u)] = n30[v][u];
   }
   #undef rk_row
 #undef rk_own
@@ -200,12 +200,12 @@ RK_INLINE void rk_weigh(real (*g)[64], const int count, real *reference, real (*
 }
 RK_INLINE void rk_tile(const int nv, const rk_quad<real> *restrict x, const rk_quad<real> *restrict y, const real *restrict params, int j, rk_state *z, const real *restrict shared, const int row0, const int k0) {
   char *const panel = 0;
-  vec n29[4][4];
+  vec n30[4][4];
   rk_each (v, nv) rk_each (u, 4)
-    n29[v][u] = shared[(0 + v) * 64 + row0 + u];
+    n30[v][u] = shared[(0 + v) * 64 + row0 + u];
   vec w[4][4];
   rk_each (v, nv) rk_each (u, 4) {
-    w[v][u] = n29[v][u];
+    w[v][u] = n30[v][u];
   }
   rk_each (e, 3) {
     const int own = (k0 + e < 41 ? k0 + e : 40) - 0;

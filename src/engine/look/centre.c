@@ -1,0 +1,146 @@
+/* See centre.h.
+ *
+ * A difference of two values that are rounded to floats errs by their roundings, whatever it is
+ * itself. That matters where values lie near each other: so the distance from a row to the columns
+ * next to it is compared with the rounding, 2^-24 of what is left of the row without its centre.
+ * In a sample that distance is as much larger as the sample has fewer columns; times their number
+ * it is the width over which the data would lie, were it as dense everywhere.
+ */
+#include "look/centre.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5 at most.
+ * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
+ * distances grow with the distance from the centre, is none of two clusters. */
+static const double ENOUGH = 21, ENOUGH_OF_FEW = 17;
+enum { FEW = 32, NEXT = 4, BINS = 256, SHARE = 50 }; /* one row in 50 may have fewer digits */
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Without what is not finite. */
+static int finite_of(double *value, int n) {
+  int kept = 0;
+  for (int k = 0; k < n; k++)
+    if (value[k] - value[k] == 0) value[kept++] = value[k];
+  return kept;
+}
+
+static int distinct_of(double *value, int n) {
+  int kept = 0;
+  for (int k = 0; k < n; k++)
+    if (!kept || value[k] != value[kept - 1]) value[kept++] = value[k];
+  return kept;
+}
+
+/* Such that no value becomes larger than it was: shifting costs no accuracy then. */
+static double plain_centre(double low, double high) {
+  double middle = 0.5 * low + 0.5 * high;
+  if (low > 0 && high < INFINITY) return middle < 2 * low ? middle : 2 * low;
+  if (high < 0 && low > -INFINITY) return middle > 2 * high ? middle : 2 * high;
+  return 0; /* on both sides of 0, or nothing finite */
+}
+
+static double greatest_around(double centre, double low, double high) {
+  return fmax(fabs(low - centre), fabs(high - centre));
+}
+
+/* ---- quickly ---- */
+
+static void fill_bins(const double *value, int n, const rk_sample *s, int bins, char *filled) {
+  double scale = bins / (s->high - s->low);
+  for (int k = 0; k < n; k++) {
+    if (value[k] - value[k] != 0) continue;
+    int bin = (int)((value[k] - s->low) * scale);
+    filled[bin < bins ? bin : bins - 1] = 1;
+  }
+}
+
+int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
+  char filled[BINS] = {0};
+  int n = s->rows + s->columns, bins = n / 4 < BINS ? n / 4 : BINS, count = 0;
+  double width = s->high - s->low, centre = plain_centre(s->low, s->high);
+  double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
+  if (n < FEW || !(width > 0 && width < INFINITY) || digits < ENOUGH) return 0;
+  fill_bins(s->row, s->rows, s, bins, filled);
+  fill_bins(s->column, s->columns, s, bins, filled);
+  for (int b = 0; b < bins; b++) count += filled[b];
+  if (2 * count < bins) return 0;
+  *found = (rk_centring){centre, width, digits};
+  return 1;
+}
+
+/* ---- with care ---- */
+
+/* The width of the columns as dense as they are around `value`; one that is equal to it is no
+ * neighbour: their difference is exact. */
+static double width_around(double value, const double *column, int columns) {
+  int right = 0, end = columns, taken = 0;
+  while (right < end) {
+    int middle = (right + end) / 2;
+    if (column[middle] < value) right = middle + 1;
+    else end = middle;
+  }
+  int left = right - 1;
+  double distance = 0;
+  if (right < columns && column[right] == value) right++;
+  for (; taken < NEXT && (left >= 0 || right < columns); taken++) {
+    double below = left >= 0 ? value - column[left] : INFINITY;
+    double above = right < columns ? column[right] - value : INFINITY;
+    distance = below < above ? below : above;
+    if (below < above) left--;
+    else right++;
+  }
+  return taken ? 2 * distance * columns / taken : INFINITY;
+}
+
+static double digits_of(double width, double value) {
+  return value == 0 || (double)(float)value == value ? INFINITY : log2(width / fabs(value)) + 24;
+}
+
+/* The digits that all but a few rows have; `width` by row. `room` is for as many rows. */
+static double digits_around(double centre, const rk_sample *s, const double *width, double *room) {
+  for (int k = 0; k < s->rows; k++) room[k] = digits_of(width[k], s->row[k] - centre);
+  qsort(room, (size_t)s->rows, sizeof *room, by_value);
+  return s->rows ? room[s->rows / SHARE] : INFINITY;
+}
+
+/* One of the values: what floats have exactly before, they have often afterwards. */
+static double median_of(const rk_sample *s, double *room) {
+  int n = 0;
+  for (int k = 0; k < s->rows; k++) room[n++] = s->row[k];
+  for (int k = 0; k < s->columns; k++) room[n++] = s->column[k];
+  qsort(room, (size_t)n, sizeof *room, by_value);
+  return n ? room[n / 2] : 0;
+}
+
+int rk_centre(const rk_sample *sample, rk_centring *found) {
+  rk_sample s = *sample;
+  double *room = malloc((size_t)(2 * s.rows + s.columns + 1) * sizeof *room);
+  if (!room) return 0;
+  s.rows = finite_of(s.row, s.rows);
+  s.columns = finite_of(s.column, s.columns);
+  const double centres[] = {plain_centre(s.low, s.high), median_of(&s, room), 0};
+  qsort(s.column, (size_t)s.columns, sizeof *s.column, by_value);
+  s.columns = distinct_of(s.column, s.columns);
+  double *width = room + s.rows + s.columns;
+  for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
+  *found = (rk_centring){.digits = -INFINITY};
+  for (int k = 0; k < 3; k++) {
+    double digits = digits_around(centres[k], &s, width, room);
+    if (digits > found->digits) *found = (rk_centring){centres[k], 0, digits};
+  }
+  qsort(width, (size_t)s.rows, sizeof *width, by_value);
+  found->width = s.rows ? width[s.rows / 2] : INFINITY;
+  free(room);
+  return 1;
+}
+
+int rk_centre_is_enough(const rk_centring *found, double rounding) {
+  if (rounding == 0) return 1;
+  return found->digits >= ENOUGH && log2(found->width / rounding) >= ENOUGH_OF_FEW;
+}

@@ -1,0 +1,33 @@
+/* Where the centre of values lies that meet in differences, and how many digits it leaves these. */
+#ifndef RKEOPS_CENTRE_H
+#define RKEOPS_CENTRE_H
+
+/* Samples of one component, rows and columns; finite ones count, and are put in order. `low` and
+ * `high`: of all values. */
+typedef struct {
+  double *row, *column;
+  int rows, columns;
+  double low, high;
+} rk_sample;
+
+typedef struct {
+  double centre;
+  double width;    /* over which values lie around each other, where most of them are */
+  double digits;   /* in base 2: how much finer than that width a value is rounded, a far one of the
+                    * sample; INFINITY where nothing is */
+} rk_centring;
+
+enum { RK_SAMPLE_QUICK = 256, RK_SAMPLE = 1024 }; /* rows of a side that a sample should have */
+
+/* Does the quick sample say that the values are spread over their range, so that the centre is plain?
+ * Fills `found` then. */
+int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
+
+/* The best of some centres; 0: out of memory. */
+int rk_centre(const rk_sample *sample, rk_centring *found);
+
+/* Does one float keep enough digits? `rounding`: the largest that a value of all has, once the
+ * centre is subtracted. */
+int rk_centre_is_enough(const rk_centring *found, double rounding);
+
+#endif

@@ -1,0 +1,191 @@
+/* The centres of values that meet in differences, and whether one float is enough for them. */
+#include "error.h"
+#include "look/centre.h"
+#include "look/evaluate.h"
+#include "look/looking.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The extremes of a member's component, or of all of its components. */
+static rk_extremes range_of(const rk_looking *l, const rk_node *node, int centre, int component) {
+  const rk_side *s = &l->side[rk_kind_of_level(node->level)];
+  const rk_watched *value = rk_find_watched(l, node, centre);
+  rk_extremes e = rk_nothing;
+  for (int c = 0; c < node->dim && value; c++)
+    if (c == component || rk_variable_of(l, centre)->dim == 1)
+      e = rk_widened(e, s->seen[value->first + c]);
+  return e;
+}
+
+/* The variables that nodes read, a row in so many of each: a sample, and how long it is. */
+static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int64_t rows, int wanted,
+                             rk_array *sample, double **room) {
+  int n = rows < wanted ? (int)rows : wanted;
+  for (int k = 0; k < e->nodes; k++) {
+    if (!rk_is_variable(e->node[k])) continue;
+    int v = e->node[k]->variable;
+    const rk_array *x = &l->host[v];
+    sample[v] = *x;
+    if (e->node[k]->level == RK_LEVEL_PARAMETER) continue;
+    double *to = room[v] = malloc((size_t)n * (size_t)x->dim * sizeof *to + 1);
+    if (!to) return rk_fail_memory(l->caller.error, (size_t)n * (size_t)x->dim * sizeof *to);
+    for (int64_t c = 0; c < x->dim; c++)
+      for (int64_t r = 0; r < n; r++)
+        to[c * n + r] = x->data[r * rows / n * x->row_stride + c * x->component_stride];
+    sample[v] = (rk_array){to, n, x->dim, 1, n, NULL};
+  }
+  return RK_OK;
+}
+
+/* Sampled values of a group's members of one side: by component of the centre, `count` of each. */
+typedef struct { double *value; int count; } sampled;
+
+static int members_on(const rk_graph_variable *group, rk_kind kind, const rk_node **member) {
+  int n = 0;
+  for (int k = 0; k < group->members; k++)
+    if (rk_kind_of_level(group->member[k]->level) == kind) member[n++] = group->member[k];
+  return n;
+}
+
+static void collect(rk_evaluator *e, const rk_node *const *member, int members, int dim,
+                    int rows, sampled *s) {
+  for (int first = 0; first < rows; first += e->block) {
+    int n = rows - first < e->block ? rows - first : e->block, part = 0;
+    rk_evaluate(e, first, n);
+    for (int m = 0; m < members; m++)
+      for (int c = 0; c < member[m]->dim; c++) {
+        rk_operand x = rk_evaluated(e, member[m], c);
+        double *to = s->value + (dim == 1 ? 0 : (size_t)c * (size_t)s->count) + part * rows + first;
+        for (int r = 0; r < n; r++) to[r] = x.at[x.step * r];
+        if (dim == 1 || c == member[m]->dim - 1) part++;
+      }
+  }
+}
+
+static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, rk_kind kind,
+                                int wanted, sampled *s) {
+  const rk_node **member = calloc((size_t)group->members + 1, sizeof *member);
+  size_t variables = (size_t)l->values->count + 1;
+  rk_array *sample = calloc(variables, sizeof *sample);
+  double **room = calloc(variables, sizeof *room);
+  rk_evaluator e = {0};
+  rk_status status = member && sample && room ? RK_OK : rk_fail_memory(l->caller.error, variables);
+  int members = status ? 0 : members_on(group, kind, member), parts = 0;
+  int64_t all = l->side[kind].rows;
+  int rows = all < wanted ? (int)all : wanted;
+  for (int m = 0; m < members; m++) parts += group->dim == 1 ? member[m]->dim : 1;
+  s->count = parts * rows;
+  s->value = malloc((size_t)s->count * (size_t)group->dim * sizeof *s->value + 1);
+  if (!status && !s->value) status = rk_fail_memory(l->caller.error, (size_t)s->count * 8);
+  if (!status)
+    status = rk_evaluator_begin(&e, l->p->graph, sample, member, members, l->caller.error);
+  if (!status) status = take_sample(l, &e, all, wanted, sample, room);
+  if (!status) collect(&e, member, members, group->dim, rows, s);
+  rk_evaluator_end(&e);
+  for (size_t k = 0; k < variables && room; k++) free(room[k]);
+  free(room);
+  free(sample);
+  free(member);
+  return status;
+}
+
+/* ---- one group ---- */
+
+/* A component of the samples, with the extremes of all values. */
+static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row,
+                           const sampled *column, int c) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  rk_extremes e = rk_nothing;
+  for (int k = 0; k < group->members; k++)
+    e = rk_widened(e, range_of(l, group->member[k], variable, c));
+  return (rk_sample){row->value + (size_t)c * (size_t)row->count,
+                     column->value + (size_t)c * (size_t)column->count, row->count,
+                     column->count, e.low, e.high};
+}
+
+/* Fills centres and what is known of them by component; *all says whether that was quick. */
+static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centring *found, int *all) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  sampled row = {NULL, 0}, column = {NULL, 0};
+  rk_status status = sample_members(l, group, RK_KIND_I, wanted, &row);
+  if (!status) status = sample_members(l, group, RK_KIND_J, wanted, &column);
+  *all = wanted == RK_SAMPLE_QUICK;
+  for (int c = 0; c < group->dim && !status; c++) {
+    rk_sample s = sample_of(l, variable, &row, &column, c);
+    if (wanted == RK_SAMPLE_QUICK) *all &= rk_centre_quickly(&s, &found[c]);
+    else if (!rk_centre(&s, &found[c])) status = rk_fail_memory(l->caller.error, RK_SAMPLE * 32);
+    l->values->own[variable][c] = found[c].centre;
+  }
+  free(row.value);
+  free(column.value);
+  return status;
+}
+
+static int is_used(const rk_looking *l, int variable) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  for (int k = 0; k < group->members; k++) {
+    const rk_side *s = &l->side[rk_kind_of_level(group->member[k]->level)];
+    if (!s->rows || !rk_find_watched(l, group->member[k], variable)) return 0;
+  }
+  return 1;
+}
+
+/* By graph variable: what is known of a centre by component, where it was not plain. */
+static rk_status find_centres(rk_looking *l, rk_centring **found) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < l->values->count && !status; k++) {
+    const rk_graph_variable *v = rk_variable_of(l, k);
+    int quick = 0;
+    if (v->origin != RK_FROM_CENTRE || !is_used(l, k)) continue;
+    found[k] = calloc((size_t)v->dim, sizeof **found);
+    if (!found[k]) return rk_fail_memory(l->caller.error, (size_t)v->dim * sizeof **found);
+    status = centre_with(l, k, RK_SAMPLE_QUICK, found[k], &quick);
+    if (!status && !quick) status = centre_with(l, k, RK_SAMPLE, found[k], &quick);
+    if (!status && quick) {
+      free(found[k]);
+      found[k] = NULL;
+    }
+  }
+  return status;
+}
+
+static int is_enough(const rk_looking *l, int variable, const rk_centring *found) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  for (int c = 0; c < group->dim; c++) {
+    rk_extremes e = rk_nothing;
+    for (int k = 0; k < group->members; k++)
+      e = rk_widened(e, range_of(l, group->member[k], variable, c));
+    if (!rk_centre_is_enough(&found[c], e.rounding)) return 0;
+  }
+  return 1;
+}
+
+/* Which centres leave too few digits? */
+static rk_status choose_splits(rk_looking *l, rk_centring *const *found, unsigned char *split) {
+  int any = 0;
+  rk_status status = RK_OK;
+  for (int k = 0; k < l->values->count; k++) any |= found[k] != NULL;
+  for (int kind = 0; kind < RK_KINDS && any && !status; kind++) status = rk_look_at_rows(l, &l->side[kind], 1);
+  for (int s = 0; s < l->p->stages && any && !status; s++) {
+    const rk_pass *pass = &l->p->stage[s]->pass;
+    for (int q = 0; q < pass->variables; q++) {
+      int k = pass->variable[q];
+      if (found[k] && !is_enough(l, k, found[k])) split[s] = 1;
+    }
+  }
+  return status;
+}
+
+rk_status rk_find_centres(rk_looking *l, unsigned char *split) {
+  size_t variables = (size_t)l->values->count;
+  rk_centring **found = calloc(variables + 1, sizeof *found);
+  if (!found) return rk_fail_memory(l->caller.error, variables * sizeof *found);
+  rk_status status = find_centres(l, found);
+  if (!status && l->p->stage[0]->pass.options.precision == RK_FLOAT32)
+    status = choose_splits(l, found, split);
+  for (size_t k = 0; k < variables; k++) free(found[k]);
+  free(found);
+  return status;
+}
+

@@ -1,0 +1,50 @@
+/* Values of rows (or columns, or parameters) on the host, without a compiler: the code of the table
+ * of operations, on a block of rows at a time. */
+#ifndef RKEOPS_EVALUATE_H
+#define RKEOPS_EVALUATE_H
+
+#include "caller.h"
+#include "formula/operations.h"
+
+/* A component of a value for the rows of a block: a number for each (step 1), or one (step 0). */
+typedef struct { const double *at; int step; } rk_operand;
+
+/* One operation, in float and in double: see operations.h. */
+void rk_elementwise_32(const rk_node *node, const rk_operand *x, int component, int rows,
+                       double *out);
+void rk_elementwise_64(const rk_node *node, const rk_operand *x, int component, int rows,
+                       double *out);
+void rk_fold_start_32(const rk_node *node, int rows, double *s, double *p);
+void rk_fold_start_64(const rk_node *node, int rows, double *s, double *p);
+void rk_fold_next_32(const rk_node *node, const rk_operand *x, int component, int rows, double *s,
+                     double *p);
+void rk_fold_next_64(const rk_node *node, const rk_operand *x, int component, int rows, double *s,
+                     double *p);
+void rk_fold_end_32(const rk_node *node, const rk_operand *x, int rows, const double *s,
+                    const double *p, double *out);
+void rk_fold_end_64(const rk_node *node, const rk_operand *x, int rows, const double *s,
+                    const double *p, double *out);
+
+/* Evaluates some nodes of one index at most, and of the same one, in double. */
+typedef struct {
+  const rk_graph *graph;
+  const rk_array *value;    /* of graph variables, on the host */
+  const rk_node **node;     /* what the roots are made of, in order */
+  int *first;               /* by node number: its first component in `at` */
+  rk_operand *at;           /* components, once a block is evaluated */
+  double *store, *fold;
+  int nodes, components;
+  int block;                /* rows, a whole number of vectors */
+} rk_evaluator;
+
+rk_status rk_evaluator_begin(rk_evaluator *e, const rk_graph *graph, const rk_array *value,
+                             const rk_node *const *root, int roots, rk_error *error);
+void rk_evaluator_end(rk_evaluator *e);
+
+/* Rows first .. first + n - 1, n at most e->block. */
+void rk_evaluate(rk_evaluator *e, int64_t first, int n);
+
+/* A component of a node then. */
+rk_operand rk_evaluated(const rk_evaluator *e, const rk_node *node, int component);
+
+#endif

@@ -1,0 +1,262 @@
+/* See look.h.
+ *
+ * Values of rows and columns are looked at as packing will see them: each slot, in double. One walk
+ * over all rows finds extremes; where a centre is wanted, a sample says how wide the data lies
+ * around each of its values, that is, how many digits differences keep.
+ */
+#include "error.h"
+#include "run/call.h"
+#include "look/evaluate.h"
+#include "look/looking.h"
+#include "run/parallel.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int rk_is_origin(const rk_looking *l, const rk_node *node, rk_origin origin) {
+  return rk_is_variable(node) && rk_variable_of(l, node->variable)->origin == origin;
+}
+
+double rk_centre_of(const rk_looking *l, const rk_watched *value, int component) {
+  const rk_array *x = &l->values->value[value->centre];
+  return x->data[x->dim == 1 ? 0 : component];
+}
+
+const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre) {
+  const rk_side *s = &l->side[rk_kind_of_level(node->level)];
+  for (int k = 0; k < s->count && s->seen; k++)
+    if (s->value[k].node == node && s->value[k].centre == centre) return &s->value[k];
+  return NULL;
+}
+
+const char *rk_name_in(const rk_looking *l, const rk_node *node) {
+  if (rk_is_variable(node)) {
+    int given = rk_variable_of(l, node->variable)->origin == RK_FROM_INPUT;
+    return given ? rk_input_name(l->p, node->variable) : NULL;
+  }
+  const char *name = NULL;
+  for (int k = 0; k < node->operands && !name; k++)
+    if (node->operand[k]->level) name = rk_name_in(l, node->operand[k]);
+  return name;
+}
+
+/* ---- what is watched ---- */
+
+static int is_there(const rk_looking *l, const rk_node *node) {
+  if (node->reduction) return 0;
+  if (rk_is_variable(node)) return l->host[node->variable].data != NULL;
+  for (int k = 0; k < node->operands; k++)
+    if (!l->is_there[node->operand[k]->number]) return 0;
+  return 1;
+}
+
+static void find_there(rk_looking *l) {
+  for (int k = 0; k < rk_graph_size(l->p->graph); k++)
+    l->is_there[k] = (unsigned char)is_there(l, rk_graph_node(l->p->graph, k));
+}
+
+static void watch(rk_looking *l, rk_side *s, const rk_node *node, int centre) {
+  for (int k = 0; k < s->count; k++)
+    if (s->value[k].node == node && s->value[k].centre == centre) return;
+  if (s->count == s->room) {
+    int room = s->room ? 2 * s->room : 16;
+    rk_watched *larger = realloc(s->value, (size_t)room * sizeof *larger);
+    if (!larger) {
+      l->failed = 1;
+      return;
+    }
+    s->value = larger;
+    s->room = room;
+  }
+  s->value[s->count++] = (rk_watched){node, centre, s->components};
+  s->components += node->dim;
+}
+
+const rk_node *rk_without_centre(const rk_looking *l, const rk_node *slot, int *centre) {
+  *centre = -1;
+  if (!rk_node_is(slot, RK_OP_Subtract) || !rk_is_origin(l, slot->operand[1], RK_FROM_CENTRE))
+    return slot;
+  *centre = slot->operand[1]->variable;
+  return slot->operand[0];
+}
+
+static void watch_slot(rk_looking *l, rk_side *s, const rk_node *slot) {
+  int centre;
+  const rk_node *node = rk_without_centre(l, slot, &centre);
+  if (rk_is_origin(l, node, RK_FROM_RANK) || rk_is_origin(l, node, RK_FROM_POSITION)) return;
+  if (l->is_there[node->number]) watch(l, s, node, centre);
+}
+
+static void watch_pass(rk_looking *l, const rk_pass *pass) {
+  for (int level = RK_NEST_ROW; level <= RK_NEST_COLUMN; level++) {
+    rk_kind kind =
+        level == RK_NEST_ROW ? rk_kept_kind(pass->source) : rk_reduced_kind(pass->source);
+    for (int k = 0; k < pass->slots[level].count; k++)
+      watch_slot(l, &l->side[kind], pass->slots[level].slot[k].node);
+  }
+}
+
+/* ---- a walk over all rows ---- */
+
+rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
+  return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
+                    b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
+}
+
+static rk_extremes extremes_of(const double *at, int n, rk_extremes e) {
+  for (int r = 0; r < n; r++) {
+    double v = at[r], size = fabs(v);
+    if (v < e.low && v >= -DBL_MAX) e.low = v;
+    if (v > e.high && v <= DBL_MAX) e.high = v;
+    if (size < e.least && size > 0) e.least = size;
+  }
+  return e;
+}
+
+static rk_extremes rounding_of(const double *at, int n, double centre, rk_extremes e) {
+  for (int r = 0; r < n; r++) {
+    double v = at[r] - centre, rest = fabs(v - (double)(float)v);
+    if (rest > e.rounding && rest <= DBL_MAX) e.rounding = rest;
+  }
+  return e;
+}
+
+/* A walk for the extremes, or for the roundings once there are centres. */
+typedef struct { rk_looking *l; rk_side *s; int for_roundings; const rk_node **root; } walking;
+
+static void see(const walking *w, const rk_evaluator *e, int n, rk_extremes *seen) {
+  for (int k = 0; k < w->s->count; k++) {
+    const rk_watched *value = &w->s->value[k];
+    for (int c = 0; c < value->node->dim; c++) {
+      rk_operand x = rk_evaluated(e, value->node, c);
+      rk_extremes *one = &seen[value->first + c];
+      if (!w->for_roundings) *one = extremes_of(x.at, x.step ? n : 1, *one);
+      else if (value->centre >= 0)
+        *one = rounding_of(x.at, x.step ? n : 1, rk_centre_of(w->l, value, c), *one);
+    }
+  }
+}
+
+static void walk_task(void *data, int64_t task, const rk_worker *worker) {
+  walking *w = data;
+  rk_side *s = w->s;
+  rk_evaluator e;
+  rk_error error;
+  rk_extremes *seen = s->seen + task * s->components;
+  int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS < s->rows ? first + RK_TASK_ROWS : s->rows;
+  for (int c = 0; c < s->components && !w->for_roundings; c++) seen[c] = rk_nothing;
+  if (rk_evaluator_begin(&e, w->l->p->graph, w->l->host, w->root, s->count, &error)) {
+    w->l->failed = 1;
+    first = end;
+  }
+  for (; first < end && !rk_parallel_stopped(worker); first += e.block) {
+    int n = end - first < e.block ? (int)(end - first) : e.block;
+    rk_evaluate(&e, first, n);
+    see(w, &e, n, seen);
+  }
+  rk_evaluator_end(&e);
+}
+
+rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
+  if (!s->count || !s->rows) return RK_OK;
+  walking w = {l, s, for_roundings, calloc((size_t)s->count, sizeof *w.root)};
+  s->tasks = (s->rows + RK_TASK_ROWS - 1) / RK_TASK_ROWS;
+  size_t bytes = (size_t)s->tasks * (size_t)s->components * sizeof *s->seen;
+  if (!s->seen) s->seen = malloc(bytes);
+  if (!w.root || !s->seen) {
+    free(w.root);
+    return rk_fail_memory(l->caller.error, bytes);
+  }
+  for (int k = 0; k < s->count; k++) w.root[k] = s->value[k].node;
+  double numbers = (double)s->rows * s->components;
+  rk_status status = rk_parallel(s->tasks, numbers < 1e6 ? 1 : rk_call_threads(), walk_task, &w,
+                                 l->caller);
+  for (int64_t t = 1; t < s->tasks && !status; t++)
+    for (int c = 0; c < s->components; c++)
+      s->seen[c] = rk_widened(s->seen[c], s->seen[t * s->components + c]);
+  free(w.root);
+  return status || !l->failed ? status : rk_fail_memory(l->caller.error, bytes);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* A copy of an input that lies on a GPU. Where it is compared, it has to be what it was in R. */
+static rk_status fetch(rk_looking *l, int variable, int compared) {
+  rk_array *x = &l->host[variable];
+  const rk_graph_variable *v = rk_variable_of(l, variable);
+  const rk_resident *given = v->origin == RK_FROM_INPUT ? l->p->inputs[v->source].resident : NULL;
+  if (given && compared && !given->is_exact)
+    return rk_fail(l->caller.error, RK_ERROR_PRECISION,
+                   "`%s` lies on a GPU as float32, which has not all of its numbers: comparisons "
+                   "of it need the matrix in R, or to_gpu() after rkeops_use_float64()",
+                   rk_input_name(l->p, variable));
+  if (!x->resident || x->data) return RK_OK;
+  size_t bytes = (size_t)x->rows * (size_t)x->dim * sizeof(double);
+  double *own = l->own[variable] = malloc(bytes + 1);
+  if (!own) return rk_fail_memory(l->caller.error, bytes);
+  rk_status status = rk_resident_fetch(x->resident, own, l->caller);
+  *x = (rk_array){own, x->rows, x->dim, 1, x->rows, x->resident};
+  return status;
+}
+
+/* Inputs on a GPU that have to be seen: those of which a joined value is made. */
+static rk_status bring_home(rk_looking *l) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < l->values->count && !status; k++) {
+    const rk_graph_variable *v = rk_variable_of(l, k);
+    if (!v->members) continue;
+    unsigned char *needed = rk_graph_needed(l->p->graph, v->member, v->members);
+    if (!needed) return rk_fail_memory(l->caller.error, (size_t)rk_graph_size(l->p->graph));
+    for (int n = 0; n < rk_graph_size(l->p->graph) && !status; n++)
+      if (needed[n] && rk_is_variable(rk_graph_node(l->p->graph, n)))
+        status = fetch(l, rk_graph_node(l->p->graph, n)->variable, v->origin == RK_FROM_RANK);
+    free(needed);
+  }
+  return status;
+}
+
+static rk_status begin(rk_looking *l) {
+  const rk_program_data *p = l->p;
+  size_t variables = (size_t)l->values->count + 1;
+  l->host = malloc(variables * sizeof *l->host);
+  l->own = calloc(variables, sizeof *l->own);
+  l->is_there = calloc((size_t)rk_graph_size(p->graph) + 1, 1);
+  if (!l->host || !l->own || !l->is_there)
+    return rk_fail_memory(l->caller.error, variables * sizeof *l->host);
+  memcpy(l->host, l->values->value, (variables - 1) * sizeof *l->host);
+  for (int kind = 0; kind < RK_KINDS; kind++)
+    l->side[kind] = (rk_side){.kind = (rk_kind)kind, .rows = p->rows[kind]};
+  rk_status status = bring_home(l);
+  if (status) return status;
+  find_there(l);
+  for (int s = 0; s < p->stages; s++) watch_pass(l, &p->stage[s]->pass);
+  return l->failed ? rk_fail_memory(l->caller.error, sizeof(rk_watched)) : RK_OK;
+}
+
+static void end(rk_looking *l) {
+  for (int k = 0; k < l->values->count && l->own; k++) free(l->own[k]);
+  for (int kind = 0; kind < RK_KINDS; kind++) {
+    free(l->side[kind].value);
+    free(l->side[kind].seen);
+  }
+  free(l->own);
+  free(l->host);
+  free(l->is_there);
+}
+
+rk_status rk_look(const rk_program_data *p, rk_values *values, unsigned char *split,
+                  rk_text *warning, rk_caller caller) {
+  if (!p->stages || p->stage[0]->pass.options.precision == RK_FLOAT64) return RK_OK;
+  rk_looking l = {.p = p, .values = values, .warning = warning, .caller = caller};
+  rk_status status = begin(&l);
+  for (int kind = 0; kind < RK_KINDS && !status; kind++)
+    status = rk_look_at_rows(&l, &l.side[kind], 0);
+  if (!status) status = rk_find_centres(&l, split);
+  if (!status) status = rk_rank_groups(&l);
+  if (!status) status = rk_judge(&l);
+  if (!status && (l.failed || warning->failed)) status = rk_fail_memory(caller.error, 1 << 12);
+  end(&l);
+  return status;
+}

@@ -1,0 +1,68 @@
+/* Inside of rk_look: what its files share. */
+#ifndef RKEOPS_LOOKING_H
+#define RKEOPS_LOOKING_H
+
+#include "look/look.h"
+
+#include <math.h>
+
+enum { RK_KINDS = 3, RK_TASK_ROWS = 1 << 15 };
+
+/* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. */
+typedef struct { const rk_node *node; int centre, first; } rk_watched;
+
+/* Of a component: the range of finite values, the least that is not 0 in size, and how much a value
+ * without its centre is rounded at most. */
+typedef struct { double low, high, least, rounding; } rk_extremes;
+
+typedef struct {
+  rk_kind kind;
+  int64_t rows;
+  rk_watched *value;
+  int count, room, components;
+  rk_extremes *seen;              /* by component, of all tasks one after the other */
+  int64_t tasks;
+} rk_side;
+
+typedef struct {
+  const rk_program_data *p;
+  rk_values *values;
+  rk_array *host;              /* by graph variable: the same, where they can be seen */
+  double **own;                /* copies of those that lie on a GPU */
+  unsigned char *is_there;     /* by node number: made of what lies on the host */
+  rk_side side[RK_KINDS];            /* by rk_kind */
+  rk_text *warning;
+  rk_caller caller;
+  int failed;
+} rk_looking;
+
+static inline const rk_graph_variable *rk_variable_of(const rk_looking *l, int k) {
+  return rk_graph_variable_at(l->p->graph, k);
+}
+
+int rk_is_origin(const rk_looking *l, const rk_node *node, rk_origin origin);
+
+static const rk_extremes rk_nothing = {INFINITY, -INFINITY, INFINITY, 0};
+rk_extremes rk_widened(rk_extremes a, rk_extremes b);
+
+/* What is subtracted from a component while it is packed. */
+double rk_centre_of(const rk_looking *l, const rk_watched *value, int component);
+
+/* The value of a slot as it is watched: *centre is what is subtracted from it, or -1. */
+const rk_node *rk_without_centre(const rk_looking *l, const rk_node *slot, int *centre);
+
+/* NULL: it is not watched, or its side has no rows. */
+const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre);
+
+/* The name of an input that a value is made of; NULL: of none. */
+const char *rk_name_in(const rk_looking *l, const rk_node *node);
+
+/* look.c: a walk over all rows, for extremes, or for roundings once there are centres. */
+rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings);
+
+/* centres.c, ranks of groups (rank_groups.c), judge.c: in this order. */
+rk_status rk_find_centres(rk_looking *l, unsigned char *split);
+rk_status rk_rank_groups(rk_looking *l);
+rk_status rk_judge(rk_looking *l);
+
+#endif
