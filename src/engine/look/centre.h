@@ -19,8 +19,8 @@ typedef struct {
 
 enum { RK_SAMPLE_QUICK = 256, RK_SAMPLE = 1024 }; /* rows of a side that a sample should have */
 
-/* Does the quick sample say that the values are spread over their range, so that the centre is plain?
- * Fills `found` then. */
+/* Does the quick sample say that the values are spread over their range, so that the centre is
+ * plain? Fills `found` then. */
 int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
 
 /* The best of some centres; 0: out of memory. */

@@ -105,7 +105,8 @@ static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row
 }
 
 /* Fills centres and what is known of them by component; *all says whether that was quick. */
-static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centring *found, int *all) {
+static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centring *found,
+                             int *all) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
   sampled row = {NULL, 0}, column = {NULL, 0};
   rk_status status = sample_members(l, group, RK_KIND_I, wanted, &row);
@@ -166,7 +167,8 @@ static rk_status choose_splits(rk_looking *l, rk_centring *const *found, unsigne
   int any = 0;
   rk_status status = RK_OK;
   for (int k = 0; k < l->values->count; k++) any |= found[k] != NULL;
-  for (int kind = 0; kind < RK_KINDS && any && !status; kind++) status = rk_look_at_rows(l, &l->side[kind], 1);
+  for (int kind = 0; kind < RK_KINDS && any && !status; kind++)
+    status = rk_look_at_rows(l, &l->side[kind], 1);
   for (int s = 0; s < l->p->stages && any && !status; s++) {
     const rk_pass *pass = &l->p->stage[s]->pass;
     for (int q = 0; q < pass->variables; q++) {

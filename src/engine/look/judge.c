@@ -6,7 +6,8 @@
 #include <float.h>
 #include <math.h>
 
-static double largest_of(const rk_looking *l, const rk_side *s, const rk_watched *value, int component) {
+static double largest_of(const rk_looking *l, const rk_side *s, const rk_watched *value,
+                         int component) {
   rk_extremes e = s->seen[value->first + component];
   double centre = value->centre < 0 ? 0 : rk_centre_of(l, value, component);
   return e.low <= e.high ? fmax(fabs(e.low - centre), fabs(e.high - centre)) : 0;

@@ -145,7 +145,8 @@ static void walk_task(void *data, int64_t task, const rk_worker *worker) {
   rk_evaluator e;
   rk_error error;
   rk_extremes *seen = s->seen + task * s->components;
-  int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS < s->rows ? first + RK_TASK_ROWS : s->rows;
+  int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS;
+  if (end > s->rows) end = s->rows;
   for (int c = 0; c < s->components && !w->for_roundings; c++) seen[c] = rk_nothing;
   if (rk_evaluator_begin(&e, w->l->p->graph, w->l->host, w->root, s->count, &error)) {
     w->l->failed = 1;

@@ -1,9 +1,9 @@
 /* What pairs see of a row and a column only together, in float32.
  *
- *  - a - b with a of a row and b of a column: both are shifted by a common centre, in double, before
- *    they are rounded, so that they keep their digits for the difference. Values that differences
- *    link are one group with one centre, whatever made them; who reads a value otherwise reads
- *    another slot.
+ *  - a - b with a of a row and b of a column: both are shifted by a common centre, in double,
+ *    before they are rounded, so that they keep their digits for the difference. Values that
+ *    differences link are one group with one centre, whatever made them; who reads a value
+ *    otherwise reads another slot.
  *  - Where one centre is not enough (rows far from it that lie near each other), each of the two is
  *    a sum of two floats: (a - b) is (high(a) - high(b)) + (low(a) - low(b)). What data asks for it
  *    is found out at each call (run/look.c): pass->split.
