@@ -226,36 +226,3 @@ str.rkeops_gpu <- function(object, ...) cat("", format(object), "\n")
 
 #' @export
 summary.rkeops_gpu <- function(object, ...) print(object)
-
-# ---- base functions that would misread it --------------------------------------------------------
-
-refuse_on_gpu <- function(name) {
-  force(name)
-  function(x, ...) throw("argument", "`", name, "` of a matrix on a GPU: copy it back with ",
-                         "as.matrix(), or do it before to_gpu()")
-}
-
-#' @export
-`[.rkeops_gpu` <- refuse_on_gpu("[")
-#' @export
-`[<-.rkeops_gpu` <- function(x, ..., value) refuse_on_gpu("[<-")(x)
-#' @export
-`[[<-.rkeops_gpu` <- function(x, ..., value) refuse_on_gpu("[[<-")(x)
-#' @export
-`$<-.rkeops_gpu` <- function(x, name, value) refuse_on_gpu("$<-")(x)
-#' @export
-is.na.rkeops_gpu <- refuse_on_gpu("is.na")
-#' @export
-anyNA.rkeops_gpu <- function(x, recursive = FALSE) refuse_on_gpu("anyNA")(x)
-#' @export
-unique.rkeops_gpu <- refuse_on_gpu("unique")
-#' @export
-`dim<-.rkeops_gpu` <- function(x, value) refuse_on_gpu("dim<-")(x)
-#' @export
-t.rkeops_gpu <- refuse_on_gpu("t")
-#' @export
-mean.rkeops_gpu <- refuse_on_gpu("mean")
-#' @export
-rbind.rkeops_gpu <- refuse_on_gpu("rbind")
-#' @export
-cbind.rkeops_gpu <- refuse_on_gpu("cbind")
