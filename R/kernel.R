@@ -353,8 +353,8 @@ keops_source <- function(op, target = c("c", "cuda")) {
   if (identical(target, c("c", "cuda")))
     target <- if (engine_options(program$options)$backend == "GPU") "cuda" else "c"
   check_choice(target, "target", c("c", "cuda"))
-  program$options$backend <- if (target == "cuda") "GPU" else "CPU" # decides what "auto" means
-  text <- checked(.Call(C_source, program, target, engine_options(program$options)))
+  program$options$backend <- if (target == "cuda") "GPU" else "CPU" # and what "auto" means
+  text <- checked(.Call(C_source, program, engine_options(program$options)))
   structure(text, class = "rkeops_source")
 }
 

@@ -425,7 +425,7 @@ static rk_status begin(const char *cache, rk_error *error) {
   rk_settings settings = {.include_dir = include ? include : "inst/include/rkeops",
                           .cache_dir = cache};
   rk_status status = rk_configure(&settings, error);
-  return status ? status : rk_use_devices(device, 1, error);
+  return status ? status : rk_use_backend("cuda", device, 1, error);
 }
 
 /* The driver is started by a resident array, which needs no kernel. */

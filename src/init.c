@@ -9,7 +9,7 @@
 static const R_CallMethodDef entries[] = {
     ENTRY(configure, 4),       ENTRY(threads, 0),       ENTRY(end_threads, 0),
     ENTRY(program_info, 2),    ENTRY(warning, 0),
-    ENTRY(run, 4),             ENTRY(source, 3),        ENTRY(build_many, 2),
+    ENTRY(run, 4),             ENTRY(source, 2),        ENTRY(build_many, 2),
     ENTRY(explain, 3),
     ENTRY(expression, 2),      ENTRY(fresh_id, 1),      ENTRY(hash, 1),
     ENTRY(given, 2),           ENTRY(match_objects, 4), ENTRY(formula_text, 3),

@@ -73,10 +73,13 @@ void arrays_plain_nan(const rk_program_info *info, const int64_t *rows, const rk
 
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 
-/* Chooses the CPU or the GPUs that the options name; cheap when nothing changes. To be done just
- * before the engine needs it: finalizers make other choices. */
+/* The engine's backend that the options name, and whether matrices may stay on its devices. */
+typedef struct { const char *name; int has_devices; } backend_choice;
+backend_choice backend_chosen(SEXP options);
+
+/* Takes it into use; cheap when nothing changes. To be done just before the engine needs it:
+ * finalizers make other choices. */
 rk_status backend_use(SEXP options, rk_error *error);
-int backend_is_gpu(SEXP options);
 
 /* Objects made by to_gpu(), as the variable `name`: where the points lie on the GPUs in use, or the
  * values copied back (R_NilValue: error). Those of parameters are kept. */
@@ -100,7 +103,7 @@ SEXP rkeops_end_threads(void);
 SEXP rkeops_program_info(SEXP program, SEXP options);
 SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options);
 SEXP rkeops_warning(void);
-SEXP rkeops_source(SEXP program, SEXP target, SEXP options);
+SEXP rkeops_source(SEXP program, SEXP options);
 SEXP rkeops_explain(SEXP program, SEXP rows, SEXP options);
 SEXP rkeops_build_many(SEXP programs, SEXP options);
 SEXP rkeops_expression(SEXP text, SEXP declarations);

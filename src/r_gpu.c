@@ -31,18 +31,19 @@ static rk_status use_devices(SEXP device, rk_error *error) {
   int n = Rf_length(device);
   if (TYPEOF(device) != INTSXP || n < 1)
     return status_set(error, RK_ERROR_ARGUMENT, "the option `device_id` is no vector of numbers");
-  if (n == 1 && INTEGER_RO(device)[0] == -1) return rk_use_devices(&(int){0}, 1, error);
-  return rk_use_devices(INTEGER_RO(device), n, error);
+  const int *number = INTEGER_RO(device);
+  return rk_use_backend("cuda", n == 1 && *number == -1 ? &(int){0} : number, n, error);
 }
 
-int backend_is_gpu(SEXP options) {
-  return !strcmp(option_string(options, "backend", "CPU"), "GPU");
+backend_choice backend_chosen(SEXP options) {
+  int is_gpu = !strcmp(option_string(options, "backend", "CPU"), "GPU");
+  return (backend_choice){is_gpu ? "cuda" : "cpu", is_gpu};
 }
 
 rk_status backend_use(SEXP options, rk_error *error) {
-  if (backend_is_gpu(options))
-    return use_devices(list_element(options, "device_id"), error);
-  return rk_use_devices(NULL, 0, error);
+  const backend_choice choice = backend_chosen(options);
+  return choice.has_devices ? use_devices(list_element(options, "device_id"), error)
+                            : rk_use_backend(choice.name, NULL, 0, error);
 }
 
 /* Tried before the options say so; the next call puts back what they say then. */

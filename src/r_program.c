@@ -41,7 +41,7 @@ SEXP with_programs(SEXP (*work)(void *data), void *data, held_programs *held) {
 
 /* Their arguments, as far as they have them, and the program once it is found. */
 typedef struct {
-  SEXP program, options, input, rows_inside, target, rows;
+  SEXP program, options, input, rows_inside, rows;
   rk_program *found;
   held_programs held;
 } program_request;
@@ -259,16 +259,14 @@ static SEXP show_source(void *request) {
   program_request *q = request;
   rk_error error;
   char *text = NULL;
-  int cuda = !strcmp(CHAR(STRING_ELT(q->target, 0)), "cuda");
   if (find_it(q, &error) != RK_OK ||
-      rk_source(q->found, cuda ? RK_TARGET_CUDA : RK_TARGET_C, &text, &error) != RK_OK)
+      rk_source(q->found, backend_chosen(q->options).name, &text, &error) != RK_OK)
     return status_object(&error);
   return engine_text(text);
 }
 
-SEXP rkeops_source(SEXP program, SEXP target, SEXP options) {
-  return with_program(show_source,
-                      &(program_request){.program = program, .options = options, .target = target});
+SEXP rkeops_source(SEXP program, SEXP options) {
+  return with_program(show_source, &(program_request){.program = program, .options = options});
 }
 
 static SEXP show_explanation(void *request) {
@@ -278,7 +276,7 @@ static SEXP show_explanation(void *request) {
   int64_t rows[3] = {0, 0, 1};
   for (int k = 0; k < Rf_length(q->rows); k++) rows[k] = (int64_t)REAL_RO(q->rows)[k];
   if (find_it(q, &error) != RK_OK ||
-      rk_explain(q->found, backend_is_gpu(q->options) ? "cuda" : "cpu",
+      rk_explain(q->found, backend_chosen(q->options).name,
                  Rf_length(q->rows) ? rows : NULL, &text, &error) != RK_OK)
     return status_object(&error);
   return engine_text(text);

@@ -38,10 +38,6 @@ rk_status rk_use_backend(const char *name, const int *device, int n, rk_error *e
   return status;
 }
 
-rk_status rk_use_devices(const int *device, int n, rk_error *error) {
-  return rk_use_backend(n ? "cuda" : "cpu", device, n, error);
-}
-
 /* ---- arrays ---------------------------------------------------------------------------------- */
 
 rk_status rk_resident_new(const rk_array *x, rk_precision meant, rk_resident **made, rk_poll poll,

@@ -297,16 +297,16 @@ static rk_status finished(rk_text *out, char **text, rk_status status, rk_error 
   return status || *text ? status : rk_fail_memory(error, 1 << 16);
 }
 
-rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error) {
-  const rk_backend *backend = rk_backend_named(target == RK_TARGET_C ? "cpu" : "cuda", error);
+rk_status rk_source(rk_program *program, const char *backend, char **text, rk_error *error) {
+  const rk_backend *named = rk_backend_named(backend, error);
   const rk_plan *plan = program->plan;
   rk_wanted list[RK_MAX_WANTED];
   rk_text out = {0};
-  rk_status status = RK_OK;
+  rk_status status = named ? RK_OK : error->status;
   for (int k = 0; k < plan->stages; k++) list[k] = (rk_wanted){&plan->stage[k], {0, 0}, 0};
-  int together = backend->one_text ? plan->stages : 1;
+  int together = named && named->one_text ? plan->stages : 1;
   for (int k = 0; k < plan->stages && !status; k += together)
-    status = backend->source(list + k, together, &out, error);
+    status = named->source(list + k, together, &out, error);
   return finished(&out, text, status, error);
 }
 

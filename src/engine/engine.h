@@ -54,7 +54,6 @@ typedef int (*rk_poll)(void *data, double done);
 typedef enum { RK_FLOAT32, RK_FLOAT64, RK_FLOAT16 } rk_precision;
 typedef enum { RK_SCHEME_AUTO, RK_SCHEME_DIRECT, RK_SCHEME_BLOCK, RK_SCHEME_KAHAN } rk_scheme;
 typedef enum { RK_ACCUMULATOR_AUTO, RK_ACCUMULATOR_FLOAT32, RK_ACCUMULATOR_FLOAT64 } rk_accumulator;
-typedef enum { RK_TARGET_C, RK_TARGET_CUDA } rk_target;
 
 /* Everything besides formula and declarations that changes the code. {0} is the default. */
 typedef struct {
@@ -116,9 +115,6 @@ double rk_seconds(void);        /* a clock that is never set back */
  * missing, the device broke in an earlier call, or this process was forked from one that uses GPUs;
  * the setting stays what it was. Cheap when nothing changes. */
 rk_status rk_use_backend(const char *name, const int *device, int n, rk_error *error);
-
-/* The same for "cuda", and for "cpu" when n is 0. */
-rk_status rk_use_devices(const int *device, int n, rk_error *error);
 
 typedef struct {
   char name[128];
@@ -191,8 +187,9 @@ typedef struct { int dim, is_logical, indices; } rk_expression_info;
 rk_status rk_expression(const char *text, const char *const *declarations, int n,
                         rk_expression_info *info, rk_error *error);
 
-/* Text that the program compiles to, for a machine like this one. Freed by rk_free. */
-rk_status rk_source(rk_program *program, rk_target target, char **text, rk_error *error);
+/* The text that the program is for a backend ("cpu", "cuda", ...) on a machine like this one. Freed
+ * by rk_free. */
+rk_status rk_source(rk_program *program, const char *backend, char **text, rk_error *error);
 void rk_free(void *pointer);
 
 /* How the program is computed by a backend ("cpu", "cuda"), for people, in the user's names; `rows`

@@ -71,7 +71,7 @@ static inline long count_of(const char *what) {
 static inline rk_status use(int a, int b, int n) {
   int devices[] = {a, b};
   last.message[0] = 0;
-  return rk_use_devices(devices, n, &last);
+  return use_devices(devices, n, &last);
 }
 
 static inline rk_device *first_device(void) {

@@ -15,7 +15,7 @@ static const char *const precision_name[] = {"float32", "float64", "float16"};
 
 static inline void use(int n) {
   static const int number[] = {0, 1, 2, 3};
-  if (!CHECK(rk_use_devices(number, n, &last) == RK_OK, "devices are used"))
+  if (!CHECK(use_devices(number, n, &last) == RK_OK, "devices are used"))
     printf("  %s\n", last.message);
 }
 

@@ -62,8 +62,8 @@ static void choosing_devices(void) {
   CHECK(use(3, 0, 1) == RK_ERROR_DEVICE && said("no GPU 3") && said("3 GPUs"), "number too high");
   CHECK(use(-1, 0, 1) == RK_ERROR_DEVICE && said("no GPU -1"), "number too low");
   CHECK(use(1, 1, 2) == RK_ERROR_ARGUMENT && said("GPU 1 is named twice"), "named twice");
-  CHECK(rk_use_devices(NULL, 1, &last) == RK_ERROR_ARGUMENT &&
-        rk_use_devices(NULL, -1, &last) == RK_ERROR_ARGUMENT, "wrong arguments");
+  CHECK(use_devices(NULL, 1, &last) == RK_ERROR_ARGUMENT &&
+        use_devices(NULL, -1, &last) == RK_ERROR_ARGUMENT, "wrong arguments");
   CHECK(rk_devices() == 0, "nothing was chosen so far");
   CHECK(use(2, 0, 2) == RK_OK && rk_devices() == 2 && rk_device_number(rk_device_at(0)) == 2 &&
         rk_device_number(rk_device_at(1)) == 0 && !rk_device_at(2), "two, in that order");
@@ -192,7 +192,6 @@ static rk_status a_bit_of_everything(void) {
     status = rk_device_check(device, result, "clearing", &last);
   }
   if (!status) status = rk_device_wait(device, (rk_caller){.error = &last});
-  if (!status) rk_arena_give(arena, q);
   rk_device_give_pinned(device, stage);
   rk_arena_free(arena);
   rk_device_leave(device);
@@ -322,8 +321,9 @@ static void a_forked_process_leaves_the_driver_alone(void) {
   inherited = first_device();
   inherited_arena = rk_arena_new(inherited);
   rk_arena_take(inherited_arena, 1000, &p, &last);
-  rk_arena_take(inherited_arena, 2000, &p, &last);
-  rk_arena_give(inherited_arena, p);
+  rk_arena *other = rk_arena_new(inherited);
+  rk_arena_take(other, 2000, &p, &last);
+  rk_arena_free(other);
   run_in_child(in_a_forked_process, "in_a_forked_process");
   CHECK(info_of(0).held > 0, "the parent has what it had");
   rk_arena_free(inherited_arena);

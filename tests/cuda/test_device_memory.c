@@ -18,9 +18,6 @@ static void freed_buffers_are_used_again(void) {
   CHECK(rk_arena_take(arena, 99000, &c, &last) == RK_OK && c == a &&
         count_of("cuMemAlloc") == calls, "a size near it gets the same one");
   CHECK(rk_arena_take(arena, 50000, &b, &last) == RK_OK && b != a, "a much smaller one does not");
-  rk_arena_give(arena, a);
-  rk_arena_give(arena, 12345);
-  CHECK(rk_arena_take(arena, 100000, &c, &last) == RK_OK && c == a, "given back early");
   rk_arena_free(arena);
   rk_device_trim(device);
   CHECK(info_of(0).pooled == 0 && count_of("bytes") == 0, "the pool is emptied");
@@ -158,7 +155,7 @@ static void pinned_memory_is_kept(void) {
   rk_device_give_pinned(device, NULL);
   CHECK(count_of("pinned") == 2, "two are kept");
   CHECK(rk_device_take_pinned(device, &a, &last) == RK_OK && a, "one that is used");
-  CHECK(rk_use_devices(NULL, 0, &last) == RK_OK && count_of("pinned") == 1, "stays");
+  CHECK(use_devices(NULL, 0, &last) == RK_OK && count_of("pinned") == 1, "stays");
   memset(a, 1, RK_PINNED_BYTES);
   rk_device_give_pinned(device, a);
   CHECK(count_of("pinned") == 0, "until it is given back");

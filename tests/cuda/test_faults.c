@@ -48,7 +48,7 @@ static rk_status compute(int n) {
   memcpy(input, c->input, sizeof input);
   for (int i = 0; i < M; i++) out[i] = NAN;
   rk_status status = rk_configure(&settings, &last);
-  if (!status) status = rk_use_devices(number, n, &last);
+  if (!status) status = use_devices(number, n, &last);
   if (!status && n) status = rk_resident_new(&c->input[0], RK_FLOAT64, &x, NULL, NULL, &last);
   if (!status && n) input[0] = rk_resident_array(x);
   if (!status)
@@ -103,7 +103,7 @@ static int run_one(const char *function, long call, long code, int n) {
   rk_status next = compute(n);
   if (next && !(lasting && next == RK_ERROR_DEVICE)) return 6;
   rk_forget();
-  if (rk_use_devices(NULL, 0, &last)) return 7;
+  if (use_devices(NULL, 0, &last)) return 7;
   if (held_on(n)) return 8;
   if (may_lose(function) || lasting) return 0;
   if (count_of("modules")) return 9;

@@ -448,7 +448,7 @@ static void test_code_is_shared(void) {
   use(1);
   CHECK(!run_values(p, c->input, INPUTS, out, &last), "a program runs on the first device");
   rk_counters before = rk_count();
-  CHECK(!rk_use_devices(second, 1, &last) && !run_values(p, c->input, INPUTS, again, &last),
+  CHECK(!use_devices(second, 1, &last) && !run_values(p, c->input, INPUTS, again, &last),
         "and on the second one");
   rk_counters after = rk_count();
   CHECK(before.compiles == after.compiles && before.disk_hits == after.disk_hits,
@@ -613,7 +613,7 @@ static void test_fork(void) {
   pid_t child = fork();
   if (!child) {
     int bad = run_values(p, c->input, INPUTS, again, &last) != RK_ERROR_DEVICE;
-    bad += 2 * (rk_use_devices(NULL, 0, &last) != RK_OK);
+    bad += 2 * (use_devices(NULL, 0, &last) != RK_OK);
     bad += 4 * (run_values(p, c->input, INPUTS, again, &last) != RK_OK);
     for (int k = 0; k < 60; k++) bad |= 8 * !(fabs(again[k] - out[k]) < 1e-12);
     rk_resident_free(x);

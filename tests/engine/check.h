@@ -54,6 +54,11 @@ static inline void check_locale(void) {
   exit(2);
 }
 
+/* These GPUs; none: the CPU. */
+static inline rk_status use_devices(const int *device, int n, rk_error *error) {
+  return rk_use_backend(n ? "cuda" : "cpu", device, n, error);
+}
+
 /* RKEOPS_INCLUDE and RKEOPS_CACHE name the preludes and a scratch cache, RKEOPS_TEST_BACKEND another
  * backend than the first. */
 static inline void check_configure(void) {
@@ -97,6 +102,14 @@ static inline rk_program *program_of(const char *text, const char *const *declar
   if (rk_program_get(text, declarations, n, &options, &program, &error) != RK_OK)
     printf("%s\n  %s\n", text, error.message);
   return program;
+}
+
+/* A symbol that is a function without arguments; NULL stays NULL. */
+typedef int (*check_function)(void);
+static inline check_function check_function_of(void *symbol) {
+  check_function function;
+  memcpy(&function, &symbol, sizeof function);
+  return function;
 }
 
 static inline rk_status run_values(rk_program *program, const rk_array *inputs, int n, double *out,

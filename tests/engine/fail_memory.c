@@ -87,14 +87,15 @@ static rk_status run_again(int k) { return compute(k, out[0]); }
 
 /* Its texts. */
 static rk_status write_sources(int k) {
+  static const char *const backends[] = {"cpu", "cuda", NULL};
   rk_program *program;
   char *text = NULL;
   rk_forget();
   rk_status status = program_for(k, &program);
-  for (int target = 0; target < 2 && !status; target++) {
-    status = rk_source(program, (rk_target)target, &text, &error);
+  for (int b = 0; backends[b] && !status; b++) {
+    status = rk_source(program, backends[b], &text, &error);
     if (!status) rk_free(text);
-    if (!status) status = rk_explain(program, target ? "cuda" : "cpu", NULL, &text, &error);
+    if (!status) status = rk_explain(program, backends[b], NULL, &text, &error);
     if (!status) rk_free(text);
   }
   return status ? status : compute(k, out[0]);

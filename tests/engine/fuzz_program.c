@@ -42,9 +42,9 @@ static char *sources_of(char *const *line, int lines, const rk_options *options)
   rk_text both = {0};
   rk_status status = rk_program_get(line[0], (const char *const *)line + 1, lines - 1, options,
                                     &program, &error);
-  for (int target = 0; target < 2 && !status; target++) {
+  for (int k = 0; k < 2 && !status; k++) {
     char *text = NULL;
-    status = rk_source(program, (rk_target)target, &text, &error);
+    status = rk_source(program, k ? "cuda" : "cpu", &text, &error);
     if (!status) rk_text_add(&both, text);
     rk_free(text);
   }

@@ -215,8 +215,8 @@ static void find(const char *text, found *f) {
   rk_output outputs[4];
   for (int k = 0; k < 4; k++)
     outputs[k] = (rk_output){.type = RK_OUT_DOUBLE, .data = f->out + 4 * ROWS * k};
-  CHECK(program && !rk_source(program, RK_TARGET_C, &f->source[0], &error) &&
-        !rk_source(program, RK_TARGET_CUDA, &f->source[1], &error), text);
+  CHECK(program && !rk_source(program, "cpu", &f->source[0], &error) &&
+        !rk_source(program, "cuda", &f->source[1], &error), text);
   if (!CHECK(program && !rk_run(program, inputs, 3, outputs, NULL, NULL, &error), text))
     puts(error.message);
   free(x);

@@ -206,14 +206,14 @@ static int configures(guest *g) {
 
 static void choose_devices(void) {
   int device[8], n = check_devices(device, 8);
-  CHECK(rk_use_devices(device, n, &last) == RK_OK, "devices are chosen");
+  CHECK(use_devices(device, n, &last) == RK_OK, "devices are chosen");
 }
 
 static int changes_devices(guest *g) {
   int device[8], n = check_devices(device, 8), good = 1;
   for (int k = 0; k < n && good; k++)
-    good = rk_use_devices(&device[k], 1, &last) == RK_OK && runs_the_same(g);
-  return rk_use_devices(NULL, 0, &last) == RK_OK && runs_the_same(g) && good;
+    good = use_devices(&device[k], 1, &last) == RK_OK && runs_the_same(g);
+  return use_devices(NULL, 0, &last) == RK_OK && runs_the_same(g) && good;
 }
 
 static int frees_inputs(guest *g) {
@@ -443,7 +443,7 @@ static void test_tower(void) {
 static void nothing_is_held(void) {
   rk_device_info info;
   int device[8], n = check_devices(device, 8);
-  CHECK(rk_use_devices(NULL, 0, &last) == RK_OK, "back to the CPU");
+  CHECK(use_devices(NULL, 0, &last) == RK_OK, "back to the CPU");
   for (int k = 0; k < n; k++)
     if (!CHECK(rk_device_describe(device[k], &info, &last) == RK_OK && !info.held && !info.pooled,
                "a device that is not used holds nothing"))
@@ -452,7 +452,7 @@ static void nothing_is_held(void) {
 
 static int uses_the_cpu(guest *g) {
   (void)g;
-  return rk_use_devices(NULL, 0, &last) == RK_OK;
+  return use_devices(NULL, 0, &last) == RK_OK;
 }
 
 /* What was chosen in a poll holds from the next call on. */

@@ -32,7 +32,7 @@ enum { GOLDEN = sizeof golden / sizeof *golden };
 
 static const char *const prelude_dir = "tests/engine/golden/prelude";
 
-static rk_status emit_case(const plan_case *c, rk_target target, int bytes, rk_text *out,
+static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *out,
                            rk_error *error) {
   const rk_node *root[RK_MAX_RESULTS];
   int roots;
@@ -46,8 +46,8 @@ static rk_status emit_case(const plan_case *c, rk_target target, int bytes, rk_t
     const rk_pass *passes = &pass;
     rk_gpu_shape shape = rk_gpu_shape_choose(&pass);
     const rk_gpu_shape *shapes = &shape;
-    status = target == RK_TARGET_C ? rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error)
-                                   : rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error);
+    status = on_gpu ? rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error)
+                    : rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error);
   }
   rk_pass_free(&pass);
   rk_graph_free(graph);
@@ -66,12 +66,12 @@ static char *read_all(const char *path) {
   return text;
 }
 
-static void compare_with_golden(const plan_case *c, rk_target target) {
+static void compare_with_golden(const plan_case *c, int on_gpu) {
   char path[200];
   rk_text out = {0};
   rk_error error = {0};
-  snprintf(path, sizeof path, "tests/engine/golden/%s.%s", c->name, target == RK_TARGET_C ? "c" : "cu");
-  if (!CHECK(emit_case(c, target, 64, &out, &error) == RK_OK, c->text)) puts(error.message);
+  snprintf(path, sizeof path, "tests/engine/golden/%s.%s", c->name, on_gpu ? "cu" : "c");
+  if (!CHECK(emit_case(c, on_gpu, 64, &out, &error) == RK_OK, c->text)) puts(error.message);
   if (getenv("RKEOPS_UPDATE_GOLDEN")) {
     FILE *file = fopen(path, "wb");
     fputs(rk_text_string(&out), file);
@@ -90,7 +90,7 @@ static size_t source_length(const char *text, const char *const *declarations, i
   rk_error error;
   char *source = NULL;
   rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
-  if (rk_source(p, RK_TARGET_C, &source, &error)) return 0;
+  if (rk_source(p, "cpu", &source, &error)) return 0;
   size_t length = strlen(source);
   rk_free(source);
   return length;
@@ -129,7 +129,12 @@ static void test_explanations(void) {
         explains(gauss, xy, 2, "reference", "bytes: 16\nsteps: 2\n") &&
         explains(gauss, xy, 2, "reference", "[layout]\n"), "each backend has its layout");
   CHECK(rk_explain(program_of(gauss, xy, 2, RK_FLOAT32), "abacus", NULL, &text, &error) ==
+            RK_ERROR_ARGUMENT && !text &&
+        rk_source(program_of(gauss, xy, 2, RK_FLOAT32), "abacus", &text, &error) ==
             RK_ERROR_ARGUMENT && !text, "there is no such backend");
+  CHECK(!rk_source(program_of(gauss, xy, 2, RK_FLOAT32), "reference", &text, &error) &&
+        strstr(text, "Sum_Reduction"), "a plan is the text of the backend that runs plans");
+  rk_free(text);
 }
 
 static void test_source_length(void) {
@@ -150,7 +155,7 @@ static size_t longest_function(const char *text, const char *const *declarations
   char *source = NULL;
   size_t longest = 0;
   rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
-  if (!p || rk_source(p, RK_TARGET_C, &source, &error)) return 0;
+  if (!p || rk_source(p, "cpu", &source, &error)) return 0;
   for (const char *at = source, *end; at && (end = strstr(at, "\n}\n")); at = end + 3)
     if ((size_t)(end - at) > longest) longest = (size_t)(end - at);
   rk_free(source);
@@ -217,7 +222,7 @@ static int count_in(const char *text, const char *const *declarations, int n, in
   rk_error error;
   int count = 0;
   for (int k = 0; k < n; k++) c.declarations[k] = declarations[k];
-  if (emit_case(&c, RK_TARGET_C, bytes, &out, &error)) return -1;
+  if (emit_case(&c, 0, bytes, &out, &error)) return -1;
   const char *at = rk_text_string(&out);
   for (; (at = strstr(at, what)); at += strlen(what)) count++;
   rk_text_free(&out);
@@ -523,7 +528,7 @@ static int has_part(const char *text, const char *part) {
   memcpy(c.declarations, declarations, sizeof declarations);
   rk_text out = {0};
   rk_error error;
-  if (!CHECK(emit_case(&c, RK_TARGET_C, 64, &out, &error) == RK_OK, text)) puts(error.message);
+  if (!CHECK(emit_case(&c, 0, 64, &out, &error) == RK_OK, text)) puts(error.message);
   int found = strstr(rk_text_string(&out), part) != NULL;
   rk_text_free(&out);
   return found;
@@ -553,8 +558,8 @@ static void test_cuda(void) {
     size_t bytes = 0;
     rk_status status = rk_program_get(golden[k].text, golden[k].declarations, golden[k].n,
                                       &golden[k].options, &p, &error);
-    if (!status) status = rk_source(p, RK_TARGET_CUDA, &source, &error);
-    if (!status) status = rk_nvrtc_compile(source, "sm_90", &log, &bytes, &error);
+    if (!status) status = rk_source(p, "cuda", &source, &error);
+    if (!status) status = rk_nvrtc_image(source, "sm_90", 0, &log, NULL, &bytes, &error);
     if (status == RK_ERROR_DEVICE) {
       check_skipped++;
       if (!k) printf("skipped: no NVRTC here\n");
@@ -601,8 +606,8 @@ static void test_factors(void) {
 int main(void) {
   check_configure();
   for (int k = 0; k < GOLDEN; k++) {
-    compare_with_golden(&golden[k], RK_TARGET_C);
-    compare_with_golden(&golden[k], RK_TARGET_CUDA);
+    compare_with_golden(&golden[k], 0);
+    compare_with_golden(&golden[k], 1);
   }
   test_explanations();
   test_source_length();

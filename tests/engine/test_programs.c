@@ -84,7 +84,7 @@ static int passes_of(const char *text) {
   rk_error error;
   int passes = 0;
   rk_program *program = program_of(text, names, NAMES, RK_FLOAT64);
-  if (!program || rk_source(program, RK_TARGET_C, &source, &error)) return -1;
+  if (!program || rk_source(program, "cpu", &source, &error)) return -1;
   for (const char *at = source; (at = strstr(at, "/* rkeops\n")); at++) passes++;
   rk_free(source);
   return passes;

@@ -106,7 +106,7 @@ static void test_held(void) {
   rk_program *narrow = asked_for(text, 16, RK_FLOAT64);
   ask_for(natural);
   char *source = NULL;
-  CHECK(narrow && !rk_source(narrow, RK_TARGET_C, &source, &error) &&
+  CHECK(narrow && !rk_source(narrow, "cpu", &source, &error) &&
         strstr(source, "#define RK_BYTES 16\n"), "the source has the vectors that were asked for");
   rk_free(source);
   CHECK(!run_values(narrow, p.input, 4, got, &error) && fabs(got[0] - want[0]) < 1e-12 * want[0],
@@ -150,7 +150,7 @@ static void test_machine_code(void) {
     rk_to_build one = {.source = source};
     int built = rk_build_c(&one, 1, bytes, 1, (rk_caller){.error = &error}) == RK_OK;
     if (!CHECK(built, "a kernel is built for each width")) continue;
-    int (*widest)(void) = (int (*)(void))rk_kernel_entry(one.kernel, "widest");
+    check_function widest = check_function_of(rk_kernel_symbol(one.kernel, "widest"));
     CHECK(widest() == bytes, "and for no wider one");
   }
 }
