@@ -459,13 +459,6 @@ rk_os_monitor *rk_os_monitor_new(void) {
   return monitor;
 }
 
-void rk_os_monitor_free(rk_os_monitor *monitor) {
-  if (!monitor) return;
-  for (int k = 0; k < 2; k++) pthread_cond_destroy(&monitor->place[k]);
-  pthread_mutex_destroy(&monitor->lock);
-  free(monitor);
-}
-
 void rk_os_enter(rk_os_monitor *monitor) { pthread_mutex_lock(&monitor->lock); }
 void rk_os_leave(rk_os_monitor *monitor) { pthread_mutex_unlock(&monitor->lock); }
 void rk_os_wake(rk_os_monitor *monitor, int place) { pthread_cond_signal(&monitor->place[place]); }

@@ -76,7 +76,6 @@ void rk_os_yield(void); /* lets another thread have the processor, if one wants 
  * end for no reason. NULL: out of memory. */
 typedef struct rk_os_monitor rk_os_monitor;
 rk_os_monitor *rk_os_monitor_new(void);
-void rk_os_monitor_free(rk_os_monitor *monitor);
 void rk_os_enter(rk_os_monitor *monitor);
 void rk_os_leave(rk_os_monitor *monitor);
 void rk_os_wait(rk_os_monitor *monitor, int place);
@@ -151,8 +150,7 @@ int64_t rk_os_now(void);         /* nanoseconds since 1970 */
 void rk_os_sleep(double seconds);
 void rk_os_random(void *bytes, size_t n);
 
-const char *rk_os_name(void);         /* "linux", "macos", "windows", "unix" */
-const char *rk_os_architecture(void); /* "x86_64", "aarch64", "other" */
+const char *rk_os_name(void);    /* "linux", "macos", "windows", "unix" */
 
 /* Names of what the processor has and the system lets us use, in the compilers' spelling ("avx2
  * fma avx512f"), and everything that the compiler may derive from the processor, for keys. */

@@ -24,7 +24,7 @@ const char *rk_os_name(void) {
 #endif
 }
 
-const char *rk_os_architecture(void) {
+static const char *architecture(void) {
 #if defined(__x86_64__)
   return "x86_64";
 #elif defined(__aarch64__)
@@ -111,7 +111,7 @@ const char *rk_os_cpu_features(void) {
 const char *rk_os_cpu_identity(void) {
   static char text[600];
   if (text[0]) return text;
-  add(text, sizeof text, rk_os_architecture());
+  add(text, sizeof text, architecture());
   add(text, sizeof text, rk_os_cpu_features());
   find_identity(text, sizeof text);
   return text;

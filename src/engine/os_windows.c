@@ -290,7 +290,6 @@ rk_os_monitor *rk_os_monitor_new(void) {
   return monitor;
 }
 
-void rk_os_monitor_free(rk_os_monitor *monitor) { free(monitor); }
 void rk_os_enter(rk_os_monitor *monitor) { AcquireSRWLockExclusive(&monitor->lock); }
 void rk_os_leave(rk_os_monitor *monitor) { ReleaseSRWLockExclusive(&monitor->lock); }
 void rk_os_wake(rk_os_monitor *monitor, int place) {

@@ -85,11 +85,20 @@ static rk_status build_text(const char *source, rk_poll poll, void *poll_data, r
   return status;
 }
 
+typedef int (*function)(void);
+
+static function f_of(const rk_kernel *kernel) {
+  void *symbol = rk_kernel_symbol(kernel, "f");
+  function f;
+  memcpy(&f, &symbol, sizeof f);
+  return f;
+}
+
 static int value_of(int value) {
   rk_kernel *kernel;
   memset(&last, 0, sizeof last);
   if (build_text(source_of(value), NULL, NULL, &kernel) != RK_OK) return -1;
-  int (*f)(void) = (int (*)(void))rk_kernel_entry(kernel, "f");
+  function f = f_of(kernel);
   return f ? f() : -2;
 }
 
@@ -871,7 +880,7 @@ static rk_status build_several(const int *value, int n, int most, rk_poll poll, 
 }
 
 static int gives(const rk_to_build *one, int value) {
-  int (*f)(void) = one->kernel ? (int (*)(void))rk_kernel_entry(one->kernel, "f") : NULL;
+  function f = one->kernel ? f_of(one->kernel) : NULL;
   return f && f() == value;
 }
 

@@ -205,7 +205,7 @@ static void float64_stays_exact(int fast_math) {
 static void the_log_has_registers_and_spills(void) {
   char *log = NULL;
   size_t bytes = 0;
-  CHECK(rk_nvrtc_compile(source_of(8), "sm_90", &log, &bytes, &last) == RK_OK && bytes > 500,
+  CHECK(rk_nvrtc_image(source_of(8), "sm_90", 0, &log, NULL, &bytes, &last) == RK_OK && bytes > 500,
         "machine code for tests");
   CHECK(log && strstr(log, "registers") && strstr(log, "0 bytes spill stores") &&
         !strstr(log, "warning"), "with NVRTC's report");
@@ -223,10 +223,10 @@ static void errors_carry_the_words_of_nvrtc(void) {
     CHECK(said("nonsense") && said("rkeops.cu(1)"), "with the place and NVRTC's words");
   }
   char *log = NULL;
-  CHECK(rk_nvrtc_compile("nonsense", "sm_90", &log, NULL, &last) == RK_ERROR_COMPILE && log &&
+  CHECK(rk_nvrtc_image("nonsense", "sm_90", 0, &log, NULL, NULL, &last) == RK_ERROR_COMPILE && log &&
         strstr(log, "nonsense"), "tests get the log");
   rk_free(log);
-  CHECK(rk_nvrtc_compile("", "sm_1", NULL, NULL, &last) == RK_ERROR_COMPILE,
+  CHECK(rk_nvrtc_image("", "sm_1", 0, NULL, NULL, NULL, &last) == RK_ERROR_COMPILE,
         "an architecture that does not exist");
   CHECK(build(9) == 'c', "and life goes on");
 }

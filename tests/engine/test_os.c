@@ -222,7 +222,7 @@ static int value_of(const char *source) {
   rk_error error = {0};
   if (!CHECK(rk_build_c(&one, 1, rk_os_vector_bytes(), 1, (rk_caller){.error = &error}) == RK_OK,
              error.message)) return -1;
-  int (*f)(void) = (int (*)(void))rk_kernel_entry(one.kernel, "f");
+  check_function f = check_function_of(rk_kernel_symbol(one.kernel, "f"));
   return f ? f() : -1;
 }
 

@@ -280,8 +280,3 @@ rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_caller 
 void *rk_kernel_symbol(const rk_kernel *kernel, const char *name) {
   return rk_os_symbol(kernel->library, name);
 }
-
-rk_kernel_function rk_kernel_entry(const rk_kernel *kernel, const char *name) {
-  union { void *object; rk_kernel_function function; } symbol = {rk_kernel_symbol(kernel, name)};
-  return symbol.function;
-}

@@ -35,13 +35,9 @@ typedef struct {
  * the first text, in order, that cannot be had; those before it are on the disk then. */
 rk_status rk_build_c(rk_to_build *list, int n, int vectors, int most, rk_caller caller);
 
-/* NULL when the kernel has no such symbol. */
+/* NULL when the kernel has no such symbol. A function is copied out of it: ISO C has no conversion
+ * from void * to a function pointer. */
 void *rk_kernel_symbol(const rk_kernel *kernel, const char *name);
-
-/* The same for functions: cast the result to the true type. (ISO C has no conversion from void *
- * to a function pointer.) */
-typedef void (*rk_kernel_function)(void);
-rk_kernel_function rk_kernel_entry(const rk_kernel *kernel, const char *name);
 
 /* The part of rk_configure that concerns building. Strings are copied, NULL and numbers <= 0 keep
  * what was there. */

@@ -194,8 +194,3 @@ rk_status rk_nvrtc_image(const char *cuda_source, const char *arch, int fast_mat
   rk_nvrtc_result_free(&result);
   return status;
 }
-
-rk_status rk_nvrtc_compile(const char *cuda_source, const char *arch, char **log,
-                           size_t *cubin_bytes, rk_error *error) {
-  return rk_nvrtc_image(cuda_source, arch, 0, log, NULL, cubin_bytes, error);
-}

@@ -189,7 +189,8 @@ static rk_status add_known(const rk_driver *driver, int number, rk_error *error)
   return status;
 }
 
-rk_status rk_devices_known(int *count, rk_error *error) {
+/* Opens the driver and learns about all devices of the machine. */
+rk_status rk_device_count(int *count, rk_error *error) {
   const rk_driver *driver;
   int n = 0;
   *count = 0;
@@ -204,8 +205,6 @@ rk_status rk_devices_known(int *count, rk_error *error) {
   *count = known_n;
   return status;
 }
-
-rk_status rk_device_count(int *count, rk_error *error) { return rk_devices_known(count, error); }
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
@@ -270,7 +269,7 @@ static rk_status check_number(int number, int count, rk_error *error) {
 /* Numbers -> devices; opens nothing. */
 static rk_status look_up(const int *number, int n, rk_device **device, rk_error *error) {
   int count;
-  rk_status status = rk_devices_known(&count, error);
+  rk_status status = rk_device_count(&count, error);
   for (int k = 0; k < n && !status; k++) {
     status = check_number(number[k], count, error);
     if (status) break;
@@ -380,7 +379,7 @@ static int64_t ask_free(rk_device *device) {
 rk_status rk_device_describe(int number, rk_device_info *info, rk_error *error) {
   int count;
   memset(info, 0, sizeof *info);
-  rk_status status = rk_devices_known(&count, error);
+  rk_status status = rk_device_count(&count, error);
   if (!status) status = check_number(number, count, error);
   if (status != RK_OK) return status;
   rk_device *device = known[number];

@@ -58,7 +58,6 @@ rk_status rk_device_check(rk_device *device, int result, const char *what, rk_er
 typedef struct rk_arena rk_arena;
 rk_arena *rk_arena_new(rk_device *device);                        /* NULL: no host memory */
 rk_status rk_arena_take(rk_arena *arena, size_t bytes, rk_cu_pointer *pointer, rk_error *error);
-void rk_arena_give(rk_arena *arena, rk_cu_pointer pointer);       /* one buffer, early */
 /* Waits for the device, then frees all; used on every path. Works after fork (frees nothing on the
  * device then) and between any enter and leave. */
 void rk_arena_free(rk_arena *arena);

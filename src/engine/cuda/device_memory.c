@@ -186,19 +186,6 @@ rk_status rk_arena_take(rk_arena *arena, size_t bytes, rk_cu_pointer *pointer, r
   return RK_OK;
 }
 
-void rk_arena_give(rk_arena *arena, rk_cu_pointer pointer) {
-  rk_device *device = arena->device;
-  int k = 0;
-  while (k < arena->n && arena->buffer[k].pointer != pointer) k++;
-  if (k == arena->n || !rk_device_push(device)) return;
-  rk_device_lock(device);
-  device->held -= arena->buffer[k].bytes;
-  keep(device, &arena->buffer[k]);
-  rk_device_unlock(device);
-  arena->buffer[k] = arena->buffer[--arena->n];
-  rk_device_leave(device);
-}
-
 /* 1 when nothing is queued any more. When waiting fails the driver is left to wait, in freeing. */
 static int settle(rk_device *device) {
   if (rk_device_wait(device, (rk_caller){0}) == RK_OK) return 1;

@@ -21,7 +21,7 @@ struct rk_device {
   rk_device_limits limits;
   const rk_driver *driver;
   int calls;                    /* that run here; counted on the calling thread */
-  atomic_int is_used;           /* by rk_use_devices; else freed memory is not kept */
+  atomic_int is_used;           /* by rk_use_backend; else freed memory is not kept */
   rk_cu_handle context;         /* the primary one; NULL: never used */
   rk_cu_handle stream[RK_STREAMS];
   rk_cu_handle idle[RK_STREAMS]; /* events that rk_device_wait records */
@@ -50,8 +50,5 @@ void rk_device_give_back(rk_device *device);
 
 /* Free bytes on the device, whose context is current; the driver's result. It is locked. */
 int rk_device_free_bytes(rk_device *device, size_t *bytes);
-
-/* Opens the driver and learns about all devices of the machine. */
-rk_status rk_devices_known(int *count, rk_error *error);
 
 #endif

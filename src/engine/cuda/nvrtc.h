@@ -23,15 +23,11 @@ rk_status rk_nvrtc_supports(int major, int minor, rk_error *error);
 const char *rk_nvrtc_version(void);
 
 /* For tests: compiles with the options of rk_build_cuda for an architecture such as "sm_90"
- * (machine code) or "compute_90" (PTX); neither looks at the disk nor counts. `log` (may be NULL)
- * gets NVRTC's words, with registers and spills of each kernel; `image` (may be NULL) what
- * rk_build_cuda would give. Both are freed by rk_free. RK_ERROR_DEVICE: there is no NVRTC here. */
+ * (machine code) or "compute_90" (PTX); neither looks at the disk nor counts. `log` gets NVRTC's
+ * words, with registers and spills of each kernel; `image` and `bytes` what rk_build_cuda would
+ * give. Each may be NULL; log and image are freed by rk_free. RK_ERROR_DEVICE: no NVRTC here. */
 rk_status rk_nvrtc_image(const char *cuda_source, const char *arch, int fast_math, char **log,
                          void **image, size_t *bytes, rk_error *error);
-
-/* The same without fast_math; forgets the result save its size. */
-rk_status rk_nvrtc_compile(const char *cuda_source, const char *arch, char **log,
-                           size_t *cubin_bytes, rk_error *error);
 
 /* ---- nvrtc.c: what cubin.c is made of ------------------------------------------------------- */
 

@@ -6,8 +6,8 @@
 
 /* ---- substitution ---- */
 
-const rk_node *rk_substitute(rk_derivation *w, const rk_node *F, const rk_node *variable,
-                             const rk_node *value) {
+static const rk_node *substitute(rk_derivation *w, const rk_node *F, const rk_node *variable,
+                                 const rk_node *value) {
   unsigned char *depends = rk_dependence(w, variable), *needed = rk_needed(w, F);
   const rk_node **made = calloc((size_t)F->number + 1, sizeof *made), *result = NULL;
   if (!made && !w->error->status) rk_fail_memory(w->error, (size_t)F->number * sizeof *made);
@@ -110,7 +110,7 @@ static void by_components(trace *t, const rk_node *node, const rk_node *weight) 
   for (int k = 0; k < n && !t->w->error->status; k++) {
     const int unit[] = {n, k};
     const rk_node *e = rk_apply(t->w->graph, RK_OP_ElemT, &one, 1, unit, 2, t->w->error);
-    const rk_node *column = e ? rk_substitute(t->w, node, t->variable, e) : NULL;
+    const rk_node *column = e ? substitute(t->w, node, t->variable, e) : NULL;
     const rk_node *diagonal = column ? component(t, column, k) : NULL;
     const rk_node *factor = diagonal ? component(t, weight, k) : NULL;
     if (factor) add_sum(t, rk_product(t->w, factor, diagonal, 1));
@@ -131,7 +131,7 @@ static void push(trace *t, const rk_node *node, const rk_node *weight) {
     if (all) add_sum(t, rk_apply1(t->w->graph, RK_OP_Sum, all, t->w->error));
   } else if (node->dim == 1 && n > 1) {
     const rk_node *value = rk_product(t->w, weight, rk_number(t->w->graph, 1), n);
-    if (value) add_sum(t, rk_substitute(t->w, node, t->variable, value));
+    if (value) add_sum(t, substitute(t->w, node, t->variable, value));
   } else if (rk_node_is(node, RK_OP_Add) || rk_node_is(node, RK_OP_Subtract) ||
              rk_node_is(node, RK_OP_Minus)) {
     const rk_node *minus = rk_apply1(t->w->graph, RK_OP_Minus, weight, t->w->error);

@@ -85,8 +85,6 @@ const rk_node *rk_forward(rk_derivation *w, const rk_node *F, const rk_node *var
                           const rk_node *U);
 
 /* linear.c */
-const rk_node *rk_substitute(rk_derivation *w, const rk_node *F, const rk_node *variable,
-                             const rk_node *value);
 int rk_is_linear(rk_derivation *w, const rk_node *F, const rk_node *variable);
 /* Sum of weight_k M_kk, where F = M V; weight has dimension 1 or that of V; NULL is 0. */
 const rk_node *rk_trace(rk_derivation *w, const rk_node *F, const rk_node *variable,

@@ -221,7 +221,8 @@ static void write_code(rk_text *out, const char *code, const char *const *name,
   }
 }
 
-void rk_number_code(double value, char *text, size_t size) {
+/* A constant: "rk_num(0.5)". */
+static void number_code(double value, char *text, size_t size) {
   char number[RK_NUMBER_TEXT];
   if (isnan(value)) snprintf(text, size, "rk_num(RK_NAN)");
   else if (isinf(value)) snprintf(text, size, "rk_num(%sRK_INF)", value < 0 ? "-" : "");
@@ -326,7 +327,7 @@ int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node) {
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
   char name[40];
   if (node->operation == &rk_operation_number) {
-    rk_number_code(node->value, name, sizeof name);
+    number_code(node->value, name, sizeof name);
     return remember(w, node, index, name);
   }
   rk_place place = rk_place_of(w, node);

@@ -124,7 +124,6 @@ int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node);
 
 /* The same into `held`, of a node that may be a scalar. */
 void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size);
-void rk_number_code(double value, char *text, size_t size); /* a constant: "rk_num(0.5)" */
 
 /* Of a component that is chosen or 0: what it is where it is chosen, and where that is, as a mask;
  * else NULL. Where such components are summed the sum is chosen instead, which leaves a
