@@ -1,7 +1,7 @@
 #!/bin/sh
 # engine-build.sh DIR [PROGRAM.c ...]: compiles the engine to DIR/libengine.a and each program to
-# DIR/NAME, with a C compiler (CC, else gcc) and nothing else: no make, no R. Fails if something
-# does not compile. For machines with a GPU; elsewhere tools/engine.mk does this and more.
+# DIR/NAME, with a C compiler (CC, else gcc) and nothing else. Fails if something does not compile.
+# It stays beside tools/engine.mk because tools/gpu-check.sh may not count on make where a GPU is.
 set -u
 dir=$1
 shift
