@@ -415,7 +415,7 @@ static void merge_product(double *v, int64_t *p, ptrdiff_t ld, const double *w, 
 }
 static double value_itself(const rk_finish *f, int column) { (void)column; return f->value; }
 static const rk_reduction product = {
-  .name = "Prod", .any_dim = 1, .start = "1", .enter = "v[0] = v[0] * g;", .neutral = 1, .absent = "1",
+  .name = "Prod", .any_dim = 1, .neutral = 1, .enter = "v[0] = v[0] * g;",
   .merge = merge_product, .merge_text = "{ *v *= *w; }", .fields = 1,
   .field = {{.value = value_itself, .value_text = "{ (void)column; return f->value; }"}},
   .documentation = "product"};
@@ -471,8 +471,7 @@ CODE_AND_TEXT(merge_last, {
   }
 })
 static const rk_reduction last_values = {
-  .name = "KLast", .ranked = 1, .any_dim = 1, .keeps_positions = 1, .start = "RK_NAN",
-  .neutral = NAN, .absent = "RK_NAN",
+  .name = "KLast", .ranked = 1, .any_dim = 1, .keeps_positions = 1, .neutral = NAN,
   .enter = "const mask in = rk_eq(g, g);\n"
            "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"
            "  v[r] = rk_select(in, v[r - 1], v[r]);\n"

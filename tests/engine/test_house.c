@@ -46,7 +46,8 @@ static const level levels[] = {{"", 0}, {"formula", 1}, {"derive", 2}, {"plan", 
                                {"engine", 6}, {"glue", 7}};
 enum { FOLDERS = sizeof levels / sizeof *levels, BASE = 0, ENGINE = FOLDERS - 2, GLUE = FOLDERS - 1,
        PEERS = 4, BACKENDS = 5 }; /* places; levels */
-static const char *const base[] = {"engine.h", "text.", "error.", "caller.h", "trace.", "os.", "os_"};
+static const char *const base[] = {"engine.h", "text.", "error.", "caller.h", "trace.",
+                                   "rounding.h", "os.", "os_"};
 
 static int folder_named(const char *name, int length) {
   for (int k = 0; k < FOLDERS; k++)

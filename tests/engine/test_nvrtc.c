@@ -290,7 +290,7 @@ static void check_wishes(void) {
 /* Of a distance; `wide`: with 100 weights, where it takes weights, else 0. */
 static int reduction_text(const rk_reduction *r, int wide, char *text, size_t size) {
   const char *name = rk_reduction_name(r);
-  int sum = !r->start && !r->has_head;
+  int sum = !r->enter && !r->has_head;
   if (r->ranked) snprintf(text, size, "%s_Reduction(SqDist(x,y), 10, j)", name);
   else if (sum) snprintf(text, size, "%s_Reduction(Exp(-SqDist(x,y))*b, j)", name);
   else if (r->weight == RK_WEIGHT_REQUIRED || (wide && r->weight != RK_WEIGHT_NONE))

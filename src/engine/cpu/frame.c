@@ -111,7 +111,7 @@ size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile) {
 }
 
 static const char *flush_text(const rk_pass *pass) {
-  return pass->reduction->reduction->start ? "" : "rk_flush(z);";
+  return rk_keeps_values(pass->reduction->reduction) ? "" : "rk_flush(z);";
 }
 
 /* Lanes along the kept index: the columns are records, read one by one. */

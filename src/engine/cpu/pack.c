@@ -3,6 +3,7 @@
 #include "run/call.h"
 #include "error.h"
 #include "os.h"
+#include "rounding.h"
 #include "run/parallel.h"
 #include "run/values.h"
 
@@ -100,14 +101,14 @@ static int records_chunk(const rk_stage *stage, rk_kind kind) {
 }
 
 static rk_status pack_side(side *s, int threads, void **out, rk_caller caller) {
-  int64_t chunks = (s->rows + s->chunk - 1) / s->chunk;
+  int64_t chunks = rk_ceil_div(s->rows, s->chunk);
   double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
   *out = s->out = bytes < 0x1p62 ? rk_os_aligned((size_t)bytes + 64) : NULL;
   if (!s->out)
     return rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
                    bytes);
   if (!s->record) return RK_OK;
-  int64_t tasks = (chunks + chunks_per_task(s) - 1) / chunks_per_task(s);
+  int64_t tasks = rk_ceil_div(chunks, chunks_per_task(s));
   rk_status status = rk_parallel(tasks, tasks < 4 ? 1 : threads, pack_task, s, caller);
   if (status) return status;
   return s->failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
@@ -170,7 +171,7 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
                                               : rk_block_columns(tile);
   if (!status) status = pack_side(&rows, threads, &packed->rows, caller);
   if (!status) status = pack_side(&columns, threads, &packed->columns, caller);
-  packed->row_blocks = (sizes.kept + rk_block_rows(tile) - 1) / rk_block_rows(tile);
+  packed->row_blocks = rk_ceil_div(sizes.kept, rk_block_rows(tile));
   rk_os_aligned_free(exact);
   if (status) rk_packed_free(packed);
   return status;

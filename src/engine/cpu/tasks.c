@@ -7,6 +7,7 @@
 #include "run/call.h"
 #include "error.h"
 #include "os.h"
+#include "rounding.h"
 #include "cpu/float_mode.h"
 #include "cpu/pack.h"
 #include "run/parallel.h"
@@ -30,16 +31,11 @@ typedef struct {
   int64_t part, parts;            /* columns of a task, number of column parts */
   int64_t chunk;                  /* columns of one kernel call */
   ptrdiff_t ld;                   /* rows of a group */
-  double *values;                 /* states of all tasks, when columns are in parts */
-  int64_t *positions;
+  rk_states states;               /* of all tasks, when columns are in parts */
   int failed;
 } job;
 
 /* ---- cutting ---- */
-
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-static int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 
 static void cut(job *j) {
   const rk_tile *tile = &j->module->tile;
@@ -53,34 +49,39 @@ static void cut(job *j) {
   /* a list of K values that begins anew takes in many that do not stay */
   int64_t list = 1024 * (int64_t)j->stage->pass.state.K;
   if (j->chunk < list) j->chunk = list;
-  j->chunk = round_up(j->chunk, unit);
+  j->chunk = rk_round_up(j->chunk, unit);
   double block_seconds = seconds * (double)(j->reduced_rows + 1);
   double group = ceil(task_seconds / block_seconds);
   j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
   if (j->group > j->packed->row_blocks) j->group = j->packed->row_blocks;
-  j->groups = ceil_div(j->packed->row_blocks, j->group);
+  j->groups = rk_ceil_div(j->packed->row_blocks, j->group);
   j->part = j->reduced_rows;
   if (2 * j->groups <= WANTED_TASKS &&
       block_seconds * (double)j->packed->row_blocks > serial_seconds) {
     int64_t parts = WANTED_TASKS / j->groups, least = 16 * unit;
-    if (least < list) least = round_up(list, unit);
-    j->part = round_up(ceil_div(j->reduced_rows, parts), unit);
+    if (least < list) least = rk_round_up(list, unit);
+    j->part = rk_round_up(rk_ceil_div(j->reduced_rows, parts), unit);
     if (j->part < least) j->part = least;
   }
   if (j->part < 1) j->part = 1;
-  j->parts = j->reduced_rows ? ceil_div(j->reduced_rows, j->part) : 1;
+  j->parts = j->reduced_rows ? rk_ceil_div(j->reduced_rows, j->part) : 1;
   j->ld = (ptrdiff_t)(j->group * rk_block_rows(tile));
   /* several blocks at once share the chunk's time */
-  j->chunk = round_up(ceil_div(j->chunk, j->group), unit);
-  if (j->chunk < list) j->chunk = round_up(list, unit);
-  if (j->chunk > round_up(j->part, unit)) j->chunk = round_up(j->part, unit);
+  j->chunk = rk_round_up(rk_ceil_div(j->chunk, j->group), unit);
+  if (j->chunk < list) j->chunk = rk_round_up(list, unit);
+  if (j->chunk > rk_round_up(j->part, unit)) j->chunk = rk_round_up(j->part, unit);
 }
 
 /* ---- one task ---- */
 
+/* Row blocks, columns, and where the states of the rows go. */
 typedef struct {
-  double *values, *partial;
-  int64_t *positions, *partial_positions;
+  int64_t block, blocks, from, end;
+  rk_states to;
+} rectangle;
+
+typedef struct {
+  rk_states own, partial;
   char *work;
 } buffers;
 
@@ -88,94 +89,99 @@ static int lanes_per_row(const job *j) {
   return j->module->tile.axis == RK_LANES_KEPT ? 1 : j->module->tile.lanes;
 }
 
+/* `count` states after one another, each of `rows` rows. */
+static rk_states make_states(const job *j, size_t count, ptrdiff_t rows) {
+  const rk_state_shape *shape = &j->stage->pass.state;
+  size_t all = count * (size_t)rows;
+  return (rk_states){rk_os_aligned((size_t)shape->values * all * sizeof(double)),
+                     rk_os_aligned((size_t)shape->positions * all * sizeof(int64_t)), rows};
+}
+
+static int has_memory(rk_states states) { return states.values && states.positions; }
+
+static void free_states(rk_states states) {
+  rk_os_aligned_free(states.values);
+  rk_os_aligned_free(states.positions);
+}
+
+/* State `number` of those. */
+static rk_states states_at(const job *j, rk_states all, int64_t number) {
+  const rk_state_shape *shape = &j->stage->pass.state;
+  return (rk_states){all.values + number * shape->values * all.ld,
+                     all.positions + number * shape->positions * all.ld, all.ld};
+}
+
 static int make_buffers(const job *j, buffers *b) {
-  size_t ld = (size_t)j->ld, wide = ld * (size_t)lanes_per_row(j);
-  size_t values = (size_t)j->stage->pass.state.values;
-  size_t positions = (size_t)j->stage->pass.state.positions;
-  b->values = rk_os_aligned(values * ld * sizeof(double));
-  b->positions = rk_os_aligned(positions * ld * sizeof(int64_t));
-  b->partial = rk_os_aligned(values * wide * sizeof(double));
-  b->partial_positions = rk_os_aligned(positions * wide * sizeof(int64_t));
+  b->own = make_states(j, 1, j->ld);
+  b->partial = make_states(j, 1, j->ld * lanes_per_row(j));
   b->work = rk_os_aligned(j->module->work);
-  return b->values && b->positions && b->partial && b->partial_positions && b->work;
+  return has_memory(b->own) && has_memory(b->partial) && b->work;
 }
 
 static void free_buffers(buffers *b) {
-  rk_os_aligned_free(b->values);
-  rk_os_aligned_free(b->positions);
-  rk_os_aligned_free(b->partial);
-  rk_os_aligned_free(b->partial_positions);
+  free_states(b->own);
+  free_states(b->partial);
   rk_os_aligned_free(b->work);
 }
 
 /* The one place where kernels are called, and where the mode is theirs. */
-static void run_chunk(const job *j, const buffers *b, int64_t block, int64_t blocks, int64_t from,
-                      int64_t n, double *values, int64_t *positions) {
+static void run_chunk(const job *j, const buffers *b, const rectangle *r) {
   const rk_pass *pass = &j->stage->pass;
   size_t unit = (size_t)rk_real_size(&pass->options);
   size_t row_size = (size_t)(pass->slots[RK_NEST_ROW].size * rk_block_rows(&j->module->tile));
-  const char *rows = (const char *)j->packed->rows + (size_t)block * row_size * unit;
+  const char *rows = (const char *)j->packed->rows + (size_t)r->block * row_size * unit;
   const char *columns = (const char *)j->packed->columns +
-                        (size_t)from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+                        (size_t)r->from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
   uint64_t mode = rk_float_mode_flush();
-  j->module->pair(rows, columns, j->packed->parameters, blocks, n, from, values,
-                  (long long *)positions, j->ld * lanes_per_row(j), b->work);
+  j->module->pair(rows, columns, j->packed->parameters, r->blocks, r->end - r->from, r->from,
+                  r->to.values, (long long *)r->to.positions, j->ld * lanes_per_row(j), b->work);
   rk_float_mode_set(mode);
 }
 
 /* Lane l of row r of the partial states, into state r. */
-static void merge_partial(const job *j, const buffers *b, int64_t rows, double *values,
-                          int64_t *positions) {
+static void merge_partial(const job *j, const buffers *b, int64_t rows, rk_states to) {
   int lanes = lanes_per_row(j);
   for (int64_t r = 0; r < rows; r++)
     for (int l = 0; l < lanes; l++)
-      rk_state_merge(j->stage->pass.reduction, values + r, positions + r, j->ld,
-                     b->partial + r * lanes + l, b->partial_positions + r * lanes + l,
-                     j->ld * lanes);
+      rk_state_merge(j->stage->pass.reduction, rk_states_from(to, r),
+                     rk_states_from(b->partial, r * lanes + l));
 }
 
-/* Columns from..end of a group of row blocks, into a state. */
-static void run_rectangle(const job *j, const buffers *b, int64_t block, int64_t blocks,
-                          int64_t from, int64_t end, double *values, int64_t *positions,
+static void run_rectangle(const job *j, const buffers *b, const rectangle *all,
                           const rk_worker *worker) {
-  int64_t rows = blocks * rk_block_rows(&j->module->tile);
-  if (lanes_per_row(j) == 1 && end > from && end - from <= j->chunk) {
-    run_chunk(j, b, block, blocks, from, end - from, values, positions);
+  int64_t rows = all->blocks * rk_block_rows(&j->module->tile);
+  if (lanes_per_row(j) == 1 && all->end > all->from && all->end - all->from <= j->chunk) {
+    run_chunk(j, b, all);
     return;
   }
-  rk_state_start(j->stage->pass.reduction, values, positions, j->ld, (ptrdiff_t)rows);
-  for (int64_t at = from; at < end && !rk_parallel_stopped(worker); at += j->chunk) {
-    int64_t n = end - at < j->chunk ? end - at : j->chunk;
-    run_chunk(j, b, block, blocks, at, n, b->partial, b->partial_positions);
-    merge_partial(j, b, rows, values, positions);
+  rectangle r = *all;
+  r.to = b->partial;
+  rk_state_start(j->stage->pass.reduction, all->to, (ptrdiff_t)rows);
+  for (; r.from < all->end && !rk_parallel_stopped(worker); r.from += j->chunk) {
+    r.end = all->end - r.from < j->chunk ? all->end : r.from + j->chunk;
+    run_chunk(j, b, &r);
+    merge_partial(j, b, rows, all->to);
   }
 }
 
-static void finish_group(const job *j, int64_t group, const double *values,
-                         const int64_t *positions) {
+static void finish_group(const job *j, int64_t group, rk_states states) {
   int64_t first = group * j->ld, rows = j->kept_rows - first;
   if (rows > j->ld) rows = j->ld;
-  rk_state_finish(j->stage->pass.reduction, values, positions, j->ld, (ptrdiff_t)rows, j->outputs,
-                  first, j->kept_rows);
+  rk_state_finish(j->stage->pass.reduction, states, (ptrdiff_t)rows, j->outputs, first,
+                  j->kept_rows);
 }
-
-static size_t state_size(const job *j, int count) { return (size_t)count * (size_t)j->ld; }
 
 static void run_task(void *data, int64_t task, const rk_worker *worker) {
   job *j = data;
-  int64_t group = task / j->parts, part = task % j->parts, block = group * j->group;
-  int64_t blocks = j->packed->row_blocks - block < j->group ? j->packed->row_blocks - block
-                                                             : j->group;
-  int64_t from = part * j->part, end = from + j->part < j->reduced_rows ? from + j->part
-                                                                        : j->reduced_rows;
-  const rk_state_shape *shape = &j->stage->pass.state;
+  int64_t group = task / j->parts, part = task % j->parts;
+  rectangle r = {.block = group * j->group, .blocks = j->group, .from = part * j->part};
+  if (r.blocks > j->packed->row_blocks - r.block) r.blocks = j->packed->row_blocks - r.block;
+  r.end = r.from + j->part < j->reduced_rows ? r.from + j->part : j->reduced_rows;
   buffers b;
   if (make_buffers(j, &b)) {
-    double *values = j->values ? j->values + (size_t)task * state_size(j, shape->values) : b.values;
-    int64_t *positions = j->values ? j->positions + (size_t)task * state_size(j, shape->positions)
-                                   : b.positions;
-    run_rectangle(j, &b, block, blocks, from, end, values, positions, worker);
-    if (!j->values) finish_group(j, group, values, positions);
+    r.to = j->states.values ? states_at(j, j->states, task) : b.own;
+    run_rectangle(j, &b, &r, worker);
+    if (!j->states.values) finish_group(j, group, r.to);
   } else {
     j->failed = 1;
   }
@@ -185,32 +191,27 @@ static void run_task(void *data, int64_t task, const rk_worker *worker) {
 /* ---- all tasks ---- */
 
 static void merge_parts(job *j) {
-  const rk_state_shape *shape = &j->stage->pass.state;
-  size_t values = state_size(j, shape->values), positions = state_size(j, shape->positions);
   for (int64_t group = 0; group < j->groups; group++) {
-    double *v = j->values + (size_t)(group * j->parts) * values;
-    int64_t *p = j->positions + (size_t)(group * j->parts) * positions;
-    for (int64_t part = 1; part < j->parts; part++)
+    rk_states to = states_at(j, j->states, group * j->parts);
+    for (int64_t part = 1; part < j->parts; part++) {
+      rk_states from = states_at(j, to, part);
       for (ptrdiff_t r = 0; r < j->ld; r++)
-        rk_state_merge(j->stage->pass.reduction, v + r, p + r, j->ld,
-                       v + (size_t)part * values + r, p + (size_t)part * positions + r, j->ld);
-    finish_group(j, group, v, p);
+        rk_state_merge(j->stage->pass.reduction, rk_states_from(to, r), rk_states_from(from, r));
+    }
+    finish_group(j, group, to);
   }
 }
 
 static rk_status run_tasks(job *j, int threads, rk_caller caller) {
-  const rk_state_shape *shape = &j->stage->pass.state;
+  size_t bytes = (size_t)j->stage->pass.state.values * (size_t)j->ld * sizeof(double);
   int64_t tasks = j->groups * j->parts;
   if (j->parts > 1) {
-    j->values = rk_os_aligned((size_t)tasks * state_size(j, shape->values) * sizeof(double));
-    j->positions = rk_os_aligned((size_t)tasks * state_size(j, shape->positions) * sizeof(int64_t));
-    if (!j->values || !j->positions)
-      return rk_fail_memory(caller.error,
-                            (size_t)tasks * state_size(j, shape->values) * sizeof(double));
+    j->states = make_states(j, (size_t)tasks, j->ld);
+    if (!has_memory(j->states)) return rk_fail_memory(caller.error, (size_t)tasks * bytes);
   }
   rk_status status = rk_parallel(tasks, threads, run_task, j, caller);
   if (status) return status;
-  if (j->failed) return rk_fail_memory(caller.error, state_size(j, shape->values) * 32);
+  if (j->failed) return rk_fail_memory(caller.error, 4 * bytes);
   if (j->parts > 1) merge_parts(j);
   return RK_OK;
 }
@@ -240,8 +241,7 @@ rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
   if (status) return status;
   cut(&j);
   status = run_tasks(&j, threads, caller);
-  rk_os_aligned_free(j.values);
-  rk_os_aligned_free(j.positions);
+  free_states(j.states);
   rk_packed_free(&packed);
   return status;
 }

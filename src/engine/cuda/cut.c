@@ -9,6 +9,7 @@
  * Parts: so many that a launch has several times the blocks that the device holds at once: the
  * device is full, and little time is lost at the end of a launch. */
 #include "cuda/parts.h"
+#include "rounding.h"
 
 #include <math.h>
 
@@ -20,8 +21,6 @@ enum { MAX_PARTS = 1024, MAX_COUNT = 1 << 27 };/* numbers of rows and columns ar
 static const double PARTS_BYTES = 256 << 20;   /* of the states of the parts of a launch */
 static const double SLACK = 1 << 13;           /* buffers are rounded up */
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 static int64_t round_down(double a, int64_t unit) {
   return a < (double)unit ? unit : a > 0x1p40 ? ((int64_t)1 << 40) / unit * unit
                                               : (int64_t)a / unit * unit;
@@ -34,7 +33,7 @@ static int64_t unit_of(const rk_gpu_sizes *s, int side) {
 }
 
 int64_t rk_gpu_least_columns(const rk_gpu_shape *shape) {
-  return round_up(FULL_PART, shape->column_block);
+  return rk_round_up(FULL_PART, shape->column_block);
 }
 
 /* ---- bytes ---- */
@@ -54,7 +53,7 @@ static double packed_bytes(const rk_gpu_sizes *s, rk_nest_kind side, int64_t cou
 
 /* Packed rows and their two states. */
 static double rows_bytes(const rk_gpu_sizes *s, int64_t rows) {
-  return packed_bytes(s, RK_NEST_ROW, rows) + (double)round_up(rows, 32) * 2 * state_bytes(s);
+  return packed_bytes(s, RK_NEST_ROW, rows) + (double)rk_round_up(rows, 32) * 2 * state_bytes(s);
 }
 
 static double bytes_of(const rk_gpu_sizes *s, const rk_gpu_cut *cut) {
@@ -69,7 +68,7 @@ static void cut_slabs(const rk_gpu_sizes *s, rk_gpu_cut *cut) {
   cut->raw = 0;
   for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
     int64_t unit = unit_of(s, side), record = 8 * s->raw_dims[side];
-    int64_t all = round_up(side == RK_NEST_ROW ? s->rows : s->columns, unit);
+    int64_t all = rk_round_up(side == RK_NEST_ROW ? s->rows : s->columns, unit);
     int64_t rows = round_down(record ? bytes / (double)record : MAX_COUNT, unit);
     cut->slab[side] = least(least(rows, all), MAX_COUNT / unit * unit);
     cut->raw = most(cut->raw, cut->slab[side] * record);
@@ -142,10 +141,10 @@ static int groups_of(const rk_gpu_shape *shape) {
 /* Parts of `columns` columns for `blocks` blocks of rows: several waves of blocks as long as a part
  * keeps FULL_PART columns, one wave as long as it keeps LEAST_PART. */
 static int64_t parts_for(const rk_gpu_sizes *s, int64_t blocks, int64_t columns, int64_t rows) {
-  int64_t full = capacity(s), parts = ceil_div(WAVES * full, blocks);
+  int64_t full = capacity(s), parts = rk_ceil_div(WAVES * full, blocks);
   parts = least(parts, columns / FULL_PART);
-  if (parts * blocks < full) parts = least(ceil_div(full, blocks), columns / LEAST_PART);
-  double room = parts_bytes(s) / (state_bytes(s) * (double)round_up(rows, 32));
+  if (parts * blocks < full) parts = least(rk_ceil_div(full, blocks), columns / LEAST_PART);
+  double room = parts_bytes(s) / (state_bytes(s) * (double)rk_round_up(rows, 32));
   if (room < (double)parts) parts = (int64_t)room;
   return most(1, least(parts, MAX_PARTS));
 }
@@ -154,15 +153,15 @@ static void cut_launches(const rk_gpu_sizes *s, rk_gpu_cut *cut) {
   int64_t row_block = s->shape->row_block, column_block = s->shape->column_block;
   double budget = LAUNCH_SECONDS * multiprocessors(s) / (column_seconds(s) * groups_of(s->shape));
   /* budget: blocks of rows times columns of a launch */
-  int64_t blocks = ceil_div(cut->rows, row_block), columns = least(cut->columns, MAX_COUNT);
+  int64_t blocks = rk_ceil_div(cut->rows, row_block), columns = least(cut->columns, MAX_COUNT);
   int64_t few = least(columns, FULL_PART);
   if ((double)blocks * (double)few > budget) blocks = round_down(budget / (double)few, 1);
   cut->launch_rows = least(cut->rows, blocks * row_block);
   if ((double)blocks * (double)columns > budget)
-    columns = ceil_div(columns, ceil_div(columns, round_down(budget / (double)blocks, 1)));
+    columns = rk_ceil_div(columns, rk_ceil_div(columns, round_down(budget / (double)blocks, 1)));
   int64_t parts = parts_for(s, blocks * groups_of(s->shape), columns, cut->rows);
-  cut->part = round_up(ceil_div(columns, parts), column_block);
-  cut->parts = (int)ceil_div(columns, cut->part);
+  cut->part = rk_round_up(rk_ceil_div(columns, parts), column_block);
+  cut->parts = (int)rk_ceil_div(columns, cut->part);
   cut->launch_columns = cut->part * cut->parts;
   cut->direct = cut->launch_columns >= s->columns && cut->columns == s->columns && cut->parts == 1;
 }
@@ -172,7 +171,7 @@ int rk_gpu_cut_choose(const rk_gpu_sizes *s, rk_gpu_cut *cut, double *bytes) {
   *bytes = least_bytes(s);
   cut_slabs(s, cut);
   if (!choose_chunks(s, cut)) return 0;
-  cut->ld = round_up(cut->rows, 32);
+  cut->ld = rk_round_up(cut->rows, 32);
   cut_launches(s, cut);
   return 1;
 }

@@ -3,6 +3,7 @@
  * floats, is packed from where it lies. All of it runs on the copy stream, in this order, so one
  * slab is enough. */
 #include "cuda/parts.h"
+#include "rounding.h"
 
 static const rk_graph_variable *variable_of(const rk_pass *pass, int q) {
   return rk_graph_variable_at(pass->graph, pass->variable[q]);
@@ -25,7 +26,7 @@ int64_t rk_gpu_parameter_numbers(const rk_pass *pass) {
 
 static rk_status launch(rk_gpu_share *s, rk_cu_handle function, int64_t threads, unsigned block,
                         void **parameters, rk_error *error) {
-  rk_launch shape = {{(unsigned)((threads + block - 1) / block), 1, 1}, block};
+  rk_launch shape = {{(unsigned)rk_ceil_div(threads, block), 1, 1}, block};
   return rk_device_launch(s->device, function, &shape,
                           rk_device_stream(s->device, RK_STREAM_COPY), parameters, error);
 }

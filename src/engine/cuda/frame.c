@@ -129,7 +129,7 @@ void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape, const char *suf
   rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
 }
 
-static int is_sum(const rk_writer *w) { return !w->pass->reduction->reduction->start; }
+static int is_sum(const rk_writer *w) { return !rk_keeps_values(w->pass->reduction->reduction); }
 
 void rk_write_columns(rk_writer *w, const char *call, int tile) {
   int columns = w->tile->columns;

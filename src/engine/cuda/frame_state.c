@@ -5,9 +5,10 @@
 
 static void write_fresh(rk_writer *w) {
   const rk_reduction *entry = w->pass->reduction->reduction;
+  char neutral[RK_NUMBER_TEXT];
   rk_line(w, "if (fresh) for (int k = 0; k < K; k++) {");
   if (entry->has_head) rk_line(w, "  v[k * ld] = k ? 0 : -DBL_MAX;");
-  else rk_line(w, "  v[k * ld] = %s;", entry->start ? entry->start : "0");
+  else rk_line(w, "  v[k * ld] = %s;", rk_constant_text(neutral, entry->neutral));
   if (entry->keeps_positions) rk_line(w, "  p[k * ld] = RK_NO_POSITION;");
   rk_line(w, "}");
 }
@@ -15,9 +16,6 @@ static void write_fresh(rk_writer *w) {
 static void write_merge(rk_writer *w, const char *suffix) {
   const rk_reduction *entry = w->pass->reduction->reduction;
   const rk_state_shape *state = &w->pass->state;
-  /* lists and plain sums: each component on its own */
-  int K = entry->has_head ? state->values : entry->start ? state->K : 1;
-  int groups = entry->has_head ? 1 : state->components;
   rk_line(w, "static __device__ void rk_merge_state(double *v, int64_t *p, ptrdiff_t ld, "
              "const double *w, const int64_t *q, ptrdiff_t lw, int K) %s", entry->merge_text);
   rk_open(w, "extern \"C\" __global__ void rk_merge%s(double *values, long long *positions, "
@@ -25,8 +23,8 @@ static void write_merge(rk_writer *w, const char *suffix) {
              "long long from_ld, int m, int parts, int fresh)", suffix);
   rk_line(w, "const int row = blockIdx.x * 128 + threadIdx.x;");
   rk_line(w, "if (row >= m) return;");
-  rk_open(w, "for (int c = blockIdx.y; c < %d; c += gridDim.y)", groups);
-  rk_line(w, "enum { K = %d };", K);
+  rk_open(w, "for (int c = blockIdx.y; c < %d; c += gridDim.y)", state->groups);
+  rk_line(w, "enum { K = %d };", state->group);
   rk_line(w, "double *const v = values + (long long)c * K * ld + row;");
   rk_line(w, "long long *const p = %s;",
           entry->keeps_positions ? "positions + (long long)c * K * ld + row" : "0");

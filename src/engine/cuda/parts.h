@@ -74,8 +74,7 @@ typedef struct {
   const rk_gpu_functions *functions;
   rk_cu_pointer *resident;              /* where the variables of the pass lie here; 0: host */
   int64_t first_row, rows, first_column, columns;
-  double *values;                       /* where the states go, when columns are shared: [c][row] */
-  int64_t *positions;
+  rk_states states;                     /* where they go, when columns are shared */
   size_t budget;                        /* bytes; what did not fit begins again with half */
   rk_caller caller;                     /* whose error is the next but one */
   rk_status status;

@@ -4,6 +4,7 @@
  * other share has a thread of its own. */
 #include "cuda/parts.h"
 #include "os.h"
+#include "rounding.h"
 #include "run/call.h"
 
 #include <stdlib.h>
@@ -24,8 +25,6 @@ static rk_status check(const rk_options *options, rk_error *error) {
 
 /* ---- sharing ---- */
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* Contiguous ranges of `units` blocks; a device that would get nothing is left out. */
 static int cut_shares(rk_gpu_share *share, int devices, int64_t count, int64_t block,
                       int64_t units, int by_rows) {
@@ -44,7 +43,7 @@ static int cut_shares(rk_gpu_share *share, int devices, int64_t count, int64_t b
 
 static int make_shares(rk_gpu_call *call, rk_gpu_share *share, int devices) {
   const rk_gpu_shape *shape = rk_gpu_shape_of(call->job->stage);
-  int64_t row_blocks = ceil_div(call->job->sizes.kept, shape->row_block);
+  int64_t row_blocks = rk_ceil_div(call->job->sizes.kept, shape->row_block);
   int64_t enough = (int64_t)FULL_BLOCKS * devices *
                    rk_device_limits_of(rk_device_at(0))->multiprocessors;
   for (int k = 0; k < devices; k++) {
@@ -56,7 +55,7 @@ static int make_shares(rk_gpu_call *call, rk_gpu_share *share, int devices) {
     return cut_shares(share, devices, call->job->sizes.kept, shape->row_block, row_blocks, 1);
   int64_t least = rk_gpu_least_columns(shape);
   return cut_shares(share, devices, call->job->sizes.reduced, least,
-                    ceil_div(call->job->sizes.reduced, least), 0);
+                    rk_ceil_div(call->job->sizes.reduced, least), 0);
 }
 
 static rk_status find_residents(const rk_gpu_call *call, rk_gpu_share *share, rk_error *error) {
@@ -144,9 +143,10 @@ static rk_status make_states(rk_gpu_call *call, rk_gpu_share *share, int n, rk_e
   const rk_state_shape *shape = &call->job->stage->pass.state;
   size_t rows = (size_t)call->job->sizes.kept;
   for (int k = 0; k < n; k++) {
-    share[k].values = malloc(rows * (size_t)shape->values * 8 + 8);
-    share[k].positions = malloc(rows * (size_t)shape->positions * 8 + 8);
-    if (!share[k].values || !share[k].positions)
+    share[k].states = (rk_states){malloc(rows * (size_t)shape->values * 8 + 8),
+                                  malloc(rows * (size_t)shape->positions * 8 + 8),
+                                  (ptrdiff_t)rows};
+    if (!share[k].states.values || !share[k].states.positions)
       return rk_fail_memory(error, rows * (size_t)(shape->values + shape->positions) * 8);
   }
   return RK_OK;
@@ -155,8 +155,8 @@ static rk_status make_states(rk_gpu_call *call, rk_gpu_share *share, int n, rk_e
 static void free_shares(rk_gpu_share *share, int n) {
   for (int k = 0; k < n; k++) {
     free(share[k].resident);
-    free(share[k].values);
-    free(share[k].positions);
+    free(share[k].states.values);
+    free(share[k].states.positions);
   }
 }
 
@@ -165,10 +165,9 @@ static void merge_states(rk_gpu_call *call, rk_gpu_share *share, int n) {
   ptrdiff_t rows = (ptrdiff_t)call->job->sizes.kept;
   for (int k = 1; k < n; k++)
     for (ptrdiff_t r = 0; r < rows; r++)
-      rk_state_merge(reduction, share[0].values + r, share[0].positions + r, rows,
-                     share[k].values + r, share[k].positions + r, rows);
-  rk_state_finish(reduction, share[0].values, share[0].positions, rows, rows, call->job->outputs, 0,
-                  call->job->sizes.kept);
+      rk_state_merge(reduction, rk_states_from(share[0].states, r),
+                     rk_states_from(share[k].states, r));
+  rk_state_finish(reduction, share[0].states, rows, call->job->outputs, 0, rows);
 }
 
 /* A reduction of nothing. */
@@ -178,11 +177,12 @@ static rk_status run_empty(const rk_gpu_call *call, rk_error *error) {
   double *values = malloc(size + 8);
   if (!values) return rk_fail_memory(error, size);
   int64_t *positions = (int64_t *)(values + (size_t)pass->state.values * EMPTY_ROWS);
-  rk_state_start(pass->reduction, values, positions, EMPTY_ROWS, EMPTY_ROWS);
+  const rk_states states = {values, positions, EMPTY_ROWS};
+  rk_state_start(pass->reduction, states, EMPTY_ROWS);
   for (int64_t row = 0; row < call->job->sizes.kept; row += EMPTY_ROWS) {
     int64_t n = call->job->sizes.kept - row < EMPTY_ROWS ? call->job->sizes.kept - row : EMPTY_ROWS;
-    rk_state_finish(pass->reduction, values, positions, EMPTY_ROWS, (ptrdiff_t)n,
-                    call->job->outputs, row, call->job->sizes.kept);
+    rk_state_finish(pass->reduction, states, (ptrdiff_t)n, call->job->outputs, row,
+                    call->job->sizes.kept);
   }
   free(values);
   return RK_OK;

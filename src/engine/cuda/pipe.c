@@ -3,6 +3,7 @@
 #include "cuda/pipe.h"
 #include "error.h"
 #include "os.h"
+#include "rounding.h"
 
 #include <string.h>
 
@@ -130,13 +131,12 @@ rk_status rk_pipe_wait(rk_pipe *pipe) {
 /* ---- to the host ---- */
 
 /* Numbers at .. at + count of the columns, padding between them included. */
-static void hand_over(const char *numbers, size_t bytes, int64_t at, int64_t count, int64_t ld,
-                      int64_t n, rk_take take, void *data) {
+static void hand_over(const rk_fetch *f, const char *numbers, int64_t at, int64_t count) {
   for (int64_t k = 0; k < count;) {
-    int64_t column = (at + k) / ld, row = (at + k) % ld, left = count - k;
-    int64_t here = row < n ? n - row : 0, next = ld - row;
+    int64_t column = (at + k) / f->ld, row = (at + k) % f->ld, left = count - k;
+    int64_t here = row < f->n ? f->n - row : 0, next = f->ld - row;
     if (here > left) here = left;
-    if (here) take(data, column, row, here, numbers + (size_t)k * bytes);
+    if (here) f->take(f->data, column, row, here, numbers + (size_t)k * f->bytes);
     k += next < left ? next : left;
   }
 }
@@ -148,24 +148,23 @@ static rk_status ask_for(rk_pipe *pipe, int k, rk_cu_pointer from, size_t bytes)
   return status ? status : mark(pipe, k);
 }
 
-rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, size_t bytes, int64_t columns,
-                        int64_t ld, int64_t n, rk_take take, void *data) {
-  if (columns < 1 || n < 1) return RK_OK;
-  const int64_t most = (int64_t)(RK_PINNED_BYTES / bytes);
-  int64_t total = (columns - 1) * ld + n, pieces = (total + most - 1) / most, asked = 0;
+rk_status rk_pipe_fetch(rk_pipe *pipe, rk_fetch f) {
+  if (f.columns < 1 || f.n < 1) return RK_OK;
+  const int64_t most = (int64_t)(RK_PINNED_BYTES / f.bytes);
+  int64_t total = (f.columns - 1) * f.ld + f.n, pieces = rk_ceil_div(total, most), asked = 0;
   rk_status status = RK_OK;
   for (int64_t piece = 0; piece < pieces && !status; piece++) {
     for (; asked < pieces && asked < piece + RK_PINNED_BUFFERS && !status; asked++) {
       int64_t at = asked * most, count = total - at < most ? total - at : most;
-      status = ask_for(pipe, (int)(asked % RK_PINNED_BUFFERS), from + (rk_cu_pointer)at * bytes,
-                       (size_t)count * bytes);
+      status = ask_for(pipe, (int)(asked % RK_PINNED_BUFFERS),
+                       f.from + (rk_cu_pointer)at * f.bytes, (size_t)count * f.bytes);
     }
     int k = (int)(piece % RK_PINNED_BUFFERS);
     if (!status) status = rk_pipe_ask(pipe);
     if (!status) status = wait_for(pipe, k);
     if (status) break;
     int64_t at = piece * most, count = total - at < most ? total - at : most;
-    hand_over(pipe->pinned[k], bytes, at, count, ld, n, take, data);
+    hand_over(&f, pipe->pinned[k], at, count);
   }
   return status;
 }

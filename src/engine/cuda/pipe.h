@@ -37,7 +37,13 @@ rk_status rk_pipe_wait(rk_pipe *pipe); /* until all that was flushed is there */
 /* To the host: n numbers of `bytes` bytes of each of `columns` columns, which begin `ld` numbers
  * apart, are handed to `take` piece by piece. */
 typedef void (*rk_take)(void *data, int64_t column, int64_t first, int64_t n, const void *numbers);
-rk_status rk_pipe_fetch(rk_pipe *pipe, rk_cu_pointer from, size_t bytes, int64_t columns,
-                        int64_t ld, int64_t n, rk_take take, void *data);
+typedef struct {
+  rk_cu_pointer from;
+  size_t bytes;
+  int64_t columns, ld, n;
+  rk_take take;
+  void *data;
+} rk_fetch;
+rk_status rk_pipe_fetch(rk_pipe *pipe, rk_fetch fetch);
 
 #endif

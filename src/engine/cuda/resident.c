@@ -181,7 +181,9 @@ static rk_status fetch(const rk_resident *r, device_copy copy, double *out, rk_c
   if (status) return status;
   status = rk_pipe_open(&pipe, copy.device, caller);
   if (!status)
-    status = rk_pipe_fetch(&pipe, copy.data, r->bytes, r->dim, r->rows, r->rows, take_column, &to);
+    status = rk_pipe_fetch(&pipe, (rk_fetch){.from = copy.data, .bytes = r->bytes,
+                                             .columns = r->dim, .ld = r->rows, .n = r->rows,
+                                             .take = take_column, .data = &to});
   rk_pipe_close(&pipe);
   rk_device_leave(copy.device);
   return status;

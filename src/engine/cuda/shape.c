@@ -5,6 +5,7 @@
 #include "cuda/shape.h"
 #include "cuda/kernel.h"
 #include "formula/operations.h"
+#include "rounding.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +31,12 @@ static int words(const rk_pass *pass) { return rk_real_size(&pass->options) / 4;
 
 /* Registers of the state of one row with so many components. */
 static int state_words(const rk_pass *pass, int components) {
-  const rk_options *o = &pass->options;
+  const rk_reduction *reduction = pass->reduction->reduction;
   int real = words(pass);
-  if (pass->reduction->reduction->start)
-    return components * pass->state.K * (real + (pass->reduction->reduction->keeps_positions ? real
-                                                                                             : 0));
-  int wide = o->precision != RK_FLOAT64 && o->accumulator != RK_ACCUMULATOR_FLOAT32;
-  int sum = o->scheme == RK_SCHEME_KAHAN ? 2 * real : wide ? 2 : real;
-  return components * (real + sum) + real;
+  if (rk_keeps_values(reduction))
+    return components * pass->state.K * (reduction->keeps_positions ? 2 * real : real);
+  const int sums[] = {[RK_SUM_SAME] = real, [RK_SUM_WIDE] = 2, [RK_SUM_KAHAN] = 2 * real};
+  return components * (real + sums[rk_summing_of(pass).longs]) + real;
 }
 
 static int is_kept(const rk_nest *nest, const rk_node *node) {
@@ -115,7 +114,7 @@ static int walk_words(const rk_pass *pass, int rows) {
 static int column_stride(const rk_pass *pass) {
   int size = pass->slots[RK_NEST_COLUMN].size, unit = 4 / words(pass);
   if (size < unit) return size == 3 ? 4 : size;
-  return (size + unit - 1) / unit * unit;
+  return (int)rk_round_up(size, unit);
 }
 
 static rk_gpu_shape walk(const rk_pass *pass) {
@@ -187,9 +186,9 @@ static int is_wide(const rk_pass *pass) {
 static void share_components(rk_gpu_shape *shape, const rk_pass *pass) {
   int threads = shape->threads / (shape->row_block / shape->enter.rows);
   int most = WIDE_COMPONENTS / words(pass), all = pass->state.components;
-  shape->component_groups = (all + threads * most - 1) / (threads * most);
-  int of_group = (all + shape->component_groups - 1) / shape->component_groups;
-  shape->components = (of_group + threads - 1) / threads;
+  shape->component_groups = (int)rk_ceil_div(all, threads * most);
+  int of_group = (int)rk_ceil_div(all, shape->component_groups);
+  shape->components = (int)rk_ceil_div(of_group, threads);
 }
 
 /* 0 when the pass has no such form. With a wide result several threads enter one pair: all steps
@@ -199,7 +198,7 @@ static int blocked(const rk_pass *pass, rk_gpu_shape *shape) {
          WIDE = sizeof wide_forms / sizeof *wide_forms };
   const rk_nest *nest = &pass->nest[RK_NEST_PAIR];
   int wide = is_wide(pass), steps = wide ? nest->steps : loop_steps(nest);
-  if (nest->panel || (wide && pass->reduction->reduction->start)) return 0;
+  if (nest->panel || (wide && rk_keeps_values(pass->reduction->reduction))) return 0;
   const block_form *form = wide ? choose_form(pass, wide_forms, WIDE, steps)
                                 : choose_form(pass, narrow_forms, NARROW, steps);
   if (!form) return 0;
@@ -262,8 +261,7 @@ rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass) {
 /* ---- packed sizes ---- */
 
 int64_t rk_packed_count(const rk_gpu_shape *shape, rk_nest_kind side, int64_t count) {
-  int64_t block = side == RK_NEST_ROW ? shape->row_block : shape->column_block;
-  return (count + block - 1) / block * block;
+  return rk_round_up(count, side == RK_NEST_ROW ? shape->row_block : shape->column_block);
 }
 
 size_t rk_packed_bytes(const rk_pass *pass, const rk_gpu_shape *shape, rk_nest_kind side,
@@ -275,9 +273,7 @@ size_t rk_packed_bytes(const rk_pass *pass, const rk_gpu_shape *shape, rk_nest_k
 }
 
 int rk_merge_groups(const rk_pass *pass) {
-  const rk_reduction *reduction = pass->reduction->reduction;
-  if (reduction->has_head) return 1;
-  return pass->state.components < 1024 ? pass->state.components : 1024;
+  return pass->state.groups < 1024 ? pass->state.groups : 1024;
 }
 
 void rk_gpu_shape_print(const rk_gpu_shape *shape, const char *prefix, rk_text *text) {

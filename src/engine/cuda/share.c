@@ -7,6 +7,7 @@
  *
  * When memory runs out the share begins again with half the budget. */
 #include "cuda/parts.h"
+#include "rounding.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -144,8 +145,8 @@ static rk_status launch_pair(rk_gpu_share *s, int m, int n, rk_gpu_state to, rk_
   rk_cu_pointer columns = s->packed_columns[s->buffer] +
                           rk_packed_bytes(s->pass, s->shape, RK_NEST_COLUMN, s->at_column);
   long long first = s->first_column + s->chunk_column + s->at_column, ld = s->cut.ld;
-  rk_launch shape = {{(unsigned)((m + s->shape->row_block - 1) / s->shape->row_block),
-                      (unsigned)((n + part - 1) / part), (unsigned)groups},
+  rk_launch shape = {{(unsigned)rk_ceil_div(m, s->shape->row_block),
+                      (unsigned)rk_ceil_div(n, part), (unsigned)groups},
                      (unsigned)s->shape->threads};
   void *parameters[] = {&rows, &columns, &s->packed, &m, &n, &part, &first, &to.values,
                         &to.positions, &ld};
@@ -163,7 +164,7 @@ static rk_status launch_merge(rk_gpu_share *s, int m, int parts, rk_gpu_state to
                               rk_gpu_state from, rk_error *error) {
   long long ld = s->cut.ld;
   int fresh = s->chunk_column == 0 && s->at_column == 0;
-  rk_launch shape = {{(unsigned)((m + RK_CUDA_PACK_THREADS - 1) / RK_CUDA_PACK_THREADS),
+  rk_launch shape = {{(unsigned)rk_ceil_div(m, RK_CUDA_PACK_THREADS),
                       (unsigned)rk_merge_groups(s->pass), 1}, RK_CUDA_PACK_THREADS};
   void *parameters[] = {&to.values, &to.positions, &ld, &from.values, &from.positions, &ld, &m,
                         &parts, &fresh};
@@ -185,7 +186,7 @@ static rk_status launch_next(rk_gpu_share *s, rk_error *error) {
   rk_gpu_state state = rows_from(s->state, s->at_row), part = rows_from(s->part, s->at_row);
   rk_status status = launch_pair(s, (int)m, (int)n, s->cut.direct ? state : part, error);
   if (!status && !s->cut.direct)
-    status = launch_merge(s, (int)m, (int)((n + s->cut.part - 1) / s->cut.part), state, part,
+    status = launch_merge(s, (int)m, (int)rk_ceil_div(n, s->cut.part), state, part,
                           error);
   s->at_row += m;
   if (s->at_row < s->chunk_rows) return status;
@@ -276,15 +277,21 @@ static void take_numbers(void *data, int64_t column, int64_t first, int64_t n,
   memcpy(to->out + (column * to->rows + to->first + first) * 8, numbers, (size_t)n * 8);
 }
 
+/* Columns of the chunk of rows. */
+static rk_status fetch(rk_gpu_share *s, rk_cu_pointer from, int64_t columns, rk_take take,
+                       void *data) {
+  return rk_pipe_fetch(&s->pipe, (rk_fetch){.from = from, .bytes = 8, .columns = columns,
+                                            .ld = s->cut.ld, .n = s->chunk_rows, .take = take,
+                                            .data = data});
+}
+
 static rk_status fetch_states(rk_gpu_share *s) {
   const rk_state_shape *shape = &s->pass->state;
-  state_sink values = {(char *)s->values, s->chunk_row, s->rows},
-             positions = {(char *)s->positions, s->chunk_row, s->rows};
-  rk_status status = rk_pipe_fetch(&s->pipe, s->state.values, 8, shape->values, s->cut.ld,
-                                   s->chunk_rows, take_numbers, &values);
+  state_sink values = {(char *)s->states.values, s->chunk_row, s->rows},
+             positions = {(char *)s->states.positions, s->chunk_row, s->rows};
+  rk_status status = fetch(s, s->state.values, shape->values, take_numbers, &values);
   if (status || !shape->positions) return status;
-  return rk_pipe_fetch(&s->pipe, s->state.positions, 8, shape->positions, s->cut.ld,
-                       s->chunk_rows, take_numbers, &positions);
+  return fetch(s, s->state.positions, shape->positions, take_numbers, &positions);
 }
 
 static rk_status fetch_fields(rk_gpu_share *s) {
@@ -294,9 +301,8 @@ static rk_status fetch_fields(rk_gpu_share *s) {
   for (int f = 0; f < fields && !status; f++) {
     field_sink to = {&s->call->job->outputs[f], field[f].is_position, s->first_row + s->chunk_row,
                      s->call->job->sizes.kept};
-    status = rk_pipe_fetch(&s->pipe, field[f].is_position ? s->part.positions : s->part.values, 8,
-                           (int64_t)field[f].k * field[f].dim, s->cut.ld, s->chunk_rows, take_field,
-                           &to);
+    status = fetch(s, field[f].is_position ? s->part.positions : s->part.values,
+                   (int64_t)field[f].k * field[f].dim, take_field, &to);
   }
   return status;
 }
@@ -308,7 +314,7 @@ static rk_status finish_chunk(rk_gpu_share *s, rk_error *error) {
   long long ld = s->cut.ld, out_ld = s->kept ? s->call->job->sizes.kept : ld;
   rk_cu_pointer number = s->kept ? s->kept + (rk_cu_pointer)(s->first_row + s->chunk_row) * 8
                                  : s->part.values;
-  rk_launch shape = {{(unsigned)((m + RK_CUDA_PACK_THREADS - 1) / RK_CUDA_PACK_THREADS), 1, 1},
+  rk_launch shape = {{(unsigned)rk_ceil_div(m, RK_CUDA_PACK_THREADS), 1, 1},
                      RK_CUDA_PACK_THREADS};
   void *parameters[] = {&s->state.values, &s->state.positions, &ld, &m, &number,
                         &s->part.positions, &out_ld, &as_numbers};
@@ -317,11 +323,11 @@ static rk_status finish_chunk(rk_gpu_share *s, rk_error *error) {
 }
 
 static rk_status deliver_chunk(rk_gpu_share *s, rk_error *error) {
-  rk_status status = s->values ? RK_OK : finish_chunk(s, error);
+  rk_status status = s->states.values ? RK_OK : finish_chunk(s, error);
   if (!status) status = record(s, &s->finished, WITHOUT_TIME, RK_STREAM_RUN, error);
   if (!status) status = let_wait(s, RK_STREAM_COPY, s->finished, error);
   if (status || s->kept) return status;
-  return s->values ? fetch_states(s) : fetch_fields(s);
+  return s->states.values ? fetch_states(s) : fetch_fields(s);
 }
 
 /* ---- the share ---- */

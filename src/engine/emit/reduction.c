@@ -33,7 +33,7 @@ size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   size_t vectors = (size_t)tile->rows * (size_t)pass->state.components;
   if (waits(pass)) /* lists, the largest value, how many are held and wait, and a byte: p */
     return vectors * ((size_t)pass->state.K * 2 + WAITING * 2 + 4) * (size_t)tile->bytes;
-  if (pass->reduction->reduction->start)
+  if (rk_keeps_values(pass->reduction->reduction))
     return vectors * (size_t)pass->state.K * 2 * (size_t)tile->bytes;
   return vectors * 3 * (size_t)tile->bytes + (size_t)tile->rows * (size_t)tile->bytes;
 }
@@ -46,6 +46,8 @@ static void write_lines(rk_writer *w, const char *code) {
     code += length + (code[length] == '\n');
   }
 }
+
+static int keeps_values(const rk_writer *w) { return rk_keeps_values(entry_of(w)); }
 
 static int lists_wait(const rk_writer *w) { return w->target->lists_wait && waits(w->pass); }
 
@@ -151,18 +153,20 @@ static void write_sums(rk_writer *w) {
 
 static void write_start(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
+  char neutral[RK_NUMBER_TEXT];
   int dim = w->components, rows = w->tile->rows;
+  rk_constant_text(neutral, entry->neutral);
   rk_open(w, "%s void rk_start(rk_state *z)", w->target->function);
   if (entry->has_head) rk_line(w, "rk_each (u, %d) z->m[u] = rk_num(-RK_LARGEST);", rows);
   rk_open_each(w, "k", dim);
   rk_open(w, "rk_each (u, %d)", rows);
   if (lists_wait(w)) {
-    rk_line(w, "z->v[k][u]->last = rk_num(%s);", entry->start);
+    rk_line(w, "z->v[k][u]->last = rk_num(%s);", neutral);
     rk_line(w, "for (int l = 0; l < RK_LANES; l++) "
                "z->v[k][u]->held[l] = z->v[k][u]->waiting[l] = 0;");
-  } else if (entry->start) {
+  } else if (keeps_values(w)) {
     rk_open_each(w, "r", w->pass->state.K);
-    rk_line(w, "z->v[k][u][r] = rk_num(%s);", entry->start);
+    rk_line(w, "z->v[k][u][r] = rk_num(%s);", neutral);
     if (entry->keeps_positions) rk_line(w, "z->p[k][u][r] = rk_ibroadcast(RK_NOWHERE);");
     rk_close(w);
   } else {
@@ -181,12 +185,13 @@ static const char *limit_text(const rk_writer *w, char *text, size_t size) {
 }
 
 static void leave_lists(rk_writer *w) {
+  char neutral[RK_NUMBER_TEXT];
   rk_line(w, "rk_lists *const list = z->v[k][u];");
   rk_line(w, "rk_admit(list, l);");
   rk_open(w, "for (int r = 0; r < K; r++)");
   rk_line(w, "const int is_there = r < list->held[l];");
   rk_line(w, "values[(k * K + r) * ld] = is_there ? list->value[l][r] : %s;",
-          entry_of(w)->start);
+          rk_constant_text(neutral, entry_of(w)->neutral));
   rk_line(w, "positions[(k * K + r) * ld] = is_there ? first + list->position[l][r] : "
              "RK_NO_POSITION;");
   rk_close(w);
@@ -222,7 +227,7 @@ static void write_leave(rk_writer *w) {
             w->grouped ? "if (!k0) " : "");
   }
   rk_open_each(w, "k", w->components);
-  if (entry->start) leave_values(w);
+  if (keeps_values(w)) leave_values(w);
   else
     rk_line(w, "%svalues[(k + %s%d) * ld] = %srk_sum_%s_lane(&z->S[k][u], l);",
             w->grouped ? limit_text(w, limit, sizeof limit) : "", w->grouped ? "k0 + " : "", head,
@@ -233,7 +238,7 @@ static void write_leave(rk_writer *w) {
 }
 
 void rk_write_state(rk_writer *w) {
-  if (entry_of(w)->start) write_values(w);
+  if (keeps_values(w)) write_values(w);
   else write_sums(w);
   write_start(w);
   write_leave(w);
@@ -479,13 +484,14 @@ static void enter_pairs(rk_writer *w, const char *at) {
 static void enter_value(rk_writer *w, const rk_node *formula, rk_index index, const char *at,
                         double cost) {
   const rk_reduction *entry = entry_of(w);
-  char held[96], position[RK_INDEX_TEXT + 16] = "", absent[32];
+  char held[96], position[RK_INDEX_TEXT + 16] = "", absent[48], neutral[RK_NUMBER_TEXT];
   if (entry->keeps_positions) snprintf(position, sizeof position, ", z->p[%s][u]", at);
   rk_line(w, "vec g[%d][%d];", w->tile->columns, w->tile->rows);
   rk_open_tile(w, cost);
   rk_hold(w, formula, index, held, sizeof held);
   rk_line(w, "g[v][u] = %s;", held);
-  snprintf(absent, sizeof absent, "rk_num(%s)", entry->absent);
+  snprintf(absent, sizeof absent, "rk_num(%s)",
+           rk_constant_text(neutral, entry->neutral));
   mask_value(w, "g[v][u]", absent);
   rk_close_tile(w);
   if (keeps_least(w)) enter_least(w, at);
@@ -563,7 +569,7 @@ static void enter_range(rk_writer *w, rk_range range, const void *data) {
     return;
   }
   rk_index index = open_components(w, range, e->cost, at, sizeof at);
-  if (entry_of(w)->start) enter_value(w, e->formula, index, at, e->cost);
+  if (keeps_values(w)) enter_value(w, e->formula, index, at, e->cost);
   else enter_sum(w, e->formula, index, range, at, e->cost);
   rk_close(w);
 }

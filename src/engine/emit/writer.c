@@ -221,14 +221,11 @@ static void write_code(rk_text *out, const char *code, const char *const *name,
   }
 }
 
-/* A constant: "rk_num(0.5)". */
-static void number_code(double value, char *text, size_t size) {
-  char number[RK_NUMBER_TEXT];
-  if (isnan(value)) snprintf(text, size, "rk_num(RK_NAN)");
-  else if (isinf(value)) snprintf(text, size, "rk_num(%sRK_INF)", value < 0 ? "-" : "");
-  else /* -0 is an integer in C, which has no sign */
-    snprintf(text, size, "rk_num(%s)", value == 0 && signbit(value) ? "-0.0" :
-             rk_number_text(number, "%.17g", value));
+const char *rk_constant_text(char *text, double value) {
+  if (isnan(value)) return strcpy(text, "RK_NAN");
+  if (isinf(value)) return strcpy(text, value < 0 ? "-RK_INF" : "RK_INF");
+  if (value == 0 && signbit(value)) return strcpy(text, "-0.0"); /* -0 is an integer in C */
+  return rk_number_text(text, "%.17g", value);
 }
 
 /* A piece of text that lacks something fails the whole. */
@@ -325,9 +322,9 @@ int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node) {
 }
 
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
-  char name[40];
+  char name[40], number[RK_NUMBER_TEXT];
   if (node->operation == &rk_operation_number) {
-    number_code(node->value, name, sizeof name);
+    snprintf(name, sizeof name, "rk_num(%s)", rk_constant_text(number, node->value));
     return remember(w, node, index, name);
   }
   rk_place place = rk_place_of(w, node);

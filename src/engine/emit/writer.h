@@ -122,6 +122,9 @@ int rk_makes_powers_together(const rk_writer *w);
 /* Is the kept scalar a mask? Masks become numbers where they leave the registers. */
 int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node);
 
+/* A constant, as kernels write it: "0.5", "RK_INF"; `text` has room for RK_NUMBER_TEXT. */
+const char *rk_constant_text(char *text, double value);
+
 /* The same into `held`, of a node that may be a scalar. */
 void rk_hold(rk_writer *w, const rk_node *node, rk_index index, char *held, size_t size);
 

@@ -85,9 +85,9 @@ MERGE(merge_smallest, {
   "v[0] = rk_select(in, g, here);\n"                                                               \
   "p[0] = rk_iselect(in, j, at);"
 #define SMALLEST                                                                                   \
-  .any_dim = 1, .keeps_positions = 1, .start = "RK_INF", .enter = ENTER_SMALLEST,                  \
-  .guard = "rk_lt(g, last)", .is_least = 1, .rank = "rk_rank", .neutral = INFINITY,                \
-  .absent = "RK_INF", .merge = merge_smallest, .merge_text = merge_smallest_text
+  .any_dim = 1, .keeps_positions = 1, .neutral = INFINITY, .enter = ENTER_SMALLEST,                \
+  .guard = "rk_lt(g, last)", .is_least = 1, .rank = "rk_rank", .merge = merge_smallest,            \
+  .merge_text = merge_smallest_text
 
 static const double ln2 = 0.69314718055994530942;
 #define LOG2_E 1.4426950408889634074
@@ -119,9 +119,8 @@ VALUE(head_and_sum, {
 #define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
 
 #define LEAST(function, merging)                                                                   \
-  .any_dim = 1, .start = "RK_INF", .enter = "v[0] = " function "(g, v[0]);", .neutral = INFINITY,  \
-  .absent = "RK_INF", .merge = merging, .merge_text = merging##_text, .fields = 1,                 \
-  .field = {VALUES}
+  .any_dim = 1, .neutral = INFINITY, .enter = "v[0] = " function "(g, v[0]);", .merge = merging,   \
+  .merge_text = merging##_text, .fields = 1, .field = {VALUES}
 #define NAN_BOTH .enter_both = "v[0] = rk_min_nan_both(g, h, v[0]);"
 /* What a result that is NaN is made of: the first NaN, also behind an infinite number. */
 #define FIRST_NAN "ArgMin_Reduction(Where(Equal(a,a),-Log(0),0),o)"
@@ -270,12 +269,17 @@ rk_kind rk_reduced_kind(const rk_node *node) { return (rk_kind)node->integer[2];
 
 /* ---- shapes ---- */
 
+int rk_keeps_values(const rk_reduction *reduction) { return reduction->enter != NULL; }
+
 rk_state_shape rk_state_of(const rk_node *node) {
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = {.components = node->operand[r->has_head]->dim,
                           .K = r->ranked ? node->integer[0] : 1};
-  shape.values = r->has_head + shape.components * (r->start ? shape.K : 1);
+  int group = rk_keeps_values(r) ? shape.K : 1;
+  shape.values = r->has_head + shape.components * group;
   shape.positions = r->keeps_positions ? shape.components * shape.K : 0;
+  shape.groups = r->has_head ? 1 : shape.components;
+  shape.group = r->has_head ? shape.values : group;
   return shape;
 }
 
@@ -293,29 +297,30 @@ int rk_reduction_fields(const rk_node *node, rk_field *field) {
 
 /* ---- states on the host ---- */
 
-void rk_state_start(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
-                    ptrdiff_t rows) {
+rk_states rk_states_from(rk_states s, ptrdiff_t row) {
+  return (rk_states){s.values + row, s.positions ? s.positions + row : NULL, s.ld};
+}
+
+void rk_state_start(const rk_node *node, rk_states to, ptrdiff_t rows) {
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = rk_state_of(node);
   for (int c = 0; c < shape.values; c++) {
-    double neutral = r->has_head && c == 0 ? -DBL_MAX : r->start ? r->neutral : 0;
-    for (ptrdiff_t row = 0; row < rows; row++) values[c * ld + row] = neutral;
+    double neutral = r->has_head && c == 0 ? -DBL_MAX : r->neutral;
+    for (ptrdiff_t row = 0; row < rows; row++) to.values[c * to.ld + row] = neutral;
   }
   for (int c = 0; c < shape.positions; c++)
-    for (ptrdiff_t row = 0; row < rows; row++) positions[c * ld + row] = RK_NO_POSITION;
+    for (ptrdiff_t row = 0; row < rows; row++) to.positions[c * to.ld + row] = RK_NO_POSITION;
 }
 
-void rk_state_merge(const rk_node *node, double *values, int64_t *positions, ptrdiff_t ld,
-                    const double *other_values, const int64_t *other_positions,
-                    ptrdiff_t other_ld) {
+/* Sums all at once: it is one loop. */
+void rk_state_merge(const rk_node *node, rk_states to, rk_states from) {
   const rk_reduction *r = node->reduction;
   rk_state_shape shape = rk_state_of(node);
-  int groups = r->start ? shape.components : 1, K = r->start ? shape.K : shape.values;
+  int lists = rk_keeps_values(r), groups = lists ? shape.groups : 1;
+  int K = lists ? shape.group : shape.values;
   for (int c = 0; c < groups; c++) {
-    ptrdiff_t first = (ptrdiff_t)c * K;
-    r->merge(values + first * ld, positions ? positions + first * ld : NULL, ld,
-             other_values + first * other_ld,
-             other_positions ? other_positions + first * other_ld : NULL, other_ld, K);
+    rk_states v = rk_states_from(to, c * K * to.ld), w = rk_states_from(from, c * K * from.ld);
+    r->merge(v.values, v.positions, v.ld, w.values, w.positions, w.ld, K);
   }
 }
 
@@ -327,31 +332,38 @@ void rk_position_write(const rk_output *output, int64_t at, int64_t position) {
     ((double *)output->data)[at] = none ? output->none_double : (double)(position + output->base);
 }
 
-void rk_state_finish(const rk_node *node, const double *values, const int64_t *positions,
-                     ptrdiff_t ld, ptrdiff_t rows, const rk_output *outputs, int64_t first_row,
-                     int64_t all_rows) {
+/* One column of a field, of the rows of the states: made of value or position `place`, or, where
+ * `component` is below 0, of the head alone. */
+static void finish_column(const rk_reduction *r, const rk_field_rule *rule, rk_states from,
+                          ptrdiff_t rows, int component, int place, double *out) {
+  for (ptrdiff_t row = 0; row < rows; row++) {
+    rk_finish state = {.head = from.values[row], .first = from.values[r->has_head * from.ld + row]};
+    if (component >= 0) {
+      state.sum = state.value = from.values[place * from.ld + row];
+      if (r->negate) state.value = -state.value;
+    }
+    out[row] = rule->value(&state, component);
+  }
+}
+
+/* cuda/frame_state.c writes the same. */
+void rk_state_finish(const rk_node *node, rk_states from, ptrdiff_t rows, const rk_output *outputs,
+                     int64_t first_row, int64_t all_rows) {
   const rk_reduction *r = node->reduction;
-  rk_state_shape shape = rk_state_of(node);
-  for (int f = 0; f < r->fields; f++) {
+  rk_field field[2];
+  int fields = rk_reduction_fields(node, field);
+  for (int f = 0; f < fields; f++) {
     const rk_field_rule *rule = &r->field[f];
-    int dim = shape.components - r->unit + rule->leading;
-    for (int d = 0; d < dim; d++)
-      for (int a = 0; a < shape.K; a++) {
-        int component = d - rule->leading + r->unit;
-        ptrdiff_t c = r->start ? (ptrdiff_t)component * shape.K + a : r->has_head + component;
-        int64_t at = (a + (int64_t)shape.K * d) * all_rows + first_row;
-        for (ptrdiff_t row = 0; row < rows; row++) {
-          if (rule->is_position) {
-            rk_position_write(&outputs[f], at + row, positions[c * ld + row]);
-            continue;
-          }
-          rk_finish state = {.head = values[row], .first = values[r->has_head * ld + row]};
-          if (d >= rule->leading) {
-            state.sum = state.value = values[c * ld + row];
-            if (r->negate) state.value = -state.value;
-          }
-          ((double *)outputs[f].data)[at + row] = rule->value(&state, d - rule->leading);
-        }
-      }
+    int K = field[f].k, columns = K * field[f].dim;
+    for (int c = 0; c < columns; c++) {
+      int64_t at = c * all_rows + first_row;
+      int component = c / K - rule->leading;
+      int place = r->has_head + (r->unit - rule->leading) * K + c;
+      if (!rule->is_position)
+        finish_column(r, rule, from, rows, component, place, (double *)outputs[f].data + at);
+      else
+        for (ptrdiff_t row = 0; row < rows; row++)
+          rk_position_write(&outputs[f], at + row, from.positions[c * from.ld + row]);
+    }
   }
 }

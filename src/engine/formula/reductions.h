@@ -34,10 +34,9 @@ struct rk_reduction {
   int unit;                 /* the first sum is that of the weight 1, not part of the result */
   int any_dim;              /* 0: F must have dimension 1 */
   int keeps_positions;
-  /* values: lane code on v[0..K-1], p[0..K-1], the entering value g and its position j */
-  const char *start;        /* lane value where nothing has entered; NULL for sums */
-  double neutral;           /* the same as a number */
+  /* lane code on v[0..K-1], p[0..K-1], the entering value g and its position j; NULL for sums */
   const char *enter;
+  double neutral;           /* is there where nothing has entered, and changes nothing */
   const char *enter_both;   /* optional, without positions: for the values g and h of two columns */
   const char *guard;        /* optional: mask of lanes that g would change, or the smallest g of a
                              * tile, where `last` is v[K - 1] */
@@ -45,7 +44,6 @@ struct rk_reduction {
                              * selects find for a whole tile; a guard says whether it changes */
   const char *rank;         /* optional, beside a guard: the function of the prelude that enters
                              * many values at once into a list of many */
-  const char *absent;       /* lane value of a g that changes nothing, for lanes past the end */
   /* merges w, q into v, p: K values of one component, or (sums) all K values of the state */
   void (*merge)(double *v, int64_t *p, ptrdiff_t ld, const double *w, const int64_t *q,
                 ptrdiff_t lw, int K);
@@ -83,19 +81,21 @@ const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const r
 rk_kind rk_kept_kind(const rk_node *reduction);
 rk_kind rk_reduced_kind(const rk_node *reduction);
 
-/* Sizes that follow from the entry and the dimension of what enters it. */
-typedef struct { int components, K, values, positions; } rk_state_shape;
+/* Sizes that follow from the entry and the dimension of what enters it. `groups` groups of `group`
+ * values, one after the other, merge each by itself. */
+typedef struct { int components, K, values, positions, groups, group; } rk_state_shape;
 rk_state_shape rk_state_of(const rk_node *reduction);
 int rk_reduction_fields(const rk_node *reduction, rk_field *field);
 
-/* State operations on the host. `rows` kept rows; see the layout above. */
-void rk_state_start(const rk_node *reduction, double *values, int64_t *positions, ptrdiff_t ld,
-                    ptrdiff_t rows);
-void rk_state_merge(const rk_node *reduction, double *values, int64_t *positions, ptrdiff_t ld,
-                    const double *other_values, const int64_t *other_positions, ptrdiff_t other_ld);
-void rk_state_finish(const rk_node *reduction, const double *values, const int64_t *positions,
-                     ptrdiff_t ld, ptrdiff_t rows, const rk_output *outputs, int64_t first_row,
-                     int64_t all_rows);
+int rk_keeps_values(const rk_reduction *reduction); /* K of them in order; else sums */
+
+/* State operations on the host, on the states of kept rows: see the layout above. */
+typedef struct { double *values; int64_t *positions; ptrdiff_t ld; } rk_states;
+rk_states rk_states_from(rk_states states, ptrdiff_t row);
+void rk_state_start(const rk_node *reduction, rk_states to, ptrdiff_t rows);
+void rk_state_merge(const rk_node *reduction, rk_states to, rk_states from); /* of one row */
+void rk_state_finish(const rk_node *reduction, rk_states from, ptrdiff_t rows,
+                     const rk_output *outputs, int64_t first_row, int64_t all_rows);
 /* A position as element `at` of an output: with its base, or as its "no position". */
 void rk_position_write(const rk_output *output, int64_t at, int64_t position);
 

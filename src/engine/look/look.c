@@ -8,6 +8,7 @@
 #include "run/call.h"
 #include "look/evaluate.h"
 #include "look/looking.h"
+#include "rounding.h"
 #include "run/parallel.h"
 
 #include <float.h>
@@ -163,7 +164,7 @@ static void walk_task(void *data, int64_t task, const rk_worker *worker) {
 rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
   if (!s->count || !s->rows) return RK_OK;
   walking w = {l, s, for_roundings, calloc((size_t)s->count, sizeof *w.root)};
-  s->tasks = (s->rows + RK_TASK_ROWS - 1) / RK_TASK_ROWS;
+  s->tasks = rk_ceil_div(s->rows, RK_TASK_ROWS);
   size_t bytes = (size_t)s->tasks * (size_t)s->components * sizeof *s->seen;
   if (!s->seen) s->seen = malloc(bytes);
   if (!w.root || !s->seen) {

@@ -105,7 +105,7 @@ static int state_fits(const rk_pass *pass) {
   const rk_reduction *entry = node->reduction;
   const rk_state_shape *state = &pass->state;
   int dim = node->operand[node->operands - 1]->dim;
-  int list = entry->ranked ? node->integer[0] : 1, lists = entry->start ? dim * list : dim;
+  int list = entry->ranked ? node->integer[0] : 1, lists = entry->enter ? dim * list : dim;
   return node->operands == 1 + entry->has_head && state->components == dim && state->K == list &&
          state->values == entry->has_head + lists &&
          state->positions == (entry->keeps_positions ? dim * list : 0);

@@ -168,7 +168,8 @@ static void tell_bound(const rk_pass *pass, int flush, rk_text *text) {
 }
 
 static int adds(const rk_pass *pass) {
-  return !pass->reduction->reduction->start && rk_reduced_kind(pass->source) != RK_KIND_PARAMETER;
+  return !rk_keeps_values(pass->reduction->reduction) &&
+         rk_reduced_kind(pass->source) != RK_KIND_PARAMETER;
 }
 
 static void tell_sums(const rk_pass *pass, int flush, rk_text *text) {

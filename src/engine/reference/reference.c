@@ -171,13 +171,14 @@ static rk_status pack(const rk_job *job, rk_nest_kind kind, int64_t rows, const 
 /* ---- states ---------------------------------------------------------------------------------- */
 
 /* The state that a single pair makes: 0 when the pair is no candidate. */
-static int state_of_one(const nesting *n, int64_t j, double *values, int64_t *positions) {
+static int state_of_one(const nesting *n, int64_t j, rk_states to) {
   const rk_node *reduction = n->pass->reduction;
   const rk_reduction *entry = reduction->reduction;
   const rk_state_shape *shape = &n->pass->state;
   const rk_node *of = reduction->operand[entry->has_head];
   double scale = n->pass->factor;
-  rk_state_start(reduction, values, positions, 1, 1);
+  double *values = to.values;
+  rk_state_start(reduction, to, 1);
   if (entry->has_head) {
     double power = value_of(n, reduction->operand[0], 0);
     double most = n->in_double ? DBL_MAX : FLT_MAX;
@@ -187,11 +188,11 @@ static int state_of_one(const nesting *n, int64_t j, double *values, int64_t *po
   int any = !entry->keeps_positions;
   for (int c = 0; c < shape->components; c++) {
     double value = value_of(n, of, c);
-    if (!entry->start) values[entry->has_head + c] = value * scale;
+    if (!entry->enter) values[entry->has_head + c] = value * scale;
     else if (!entry->keeps_positions) values[c] = value;
     else if (value == value && value != entry->neutral) {
       values[c * shape->K] = value;
-      positions[c * shape->K] = j;
+      to.positions[c * shape->K] = j;
       any = 1;
     }
   }
@@ -201,20 +202,19 @@ static int state_of_one(const nesting *n, int64_t j, double *values, int64_t *po
 /* Arrays of the call, one row of each level at a time. */
 typedef struct {
   double *record[RK_NEST_PAIR], *exact;
-  double *values, *one_values;
-  int64_t *positions, *one_positions;
+  rk_states all, one;      /* of a row; of one of its pairs */
 } memory;
 
 static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
   const rk_pass *pass = &job->stage->pass;
   size_t values = (size_t)pass->state.values + 1, positions = (size_t)pass->state.positions + 1;
-  m->values = calloc(2 * values, sizeof(double));
-  m->positions = calloc(2 * positions, sizeof(int64_t));
+  m->all.values = calloc(2 * values, sizeof(double));
+  m->all.positions = calloc(2 * positions, sizeof(int64_t));
+  m->all.ld = 1;
   m->exact = calloc((size_t)pass->slots[RK_NEST_PARAMETER].size + 1, sizeof(double));
-  if (!m->values || !m->positions || !m->exact)
+  if (!m->all.values || !m->all.positions || !m->exact)
     return rk_fail_memory(caller.error, (values + positions) * 16);
-  m->one_values = m->values + values;
-  m->one_positions = m->positions + positions;
+  m->one = (rk_states){m->all.values + values, m->all.positions + positions, 1};
   rk_status status = pack(job, RK_NEST_PARAMETER, 1, NULL, &m->record[RK_NEST_PARAMETER],
                           m->exact, caller);
   if (!status)
@@ -229,24 +229,21 @@ static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
 static void free_memory(memory *m) {
   for (int k = 0; k < RK_NEST_PAIR; k++) free(m->record[k]);
   free(m->exact);
-  free(m->values);
-  free(m->positions);
+  free(m->all.values);
+  free(m->all.positions);
 }
 
 static void run_row(nesting *n, const rk_job *job, memory *m, int64_t i) {
   const rk_pass *pass = n->pass;
-  rk_state_start(pass->reduction, m->values, m->positions, 1, 1);
+  rk_state_start(pass->reduction, m->all, 1);
   n->slot[RK_NEST_PARAMETER] = m->record[RK_NEST_PARAMETER];
   n->slot[RK_NEST_ROW] = m->record[RK_NEST_ROW] + i * pass->slots[RK_NEST_ROW].size;
   for (int64_t j = 0; j < job->sizes.reduced; j++) {
     n->slot[RK_NEST_COLUMN] = m->record[RK_NEST_COLUMN] + j * pass->slots[RK_NEST_COLUMN].size;
     run_steps(n);
-    if (state_of_one(n, j, m->one_values, m->one_positions))
-      rk_state_merge(pass->reduction, m->values, m->positions, 1, m->one_values, m->one_positions,
-                     1);
+    if (state_of_one(n, j, m->one)) rk_state_merge(pass->reduction, m->all, m->one);
   }
-  rk_state_finish(pass->reduction, m->values, m->positions, 1, 1, job->outputs, i,
-                  job->sizes.kept);
+  rk_state_finish(pass->reduction, m->all, 1, job->outputs, i, job->sizes.kept);
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include "run/ranges.h"
 #include "run/call.h"
 #include "run/parallel.h"
+#include "rounding.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static void range_task(void *data, int64_t task, const rk_worker *worker) {
 }
 
 rk_status rk_range(const rk_array *x, double *low, double *high, rk_caller caller) {
-  ranges all = {.array = x, .blocks = (x->rows + RANGE_ROWS - 1) / RANGE_ROWS};
+  ranges all = {.array = x, .blocks = rk_ceil_div(x->rows, RANGE_ROWS)};
   int64_t tasks = all.blocks * x->dim;
   all.low = malloc((size_t)tasks * sizeof *all.low + 1);
   all.high = malloc((size_t)tasks * sizeof *all.high + 1);
