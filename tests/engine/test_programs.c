@@ -220,7 +220,9 @@ static const rk_node *reduced(built *b, const char *name, const rk_node *formula
                               rk_kind over) {
   rk_error error = {0};
   const rk_node *node =
-      rk_reduce(b->graph, rk_reduction_find(name), formula, NULL, 1, kept, over, &error);
+      rk_reduce(b->graph, (rk_reducing){.reduction = rk_reduction_find(name),
+                                        .formula = formula, .kept = kept, .reduced = over},
+                &error);
   if (!CHECK(node != NULL, name)) printf("  %s\n", error.message);
   return node;
 }

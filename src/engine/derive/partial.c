@@ -132,7 +132,8 @@ const rk_node *rk_transposed(rk_derivation *w, const rk_node *node, int k, const
 
 const rk_node *rk_sum_over(rk_derivation *w, const rk_node *terms, rk_kind kept,
                            rk_kind reduced) {
-  return rk_reduce(w->graph, rk_plain_sum(), terms, NULL, 1, kept, reduced, w->error);
+  return rk_reduce(w->graph, (rk_reducing){.reduction = rk_plain_sum(), .formula = terms,
+                                           .kept = kept, .reduced = reduced}, w->error);
 }
 
 /* A sum, which shares its walk with the sums of what counts there. */

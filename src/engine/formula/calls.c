@@ -99,9 +99,9 @@ static const rk_node *zero_reduction(rk_reader *p, const char *place) {
       !rk_expect(p, ")", "at the end of the reduction"))
     return NULL;
   const rk_node *zero = zeros(p, place, dim);
-  return zero ? rk_reduce(p->graph, rk_plain_sum(), zero, NULL, 1, of.kept, RK_KIND_PARAMETER,
-                          p->error)
-              : NULL;
+  const rk_reducing what = {.reduction = rk_plain_sum(), .formula = zero, .kept = of.kept,
+                            .reduced = RK_KIND_PARAMETER};
+  return rk_reduce(p->graph, what, p->error);
 }
 
 const rk_node *rk_reduction_call(rk_reader *p, char *name, const char *place) {
@@ -137,8 +137,8 @@ const rk_node *rk_reduction_call(rk_reader *p, char *name, const char *place) {
   if (!rk_expect(p, ")", "at the end of the reduction")) return NULL;
   if (reduction->weight == RK_WEIGHT_REQUIRED && !weight)
     return rk_fail_at(p, place, "%s_Reduction: expected a weight: (formula, weight, index)", name);
-  const rk_node *made = rk_reduce(p->graph, reduction, formula, weight, K, of.kept, of.reduced,
-                                  p->error);
+  const rk_node *made = rk_reduce(
+      p->graph, (rk_reducing){reduction, formula, weight, K, of.kept, of.reduced}, p->error);
   return made ? made : rk_place_error(p, place);
 }
 
@@ -274,15 +274,7 @@ static int take_list(rk_reader *p, rk_list *list) {
   return rk_expect(p, round ? ")" : "]", "after a list of integers");
 }
 
-/* Arguments in the order of the table: expressions, integers, lists. */
-typedef struct {
-  const rk_node *operand[RK_MAX_OPERANDS];
-  int operands, integer[RK_NAMED_INTEGERS], integers;
-  rk_list list[RK_MAX_LISTS];
-  int lists;
-} arguments;
-
-static int take_argument(rk_reader *p, const rk_operation *operation, arguments *all) {
+static int take_argument(rk_reader *p, const rk_operation *operation, rk_arguments *all) {
   if (all->operands < operation->operands)
     return (all->operand[all->operands++] = rk_read_expression(p)) != NULL;
   if (all->integers < operation->integers)
@@ -297,7 +289,7 @@ const rk_node *rk_operation_call(rk_reader *p, const char *name, const char *pla
   if (!operation || (rk_is_lower(name[0]) && !p->integer))
     return rk_fail_unknown(p, place, name, 1);
   if (operation->kind == RK_DERIVATIVE) return derivative_call(p, operation, place);
-  arguments all = {0};
+  rk_arguments all = {0};
   int most = operation->operands + operation->integers + operation->lists, given = 0;
   p->at++; /* the parenthesis that made this a call */
   if (!rk_next_is(p, ")")) do {
@@ -312,8 +304,7 @@ const rk_node *rk_operation_call(rk_reader *p, const char *name, const char *pla
   for (; all.lists < operation->lists; all.lists++) all.list[all.lists].count = -1;
   const rk_node *made =
       operation->lists
-          ? rk_apply_lists(p->graph, operation->op, all.operand, all.operands, all.integer,
-                           all.integers, all.list, all.lists, p->error)
+          ? rk_apply_lists(p->graph, operation->op, &all, p->error)
           : rk_apply(p->graph, operation->op, all.operand, all.operands, all.integer,
                      all.integers, p->error);
   return made ? made : rk_place_error(p, place);

@@ -5,12 +5,13 @@
 
 /* The value of a text of the formula language over named nodes and the integers n, m, l. */
 static const rk_node *formula(rk_graph *graph, const char *text, const rk_name *names, int count,
-                              int n, int m, int l, rk_error *error) {
-  const int integer[RK_MAX_INTEGERS] = {n, m, l};
+                              const int *integer, rk_error *error) {
   for (int k = 0; k < count; k++)
     if (!names[k].node) return NULL;
   return rk_parse_definition(graph, text, names, count, integer, NULL, error);
 }
+
+#define INTEGERS (const int[RK_MAX_INTEGERS])
 
 /* ---- B-splines ---- */
 
@@ -20,14 +21,14 @@ static const rk_node *raise_degree(rk_graph *graph, const rk_node *knots, const 
                                    const rk_node *values, int n, rk_error *error) {
   const int K = knots->dim;
   const rk_name of_knots[] = {{"t", knots}, {"x", x}};
-  const rk_node *length = formula(graph, "Extract(t,n,m)-Extract(t,0,m)", of_knots, 1, n, K - n, 0,
-                                  error);
+  const rk_node *length = formula(graph, "Extract(t,n,m)-Extract(t,0,m)", of_knots, 1,
+                                  INTEGERS{n, K - n}, error);
   const rk_name of_length[] = {{"t", knots}, {"x", x}, {"w", length}};
   const rk_node *weight = formula(graph, "Where(0<w,(x-Extract(t,0,m))/Where(0<w,w,1),0)",
-                                  of_length, 3, n, K - n, 0, error);
+                                  of_length, 3, INTEGERS{n, K - n}, error);
   const rk_name of_weight[] = {{"w", weight}, {"b", values}};
   return formula(graph, "Extract(w,0,m)*Extract(b,0,m)+(1-Extract(w,1,m))*Extract(b,1,m)",
-                 of_weight, 2, n, K - n - 1, 0, error);
+                 of_weight, 2, INTEGERS{n, K - n - 1}, error);
 }
 
 const rk_node *rk_bspline(rk_graph *graph, const rk_node *const *operand, const int *integer,
@@ -44,8 +45,8 @@ const rk_node *rk_bspline(rk_graph *graph, const rk_node *const *operand, const 
   }
   const rk_name names[] = {{"t", knots}, {"x", x}};
   const rk_node *values =
-      formula(graph, "Where(And(Extract(t,0,m)<=x,x<Extract(t,1,m)),1,0)", names, 2, 0,
-              knots->dim - 1, 0, error);
+      formula(graph, "Where(And(Extract(t,0,m)<=x,x<Extract(t,1,m)),1,0)", names, 2,
+              INTEGERS{0, knots->dim - 1}, error);
   for (int n = 1; n <= degree; n++) values = raise_degree(graph, knots, x, values, n, error);
   return values;
 }
@@ -58,7 +59,8 @@ typedef struct { int first, last; const rk_node *value; } diagonal;
 static const rk_node *rows_of(rk_graph *graph, const diagonal *d, int first, int last,
                               rk_error *error) {
   const rk_name name = {"r", d->value};
-  return formula(graph, "Extract(r,n,m)", &name, 1, first - d->first, last - first + 1, 0, error);
+  return formula(graph, "Extract(r,n,m)", &name, 1,
+                 INTEGERS{first - d->first, last - first + 1}, error);
 }
 
 /* The least cost before each cell of the diagonal: along the borders there is one way only. */
@@ -71,7 +73,7 @@ static const rk_node *costs_before(rk_graph *graph, const diagonal *d, int sum, 
     const rk_name names[] = {{"a", rows_of(graph, two, first - 1, last - 1, error)},
                              {"b", rows_of(graph, one, first, last, error)},
                              {"c", rows_of(graph, one, first - 1, last - 1, error)}};
-    const rk_node *inner = formula(graph, "softmin(a,b,c)", names, 3, 0, 0, 0, error);
+    const rk_node *inner = formula(graph, "softmin(a,b,c)", names, 3, INTEGERS{0}, error);
     before = before ? rk_apply2(graph, RK_OP_Concat, before, inner, error) : inner;
   }
   if (d->last == sum) {
@@ -101,8 +103,8 @@ const rk_node *rk_soft_dtw(rk_graph *graph, const rk_node *const *operand, const
     diagonal d = {.first = sum < m ? 0 : sum - m + 1, .last = sum < n ? sum : n - 1};
     const rk_name names[] = {{"x", operand[0]}, {"y", reversed}, {"u", unit}};
     const rk_node *cost =
-        formula(graph, "Square(Extract(x,n,l)-Extract(y,m,l))*u", names, 3, d.first,
-                m - 1 - sum + d.first, d.last - d.first + 1, error);
+        formula(graph, "Square(Extract(x,n,l)-Extract(y,m,l))*u", names, 3,
+                INTEGERS{d.first, m - 1 - sum + d.first, d.last - d.first + 1}, error);
     const rk_node *before = sum ? costs_before(graph, &d, sum, &one, &two, error) : NULL;
     d.value = sum ? rk_apply2(graph, RK_OP_Add, cost, before, error) : cost;
     if (!d.value) return NULL;

@@ -357,14 +357,12 @@ const rk_node *rk_apply(rk_graph *graph, rk_op op, const rk_node *const *operand
   return apply_entry(&app);
 }
 
-const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_node *const *operand,
-                              int operands, const int *integer, int integers, const rk_list *list,
-                              int lists, rk_error *error) {
+const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_arguments *given,
+                              rk_error *error) {
   const rk_operation *operation = rk_operation_of(op);
-  if (operands != operation->operands || integers != operation->integers)
-    return refuse_arity(operation, operands, integers, error);
-  (void)lists;
-  return operation->build(graph, operand, integer, list, error);
+  if (given->operands != operation->operands || given->integers != operation->integers)
+    return refuse_arity(operation, given->operands, given->integers, error);
+  return operation->build(graph, given->operand, given->integer, given->list, error);
 }
 
 const rk_node *rk_apply1(rk_graph *graph, rk_op op, const rk_node *a, rk_error *error) {

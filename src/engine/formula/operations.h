@@ -44,6 +44,14 @@ int rk_named_integer(const char *name, int length); /* which one this is, or -1 
 enum { RK_MAX_LIST = 8, RK_MAX_LISTS = 5 };
 typedef struct { int count, value[RK_MAX_LIST]; } rk_list;
 
+/* Arguments of a call, in the order of the table: expressions, integers, lists. */
+typedef struct {
+  const rk_node *operand[RK_MAX_OPERANDS];
+  int operands, integer[RK_NAMED_INTEGERS], integers;
+  rk_list list[RK_MAX_LISTS];
+  int lists;
+} rk_arguments;
+
 typedef enum {
   RK_RESULT_NUMERIC, RK_RESULT_LOGICAL, RK_RESULT_LOGICAL_ONLY, RK_RESULT_WHERE
 } rk_result_kind;
@@ -113,9 +121,8 @@ const rk_operation *rk_operation_find(const char *name); /* the first of that na
  * NULL with an error when something does not fit. */
 const rk_node *rk_apply(rk_graph *graph, rk_op op, const rk_node *const *operand,
                         int operands, const int *integer, int integers, rk_error *error);
-const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_node *const *operand,
-                              int operands, const int *integer, int integers, const rk_list *list,
-                              int lists, rk_error *error); /* the same for COMPOSED operations */
+const rk_node *rk_apply_lists(rk_graph *graph, rk_op op, const rk_arguments *given,
+                              rk_error *error); /* the same for COMPOSED operations */
 const rk_node *rk_apply1(rk_graph *graph, rk_op op, const rk_node *a, rk_error *error);
 const rk_node *rk_apply2(rk_graph *graph, rk_op op, const rk_node *a, const rk_node *b,
                          rk_error *error);

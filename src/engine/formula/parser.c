@@ -250,7 +250,9 @@ static void check_result(rk_reader *p, const char *place, const rk_node *root) {
                rk_reduction_name(rk_reduction_at(0)));
 }
 
-static void whole_text(rk_reader *p, const rk_node **root, int *roots, int results) {
+/* At most *roots results; then their number. */
+static void whole_text(rk_reader *p, const rk_node **root, int *roots) {
+  int results = *roots;
   while (definition(p)) continue;
   *roots = 0;
   do {
@@ -284,7 +286,7 @@ static void check_positions(rk_reader *p) {
 }
 
 static rk_status parse(rk_graph *graph, const char *text, const char *const *declarations, int n,
-                       const rk_node **root, int *roots, int results, rk_error *error) {
+                       const rk_node **root, int *roots, rk_error *error) {
   rk_reader p = {.graph = graph, .what = "declaration", .error = error};
   error->status = RK_OK;
   for (int k = 0; k < n && !error->status; k++) {
@@ -293,7 +295,7 @@ static rk_status parse(rk_graph *graph, const char *text, const char *const *dec
   }
   p.what = "formula";
   p.text = p.at = text;
-  if (!error->status) whole_text(&p, root, roots, results);
+  if (!error->status) whole_text(&p, root, roots);
   if (!error->status) check_positions(&p);
   free(p.names);
   return error->status;
@@ -301,13 +303,14 @@ static rk_status parse(rk_graph *graph, const char *text, const char *const *dec
 
 rk_status rk_parse_program(rk_graph *graph, const char *text, const char *const *declarations,
                            int n, const rk_node **root, int *roots, rk_error *error) {
-  return parse(graph, text, declarations, n, root, roots, RK_MAX_RESULTS, error);
+  *roots = RK_MAX_RESULTS;
+  return parse(graph, text, declarations, n, root, roots, error);
 }
 
 rk_status rk_parse_expression(rk_graph *graph, const char *text, const char *const *declarations,
                               int n, const rk_node **root, rk_error *error) {
-  int roots;
-  return parse(graph, text, declarations, n, root, &roots, 1, error);
+  int roots = 1;
+  return parse(graph, text, declarations, n, root, &roots, error);
 }
 
 void rk_mark_place(const char *text, int at, rk_error *error) {

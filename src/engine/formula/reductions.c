@@ -230,27 +230,22 @@ static const rk_node *weight_operand(rk_graph *graph, const rk_reduction *reduct
   return reduction->unit ? rk_apply2(graph, RK_OP_Concat, one, weight, error) : weight;
 }
 
-const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
-                         const rk_node *weight, int K, rk_kind kept, rk_kind reduced,
-                         rk_error *error) {
-  if (!formula) return NULL;
-  if (!reduction->any_dim && formula->dim != 1) {
+const rk_node *rk_reduce(rk_graph *graph, rk_reducing what, rk_error *error) {
+  const rk_reduction *reduction = what.reduction;
+  if (!what.formula) return NULL;
+  if (!reduction->any_dim && what.formula->dim != 1) {
     rk_fail(error, RK_ERROR_FORMULA, "%s_Reduction: expected a formula of dimension 1, found %d",
-            reduction->name, formula->dim);
+            reduction->name, what.formula->dim);
     return NULL;
   }
-  rk_node node = {.reduction = reduction, .operands = 1, .integers = 3};
-  node.operand[0] = formula;
+  rk_node node = {.reduction = reduction, .operands = 1 + reduction->has_head,
+                  .operand = {what.formula}, .integers = 3,
+                  .integer = {what.K ? what.K : 1, what.kept, what.reduced},
+                  .level = rk_level_of_kind(what.kept), .is_result = 1};
   if (reduction->has_head) {
-    node.operand[1] = weight_operand(graph, reduction, weight, error);
+    node.operand[1] = weight_operand(graph, reduction, what.weight, error);
     if (!node.operand[1]) return NULL;
-    node.operands = 2;
   }
-  node.integer[0] = K;
-  node.integer[1] = kept;
-  node.integer[2] = reduced;
-  node.level = rk_level_of_kind(kept);
-  node.is_result = 1;
   rk_field field[2];
   rk_reduction_fields(&node, field);
   if ((long long)field[0].dim * field[0].k > RK_MAX_DIM) {

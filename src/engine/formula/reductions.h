@@ -73,11 +73,15 @@ const char *rk_reduction_name(const rk_reduction *reduction);
 /* Adds an entry, for the tests of the table: it must stay where it is. */
 rk_status rk_reduction_add(const rk_reduction *reduction);
 
-/* The node of a reduction; weight may be NULL, K is 1 if unused. An index of kind PARAMETER has one
- * position: kept, the result is one row; reduced, the reduction is a map over the kept index. */
-const rk_node *rk_reduce(rk_graph *graph, const rk_reduction *reduction, const rk_node *formula,
-                         const rk_node *weight, int K, rk_kind kept, rk_kind reduced,
-                         rk_error *error);
+/* The node of a reduction. An index of kind PARAMETER has one position: kept, the result is one
+ * row; reduced, the reduction is a map over the kept index. */
+typedef struct {
+  const rk_reduction *reduction;
+  const rk_node *formula, *weight; /* NULL: nothing comes of it; no weight */
+  int K;                           /* 0 if unused */
+  rk_kind kept, reduced;
+} rk_reducing;
+const rk_node *rk_reduce(rk_graph *graph, rk_reducing what, rk_error *error);
 rk_kind rk_kept_kind(const rk_node *reduction);
 rk_kind rk_reduced_kind(const rk_node *reduction);
 

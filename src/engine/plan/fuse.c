@@ -212,8 +212,9 @@ static int build_sums(fusing *f, int group) {
   for (int k = group; k < f->count; k++)
     if (f->group[k] == group) part[n++] = f->made[f->reduction[k]->operand[0]->number];
   const rk_node *all = all_of(f, part, n);
-  const rk_node *sum = rk_reduce(f->graph, first->reduction, all, NULL, 1, rk_kept_kind(first),
-                                 rk_reduced_kind(first), f->error);
+  const rk_reducing what = {.reduction = first->reduction, .formula = all,
+                            .kept = rk_kept_kind(first), .reduced = rk_reduced_kind(first)};
+  const rk_node *sum = rk_reduce(f->graph, what, f->error);
   for (int k = group; k < f->count; k++) {
     if (f->group[k] != group) continue;
     const rk_node *node = f->reduction[k];
@@ -293,9 +294,10 @@ static int build_exponentials(fusing *f, int group) {
   }
   const rk_node *weight = all_of(f, list, n);
   if (!weight) return 0;
-  const rk_node *whole = rk_reduce(f->graph, with_all_parts(), f->made[first->operand[0]->number],
-                                   weight, 1, rk_kept_kind(first), rk_reduced_kind(first),
-                                   f->error);
+  const rk_reducing what = {.reduction = with_all_parts(), .weight = weight,
+                            .formula = f->made[first->operand[0]->number],
+                            .kept = rk_kept_kind(first), .reduced = rk_reduced_kind(first)};
+  const rk_node *whole = rk_reduce(f->graph, what, f->error);
   for (int k = group; k < f->count && whole; k++) {
     if (f->group[k] != group) continue;
     const rk_node *node = f->reduction[k];
@@ -322,8 +324,8 @@ const rk_node *rk_columns_of(const rk_node *node, int *first) {
 static const rk_node *as_root(fusing *f, const rk_node *node, rk_kind kept) {
   int first;
   if (!node || rk_columns_of(node, &first)) return node;
-  return rk_reduce(f->graph, rk_plain_sum(), node, NULL, 1, kept, RK_KIND_PARAMETER,
-                   f->error);
+  return rk_reduce(f->graph, (rk_reducing){.reduction = rk_plain_sum(), .formula = node,
+                                           .kept = kept, .reduced = RK_KIND_PARAMETER}, f->error);
 }
 
 static int replace_roots(fusing *f, const rk_node **root, int roots) {
