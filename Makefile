@@ -16,7 +16,7 @@
 #   make sanitized   the package under gcc's sanitizers: R tests of reductions and LazyTensors
 #   make gctorture   what C does while R collects garbage all the time
 #   make bench       the scripts of bench/: figures in bench/results/
-#   make docs        NAMESPACE and man/ by roxygen2, the figures of README.md
+#   make docs        NAMESPACE and man/ by roxygen2, the list in src/Makevars, README's figures
 #   make setup       R, a C compiler and the R packages that the commands above use
 #   make clean
 #
@@ -93,10 +93,9 @@ gctorture: library
 bench: library
 	@sh tools/bench.sh
 
-docs: library
+docs: setup
 	@sh tools/setup.sh roxygen2
-	Rscript tools/document.R
-	Rscript tools/readme.R
+	@sh tools/docs.sh
 
 clean:
 	rm -rf $(if $(filter Linux,$(shell uname)),--one-file-system) $(BUILD) .library dist demo.png

@@ -1,5 +1,5 @@
-# Writes man/rkeops_formulas.Rd: the engine's tables of operations and reductions, put into
-# tools/rkeops_formulas.Rd.in. Called by tools/document.R.
+# Rscript tools/formulas.R: writes man/rkeops_formulas.Rd, the tables of operations and reductions of
+# the installed package, put into tools/rkeops_formulas.Rd.in.
 
 escaped <- function(text) gsub("([%{}\\\\])", "\\\\\\1", text)
 
@@ -100,10 +100,9 @@ reductions_text <- function(table) {
 
 # ---- the page ------------------------------------------------------------------------------------
 
-write_formulas_page <- function(file = "man/rkeops_formulas.Rd") {
-  page <- readLines("tools/rkeops_formulas.Rd.in")
-  fill <- function(page, mark, lines) append(page[page != mark], lines, match(mark, page) - 1L)
-  page <- fill(page, "%REDUCTIONS%", reductions_text(rkeops:::reduction_table()))
-  page <- fill(page, "%OPERATIONS%", operations_text(rkeops:::operation_table()))
-  writeLines(page, file)
-}
+fill <- function(page, mark, lines) append(page[page != mark], lines, match(mark, page) - 1L)
+
+page <- readLines("tools/rkeops_formulas.Rd.in")
+page <- fill(page, "%REDUCTIONS%", reductions_text(rkeops:::reduction_table()))
+page <- fill(page, "%OPERATIONS%", operations_text(rkeops:::operation_table()))
+writeLines(page, "man/rkeops_formulas.Rd")

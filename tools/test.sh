@@ -1,9 +1,10 @@
 #!/bin/sh
-# Engine tests, CUDA tests without a GPU, random formulas and R tests, beside each other; in a full
-# run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, the engine for other systems
-# and texts of a fuzzer, too. Closes with what failed and "N passed, N failed" (", N skipped" may
-# follow), the sum of all; keeps the three numbers in .build/counts, and what failed in
-# .build/failures. `test.sh PART` runs one of them and says what it said at its end.
+# Engine tests, CUDA tests without a GPU, random formulas, R tests, and whether what `make docs` writes
+# is there, beside each other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and
+# gctorture, the engine for other systems and texts of a fuzzer, too. Closes with what failed and
+# "N passed, N failed" (", N skipped" may follow), the sum of all; keeps the three numbers in
+# .build/counts, and what failed in .build/failures. `test.sh PART` runs one of them and says what it
+# said at its end.
 set -u
 build=.build
 mkdir -p $build
@@ -25,6 +26,7 @@ run_part() {
     engine) sh tools/engine-tests.sh $build ;;
     cuda) sh tools/cuda-tests.sh $build ;;
     random) sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000} ;;
+    docs) sh tools/docs.sh $build ;;
     r) r_tests ;;
     sanitized) sh tools/sanitized-r.sh $build ;;
     portable) sh tools/portable.sh $build ;;
@@ -49,7 +51,7 @@ failures_of() {
   else grep -v -e ' 0 failed' -e '^  skipped' "$build/$1.log"; fi | cut -c1-300 | tail -n 60
 }
 
-parts="r cuda engine random${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
+parts="r cuda engine random docs${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
 rm -f $build/counts $build/*.counts $build/failures
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL

@@ -1,4 +1,4 @@
-# ?rkeops_formulas is written from the engine's tables by tools/document.R.
+# ?rkeops_formulas is written from the engine's tables by tools/formulas.R.
 
 page <- function() {
   pages <- tryCatch(tools::Rd_db("rkeops"), error = function(e) list())
