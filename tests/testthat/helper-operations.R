@@ -60,6 +60,19 @@ data_for <- function(args) {
   lapply(seq_along(args), function(k) uniform(c(Vi = 5, Vj = 7, Pm = 1)[[kind[k]]], dim[k]))
 }
 
+# All reductions of a vector F or a scalar, and a weight G, over one index. Those with weights are of
+# exponentials, of scalars.
+reductions_of <- function(F, scalar, G, index, table = reduction_table()) {
+  of <- function(rows) table$name[rows]
+  weighted <- table$operands == 2
+  ranked <- of(table$integers == 1)
+  c(sprintf("%s_Reduction(%s, %s)", of(!weighted & table$integers == 0), F, index),
+    sprintf("%s_Reduction(%s, 3, %s)", ranked, F, index),
+    sprintf("%s_Reduction(%s, 3, %s)", ranked, scalar, index),
+    sprintf("%s_Reduction(%s, %s)", of(weighted & table$optional == 1), scalar, index),
+    sprintf("%s_Reduction(%s, %s, %s)", of(weighted), scalar, G, index))
+}
+
 # Compiles without optimisation, in a sixth of the time: for tests of what derivatives are. What
 # the compiler makes of kernels is tested by the others, and by these in a full run.
 compiled_quickly <- function(code) {
