@@ -41,8 +41,5 @@ SEXP rkeops_report(void) {
   rk_error error;
   char *text = NULL;
   if (rk_report(&text, &error) != RK_OK) return status_object(&error);
-  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
-  rk_free(text);
-  UNPROTECT(1);
-  return out;
+  return engine_text(text);
 }

@@ -18,6 +18,7 @@
 rk_status status_set(rk_error *error, rk_status status, const char *format, ...);
 SEXP status_object(const rk_error *error);
 SEXP status_failure(rk_status status, rk_error *error, SEXP found);
+SEXP engine_text(char *text); /* as a string; frees it */
 
 /* ---- r_poll.c -------------------------------------------------------------------------------- */
 

@@ -248,13 +248,6 @@ SEXP rkeops_warning(void) {
 
 /* ---- source, explanations, builds ------------------------------------------------------------ */
 
-static SEXP engine_text(char *text) {
-  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
-  rk_free(text);
-  UNPROTECT(1);
-  return out;
-}
-
 static SEXP show_source(void *request) {
   program_request *q = request;
   rk_error error;

@@ -1,4 +1,4 @@
-/* Statuses of the engine as R objects. */
+/* Statuses and texts of the engine as R objects. */
 #include "error.h"
 #include "r_glue.h"
 
@@ -58,4 +58,11 @@ SEXP status_failure(rk_status status, rk_error *error, SEXP found) {
   if (status == RK_CANCELLED) return status_cancelled(found);
   error->status = status;
   return status_object(error);
+}
+
+SEXP engine_text(char *text) {
+  SEXP out = PROTECT(Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8)));
+  rk_free(text);
+  UNPROTECT(1);
+  return out;
 }

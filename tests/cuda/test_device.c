@@ -131,8 +131,9 @@ static void an_error_that_stays_marks_the_device(void) {
   rk_device *device = first_device();
   rk_arena *arena = rk_arena_new(device);
   rk_arena_take(arena, 1000, &p, &last);
-  standin("FAIL", "cuMemsetD8Async:1:700");
-  int result = rk_device_driver(device)->set_bytes(p, 0, 10, NULL);
+  standin("FAIL", "cuMemcpyHtoDAsync:1:700");
+  int result =
+      rk_device_driver(device)->copy_to_device(p, "zeros", 6, rk_device_stream(device, 0));
   CHECK(rk_device_check(device, result, "clearing", &last) == RK_ERROR_DEVICE &&
         said("clearing: an illegal memory access") && said("GPU 0") && said("Restart R"),
         "the first error says what it was");
@@ -188,7 +189,9 @@ static rk_status a_bit_of_everything(void) {
   if (!status) status = rk_arena_take(arena, 70000, &q, &last);
   if (!status) status = rk_device_take_pinned(device, &stage, &last);
   if (!status) {
-    int result = rk_device_driver(device)->set_bytes(p, 1, 5000, rk_device_stream(device, 0));
+    static const char zeros[5000];
+    int result = rk_device_driver(device)->copy_to_device(p, zeros, sizeof zeros,
+                                                          rk_device_stream(device, 0));
     status = rk_device_check(device, result, "clearing", &last);
   }
   if (!status) status = rk_device_wait(device, (rk_caller){.error = &last});
@@ -202,7 +205,7 @@ static const char *const functions[] = {
   "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetAttribute",
   "cuDeviceTotalMem", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease", "cuCtxPushCurrent",
   "cuCtxPopCurrent", "cuMemGetInfo", "cuMemAlloc", "cuMemFree", "cuMemHostAlloc", "cuMemFreeHost",
-  "cuMemsetD8Async", "cuStreamCreate", "cuEventCreate", "cuEventRecord", "cuEventQuery", NULL};
+  "cuMemcpyHtoDAsync", "cuStreamCreate", "cuEventCreate", "cuEventRecord", "cuEventQuery", NULL};
 static long all_calls(void) {
   long n = count_of("cuDriverGetVersion") + count_of("cuStreamSynchronize") +
            count_of("cuModuleUnload");

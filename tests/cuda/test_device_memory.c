@@ -203,9 +203,11 @@ static void copies_arrive_late(void) {
 
 /* Queued work uses a buffer of an arena that is freed: the arena has to wait. */
 static void freeing_waits_for_the_device(void) {
+  static char sent[100000];
   void *pinned;
   rk_cu_pointer p;
   standin("LAZY", "1");
+  memset(sent, 17, sizeof sent);
   rk_device *device = first_device();
   const rk_driver *driver = rk_device_driver(device);
   for (int k = 0; k < 3; k++) {
@@ -213,7 +215,7 @@ static void freeing_waits_for_the_device(void) {
     rk_arena_take(arena, 100000, &p, &last);
     rk_device_take_pinned(device, &pinned, &last);
     memset(pinned, 0, 100000);
-    driver->set_bytes(p, 17, 100000, rk_device_stream(device, RK_STREAM_RUN));
+    driver->copy_to_device(p, sent, sizeof sent, rk_device_stream(device, RK_STREAM_RUN));
     driver->copy_to_host(pinned, p, 100000, rk_device_stream(device, RK_STREAM_RUN));
     if (k == 1) standin("FAIL", "cuEventRecord:1:999");
     if (k == 2) standin("FAIL", "cuEventQuery:1:999");

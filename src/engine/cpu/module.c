@@ -3,7 +3,6 @@
 #include "cpu/kernel.h"
 #include "run/call.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,27 +78,16 @@ static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error 
 
 /* ---- kernels ---- */
 
-/* Looks up one function; `number` is its place in a module of several passes, -1 for a single one.
- */
-static void *function_of(const rk_kernel *kernel, const char *name, int number) {
-  char full[48];
-  if (number < 0) snprintf(full, sizeof full, "%s", name);
-  else snprintf(full, sizeof full, "%s_%d", name, number);
-  return rk_kernel_symbol(kernel, full);
-}
-
 static rk_status take_functions(rk_module *module, const rk_kernel *kernel, int number,
                                 rk_error *error) {
-  void *parameters = function_of(kernel, "rk_parameters", number);
-  void *rows = function_of(kernel, "rk_rows", number);
-  void *columns = function_of(kernel, "rk_columns", number);
-  void *pair = function_of(kernel, "rk_pair", number);
-  if (!parameters || !rows || !columns || !pair)
-    return rk_fail(error, RK_ERROR_INTERNAL, "a kernel lacks one of its functions");
-  memcpy(&module->parameters, &parameters, sizeof parameters);
-  memcpy(&module->rows, &rows, sizeof rows);
-  memcpy(&module->columns, &columns, sizeof columns);
-  memcpy(&module->pair, &pair, sizeof pair);
+  static const char *const names[] = {"rk_parameters", "rk_rows", "rk_columns", "rk_pair"};
+  void *const to[] = {&module->parameters, &module->rows, &module->columns, &module->pair};
+  for (int k = 0; k < 4; k++) {
+    char name[RK_NAME_TEXT];
+    void *symbol = rk_kernel_symbol(kernel, rk_name_in_text(name, names[k], number));
+    if (!symbol) return rk_fail(error, RK_ERROR_INTERNAL, "a kernel has no %s", names[k]);
+    memcpy(to[k], &symbol, sizeof symbol);
+  }
   return RK_OK;
 }
 

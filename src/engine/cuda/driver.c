@@ -19,45 +19,9 @@ static const char *const names[] = {"libcuda.so.1", "libcuda.so", "/usr/lib/wsl/
                                     NULL};
 #endif
 
-/* Versions of functions are those of the driver's interface since CUDA 11. */
 static const struct { const char *name; size_t offset; } entries[] = {
-#define ENTRY(member, name) {name, offsetof(rk_driver, member)}
-  ENTRY(init, "cuInit"),
-  ENTRY(driver_version, "cuDriverGetVersion"),
-  ENTRY(error_name, "cuGetErrorName"),
-  ENTRY(error_string, "cuGetErrorString"),
-  ENTRY(device_count, "cuDeviceGetCount"),
-  ENTRY(device_get, "cuDeviceGet"),
-  ENTRY(device_name, "cuDeviceGetName"),
-  ENTRY(device_attribute, "cuDeviceGetAttribute"),
-  ENTRY(device_memory, "cuDeviceTotalMem_v2"),
-  ENTRY(primary_retain, "cuDevicePrimaryCtxRetain"),
-  ENTRY(primary_release, "cuDevicePrimaryCtxRelease_v2"),
-  ENTRY(context_push, "cuCtxPushCurrent_v2"),
-  ENTRY(context_pop, "cuCtxPopCurrent_v2"),
-  ENTRY(memory_info, "cuMemGetInfo_v2"),
-  ENTRY(memory_alloc, "cuMemAlloc_v2"),
-  ENTRY(memory_free, "cuMemFree_v2"),
-  ENTRY(host_alloc, "cuMemHostAlloc"),
-  ENTRY(host_free, "cuMemFreeHost"),
-  ENTRY(copy_to_device, "cuMemcpyHtoDAsync_v2"),
-  ENTRY(copy_to_host, "cuMemcpyDtoHAsync_v2"),
-  ENTRY(set_bytes, "cuMemsetD8Async"),
-  ENTRY(stream_create, "cuStreamCreate"),
-  ENTRY(stream_destroy, "cuStreamDestroy_v2"),
-  ENTRY(stream_synchronize, "cuStreamSynchronize"),
-  ENTRY(stream_wait_event, "cuStreamWaitEvent"),
-  ENTRY(event_create, "cuEventCreate"),
-  ENTRY(event_destroy, "cuEventDestroy_v2"),
-  ENTRY(event_record, "cuEventRecord"),
-  ENTRY(event_query, "cuEventQuery"),
-  ENTRY(event_synchronize, "cuEventSynchronize"),
-  ENTRY(event_elapsed, "cuEventElapsedTime"),
-  ENTRY(module_load, "cuModuleLoadDataEx"),
-  ENTRY(module_unload, "cuModuleUnload"),
-  ENTRY(module_function, "cuModuleGetFunction"),
-  ENTRY(function_attribute, "cuFuncGetAttribute"),
-  ENTRY(launch, "cuLaunchKernel"),
+#define ENTRY(member, name, arguments) {name, offsetof(rk_driver, member)},
+  RK_DRIVER_FUNCTIONS(ENTRY)
 #undef ENTRY
 };
 

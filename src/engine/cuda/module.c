@@ -9,7 +9,6 @@
 #include "cuda/nvrtc.h"
 #include "cuda/parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct loaded {
@@ -201,9 +200,8 @@ static rk_status take_functions(rk_gpu_functions *f, rk_device *device, rk_cu_ha
                               &f->finish};
   rk_status status = RK_OK;
   for (int k = 0; k < 6 && !status; k++) {
-    char full[48];
-    if (number < 0) snprintf(full, sizeof full, "%s", name[k]);
-    else snprintf(full, sizeof full, "%s_%d", name[k], number);
+    char full[RK_NAME_TEXT];
+    rk_name_in_text(full, name[k], number);
     status = rk_device_function(device, module, full, to[k], error);
   }
   return status;

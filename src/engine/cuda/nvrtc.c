@@ -20,20 +20,24 @@ enum { MAX_ARCHS = 64, SUCCESS = 0, OUT_OF_MEMORY = 1, BUILTIN_FAILURE = 7 };
 typedef struct rk_nvrtc_program *program_handle;
 
 /* The part of nvrtc.h that is used; nvrtcResult is an enum. */
+#define FUNCTIONS(each)                                                                            \
+  each(version, nvrtcVersion, (int *major, int *minor))                                            \
+  each(arch_count, nvrtcGetNumSupportedArchs, (int *))                                             \
+  each(archs, nvrtcGetSupportedArchs, (int *))                                                     \
+  each(create, nvrtcCreateProgram, (program_handle *, const char *source, const char *name,        \
+        int headers, const char *const *text, const char *const *names))                           \
+  each(compile, nvrtcCompileProgram, (program_handle, int options, const char *const *option))     \
+  each(destroy, nvrtcDestroyProgram, (program_handle *))                                           \
+  each(log_size, nvrtcGetProgramLogSize, (program_handle, size_t *))                               \
+  each(log, nvrtcGetProgramLog, (program_handle, char *))                                          \
+  each(cubin_size, nvrtcGetCUBINSize, (program_handle, size_t *))                                  \
+  each(cubin, nvrtcGetCUBIN, (program_handle, char *))                                             \
+  each(ptx_size, nvrtcGetPTXSize, (program_handle, size_t *))                                      \
+  each(ptx, nvrtcGetPTX, (program_handle, char *))
+
+#define MEMBER(member, name, arguments) int (*member) arguments;
 static struct {
-  int (*version)(int *major, int *minor);
-  int (*arch_count)(int *);
-  int (*archs)(int *);
-  int (*create)(program_handle *, const char *source, const char *name, int headers,
-                const char *const *text, const char *const *names);
-  int (*compile)(program_handle, int options, const char *const *option);
-  int (*destroy)(program_handle *);
-  int (*log_size)(program_handle, size_t *);
-  int (*log)(program_handle, char *);
-  int (*cubin_size)(program_handle, size_t *);
-  int (*cubin)(program_handle, char *);
-  int (*ptx_size)(program_handle, size_t *);
-  int (*ptx)(program_handle, char *);
+  FUNCTIONS(MEMBER)
   const char *(*error_string)(int);
   int (*watch)(program_handle, int (*callback)(void *, void *), void *data); /* NULL before 12.8 */
 } nvrtc;
@@ -69,21 +73,10 @@ static int take(void *library, const char *name, void *function) {
   return symbol != NULL;
 }
 
+#define TAKE(member, name, arguments) && take(library, #name, &nvrtc.member)
 static int take_all(void *library) {
   take(library, "nvrtcSetFlowCallback", &nvrtc.watch);
-  return take(library, "nvrtcVersion", &nvrtc.version) &&
-         take(library, "nvrtcGetNumSupportedArchs", &nvrtc.arch_count) &&
-         take(library, "nvrtcGetSupportedArchs", &nvrtc.archs) &&
-         take(library, "nvrtcCreateProgram", &nvrtc.create) &&
-         take(library, "nvrtcCompileProgram", &nvrtc.compile) &&
-         take(library, "nvrtcDestroyProgram", &nvrtc.destroy) &&
-         take(library, "nvrtcGetProgramLogSize", &nvrtc.log_size) &&
-         take(library, "nvrtcGetProgramLog", &nvrtc.log) &&
-         take(library, "nvrtcGetCUBINSize", &nvrtc.cubin_size) &&
-         take(library, "nvrtcGetCUBIN", &nvrtc.cubin) &&
-         take(library, "nvrtcGetPTXSize", &nvrtc.ptx_size) &&
-         take(library, "nvrtcGetPTX", &nvrtc.ptx) &&
-         take(library, "nvrtcGetErrorString", &nvrtc.error_string);
+  return take(library, "nvrtcGetErrorString", &nvrtc.error_string) FUNCTIONS(TAKE);
 }
 
 /* What a key has to say of this library: also the file, since versions are not raised for

@@ -39,6 +39,10 @@ typedef struct { rk_stage *stage; rk_sizes sizes; int text; } rk_wanted;
 enum { RK_MAX_WANTED = 64 };
 int rk_wanted_together(const rk_wanted *wanted, int n); /* how many the first text has */
 
+/* What `name` is in the text of pass `number`: 0, 1, ... of several, -1 of one that is alone. */
+enum { RK_NAME_TEXT = 48 };
+const char *rk_name_in_text(char *text, const char *name, int number);
+
 /* A pass on data. */
 typedef struct {
   rk_stage *stage;           /* built for these sizes */

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include <stdio.h>
+
 void *rk_stage_part(const rk_stage *stage, const rk_backend *backend) {
   for (int k = 0; k < RK_MOST_BACKENDS && stage->part[k].backend; k++)
     if (stage->part[k].backend == backend) return stage->part[k].made;
@@ -34,6 +36,12 @@ int rk_wanted_together(const rk_wanted *wanted, int n) {
   int k = 0;
   while (k < n && wanted[k].text == wanted[0].text) k++;
   return k;
+}
+
+const char *rk_name_in_text(char *text, const char *name, int number) {
+  if (number < 0) snprintf(text, RK_NAME_TEXT, "%s", name);
+  else snprintf(text, RK_NAME_TEXT, "%s_%d", name, number);
+  return text;
 }
 
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows) {
