@@ -98,38 +98,24 @@ SEXP definitions_find(SEXP table, SEXP id);
 
 /* ---- entry points ---------------------------------------------------------------------------- */
 
-SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options);
-SEXP rkeops_threads(void);
-SEXP rkeops_end_threads(void);
-SEXP rkeops_program_info(SEXP program, SEXP options);
-SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options);
-SEXP rkeops_warning(void);
-SEXP rkeops_source(SEXP program, SEXP options);
-SEXP rkeops_explain(SEXP program, SEXP rows, SEXP options);
-SEXP rkeops_build_many(SEXP programs, SEXP options);
-SEXP rkeops_expression(SEXP text, SEXP declarations);
-SEXP rkeops_fresh_id(SEXP pid);
-SEXP rkeops_hash(SEXP text);
-SEXP rkeops_number_text(SEXP x);
-SEXP rkeops_given(SEXP given, SEXP x);
-SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds);
-SEXP rkeops_merge_definitions(SEXP x, SEXP y);
-SEXP rkeops_count_definitions(SEXP table);
-SEXP rkeops_definitions(SEXP leaves, SEXP table, SEXP roots);
-SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots);
-SEXP rkeops_cache_usage(void);
-SEXP rkeops_cache_clear(void);
-SEXP rkeops_forget(void);
-SEXP rkeops_counters(void);
-SEXP rkeops_report(void);
-SEXP rkeops_use_devices(SEXP device);
-SEXP rkeops_device_info(void);
-SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options);
-SEXP rkeops_gpu_read(SEXP x, SEXP options);
-SEXP rkeops_gpu_device(SEXP x);
-SEXP rkeops_gpu_precision(SEXP pointer);
-SEXP rkeops_gpu_alive(void);
-SEXP rkeops_operation_table(void);
-SEXP rkeops_reduction_table(void);
+/* What R calls, C_run and so on, and how many arguments it takes. */
+#define RKEOPS_ENTRIES(each)                                                                       \
+  each(configure, 4) each(threads, 0) each(end_threads, 0) each(program_info, 2) each(warning, 0) each(run, 4) \
+  each(source, 2) each(explain, 3) each(build_many, 2) each(expression, 2) each(fresh_id, 1)       \
+  each(hash, 1) each(number_text, 1) each(given, 2) each(match_objects, 4)                         \
+  each(merge_definitions, 2) each(count_definitions, 1) each(definitions, 3)                       \
+  each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0) each(forget, 0)                  \
+  each(counters, 0) each(report, 0) each(use_devices, 1) each(device_info, 0) each(gpu_new, 3)     \
+  each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1) each(gpu_alive, 0)                  \
+  each(operation_table, 0) each(reduction_table, 0)
+
+#define ARGUMENTS_0 void
+#define ARGUMENTS_1 SEXP
+#define ARGUMENTS_2 SEXP, ARGUMENTS_1
+#define ARGUMENTS_3 SEXP, ARGUMENTS_2
+#define ARGUMENTS_4 SEXP, ARGUMENTS_3
+#define DECLARED(name, n) SEXP rkeops_##name(ARGUMENTS_##n);
+RKEOPS_ENTRIES(DECLARED)
+#undef DECLARED
 
 #endif
