@@ -69,8 +69,8 @@ static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *o
     const rk_pass *passes = &pass;
     rk_gpu_shape shape = rk_gpu_shape_choose(&pass);
     const rk_gpu_shape *shapes = &shape;
-    status = !on_gpu ? rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error)
-                                   : rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error);
+    status = on_gpu ? rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error)
+                    : rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error);
   }
   rk_pass_free(&pass);
   rk_graph_free(graph);
@@ -146,7 +146,7 @@ static size_t source_length(const char *text, const char *const *declarations, i
   rk_error error;
   char *source = NULL;
   rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
-  if (rk_source(p, 0, &source, &error)) return 0;
+  if (rk_source(p, "cpu", &source, &error)) return 0;
   size_t length = strlen(source);
   rk_free(source);
   return length;
@@ -206,7 +206,7 @@ static size_t longest_function(const char *text, const char *const *declarations
   char *source = NULL;
   size_t longest = 0;
   rk_program *p = program_of(text, declarations, n, RK_FLOAT32);
-  if (!p || rk_source(p, 0, &source, &error)) return 0;
+  if (!p || rk_source(p, "cpu", &source, &error)) return 0;
   for (const char *at = source, *end; at && (end = strstr(at, "\n}\n")); at = end + 3)
     if ((size_t)(end - at) > longest) longest = (size_t)(end - at);
   rk_free(source);
