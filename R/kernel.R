@@ -205,14 +205,12 @@ run_arranged <- function(program, input, rows_inside = FALSE) {
     out <- .Call(C_run, program, plain_input(input, variables), rows_inside, options)
   }
   explain_digits(input, options$precision)
-  out <- checked(out)
-  if (options$precision != "float64") explain_rounding()
-  out
+  checked(out)
 }
 
-# What float32 made of the data in the call that ended: a warning for each kind of trouble.
-explain_rounding <- function() {
-  for (line in strsplit(.Call(C_warning), "\n", fixed = TRUE)[[1L]]) caution("precision", line)
+# What float32 made of the data of a call, a line for each kind of trouble: C_run calls it.
+explain_rounding <- function(text) {
+  for (line in strsplit(text, "\n", fixed = TRUE)[[1L]]) caution("precision", line)
 }
 
 # Positions are integers, values are not. Positions past 2^31 - 1 are doubles: of so many rows

@@ -101,7 +101,7 @@ SEXP definitions_find(SEXP table, SEXP id);
 /* What R calls, C_run and so on, and how many arguments it takes. */
 #define RKEOPS_ENTRIES(each)                                                                       \
   each(configure, 4) each(threads, 0) each(end_threads, 0) each(program_info, 2)                   \
-  each(warning, 0) each(run, 4)                                                                    \
+  each(run, 4)                                                                                     \
   each(source, 2) each(explain, 3) each(build_many, 2) each(expression, 2) each(fresh_id, 1)       \
   each(hash, 1) each(number_text, 1) each(given, 2) each(match_objects, 4)                         \
   each(merge_definitions, 2) each(count_definitions, 1) each(definitions, 3)                       \

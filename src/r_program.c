@@ -44,6 +44,7 @@ typedef struct {
   SEXP program, options, input, rows_inside, rows;
   rk_program *found;
   held_programs held;
+  int said_something;          /* the run: rk_warning */
 } program_request;
 
 static rk_status find_it(program_request *q, rk_error *error) {
@@ -227,7 +228,10 @@ static SEXP run_program(void *request) {
   SEXP result = R_NilValue;
   switch (arrays_unpack(q->input, keep, info, Rf_asLogical(q->rows_inside), q->options, arrays,
                         &error)) {
-  case ARRAYS_ready: result = run_on(q->found, info, arrays, q->options); break;
+  case ARRAYS_ready:
+    result = run_on(q->found, info, arrays, q->options);
+    q->said_something = *rk_warning() != 0;
+    break;
   case ARRAYS_failed: result = status_object(&error); break;
   case ARRAYS_not_plain: break;
   }
@@ -235,15 +239,22 @@ static SEXP run_program(void *request) {
   return result;
 }
 
-/* NULL when R code has to convert an element of `input` (or to refuse it) first. */
-SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
-  return with_program(run_program,
-                      &(program_request){.program = program, .options = options, .input = input,
-                                         .rows_inside = rows_inside});
+/* R is told what the call has to say by explain_rounding(); most have nothing. */
+static void tell_warning(void) {
+  SEXP space = PROTECT(R_FindNamespace(PROTECT(Rf_mkString("rkeops"))));
+  SEXP text = PROTECT(Rf_ScalarString(Rf_mkCharCE(rk_warning(), CE_UTF8)));
+  Rf_eval(PROTECT(Rf_lang2(Rf_install("explain_rounding"), text)), space);
+  UNPROTECT(4);
 }
 
-SEXP rkeops_warning(void) {
-  return Rf_ScalarString(Rf_mkCharCE(rk_warning(), CE_UTF8));
+/* NULL when R code has to convert an element of `input` (or to refuse it) first. */
+SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
+  program_request q = {.program = program, .options = options, .input = input,
+                       .rows_inside = rows_inside};
+  SEXP result = PROTECT(with_program(run_program, &q));
+  if (q.said_something) tell_warning();
+  UNPROTECT(1);
+  return result;
 }
 
 /* ---- source, explanations, builds ------------------------------------------------------------ */

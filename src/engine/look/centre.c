@@ -15,7 +15,8 @@
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
 static const double ENOUGH = 21, ENOUGH_OF_FEW = 17;
-enum { FEW = 32, NEXT = 4, BINS = 256, SHARE = 50 }; /* one row in 50 may have fewer digits */
+enum { FEW = 32, NEXT = 4, BINS = 64, CENTRES = 4,
+       SHARE = 50 }; /* one row in 50 may have fewer digits */
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -51,23 +52,22 @@ static double greatest_around(double centre, double low, double high) {
 
 /* ---- quickly ---- */
 
-static void fill_bins(const double *value, int n, const rk_sample *s, int bins, char *filled) {
+/* There is one bin more, for the highest value. */
+static void fill_bins(const double *value, int64_t step, int n, const rk_sample *s, int bins,
+                      char *filled) {
   double scale = bins / (s->high - s->low);
-  for (int k = 0; k < n; k++) {
-    if (value[k] - value[k] != 0) continue;
-    int bin = (int)((value[k] - s->low) * scale);
-    filled[bin < bins ? bin : bins - 1] = 1;
-  }
+  for (int k = 0; k < n; k++, value += step)
+    if (*value >= s->low && *value <= s->high) filled[(int)((*value - s->low) * scale)] = 1;
 }
 
 int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
-  char filled[BINS] = {0};
+  char filled[BINS + 2] = {0};
   int n = s->rows + s->columns, bins = n / 4 < BINS ? n / 4 : BINS, count = 0;
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
   double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
   if (n < FEW || !(width > 0 && width < INFINITY) || digits < ENOUGH) return 0;
-  fill_bins(s->row, s->rows, s, bins, filled);
-  fill_bins(s->column, s->columns, s, bins, filled);
+  fill_bins(s->row, s->row_step, s->rows, s, bins, filled);
+  fill_bins(s->column, s->column_step, s->columns, s, bins, filled);
   for (int b = 0; b < bins; b++) count += filled[b];
   if (2 * count < bins) return 0;
   *found = (rk_centring){centre, width, digits};
@@ -124,13 +124,14 @@ int rk_centre(const rk_sample *sample, rk_centring *found) {
   if (!room) return 0;
   s.rows = finite_of(s.row, s.rows);
   s.columns = finite_of(s.column, s.columns);
-  const double centres[] = {plain_centre(s.low, s.high), median_of(&s, room), 0};
+  const double centres[CENTRES] = {plain_centre(s.low, s.high), median_of(&s, room),
+                                   0.5 * s.low + 0.5 * s.high, 0};
   qsort(s.column, (size_t)s.columns, sizeof *s.column, by_value);
   s.columns = distinct_of(s.column, s.columns);
   double *width = room + s.rows + s.columns;
   for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
   *found = (rk_centring){.digits = -INFINITY};
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < CENTRES; k++) {
     double digits = digits_around(centres[k], &s, width, room);
     if (digits > found->digits) *found = (rk_centring){centres[k], 0, digits};
   }

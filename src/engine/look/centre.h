@@ -2,12 +2,14 @@
 #ifndef RKEOPS_CENTRE_H
 #define RKEOPS_CENTRE_H
 
-/* Samples of one component, rows and columns; finite ones count, and are put in order. `low` and
- * `high`: of all values. */
+#include <stdint.h>
+
+/* Samples of one component, rows and columns, one in so many of the numbers that stand there. */
 typedef struct {
   double *row, *column;
   int rows, columns;
-  double low, high;
+  int64_t row_step, column_step;
+  double low, high;  /* of all values */
 } rk_sample;
 
 typedef struct {
@@ -17,13 +19,13 @@ typedef struct {
                     * sample; INFINITY where nothing is */
 } rk_centring;
 
-enum { RK_SAMPLE_QUICK = 256, RK_SAMPLE = 1024 }; /* rows of a side that a sample should have */
+enum { RK_SAMPLE_QUICK = 128, RK_SAMPLE = 1024 }; /* rows of a side that a sample should have */
 
 /* Does the quick sample say that the values are spread over their range, so that the centre is
  * plain? Fills `found` then. */
 int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
 
-/* The best of some centres; 0: out of memory. */
+/* The best of some centres; the samples, of steps of 1, are put in order. 0: out of memory. */
 int rk_centre(const rk_sample *sample, rk_centring *found);
 
 /* Does one float keep enough digits? `rounding`: the largest that a value of all has, once the

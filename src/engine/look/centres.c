@@ -101,7 +101,7 @@ static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row
     e = rk_widened(e, range_of(l, group->member[k], variable, c));
   return (rk_sample){row->value + (size_t)c * (size_t)row->count,
                      column->value + (size_t)c * (size_t)column->count, row->count,
-                     column->count, e.low, e.high};
+                     column->count, 1, 1, e.low, e.high};
 }
 
 /* Fills centres and what is known of them by component; *all says whether that was quick. */
@@ -123,6 +123,36 @@ static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centrin
   return status;
 }
 
+/* A row and a column that stand in arrays, as most do: their centres, if they are found quickly. */
+static int centre_arrays(const rk_looking *l, int variable) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  const rk_array *x[2] = {NULL, NULL};
+  double scale[2] = {1, 1};
+  if (group->members != 2) return 0;
+  for (int k = 0; k < 2; k++) {
+    rk_plain plain = rk_plain_of(l, group->member[k]);
+    x[group->member[k]->level == RK_LEVEL_J] = plain.array;
+    scale[k] = plain.scale;
+  }
+  if (!x[0] || !x[1] || x[0]->dim != x[1]->dim || scale[0] != scale[1]) return 0;
+  int n[2];
+  for (int k = 0; k < 2; k++)
+    n[k] = x[k]->rows < RK_SAMPLE_QUICK ? (int)x[k]->rows : RK_SAMPLE_QUICK;
+  for (int c = 0; c < group->dim; c++) {
+    rk_sample s = {(double *)x[0]->data + c * x[0]->component_stride,
+                   (double *)x[1]->data + c * x[1]->component_stride, n[0], n[1],
+                   x[0]->rows / n[0], x[1]->rows / n[1], 0, 0};
+    rk_extremes e = rk_widened(range_of(l, group->member[0], variable, c),
+                               range_of(l, group->member[1], variable, c));
+    rk_centring found;
+    s.low = (scale[0] < 0 ? e.high : e.low) / scale[0];
+    s.high = (scale[0] < 0 ? e.low : e.high) / scale[0];
+    if (!rk_centre_quickly(&s, &found)) return 0;
+    l->values->own[variable][c] = found.centre * scale[0];
+  }
+  return 1;
+}
+
 static int is_used(const rk_looking *l, int variable) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
   for (int k = 0; k < group->members; k++) {
@@ -138,7 +168,7 @@ static rk_status find_centres(rk_looking *l, rk_centring **found) {
   for (int k = 0; k < l->values->count && !status; k++) {
     const rk_graph_variable *v = rk_variable_of(l, k);
     int quick = 0;
-    if (v->origin != RK_FROM_CENTRE || !is_used(l, k)) continue;
+    if (v->origin != RK_FROM_CENTRE || !is_used(l, k) || centre_arrays(l, k)) continue;
     found[k] = calloc((size_t)v->dim, sizeof **found);
     if (!found[k]) return rk_fail_memory(l->caller.error, (size_t)v->dim * sizeof **found);
     status = centre_with(l, k, RK_SAMPLE_QUICK, found[k], &quick);

@@ -53,23 +53,47 @@ static int is_there(const rk_looking *l, const rk_node *node) {
   return 1;
 }
 
-static void find_there(rk_looking *l) {
-  for (int k = 0; k < rk_graph_size(l->p->graph); k++)
-    l->is_there[k] = (unsigned char)is_there(l, rk_graph_node(l->p->graph, k));
+/* A number of the formula, also where it was lifted out; 0: it is none. */
+static double number_of(const rk_looking *l, const rk_node *node) {
+  if (rk_node_is(node, RK_OP_Number)) return node->value;
+  return rk_is_origin(l, node, RK_FROM_NUMBER) ? l->values->own[node->variable][0] : 0;
+}
+
+rk_plain rk_plain_of(const rk_looking *l, const rk_node *node) {
+  double scale = 1;
+  if (rk_node_is(node, RK_OP_Mult) && (scale = number_of(l, node->operand[0])) != 0)
+    node = node->operand[1];
+  const rk_array *x = rk_is_variable(node) && node->level ? &l->host[node->variable] : NULL;
+  int is_plain = x && x->data && x->row_stride == 1 && fabs(scale) <= DBL_MAX;
+  return (rk_plain){is_plain ? x : NULL, scale};
+}
+
+/* Can the value be seen? Most are inputs. */
+static int can_see(rk_looking *l, const rk_node *node) {
+  if (rk_is_variable(node)) return l->host[node->variable].data != NULL;
+  if (!l->is_there) {
+    int size = rk_graph_size(l->p->graph);
+    l->is_there = calloc((size_t)size + 1, 1);
+    l->failed |= !l->is_there;
+    for (int k = 0; k < size && l->is_there; k++)
+      l->is_there[k] = (unsigned char)is_there(l, rk_graph_node(l->p->graph, k));
+  }
+  return l->is_there && l->is_there[node->number];
 }
 
 static void watch(rk_looking *l, rk_side *s, const rk_node *node, int centre) {
   for (int k = 0; k < s->count; k++)
     if (s->value[k].node == node && s->value[k].centre == centre) return;
   if (s->count == s->room) {
-    int room = s->room ? 2 * s->room : 16;
-    rk_watched *larger = realloc(s->value, (size_t)room * sizeof *larger);
+    rk_watched *larger = malloc(2 * (size_t)s->room * sizeof *larger);
     if (!larger) {
       l->failed = 1;
       return;
     }
+    memcpy(larger, s->value, (size_t)s->room * sizeof *larger);
+    if (s->value != s->few) free(s->value);
     s->value = larger;
-    s->room = room;
+    s->room *= 2;
   }
   s->value[s->count++] = (rk_watched){node, centre, s->components};
   s->components += node->dim;
@@ -87,7 +111,7 @@ static void watch_slot(rk_looking *l, rk_side *s, const rk_node *slot) {
   int centre;
   const rk_node *node = rk_without_centre(l, slot, &centre);
   if (rk_is_origin(l, node, RK_FROM_RANK) || rk_is_origin(l, node, RK_FROM_POSITION)) return;
-  if (l->is_there[node->number]) watch(l, s, node, centre);
+  if (can_see(l, node)) watch(l, s, node, centre);
 }
 
 static void watch_pass(rk_looking *l, const rk_pass *pass) {
@@ -103,83 +127,108 @@ static void watch_pass(rk_looking *l, const rk_pass *pass) {
 
 rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
   return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
-                    b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
+                       b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
 }
 
-static rk_extremes extremes_of(const double *at, int n, rk_extremes e) {
-  for (int r = 0; r < n; r++) {
-    double v = at[r], size = fabs(v);
-    if (v < e.low && v >= -DBL_MAX) e.low = v;
-    if (v > e.high && v <= DBL_MAX) e.high = v;
-    if (size < e.least && size > 0) e.least = size;
-  }
-  return e;
-}
-
-static rk_extremes rounding_of(const double *at, int n, double centre, rk_extremes e) {
-  for (int r = 0; r < n; r++) {
-    double v = at[r] - centre, rest = fabs(v - (double)(float)v);
+static rk_extremes rounding_of(const double *at, int64_t n, double scale, double centre,
+                               rk_extremes e) {
+  for (int64_t r = 0; r < n; r++) {
+    double v = at[r] * scale - centre, rest = fabs(v - (double)(float)v);
     if (rest > e.rounding && rest <= DBL_MAX) e.rounding = rest;
   }
   return e;
 }
 
-/* A walk for the extremes, or for the roundings once there are centres. */
-typedef struct { rk_looking *l; rk_side *s; int for_roundings; const rk_node **root; } walking;
+/* A walk for the extremes, or for the roundings once there are centres; `root` are the values that
+ * have to be computed. */
+typedef struct {
+  rk_looking *l;
+  rk_side *s;
+  int for_roundings, roots;
+  const rk_node **root, *few[RK_FEW];
+} walking;
 
-static void see(const walking *w, const rk_evaluator *e, int n, rk_extremes *seen) {
+static rk_extremes scaled(rk_extremes e, double scale) {
+  double low = e.low * scale, high = e.high * scale;
+  return (rk_extremes){low < high || e.low > e.high ? low : high, low < high ? high : low,
+                       e.least * fabs(scale), e.rounding};
+}
+
+static void see(const walking *w, const rk_watched *value, int component, const double *at,
+                int64_t n, double scale, rk_extremes *seen) {
+  rk_extremes *one = &seen[value->first + component];
+  if (!w->for_roundings)
+    *one = rk_widened(*one, scaled(rk_extremes_of(at, n, rk_nothing), scale));
+  else if (value->centre >= 0)
+    *one = rounding_of(at, n, scale, rk_centre_of(w->l, value, component), *one);
+}
+
+static void see_arrays(const walking *w, int64_t first, int64_t end, rk_extremes *seen) {
   for (int k = 0; k < w->s->count; k++) {
-    const rk_watched *value = &w->s->value[k];
-    for (int c = 0; c < value->node->dim; c++) {
-      rk_operand x = rk_evaluated(e, value->node, c);
-      rk_extremes *one = &seen[value->first + c];
-      if (!w->for_roundings) *one = extremes_of(x.at, x.step ? n : 1, *one);
-      else if (value->centre >= 0)
-        *one = rounding_of(x.at, x.step ? n : 1, rk_centre_of(w->l, value, c), *one);
-    }
+    rk_plain x = rk_plain_of(w->l, w->s->value[k].node);
+    for (int64_t c = 0; x.array && c < x.array->dim; c++)
+      see(w, &w->s->value[k], (int)c, x.array->data + c * x.array->component_stride + first,
+          end - first, x.scale, seen);
   }
 }
 
-static void walk_task(void *data, int64_t task, const rk_worker *worker) {
-  walking *w = data;
-  rk_side *s = w->s;
+static void see_computed(const walking *w, int64_t first, int64_t end, rk_extremes *seen,
+                         const rk_worker *worker) {
   rk_evaluator e;
   rk_error error;
-  rk_extremes *seen = s->seen + task * s->components;
-  int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS;
-  if (end > s->rows) end = s->rows;
-  for (int c = 0; c < s->components && !w->for_roundings; c++) seen[c] = rk_nothing;
-  if (rk_evaluator_begin(&e, w->l->p->graph, w->l->host, w->root, s->count, &error)) {
+  if (rk_evaluator_begin(&e, w->l->p->graph, w->l->host, w->root, w->roots, &error)) {
     w->l->failed = 1;
     first = end;
   }
   for (; first < end && !rk_parallel_stopped(worker); first += e.block) {
     int n = end - first < e.block ? (int)(end - first) : e.block;
     rk_evaluate(&e, first, n);
-    see(w, &e, n, seen);
+    for (int k = 0; k < w->s->count; k++) {
+      const rk_watched *value = &w->s->value[k];
+      for (int c = 0; c < value->node->dim && !rk_plain_of(w->l, value->node).array; c++) {
+        rk_operand x = rk_evaluated(&e, value->node, c);
+        see(w, value, c, x.at, x.step ? n : 1, 1, seen);
+      }
+    }
   }
   rk_evaluator_end(&e);
 }
 
+static void walk_task(void *data, int64_t task, const rk_worker *worker) {
+  walking *w = data;
+  rk_side *s = w->s;
+  rk_extremes *seen = s->seen + task * s->components;
+  int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS;
+  if (end > s->rows) end = s->rows;
+  for (int c = 0; c < s->components && !w->for_roundings; c++) seen[c] = rk_nothing;
+  see_arrays(w, first, end, seen);
+  if (w->roots) see_computed(w, first, end, seen, worker);
+}
+
+static int make_room(rk_side *s, walking *w) {
+  s->tasks = rk_ceil_div(s->rows, RK_TASK_ROWS);
+  int64_t size = s->tasks * s->components;
+  if (!s->seen && size <= RK_FEW_COMPONENTS) s->seen = s->few_seen;
+  if (!s->seen) s->seen = malloc((size_t)size * sizeof *s->seen);
+  w->root = s->count <= RK_FEW ? w->few : calloc((size_t)s->count, sizeof *w->root);
+  return s->seen && w->root;
+}
+
 rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
   if (!s->count || !s->rows) return RK_OK;
-  walking w = {l, s, for_roundings, calloc((size_t)s->count, sizeof *w.root)};
-  s->tasks = rk_ceil_div(s->rows, RK_TASK_ROWS);
-  size_t bytes = (size_t)s->tasks * (size_t)s->components * sizeof *s->seen;
-  if (!s->seen) s->seen = malloc(bytes);
-  if (!w.root || !s->seen) {
-    free(w.root);
-    return rk_fail_memory(l->caller.error, bytes);
-  }
-  for (int k = 0; k < s->count; k++) w.root[k] = s->value[k].node;
+  walking w = {.l = l, .s = s, .for_roundings = for_roundings};
+  if (!make_room(s, &w))
+    return rk_fail_memory(l->caller.error, (size_t)(s->tasks * s->components) * sizeof *s->seen);
+  for (int k = 0; k < s->count; k++)
+    if (!rk_plain_of(l, s->value[k].node).array) w.root[w.roots++] = s->value[k].node;
   double numbers = (double)s->rows * s->components;
   rk_status status = rk_parallel(s->tasks, numbers < 1e6 ? 1 : rk_call_threads(), walk_task, &w,
                                  l->caller);
   for (int64_t t = 1; t < s->tasks && !status; t++)
     for (int c = 0; c < s->components; c++)
       s->seen[c] = rk_widened(s->seen[c], s->seen[t * s->components + c]);
-  free(w.root);
-  return status || !l->failed ? status : rk_fail_memory(l->caller.error, bytes);
+  if (w.root != w.few) free(w.root);
+  return status || !l->failed ? status : rk_fail_memory(l->caller.error, 1 << 12);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
@@ -219,39 +268,61 @@ static rk_status bring_home(rk_looking *l) {
   return status;
 }
 
+static int has_residents(const rk_looking *l) {
+  for (int k = 0; k < l->values->count; k++) {
+    const rk_graph_variable *v = rk_variable_of(l, k);
+    if (v->origin == RK_FROM_INPUT && l->p->inputs[v->source].resident) return 1;
+  }
+  return 0;
+}
+
 static rk_status begin(rk_looking *l) {
-  const rk_program_data *p = l->p;
   size_t variables = (size_t)l->values->count + 1;
-  l->host = malloc(variables * sizeof *l->host);
-  l->own = calloc(variables, sizeof *l->own);
-  l->is_there = calloc((size_t)rk_graph_size(p->graph) + 1, 1);
-  if (!l->host || !l->own || !l->is_there)
-    return rk_fail_memory(l->caller.error, variables * sizeof *l->host);
-  memcpy(l->host, l->values->value, (variables - 1) * sizeof *l->host);
-  for (int kind = 0; kind < RK_KINDS; kind++)
-    l->side[kind] = (rk_side){.kind = (rk_kind)kind, .rows = p->rows[kind]};
-  rk_status status = bring_home(l);
-  if (status) return status;
-  find_there(l);
-  for (int s = 0; s < p->stages; s++) watch_pass(l, &p->stage[s]->pass);
-  return l->failed ? rk_fail_memory(l->caller.error, sizeof(rk_watched)) : RK_OK;
+  rk_status status = RK_OK;
+  l->host = l->values->value;
+  l->own = NULL;
+  l->is_there = NULL;
+  l->failed = 0;
+  for (int kind = 0; kind < RK_KINDS; kind++) {
+    rk_side *s = &l->side[kind];
+    s->kind = (rk_kind)kind;
+    s->rows = l->p->rows[kind];
+    s->value = s->few;
+    s->seen = NULL;
+    s->count = s->components = 0;
+    s->room = RK_FEW;
+  }
+  if (has_residents(l)) {
+    l->host = malloc(variables * sizeof *l->host);
+    l->own = calloc(variables, sizeof *l->own);
+    if (!l->host || !l->own) return rk_fail_memory(l->caller.error, variables * sizeof *l->host);
+    memcpy(l->host, l->values->value, (variables - 1) * sizeof *l->host);
+    status = bring_home(l);
+  }
+  for (int s = 0; s < l->p->stages && !status; s++) watch_pass(l, &l->p->stage[s]->pass);
+  return status || !l->failed ? status : rk_fail_memory(l->caller.error, sizeof(rk_watched));
 }
 
 static void end(rk_looking *l) {
   for (int k = 0; k < l->values->count && l->own; k++) free(l->own[k]);
   for (int kind = 0; kind < RK_KINDS; kind++) {
-    free(l->side[kind].value);
-    free(l->side[kind].seen);
+    rk_side *s = &l->side[kind];
+    if (s->value != s->few) free(s->value);
+    if (s->seen != s->few_seen) free(s->seen);
   }
+  if (l->host != l->values->value) free(l->host);
   free(l->own);
-  free(l->host);
   free(l->is_there);
 }
 
 rk_status rk_look(const rk_program_data *p, rk_values *values, unsigned char *split,
                   rk_text *warning, rk_caller caller) {
   if (!p->stages || p->stage[0]->pass.options.precision == RK_FLOAT64) return RK_OK;
-  rk_looking l = {.p = p, .values = values, .warning = warning, .caller = caller};
+  rk_looking l; /* not cleared: there is much room in it */
+  l.p = p;
+  l.values = values;
+  l.warning = warning;
+  l.caller = caller;
   rk_status status = begin(&l);
   for (int kind = 0; kind < RK_KINDS && !status; kind++)
     status = rk_look_at_rows(&l, &l.side[kind], 0);

@@ -15,22 +15,25 @@ typedef struct { const rk_node *node; int centre, first; } rk_watched;
  * without its centre is rounded at most. */
 typedef struct { double low, high, least, rounding; } rk_extremes;
 
+/* `few` and `few_seen`: room for what most formulas have. */
+enum { RK_FEW = 16, RK_FEW_COMPONENTS = 32 };
 typedef struct {
   rk_kind kind;
-  int64_t rows;
-  rk_watched *value;
+  int64_t rows, tasks;
+  rk_watched *value, few[RK_FEW];
   int count, room, components;
-  rk_extremes *seen;              /* by component, of all tasks one after the other */
-  int64_t tasks;
+  rk_extremes *seen, few_seen[RK_FEW_COMPONENTS]; /* by component, of all tasks one after the other;
+                                                   * NULL: there are no rows */
 } rk_side;
 
 typedef struct {
   const rk_program_data *p;
   rk_values *values;
   rk_array *host;              /* by graph variable: the same, where they can be seen */
-  double **own;                /* copies of those that lie on a GPU */
-  unsigned char *is_there;     /* by node number: made of what lies on the host */
-  rk_side side[RK_KINDS];            /* by rk_kind */
+  double **own;                /* copies of those that lie on a GPU; NULL: none does */
+  unsigned char *is_there;     /* by node number: made of what lies on the host; NULL:
+                                * nobody has asked */
+  rk_side side[RK_KINDS];      /* by rk_kind */
   rk_text *warning;
   rk_caller caller;
   int failed;
@@ -53,6 +56,14 @@ const rk_node *rk_without_centre(const rk_looking *l, const rk_node *slot, int *
 
 /* NULL: it is not watched, or its side has no rows. */
 const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre);
+
+/* A value that is a number times an array on the host, as most are; array NULL: it has to be
+ * computed. */
+typedef struct { const rk_array *array; double scale; } rk_plain;
+rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
+
+/* extremes.c: of n numbers that lie one after the other, but for the rounding. */
+rk_extremes rk_extremes_of(const double *at, int64_t n, rk_extremes e);
 
 /* The name of an input that a value is made of; NULL: of none. */
 const char *rk_name_in(const rk_looking *l, const rk_node *node);
