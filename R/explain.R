@@ -32,7 +32,13 @@
 #'     variable, or `row.1`, ...; `""` for none), `formula`, `dim` and `role`: `"packed"` for
 #'     other levels, `"kept"` or in a `"panel"` for later steps, `"reduced"`;
 #'   * `layout`: what the backend chose, such as `tile_rows` and `tile_columns`, the pairs that one
-#'     thread works on at a time.
+#'     thread works on at a time;
+#'   * `data`, after a call in float32: `split`, whether differences were taken of sums of two
+#'     numbers, because one has too few digits for this data; and `slots`, a data frame of the
+#'     values that are packed for a `level`: `formula`, `dim`, `largest` number in size, `centre`
+#'     (what was subtracted before rounding, the largest of its components) and `digits`: how many
+#'     binary digits finer than the width of the data values are rounded, where differences of
+#'     them are taken. `NA` where nobody looked.
 #'
 #'   Later versions may add elements. Formulas are what is computed, after rewriting: names in lower
 #'   case, such as `exp2`, are operations that a formula of the user cannot have. Long ones are cut:
@@ -99,6 +105,7 @@ numbers_or_text <- function(text) {
 read_pass <- function(sections) {
   is_level <- names(sections) %in% c("parameters", "rows", "columns", "pairs")
   others <- sections[!is_level]
+  if (!is.null(others$data)) others$data <- read_data(others$data)
   c(others[[1L]], list(levels = lapply(sections[is_level], read_level)), others[-1L])
 }
 
@@ -109,6 +116,16 @@ read_level <- function(fields) {
   fields$values <- data.frame(name = sub("^-$", "", word(4L)), formula = word(5L),
                               dim = as.integer(word(3L)), role = word(2L), stringsAsFactors = FALSE)
   fields
+}
+
+read_data <- function(fields) {
+  words <- regmatches(fields$slot, regexec("^(\\S+) (\\S+) (\\S+) (\\S+) (\\S+) (.*)$", fields$slot))
+  word <- function(k) vapply(words, `[`, "", k)
+  number <- function(k) as.double(sub("^NA$", NA, word(k)))
+  list(split = fields$split == 1,
+       slots = data.frame(level = word(2L), formula = word(7L), dim = as.integer(word(3L)),
+                          largest = number(4L), centre = number(5L), digits = number(6L),
+                          stringsAsFactors = FALSE))
 }
 
 # ---- showing -------------------------------------------------------------------------------------
@@ -136,7 +153,19 @@ big <- function(x) format(x, digits = 3L, trim = TRUE, scientific = FALSE, drop0
 pass_lines <- function(pass, number, rows) {
   c(paste0("pass ", number, ": ", shortened(pass$formula)),
     paste0("  ", c(result_line(pass), level_lines(pass$levels), layout_line(pass$layout),
-                   sum_lines(pass, rows))))
+                   data_lines(pass$data), sum_lines(pass, rows))))
+}
+
+data_lines <- function(data) {
+  if (is.null(data)) return(NULL)
+  slots <- data$slots[!is.na(data$slots$largest), ]
+  short <- function(x) vapply(x, format, "", digits = 3L)
+  text <- paste0(slots$formula, " up to ", short(slots$largest),
+                 ifelse_int(is.na(slots$digits), rep("", nrow(slots)),
+                            paste0(" around ", short(slots$centre), ", ",
+                                   vapply(slots$digits, round, 0), " digits")))
+  c(if (nrow(slots)) paste0("data: ", paste(text, collapse = "; ")),
+    if (data$split) "differences are of sums of two numbers: one has too few digits for this data")
 }
 
 result_line <- function(pass) {

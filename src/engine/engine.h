@@ -195,7 +195,8 @@ void rk_free(void *pointer);
 /* How the program is computed by a backend ("cpu", "cuda"), for people, in the user's names; `rows`
  * by rk_kind, or NULL where they are not known. Lines "key: value", after the first in a section
  * "[pass]" for each pass over the pairs, in it sections "[parameters]", "[rows]", "[columns]" and
- * "[pairs]" for the levels and "[layout]" for what the backend chose. A key may come several times,
+ * "[pairs]" for the levels, "[layout]" for what the backend chose, and "[data]", after a call in
+ * float32, for what it has seen of its data. A key may come several times,
  * and there may be more of them in later versions. Compiles nothing and needs no device. Freed by
  * rk_free. */
 rk_status rk_explain(const rk_program *program, const char *backend, const int64_t *rows,

@@ -15,15 +15,21 @@ static int write_name(const void *names, const rk_node *node, rk_text *text) {
 
 enum { MOST = 12 }; /* operations of a text */
 
-/* "centre(x/s,y/s)": what has the centre, or the ranks, in common. */
-static void write_members(const rk_graph_variable *v, char *const *name, const char *what,
-                          rk_text *text) {
+/* "centre(x/s,y/s)": what has the centre in common. */
+static void write_centre(const rk_graph_variable *v, char *const *name, rk_text *text) {
   const rk_naming naming = {write_name, name};
-  rk_text_add(text, what);
   for (int k = 0; k < v->members; k++) {
-    rk_text_add(text, k ? "," : "(");
+    rk_text_add(text, k ? "," : "centre(");
     rk_write_expression(v->member[k], &naming, MOST, text);
   }
+  rk_text_add(text, ")");
+}
+
+static void write_rank(const rk_graph *graph, const rk_graph_variable *v, char *const *name,
+                       rk_text *text) {
+  const rk_naming naming = {write_name, name};
+  rk_text_add(text, "rank(");
+  rk_write_expression(rk_graph_node(graph, v->source), &naming, MOST, text);
   rk_text_add(text, ")");
 }
 
@@ -39,8 +45,8 @@ static char *name_of(const rk_program *program, char *const *name, int variable)
   case RK_FROM_NUMBER:
     rk_text_add(&text, rk_number_text(number, "%.7g", program->number[variable]));
     break;
-  case RK_FROM_CENTRE: write_members(v, name, "centre", &text); break;
-  case RK_FROM_RANK: write_members(v, name, "rank", &text); break;
+  case RK_FROM_CENTRE: write_centre(v, name, &text); break;
+  case RK_FROM_RANK: write_rank(plan->graph, v, name, &text); break;
   case RK_FROM_PASS:
     while (pass < plan->stages && plan->stage[pass].result != variable) pass++;
     rk_text_format(&text, "pass.%d", pass + 1);
@@ -78,6 +84,28 @@ static rk_layout plain_layout(const rk_pass *pass) {
   return layout;
 }
 
+static void write_number(double value, rk_text *text) {
+  char number[RK_NUMBER_TEXT];
+  rk_text_format(text, "%s ", value == value ? rk_number_text(number, "%.6g", value) : "NA");
+}
+
+/* What the last call has seen of its data: "slot: level dim largest centre digits formula". */
+static void write_seen(const rk_stage *stage, char *const *name, rk_text *text) {
+  const rk_naming naming = {write_name, name};
+  if (!stage->seen) return;
+  rk_text_format(text, "[data]\nsplit: %d\n", stage->was_split);
+  for (int k = 0; k < stage->slots; k++) {
+    const rk_slot_seen *seen = &stage->seen[k];
+    int is_row = k < stage->pass.slots[RK_NEST_ROW].count;
+    rk_text_format(text, "slot: %s %d ", is_row ? "row" : "column", seen->node->dim);
+    write_number(seen->largest, text);
+    write_number(seen->centre, text);
+    write_number(seen->digits, text);
+    rk_write_expression(seen->node, &naming, MOST, text);
+    rk_text_add(text, "\n");
+  }
+}
+
 static void explain_pass(const rk_plan *plan, int number, const rk_backend *backend,
                          const int64_t *rows, char *const *name, rk_text *text) {
   rk_stage *stage = &plan->stage[number];
@@ -90,6 +118,7 @@ static void explain_pass(const rk_plan *plan, int number, const rk_backend *back
     if (plan->served[r].pass == number) rk_text_format(text, "result: %d\n", r + 1);
   rk_explain_pass(&stage->pass, (const char *const *)name, &layout, text);
   rk_text_format(text, "[layout]\n%s", rk_text_string(&lines));
+  write_seen(stage, name, text);
   text->failed |= lines.failed;
   rk_text_free(&lines);
 }

@@ -63,17 +63,9 @@ static char *plan_key(const rk_request *r, rk_graph *graph, const rk_node *const
 
 /* ---- users ---- */
 
-static void free_stage(rk_stage *stage) {
-  if (stage->split) free_stage(stage->split);
-  free(stage->split);
-  for (int k = 0; k < RK_MOST_BACKENDS; k++)
-    if (stage->part[k].made) stage->part[k].backend->forget(stage);
-  rk_pass_free(&stage->pass);
-}
-
 static void release_plan(rk_plan *plan) {
   if (!plan || --plan->users > 0) return;
-  for (int k = 0; k < plan->stages; k++) free_stage(&plan->stage[k]);
+  for (int k = 0; k < plan->stages; k++) rk_stage_empty(&plan->stage[k]);
   free(plan->stage);
   rk_graph_free(plan->graph);
   free(plan->key);

@@ -273,7 +273,10 @@ static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *ro
   if (!status) status = rk_run_passes(&data, &values, caller);
   rk_values_free(&values);
   rk_text_free(&warning);
-  for (int k = 0; k < passes->count; k++) call->backend->forget(&stage[k]);
+  for (int k = 0; k < passes->count; k++) {
+    stage[k].pass = (rk_pass){.graph = NULL}; /* freed with the passes */
+    rk_stage_empty(&stage[k]);
+  }
   free(number);
   return status;
 }

@@ -11,10 +11,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5 at most.
+/* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
-static const double ENOUGH = 21, ENOUGH_OF_FEW = 17;
+static const double ENOUGH = 22, ENOUGH_OF_FEW = 17;
 enum { FEW = 32, NEXT = 4, BINS = 64, CENTRES = 4,
        SHARE = 50 }; /* one row in 50 may have fewer digits */
 
@@ -60,12 +60,25 @@ static void fill_bins(const double *value, int64_t step, int n, const rk_sample 
     if (*value >= s->low && *value <= s->high) filled[(int)((*value - s->low) * scale)] = 1;
 }
 
+/* Is a value of the sample rounded? Most real numbers are: the first one says so. */
+static int rounds(const double *value, int64_t step, int n, double centre) {
+  for (int k = 0; k < n; k++, value += step) {
+    double rest = *value - centre;
+    if (rest - rest == 0 && (double)(float)rest != rest) return 1;
+  }
+  return 0;
+}
+
 int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
   char filled[BINS + 2] = {0};
   int n = s->rows + s->columns, bins = n / 4 < BINS ? n / 4 : BINS, count = 0;
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
+  if (n < FEW || !(width > 0 && width < INFINITY)) return 0;
+  if (rounds(s->row, s->row_step, s->rows, centre) ||
+      rounds(s->column, s->column_step, s->columns, centre))
+    centre = 0.5 * s->low + 0.5 * s->high;
   double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
-  if (n < FEW || !(width > 0 && width < INFINITY) || digits < ENOUGH) return 0;
+  if (digits < ENOUGH) return 0;
   fill_bins(s->row, s->row_step, s->rows, s, bins, filled);
   fill_bins(s->column, s->column_step, s->columns, s, bins, filled);
   for (int b = 0; b < bins; b++) count += filled[b];

@@ -117,6 +117,7 @@ static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centrin
     if (wanted == RK_SAMPLE_QUICK) *all &= rk_centre_quickly(&s, &found[c]);
     else if (!rk_centre(&s, &found[c])) status = rk_fail_memory(l->caller.error, RK_SAMPLE * 32);
     l->values->own[variable][c] = found[c].centre;
+    l->digits[variable] = c ? fmin(l->digits[variable], found[c].digits) : found[c].digits;
   }
   free(row.value);
   free(column.value);
@@ -138,6 +139,7 @@ static int centre_arrays(const rk_looking *l, int variable) {
   int n[2];
   for (int k = 0; k < 2; k++)
     n[k] = x[k]->rows < RK_SAMPLE_QUICK ? (int)x[k]->rows : RK_SAMPLE_QUICK;
+  l->digits[variable] = INFINITY;
   for (int c = 0; c < group->dim; c++) {
     rk_sample s = {(double *)x[0]->data + c * x[0]->component_stride,
                    (double *)x[1]->data + c * x[1]->component_stride, n[0], n[1],
@@ -149,6 +151,7 @@ static int centre_arrays(const rk_looking *l, int variable) {
     s.high = (scale[0] < 0 ? e.low : e.high) / scale[0];
     if (!rk_centre_quickly(&s, &found)) return 0;
     l->values->own[variable][c] = found.centre * scale[0];
+    l->digits[variable] = fmin(l->digits[variable], found.digits);
   }
   return 1;
 }

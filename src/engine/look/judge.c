@@ -13,7 +13,8 @@ static double largest_of(const rk_looking *l, const rk_side *s, const rk_watched
   return e.low <= e.high ? fmax(fabs(e.low - centre), fabs(e.high - centre)) : 0;
 }
 
-static double greatest_of(const rk_looking *l, const rk_side *s, const rk_watched *value) {
+double rk_greatest_of(const rk_looking *l, const rk_watched *value) {
+  const rk_side *s = &l->side[rk_kind_of_level(value->node->level)];
   double greatest = 0;
   for (int c = 0; c < value->node->dim; c++)
     greatest = fmax(greatest, largest_of(l, s, value, c));
@@ -46,14 +47,14 @@ static rk_status judge_side(rk_looking *l, const rk_side *s, int *small, int *la
   char number[RK_NUMBER_TEXT];
   for (int k = 0; k < s->count && s->seen; k++) {
     const rk_watched *value = &s->value[k];
-    double greatest = greatest_of(l, s, value), least = least_of(s, value);
+    double greatest = rk_greatest_of(l, value), least = least_of(s, value);
     if (value->centre < 0 && least < FLT_MIN) warn(l, small, value->node, least, "0");
     if ((float)greatest <= FLT_MAX) continue;
     if (is_input(l, value->node))
       return rk_fail(l->caller.error, RK_ERROR_PRECISION,
                      "`%s`: %s is too large for float32, whose largest number is 3.4e38; "
                      "rkeops_use_float64() takes it", rk_name_in(l, value->node),
-                     rk_number_text(number, "%.17g", greatest));
+                     rk_number_text(number, "%.15g", greatest));
     warn(l, large, value->node, greatest, "infinite");
   }
   return RK_OK;
@@ -81,7 +82,7 @@ static double slot_bound(const rk_looking *l, const rk_node *slot) {
   int centre;
   const rk_node *node = rk_without_centre(l, slot, &centre);
   const rk_watched *value = rk_find_watched(l, node, centre);
-  return value ? greatest_of(l, &l->side[rk_kind_of_level(node->level)], value) : NAN;
+  return value ? rk_greatest_of(l, value) : NAN;
 }
 
 /* No component is larger in size; NAN: it is not known. */

@@ -282,6 +282,8 @@ static rk_status begin(rk_looking *l) {
   l->host = l->values->value;
   l->own = NULL;
   l->is_there = NULL;
+  l->digits = malloc(variables * sizeof *l->digits);
+  if (!l->digits) status = rk_fail_memory(l->caller.error, variables * sizeof *l->digits);
   l->failed = 0;
   for (int kind = 0; kind < RK_KINDS; kind++) {
     rk_side *s = &l->side[kind];
@@ -292,7 +294,7 @@ static rk_status begin(rk_looking *l) {
     s->count = s->components = 0;
     s->room = RK_FEW;
   }
-  if (has_residents(l)) {
+  if (!status && has_residents(l)) {
     l->host = malloc(variables * sizeof *l->host);
     l->own = calloc(variables, sizeof *l->own);
     if (!l->host || !l->own) return rk_fail_memory(l->caller.error, variables * sizeof *l->host);
@@ -312,7 +314,34 @@ static void end(rk_looking *l) {
   }
   if (l->host != l->values->value) free(l->host);
   free(l->own);
+  free(l->digits);
   free(l->is_there);
+}
+
+/* What is told of a call later, by rk_explain. Nothing depends on it: without memory it is left out. */
+static rk_slot_seen slot_seen(const rk_looking *l, const rk_node *slot) {
+  int centre;
+  const rk_node *node = rk_without_centre(l, slot, &centre);
+  const rk_watched *value = rk_find_watched(l, node, centre);
+  rk_slot_seen seen = {node, NAN, 0, NAN};
+  if (value) seen.largest = rk_greatest_of(l, value);
+  if (!value || centre < 0) return seen;
+  for (int c = 0; c < node->dim; c++) {
+    double one = rk_centre_of(l, value, c);
+    if (fabs(one) > fabs(seen.centre)) seen.centre = one;
+  }
+  seen.digits = l->digits[centre];
+  return seen;
+}
+
+static void remember(const rk_looking *l, rk_stage *stage, int was_split) {
+  const rk_slots *slots = stage->pass.slots;
+  stage->slots = slots[RK_NEST_ROW].count + slots[RK_NEST_COLUMN].count;
+  stage->was_split = was_split;
+  if (!stage->seen) stage->seen = malloc((size_t)stage->slots * sizeof *stage->seen + 1);
+  for (int level = RK_NEST_ROW, n = 0; level <= RK_NEST_COLUMN && stage->seen; level++)
+    for (int k = 0; k < slots[level].count; k++)
+      stage->seen[n++] = slot_seen(l, slots[level].slot[k].node);
 }
 
 rk_status rk_look(const rk_program_data *p, rk_values *values, unsigned char *split,
@@ -329,6 +358,7 @@ rk_status rk_look(const rk_program_data *p, rk_values *values, unsigned char *sp
   if (!status) status = rk_find_centres(&l, split);
   if (!status) status = rk_rank_groups(&l);
   if (!status) status = rk_judge(&l);
+  for (int s = 0; s < p->stages && !status; s++) remember(&l, p->stage[s], split[s]);
   if (!status && (l.failed || warning->failed)) status = rk_fail_memory(caller.error, 1 << 12);
   end(&l);
   return status;

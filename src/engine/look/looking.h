@@ -34,6 +34,7 @@ typedef struct {
   unsigned char *is_there;     /* by node number: made of what lies on the host; NULL:
                                 * nobody has asked */
   rk_side side[RK_KINDS];      /* by rk_kind */
+  double *digits;              /* by graph variable, of centres */
   rk_text *warning;
   rk_caller caller;
   int failed;
@@ -64,6 +65,9 @@ rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
 /* extremes.c: of n numbers that lie one after the other, but for the rounding. */
 rk_extremes rk_extremes_of(const double *at, int64_t n, rk_extremes e);
+
+/* judge.c: the largest number in size that is left of a value without its centre. */
+double rk_greatest_of(const rk_looking *l, const rk_watched *value);
 
 /* The name of an input that a value is made of; NULL: of none. */
 const char *rk_name_in(const rk_looking *l, const rk_node *node);

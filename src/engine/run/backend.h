@@ -12,11 +12,20 @@
 
 typedef struct rk_backend rk_backend;
 
+/* What the last call in float32 has seen of a slot's data, for people. */
+typedef struct {
+  const rk_node *node;       /* without its centre */
+  double largest, centre;    /* in size, of what is left without the centre; the largest centre */
+  double digits;             /* binary ones that differences keep at least; NAN: of no difference */
+} rk_slot_seen;
+
 /* A pass with what each backend made of it. */
 enum { RK_MOST_BACKENDS = 6 };
 typedef struct rk_stage {
   rk_pass pass;
   struct rk_stage *split;    /* the same with sums of two floats, once data has asked for it */
+  rk_slot_seen *seen;        /* rows, then columns; of a stage that is not split */
+  int slots, was_split;      /* seen; what the data of that call asked for */
   int vectors;               /* bytes of a vector of the processor, see rk_build_vectors */
   int result;                /* graph variable that holds the result for later passes, or -1 */
   struct { const rk_backend *backend; void *made; } part[RK_MOST_BACKENDS];
@@ -25,6 +34,9 @@ typedef struct rk_stage {
 /* The backend's part; NULL when it has made none. */
 void *rk_stage_part(const rk_stage *stage, const rk_backend *backend);
 void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made);
+
+/* Frees what the stage has, the pass and parts of backends included. */
+void rk_stage_empty(rk_stage *stage);
 
 /* The stage that works with sums of two floats: rk_pass.split. */
 rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error);

@@ -19,6 +19,15 @@ void rk_stage_set_part(rk_stage *stage, const rk_backend *backend, void *made) {
   stage->part[k].made = made;
 }
 
+void rk_stage_empty(rk_stage *stage) {
+  if (stage->split) rk_stage_empty(stage->split);
+  free(stage->split);
+  free(stage->seen);
+  for (int k = 0; k < RK_MOST_BACKENDS; k++)
+    if (stage->part[k].made) stage->part[k].backend->forget(stage);
+  rk_pass_free(&stage->pass);
+}
+
 rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error) {
   *split = stage->split;
   if (*split) return RK_OK;
