@@ -351,6 +351,18 @@ static void test_meeting_numbers(void) {
         "with one more compile, however often it meets one");
 }
 
+/* Numbers take no position of a variable, and near ones are two: x + y, without rounding. */
+static void test_near_numbers(void) {
+  const double x[] = {0.5, 2}, y[] = {0.25, 8};
+  double out[2] = {0};
+  rk_array inputs[] = {columns_of(x, 2, 1), columns_of(y, 2, 1)};
+  rk_error error;
+  rk_program *p = program_of("Sum_Reduction(3000000001*Vi(1)-3000000000*Vi(0,1)+Vj(1), j)", NULL, 0,
+                             RK_FLOAT64);
+  CHECK(p && !run_values(p, inputs, 2, out, &error) && out[0] == 9.25 && out[1] == 12.25,
+        "near numbers beside variables that are written in place");
+}
+
 /* ---- the derivatives of the table ---- */
 
 /* Replaces the integers n, m of a derivative by numbers. */
@@ -630,6 +642,7 @@ int main(void) {
   test_quotients();
   test_early_values();
   test_meeting_numbers();
+  test_near_numbers();
   test_factors();
   test_entering();
   test_table();
