@@ -273,9 +273,11 @@ static void check_each_term(int columns) {
 }
 
 static void test_shift(void) {
-  cloud c = cloud_new(100, 100, 6e6);
-  test_sum(&c, RK_FLOAT32);
-  cloud_free(&c);
+  for (int sign = -1; sign <= 1; sign += 2) {
+    cloud c = cloud_new(100, 100, sign * 6e6);
+    test_sum(&c, RK_FLOAT32);
+    cloud_free(&c);
+  }
   /* a shift must not cost digits of points near 0 */
   cloud d = cloud_new(50, 50, 0);
   d.x[0] = 1e20;
@@ -526,6 +528,24 @@ static void test_last_values(void) {
   }
 }
 
+/* A list that values enter together, over several chunks of columns: the later, the smaller. */
+static void test_long_list(void) {
+  enum { K = 64, N = 150000 };
+  static const char *const declarations[] = {"y=Vj(1)"};
+  double *y = calloc(N, sizeof *y);
+  int32_t at[K];
+  rk_output output = {.type = RK_OUT_INT32, .data = at};
+  rk_array input = columns_of(y, N, 1);
+  rk_error error;
+  int wrong = 0;
+  for (int j = 0; j < N; j++) y[j] = -j;
+  rk_program *p = program_of("ArgKMin_Reduction(y, 64, j)", declarations, 1, RK_FLOAT64);
+  CHECK(rk_run(p, &input, 1, &output, NULL, NULL, &error) == RK_OK, "a long list runs");
+  for (int r = 0; r < K; r++) wrong += at[r] != N - 1 - r;
+  CHECK(!wrong, "positions count from the first column of all");
+  free(y);
+}
+
 /* ---- the smallest value and its position ---- */
 
 /* Small whole numbers, of which many are equal, the smallest ones late; no candidates in places. */
@@ -668,6 +688,7 @@ int main(void) {
   test_infinite_sums();
   test_product();
   test_last_values();
+  if (!check_is_small()) test_long_list();
   test_least();
   test_two_passes();
   test_refused();

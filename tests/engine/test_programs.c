@@ -577,6 +577,25 @@ static void test_large(void) {
   sample_free(&s);
 }
 
+/* Components from the last to the first, in a loop that begins within them. */
+static void test_reversed(void) {
+  sample s = sample_new(7, 9);
+  compare_texts("Sum_Reduction(Extract(Reverse(x*Elem(y,0)),1,2),j)",
+                "Sum_Reduction(Concat(Elem(x,1),Elem(x,0))*Elem(y,0),j)", &s, 0);
+  sample_free(&s);
+}
+
+/* The difference that is packed is the one of the exponent, times a number: this is minus that. */
+static void test_difference(void) {
+  static const char text[] = "Sum_Reduction(Exp(-SqDist(x,y))*(y-x),j)";
+  sample s = sample_new(19, 23);
+  answer a = answer_of(text, &s, RK_FLOAT32), b = answer_of(text, &s, RK_FLOAT64);
+  CHECK(difference(&a, 0, &b, 0) <= 23 * 16 * 0x1p-24, "a difference beside an exponential of it");
+  answer_free(&a);
+  answer_free(&b);
+  sample_free(&s);
+}
+
 int main(void) {
   check_configure();
   const int small = check_is_small();
@@ -593,5 +612,7 @@ int main(void) {
   test_joined();
   test_limits();
   test_large();
+  test_reversed();
+  test_difference();
   return check_end();
 }
