@@ -727,6 +727,18 @@ static void a_missing_compiler_is_explained(void) {
   free(path);
 }
 
+static void other_flags_make_another_kernel(void) {
+  rk_settings settings = {.makeconf = path_of("Makeconf")};
+  use_folder("flags");
+  CHECK(build(74) == 'c');
+  write_script(path_of("Makeconf"), "CPICFLAGS = -fpic\n");
+  rk_build_configure(&settings, NULL);
+  CHECK(build(74) == 'c');
+  settings.makeconf = "";
+  rk_build_configure(&settings, NULL);
+  CHECK(build(74) == 'h');
+}
+
 static void the_words_of_the_compiler_are_passed_on(void) {
   rk_kernel *kernel;
   use_folder("errors");
@@ -1085,6 +1097,7 @@ int main(int argc, char **argv) {
   eviction_keeps_the_folder_small();
   a_hit_is_a_use();
   a_missing_compiler_is_explained();
+  other_flags_make_another_kernel();
   the_words_of_the_compiler_are_passed_on();
   a_compiler_that_dies_is_explained();
   a_hanging_compiler_is_killed();
