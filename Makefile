@@ -8,6 +8,8 @@
 #   make test-full   the same with larger grids, under sanitizers and gctorture, with texts of a
 #                    fuzzer and without memory (minutes to hours)
 #   make random      FORMULAS=300 SEED=20261: random formulas against a naive evaluator
+#   make mutants     faults put into the engine, one after the other: which tests see them (an hour);
+#                    WORD=panels: those with the word in their name, WITH_R=1: also tests of R
 #   make portable    the engine for 64-bit Arm, Windows and macOS, by the cross compilers there are
 #   make test-r45    the R tests on Debian 13 (R 4.5), in a folder of its own
 #   make check       R CMD build, R CMD check
@@ -33,8 +35,8 @@ SOURCES := $(wildcard DESCRIPTION NAMESPACE LICENSE NEWS.md .Rbuildignore) \
 USER_LIBS := $(R_LIBS)
 export R_LIBS := $(LIBRARY)
 
-.PHONY: help setup install library dist demo test one test-full test-r45 random portable check \
-  check-nosuggests check-cran sanitized gctorture bench docs clean
+.PHONY: help setup install library dist demo test one test-full test-r45 random mutants portable \
+  check check-nosuggests check-cran sanitized gctorture bench docs clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -71,6 +73,9 @@ test-r45: library
 
 random:
 	@sh tools/random.sh $(BUILD) $(FORMULAS) $(SEED)
+
+mutants:
+	@sh tests/mutants/run.sh $(if $(WITH_R),--with-r) "$(WORD)"
 
 portable:
 	@sh tools/portable.sh $(BUILD)
