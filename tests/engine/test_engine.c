@@ -406,6 +406,28 @@ static void test_infinite_sums(void) {
       if (!status) status = rk_run(p, &input, 1, &output, NULL, NULL, &error);
       CHECK(!status && out == -INFINITY, "a sum with -Inf is -Inf in every scheme");
     }
+  for (int k = 0; k < 300; k++) numbers[k] = 1e307;
+  for (int scheme = 0; scheme < 4; scheme++) {
+    rk_options options = {.precision = RK_FLOAT64, .scheme = (rk_scheme)scheme};
+    rk_output output = {.type = RK_OUT_DOUBLE, .data = &out};
+    rk_program *p;
+    CHECK(!rk_program_get("Sum_Reduction(f, j)", declarations, 1, &options, &p, &error) &&
+          !rk_run(p, &input, 1, &output, NULL, NULL, &error) && out == INFINITY,
+          "a sum that overflows is Inf in every scheme");
+  }
+}
+
+/* In several parts of columns on a GPU: none has a term of which exp is not 0. */
+static void test_low_exponents(void) {
+  enum { N = 8000 };
+  static const char *const declarations[] = {"f=Vj(1)"};
+  double numbers[N], out = 0;
+  rk_array input = columns_of(numbers, N, 1);
+  rk_error error;
+  for (int k = 0; k < N; k++) numbers[k] = -5000;
+  rk_program *p = program_of("LogSumExp_Reduction(f, j)", declarations, 1, RK_FLOAT64);
+  CHECK(!run_values(p, &input, 1, &out, &error) && fabs(out + 5000 - log(N)) < 1e-9,
+        "low exponents have a logarithm of their sum");
 }
 
 /* ---- a reduction by one entry ---- */
@@ -686,6 +708,7 @@ int main(void) {
   test_special_values();
   test_references();
   test_infinite_sums();
+  test_low_exponents();
   test_product();
   test_last_values();
   if (!check_is_small()) test_long_list();

@@ -596,6 +596,28 @@ static void test_difference(void) {
   sample_free(&s);
 }
 
+/* Points one after another instead of coordinates, in whole blocks of rows. */
+static void test_row_major(void) {
+  static const char text[] = "Sum_Reduction(Exp(-SqDist(x,y))*b,j)";
+  sample s = sample_new(150, 170);
+  answer a = answer_of(text, &s, RK_FLOAT64);
+  for (int k = 0; k < 3; k++) {
+    rk_array *x = &s.inputs[k];
+    double *turned = calloc((size_t)(x->rows * x->dim), sizeof *turned);
+    for (int64_t i = 0; i < x->rows * x->dim; i++)
+      turned[i] = s.data[k][i / x->dim + i % x->dim * x->rows];
+    free(s.data[k]);
+    x->data = s.data[k] = turned;
+    x->row_stride = x->dim;
+    x->component_stride = 1;
+  }
+  answer b = answer_of(text, &s, RK_FLOAT64);
+  CHECK(difference(&a, 0, &b, 0) == 0, "rows that are not neighbours");
+  answer_free(&a);
+  answer_free(&b);
+  sample_free(&s);
+}
+
 int main(void) {
   check_configure();
   const int small = check_is_small();
@@ -614,5 +636,6 @@ int main(void) {
   test_large();
   test_reversed();
   test_difference();
+  test_row_major();
   return check_end();
 }
