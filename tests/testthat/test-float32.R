@@ -73,7 +73,7 @@ test_that("what float32 cannot hold is said", {
 
 test_that("an explanation says what the last call has seen", {
   skip_on_gpu_machine()
-  near <- matrix(6e6 + (1:40) / 8)
+  near <- matrix(6e6 + (1:40) / 7)
   far <- near + 1e6 * (1:40 %% 2)
   seen <- function(x) in_float32({
     op <- sum((Vi(x) - Vj(x))^2, "j", call = FALSE)

@@ -318,7 +318,8 @@ static void end(rk_looking *l) {
   free(l->is_there);
 }
 
-/* What is told of a call later, by rk_explain. Nothing depends on it: without memory it is left out. */
+/* What is told of a call later, by rk_explain. Nothing depends on it: without memory it is left
+ * out. */
 static rk_slot_seen slot_seen(const rk_looking *l, const rk_node *slot) {
   int centre;
   const rk_node *node = rk_without_centre(l, slot, &centre);
