@@ -1,0 +1,168 @@
+/* What is found out about data before it is packed in float32: values on the host, ranks, centres. */
+#include "check.h"
+#include "formula/operations.h"
+#include "formula/parser.h"
+#include "look/centre.h"
+#include "look/evaluate.h"
+#include "look/ranks.h"
+
+#include <float.h>
+
+/* ---- values on the host ---- */
+
+enum { ROWS = 600 };
+
+static const char *const texts[] = {
+  "x", "x*u + w", "Exp(-Square(x))", "Sum(x*w)", "Elem(x,2)", "Concat(u,x)",
+  "Extract(Concat(x,w),1,4)",
+  "MatVecMult(m,x)", "VecMatMult(x,m)", "TensorProd(x,u)", "IfElse(u,x,w)", "Where(x<w,x,u)",
+  "Max(x)", "ArgMin(x)", "Norm2(x)", "SqDist(x,w)", "WeightedSqNorm(w,x)", "Powf(Abs(u),w)", "w",
+  "Sum(w) * 2", "u < 0.5", "Rsqrt(Abs(x))", "Normalize(x)", "Clamp(x,0,w)", "SumT(u,5)",
+  "OneHot(2,4)*u", "Reverse(x)"};
+
+/* As a compiled program gives it: the sum over one column. */
+static int run_compiled(const char *text, const char *const *declarations, int n,
+                        const rk_array *inputs, double *out, int *dim) {
+  char whole[200];
+  rk_program *program;
+  rk_error error;
+  const rk_options options = {.precision = RK_FLOAT64};
+  snprintf(whole, sizeof whole, "Sum_Reduction(%s, j)", text);
+  if (rk_program_get(whole, declarations, n, &options, &program, &error)) return 0;
+  *dim = rk_program_info_of(program)->result[0].field[0].dim;
+  rk_output output = {.type = RK_OUT_DOUBLE, .data = out};
+  return !rk_run(program, inputs, n, &output, NULL, NULL, &error);
+}
+
+static int is_near(double a, double b) {
+  return a == b || (a != a && b != b) || fabs(a - b) <= 64 * DBL_EPSILON * (fabs(a) + fabs(b) + 1);
+}
+
+/* By graph variable: inputs, then numbers that were lifted out of the text. */
+static void fill_values(rk_graph *graph, const rk_array *inputs, rk_array *value) {
+  for (int k = 0; k < rk_graph_variables(graph); k++) {
+    rk_graph_variable *v = rk_graph_variable_at(graph, k);
+    value[k] = v->origin == RK_FROM_INPUT ? inputs[v->source]
+                                          : (rk_array){&v->number, 1, 1, 1, 1, NULL};
+  }
+}
+
+/* Blocks end where they may, the last one is not whole, and arrays have strides. */
+static void test_evaluator(int stride) {
+  static const char *const declarations[] = {"x=Vi(3)", "u=Vi(1)", "w=Pm(3)", "m=Pm(9)"};
+  static double data[2 * 4 * ROWS + 12], out[9 * ROWS];
+  for (size_t k = 0; k < sizeof data / sizeof *data; k++) data[k] = 2 * uniform() - 1;
+  double *parameters = data + 8 * ROWS;
+  const rk_array inputs[] = {
+    {data, ROWS, 3, stride, stride == 1 ? ROWS : 1, NULL},
+    {data + 6 * ROWS, ROWS, 1, stride == 1 ? 1 : 2, 1, NULL},
+    {parameters, 1, 3, 1, 1, NULL}, {parameters + 3, 1, 9, 1, 1, NULL}};
+  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+    rk_graph *graph = rk_graph_new();
+    const rk_node *root;
+    rk_array value[16];
+    rk_evaluator e;
+    rk_error error = {0};
+    int dim = 0, wrong = 0;
+    if (!CHECK(!rk_parse_expression(graph, texts[t], declarations, 4, &root, &error) &&
+                   run_compiled(texts[t], declarations, 4, inputs, out, &dim) && dim == root->dim,
+               texts[t]))
+      puts(error.message);
+    fill_values(graph, inputs, value);
+    if (dim && CHECK(!rk_evaluator_begin(&e, graph, value, &root, 1, &error), texts[t])) {
+      for (int64_t first = 0; first < ROWS; first += e.block) {
+        int n = ROWS - first < e.block ? (int)(ROWS - first) : e.block;
+        rk_evaluate(&e, first, n);
+        for (int c = 0; c < dim; c++)
+          for (int r = 0; r < n; r++) {
+            rk_operand x = rk_evaluated(&e, root, c);
+            wrong += !is_near(x.at[x.step * r], out[c * ROWS + first + r]);
+          }
+      }
+      CHECK(!wrong, texts[t]);
+      rk_evaluator_end(&e);
+    }
+    rk_graph_free(graph);
+  }
+}
+
+/* ---- ranks ---- */
+
+static void test_ranks(int kind) {
+  enum { N = 700 };
+  double value[2][N], before[2][N], *column[] = {value[0], value[1]};
+  int64_t length[] = {N, kind == 2 ? 0 : N - 3}, ranks;
+  rk_error error;
+  int wrong = 0, kept = 1;
+  for (int k = 0; k < 2; k++)
+    for (int r = 0; r < N; r++) {
+      double u = uniform();
+      value[k][r] = kind == 0 ? floor(100 * u) : kind == 1 ? 1e9 + floor(300 * u) / 7
+                                                           : 1e3 * tan(3 * (u - 0.5));
+      if (kind && r % 50 == 7)
+        value[k][r] = r % 4 == 0 ? NAN : r % 4 == 1 ? INFINITY : r % 4 == 2 ? -0.0 : 0;
+    }
+  memcpy(before, value, sizeof value);
+  CHECK(!rk_rank(column, length, 2, &ranks, (rk_caller){.error = &error}), "values are ranked");
+  for (int k = 0; k < 2; k++)
+    for (int r = 0; r < length[k]; r++) {
+      double a = before[k][r], x = value[k][r], b = before[0][r], y = value[0][r];
+      wrong += (a < b) != (x < y) || (a == b) != (x == y) || (x == x && x > (double)ranks && kind);
+      kept &= x == a || a != a;
+    }
+  CHECK(!wrong, "ranks compare as the values do, also with those of the other column");
+  CHECK(kind == 0 ? kept && !ranks : !kept && ranks > 1, "floats that are exact stay as they are");
+}
+
+/* ---- centres ---- */
+
+typedef struct { double value[2][RK_SAMPLE]; rk_sample sample; } samples;
+
+static rk_sample *sample_of(samples *s, double (*make)(int k)) {
+  double low = INFINITY, high = -INFINITY;
+  for (int side = 0; side < 2; side++)
+    for (int k = 0; k < RK_SAMPLE; k++) {
+      double v = s->value[side][k] = make(k);
+      if (v < low) low = v;
+      if (v > high && v < INFINITY) high = v;
+    }
+  s->sample = (rk_sample){s->value[0], s->value[1], RK_SAMPLE, RK_SAMPLE, 1, 1, low, high};
+  return &s->sample;
+}
+
+static double even(int k) { return 4.5e6 + 500 * uniform() + 0 * k; }
+static double tailed(int k) { return exp(12 * uniform()) + 0 * k; }
+static double two(int k) { return even(k) + k % 2 * 1e6; }
+static double few(int k) { return k % 200 == 1 ? 0 : even(k); }
+static double scales(int k) { return k % 5 < 2 ? 1e-2 * uniform() : 6e6 + uniform(); }
+static double whole(int k) { return floor(1000 * uniform()) + k % 2 * 1e6; }
+
+static void test_centre(const char *what, double (*make)(int k), int quick, double low,
+                        double high, int enough) {
+  static samples s;
+  rk_centring found;
+  rk_sample *sample = sample_of(&s, make);
+  double rounding = 0;
+  CHECK(rk_centre_quickly(sample, &found) == quick, what);
+  CHECK(rk_centre(sample, &found), what);
+  CHECK(found.centre >= low && found.centre <= high, what);
+  for (int k = 0; k < RK_SAMPLE; k++) {
+    double rest = make(k) - found.centre;
+    rounding = fmax(rounding, fabs(rest - (double)(float)rest));
+  }
+  CHECK(rk_centre_is_enough(&found, rounding) == enough, what);
+}
+
+int main(void) {
+  check_configure();
+  test_evaluator(1);
+  test_evaluator(3);
+  for (int kind = 0; kind < 3; kind++) test_ranks(kind);
+  test_centre("values over a range", even, 1, 4.5e6, 4500500, 1);
+  test_centre("a long tail", tailed, 0, 0, 3, 1);
+  test_centre("two clusters", two, 0, 4.5e6, 5500500, 0);
+  test_centre("a few rows at 0", few, 0, 4.5e6, 4500500, 0);
+  test_centre("two scales", scales, 0, 0, 7e6, 0);
+  test_centre("whole numbers in clusters", whole, 0, 0, 1001000, 1);
+  return check_end();
+}
