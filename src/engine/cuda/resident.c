@@ -6,6 +6,7 @@
  * last of its users: its owner, and calls that read it. */
 #include "cuda/cuda.h"
 #include "cuda/pipe.h"
+#include "look/centre.h"
 #include "run/ranges.h"
 
 #include <float.h>
@@ -97,31 +98,32 @@ static int is_of_whole_numbers(const rk_array *x, int64_t d) {
   return 1;
 }
 
-/* Would float32 lose what a call in float32 keeps? Far from 0, compared with their width, are
- * coordinates of which differences are taken. */
+static int is_exact_in_float(const rk_array *x, int64_t d) {
+  for (int64_t r = 0; r < x->rows; r++) {
+    double v = x->data[d * x->component_stride + r * x->row_stride];
+    if (v == v && (double)(float)v != v) return 0;
+  }
+  return 1;
+}
+
+/* Would float32 lose what a call in float32 keeps? */
 static int needs_doubles(const rk_array *x, int64_t d, double low, double high) {
   enum { FAR = 8, WHOLE = 1 << 24 };
-  if (!(low <= high) || (low == high && (double)(float)low == low)) return 0;
+  if (!(low <= high) || is_exact_in_float(x, d)) return 0;
   double greatest = -low > high ? -low : high;
   if (greatest > FAR * (high - low)) return 1;
   if (greatest > FLT_MAX && greatest < INFINITY) return 1;
-  return greatest > WHOLE && is_of_whole_numbers(x, d);
-}
-
-static int is_exact_in_float(const rk_array *x) {
-  for (int64_t d = 0; d < x->dim; d++)
-    for (int64_t r = 0; r < x->rows; r++) {
-      double v = x->data[d * x->component_stride + r * x->row_stride];
-      if (v == v && (double)(float)v != v) return 0;
-    }
-  return 1;
+  return (greatest > WHOLE && is_of_whole_numbers(x, d)) ||
+         !rk_float_is_enough(x->data + d * x->component_stride, x->row_stride, x->rows, low, high);
 }
 
 static void choose_precision(rk_resident *r, const rk_array *x, rk_precision meant) {
   r->bytes = meant == RK_FLOAT64 ? sizeof(double) : sizeof(float);
   for (int64_t d = 0; d < r->dim; d++)
     if (needs_doubles(x, d, r->low[d], r->high[d])) r->bytes = sizeof(double);
-  r->is_exact = r->bytes == sizeof(double) || is_exact_in_float(x);
+  r->is_exact = 1;
+  for (int64_t d = 0; d < r->dim && r->bytes == sizeof(float); d++)
+    r->is_exact &= is_exact_in_float(x, d);
   for (int64_t d = 0; d < r->dim && r->bytes == sizeof(float); d++) {
     r->low[d] = (float)r->low[d];
     r->high[d] = (float)r->high[d];

@@ -14,8 +14,8 @@
 /* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
-static const double ENOUGH = 22, ENOUGH_OF_FEW = 17;
-enum { FEW = 32, NEXT = 4, BINS = 64, CENTRES = 4,
+static const double ENOUGH = 22, ENOUGH_OF_FEW = 17, FILLED = 0.65;
+enum { FEW = 32, NEXT = 4, BINS = 64, CENTRES = 4, CROWD = 6,
        SHARE = 50 }; /* one row in 50 may have fewer digits */
 
 static int by_value(const void *a, const void *b) {
@@ -54,35 +54,29 @@ static double greatest_around(double centre, double low, double high) {
 
 /* There is one bin more, for the highest value. */
 static void fill_bins(const double *value, int64_t step, int n, const rk_sample *s, int bins,
-                      char *filled) {
+                      int *count) {
   double scale = bins / (s->high - s->low);
   for (int k = 0; k < n; k++, value += step)
-    if (*value >= s->low && *value <= s->high) filled[(int)((*value - s->low) * scale)] = 1;
+    if (*value >= s->low && *value <= s->high) count[(int)((*value - s->low) * scale)]++;
 }
 
-/* Is a value of the sample rounded? Most real numbers are: the first one says so. */
-static int rounds(const double *value, int64_t step, int n, double centre) {
-  for (int k = 0; k < n; k++, value += step) {
-    double rest = *value - centre;
-    if (rest - rest == 0 && (double)(float)rest != rest) return 1;
-  }
-  return 0;
-}
-
+/* The centre is such that no value becomes larger: a difference errs by the roundings of the values
+ * themselves at most. */
 int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
-  char filled[BINS + 2] = {0};
-  int n = s->rows + s->columns, bins = n / 4 < BINS ? n / 4 : BINS, count = 0;
+  int in_bin[BINS + 2] = {0}, most = 0;
+  int n = s->rows + s->columns, bins = n / 4, count = 0;
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
+  if (bins > BINS) bins = BINS;
   if (n < FEW || !(width > 0 && width < INFINITY)) return 0;
-  if (rounds(s->row, s->row_step, s->rows, centre) ||
-      rounds(s->column, s->column_step, s->columns, centre))
-    centre = 0.5 * s->low + 0.5 * s->high;
   double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
   if (digits < ENOUGH) return 0;
-  fill_bins(s->row, s->row_step, s->rows, s, bins, filled);
-  fill_bins(s->column, s->column_step, s->columns, s, bins, filled);
-  for (int b = 0; b < bins; b++) count += filled[b];
-  if (2 * count < bins) return 0;
+  fill_bins(s->row, s->row_step, s->rows, s, bins, in_bin);
+  fill_bins(s->column, s->column_step, s->columns, s, bins, in_bin);
+  for (int b = 0; b <= bins; b++) {
+    count += in_bin[b] > 0;
+    if (in_bin[b] > most) most = in_bin[b];
+  }
+  if (count < FILLED * bins || most > CROWD * n / bins) return 0;
   *found = (rk_centring){centre, width, digits};
   return 1;
 }
@@ -122,11 +116,18 @@ static double digits_around(double centre, const rk_sample *s, const double *wid
   return s->rows ? room[s->rows / SHARE] : INFINITY;
 }
 
+static void sort_columns(rk_sample *s) {
+  s->columns = finite_of(s->column, s->columns);
+  qsort(s->column, (size_t)s->columns, sizeof *s->column, by_value);
+  s->columns = distinct_of(s->column, s->columns);
+}
+
 /* One of the values: what floats have exactly before, they have often afterwards. */
 static double median_of(const rk_sample *s, double *room) {
   int n = 0;
   for (int k = 0; k < s->rows; k++) room[n++] = s->row[k];
-  for (int k = 0; k < s->columns; k++) room[n++] = s->column[k];
+  for (int k = 0; k < s->columns; k++)
+    if (s->column[k] - s->column[k] == 0) room[n++] = s->column[k];
   qsort(room, (size_t)n, sizeof *room, by_value);
   return n ? room[n / 2] : 0;
 }
@@ -136,11 +137,9 @@ int rk_centre(const rk_sample *sample, rk_centring *found) {
   double *room = malloc((size_t)(2 * s.rows + s.columns + 1) * sizeof *room);
   if (!room) return 0;
   s.rows = finite_of(s.row, s.rows);
-  s.columns = finite_of(s.column, s.columns);
   const double centres[CENTRES] = {plain_centre(s.low, s.high), median_of(&s, room),
                                    0.5 * s.low + 0.5 * s.high, 0};
-  qsort(s.column, (size_t)s.columns, sizeof *s.column, by_value);
-  s.columns = distinct_of(s.column, s.columns);
+  sort_columns(&s);
   double *width = room + s.rows + s.columns;
   for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
   *found = (rk_centring){.digits = -INFINITY};
@@ -157,4 +156,19 @@ int rk_centre(const rk_sample *sample, rk_centring *found) {
 int rk_centre_is_enough(const rk_centring *found, double rounding) {
   if (rounding == 0) return 1;
   return found->digits >= ENOUGH && log2(found->width / rounding) >= ENOUGH_OF_FEW;
+}
+
+/* The numbers are the rows and the columns of the sample. */
+int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, double high) {
+  double value[2][RK_SAMPLE], width[RK_SAMPLE], room[RK_SAMPLE];
+  int count = n < RK_SAMPLE ? (int)n : RK_SAMPLE;
+  rk_sample s = {value[0], value[1], count, count, 1, 1, low, high};
+  for (int k = 0; k < count; k++) value[0][k] = value[1][k] = at[k * n / count * step];
+  s.rows = finite_of(s.row, s.rows);
+  sort_columns(&s);
+  for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
+  rk_centring found = {0, 0, digits_around(0, &s, width, room)};
+  qsort(width, (size_t)s.rows, sizeof *width, by_value);
+  found.width = s.rows ? width[s.rows / 2] : INFINITY;
+  return rk_centre_is_enough(&found, greatest_around(0, low, high) * 0x1p-25);
 }

@@ -32,4 +32,8 @@ int rk_centre(const rk_sample *sample, rk_centring *found);
  * centre is subtracted. */
 int rk_centre_is_enough(const rk_centring *found, double rounding);
 
+/* Would numbers as floats, as they stand, keep enough digits for differences between them? n
+ * numbers at steps, of which `low` and `high` are the extremes. Out of memory: no. */
+int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, double high);
+
 #endif
