@@ -13,14 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static rk_error last;
-
-static int said(const char *words) {
-  if (strstr(last.message, words)) return 1;
-  printf("  the message is: %s\n", last.message);
-  return 0;
-}
-
 /* ---- children -------------------------------------------------------------------------------- */
 
 typedef struct { int passed, failed, skipped; } counts;
@@ -51,19 +43,25 @@ static inline void standin(const char *name, const char *value) {
   else unsetenv(variable);
 }
 
-static inline void *standin_library(void) {
-  return dlopen(getenv("RKEOPS_CUDA_PATH"), RTLD_NOW | RTLD_NOLOAD);
+/* A function of the stand-in driver; 0: it is not loaded. */
+static inline int standin_function(const char *name, void *function) {
+  void *library = dlopen(getenv("RKEOPS_CUDA_PATH"), RTLD_NOW | RTLD_NOLOAD);
+  void *symbol = library ? dlsym(library, name) : NULL;
+  if (library) dlclose(library);
+  memcpy(function, &symbol, sizeof symbol);
+  return symbol != NULL;
 }
 
 /* What the stand-in counts: calls of a function, "bytes", "streams", ...; -1: not loaded. */
 static inline long count_of(const char *what) {
-  long (*count)(const char *) = NULL;
-  void *library = standin_library();
-  if (!library) return -1;
-  void *symbol = dlsym(library, "rkeops_standin_count");
-  memcpy(&count, &symbol, sizeof symbol);
-  dlclose(library);
-  return count ? count(what) : -1;
+  long (*count)(const char *);
+  return standin_function("rkeops_standin_count", &count) ? count(what) : -1;
+}
+
+/* An error that stays is forgotten. */
+static inline void mend(void) {
+  void (*forget)(void);
+  if (standin_function("rkeops_standin_mend", &forget)) forget();
 }
 
 /* ---- shorthands ------------------------------------------------------------------------------ */

@@ -39,20 +39,16 @@ static void check_cut(const rk_gpu_sizes *s, int *bad) {
 static void test_cuts(const char *text, rk_precision precision, int D, int E) {
   cloud *c = cloud_new(1, 1, D, E, 0, 0);
   rk_options options = {.precision = precision};
-  const rk_node *root[RK_MAX_RESULTS];
-  int roots;
-  rk_pass pass;
-  rk_graph *graph = rk_graph_new();
-  rk_status status = rk_parse_program(graph, text, c->declaration, INPUTS, root, &roots, &last);
-  if (!status) status = rk_plan_pass(graph, root[0], &options, &pass, &last);
+  planned p;
+  rk_status status = plan_text(&p, text, c->declaration, INPUTS, &options);
   CHECK(!status, "a pass is planned");
   rk_gpu_shape shape = {0};
-  if (!status) shape = rk_gpu_shape_choose(&pass);
+  if (!status) shape = rk_gpu_shape_choose(&p.pass);
   rk_device_limits limits = {.multiprocessors = 132, .blocks = 32, .threads = 2048,
                              .clock = 1980000, .double_ratio = 2};
   int bad = 0;
   for (int k = 0; k < 20000 && !status; k++) {
-    rk_gpu_sizes s = {.pass = &pass, .shape = &shape, .limits = &limits,
+    rk_gpu_sizes s = {.pass = &p.pass, .shape = &shape, .limits = &limits,
                       .rows = 1 + (int64_t)exp(uniform() * 22),
                       .columns = 1 + (int64_t)exp(uniform() * 22),
                       .budget = exp(8 + uniform() * 18), .fixed = 64};
@@ -61,8 +57,7 @@ static void test_cuts(const char *text, rk_precision precision, int D, int E) {
     check_cut(&s, &bad);
   }
   CHECK(!bad, "twenty thousand cuts fit and cover");
-  if (!status) rk_pass_free(&pass);
-  rk_graph_free(graph);
+  free_planned(&p);
   cloud_free(c);
 }
 

@@ -27,6 +27,14 @@ static inline int check_end(void) {
   return check_failed != 0;
 }
 
+static rk_error last; /* what was said last */
+
+static inline int said(const char *words) {
+  if (strstr(last.message, words)) return 1;
+  printf("  the message is: %s\n", last.message);
+  return 0;
+}
+
 /* RKEOPS_TEST_DEVICE="0,1": tests run on these GPUs, true ones or those of tests/cuda. */
 static inline int check_devices(int *device, int most) {
   const char *text = getenv("RKEOPS_TEST_DEVICE");

@@ -9,17 +9,17 @@ typedef struct { int precision, threads, budget, times; } way;
 
 typedef struct { double *first, *second; long size; } results;
 
-/* What was found wrong last. */
-static struct { double found; num want; long row; int column, result; } last;
+/* What was found wrong off. */
+static struct { double found; num want; long row; int column, result; } off;
 
 static long compared, trusted; /* numbers, and those whose bound says something */
 
 static int wrong(double found, num want, long row, int column) {
   if (isinf(want.e) || apart(found, want.v) <= 16 * unit * want.e + tiny * unit) return 0;
-  last.found = found;
-  last.want = want;
-  last.row = row;
-  last.column = column;
+  off.found = found;
+  off.want = want;
+  off.row = row;
+  off.column = column;
   return 1;
 }
 
@@ -72,7 +72,7 @@ static int wrong_ranks(const column *c, int sign, int K, const double *values,
     if (values && wrong(values[r * step], want, row, at)) return 1;
     if (!positions) continue;
     double p = positions[r * step];
-    last.row = row, last.column = at, last.found = p, last.want = (num){NAN, 0};
+    off.row = row, off.column = at, off.found = p, off.want = (num){NAN, 0};
     if (r >= n) {
       if (p != -1) return 1;
       continue;
@@ -298,7 +298,7 @@ static int count_all_wrong(const formula *f, const query *q, const expected *e,
   int bad = 0;
   for (int k = 0; k < q->n && f->M && f->N; k++) {
     int more = count_wrong(f, &q->r[k], &e[k], &out[k]);
-    if (more) last.result = k;
+    if (more) off.result = k;
     bad += more;
   }
   return bad;

@@ -342,9 +342,9 @@ static void shrink_and_show(const formula *f, const query *q, const way *w) {
   if (!manner) printf("# fails only where it was found\n");
   else if (manner_of(&s, &error) < 3) printf("# %s\n", error.message);
   else
-    printf("# result %d, %s %ld, column %d: found %.17g, expected %.17g +- %.2g\n", last.result + 1,
-           last.row < 0 ? "weighted sum, row" : "row", last.row + 1, last.column + 1, last.found,
-           last.want.v, 16 * unit * last.want.e);
+    printf("# result %d, %s %ld, column %d: found %.17g, expected %.17g +- %.2g\n", off.result + 1,
+           off.row < 0 ? "weighted sum, row" : "row", off.row + 1, off.column + 1, off.found,
+           off.want.v, 16 * unit * off.want.e);
   compared = numbers[0];
   trusted = numbers[1];
 }

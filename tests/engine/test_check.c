@@ -1,9 +1,8 @@
 /* The checker of plans (src/engine/plan/check.h): a plan that holds, one thing in it broken, and
  * the rule that says so. */
-#include "check.h"
+#include "planned.h"
 
 #include "formula/operations.h"
-#include "formula/parser.h"
 #include "plan/check.h"
 
 static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"};
@@ -151,20 +150,13 @@ static const broken cases[] = {
 
 static void test_rule(const broken *c) {
   const rk_options options = {.precision = RK_FLOAT32};
-  const rk_node *root[RK_MAX_RESULTS];
-  rk_error error = {0};
-  rk_pass pass = {0};
-  int roots;
-  rk_graph *graph = rk_graph_new();
-  rk_status status = rk_parse_program(graph, c->text, declarations, 4, root, &roots, &error);
-  if (!status) status = rk_plan_pass(graph, root[0], &options, &pass, &error);
-  if (CHECK(!status && !c->check(&pass, &error), c->text)) {
-    c->break_it(&pass);
-    CHECK(c->check(&pass, &error) == RK_ERROR_INTERNAL, c->rule);
-    if (!CHECK(strstr(error.message, c->rule), c->rule)) printf("  found: %s\n", error.message);
-  } else printf("  %s\n", error.message);
-  rk_pass_free(&pass);
-  rk_graph_free(graph);
+  planned p;
+  rk_status status = plan_text(&p, c->text, declarations, 4, &options);
+  if (CHECK(!status && !c->check(&p.pass, &last), c->text)) {
+    c->break_it(&p.pass);
+    CHECK(c->check(&p.pass, &last) == RK_ERROR_INTERNAL && said(c->rule), c->rule);
+  } else printf("  %s\n", last.message);
+  free_planned(&p);
 }
 
 /* The pipeline itself asks: a definition where the parser should have left none. */

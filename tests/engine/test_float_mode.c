@@ -49,8 +49,6 @@ static void sample_free(sample *a) {
   free(a->out);
 }
 
-static rk_error last;
-
 static rk_status run_text(const char *text, rk_precision precision, sample *a, rk_poll poll,
                           void *data) {
   rk_program *program = program_of(text, names, NAMES, precision);

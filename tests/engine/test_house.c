@@ -5,6 +5,7 @@
  * small made-up files of which some break it: a rule that cannot fail says nothing. To be run from
  * the root of the source tree. */
 #include "check.h"
+#include "os.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -344,19 +345,6 @@ static void backend_rule(const sources *list) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static char *read_text(const char *path) {
-  FILE *file = fopen(path, "rb");
-  size_t n = 0, capacity = 1 << 17, got;
-  char *text = malloc(capacity);
-  while (file && text && (got = fread(text + n, 1, capacity - n - 1, file)) > 0) {
-    n += got;
-    if (n + 1 == capacity) text = realloc(text, capacity *= 2);
-  }
-  if (text) text[n] = 0;
-  if (file) fclose(file);
-  return text;
-}
-
 /* The end of the comment, the string or the character that begins here, or `at`. */
 static const char *end_of_quoted(const char *at) {
   if (at[0] == '/' && at[1] == '*') {
@@ -417,7 +405,12 @@ static void read_folder(sources *list, const char *path) {
     int length = snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
     if (length >= PATH) exit(2);
     if (!dot) read_folder(list, name);
-    else if (!strcmp(dot, ".c") || !strcmp(dot, ".h")) add_source(list, name, read_text(name));
+    else if (!strcmp(dot, ".c") || !strcmp(dot, ".h")) {
+      char *text = NULL;
+      size_t n;
+      rk_os_read(name, &text, &n);
+      add_source(list, name, text);
+    }
   }
   if (folder) closedir(folder);
 }

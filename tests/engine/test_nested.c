@@ -12,8 +12,6 @@ static const char *const names[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"};
 enum { NAMES = 3 };
 static const char *const host_text = "Sum_Reduction(Exp(-SqDist(x,y))*b, j)";
 
-static rk_error last;
-
 /* ---- data ---- */
 
 typedef struct {

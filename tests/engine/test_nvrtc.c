@@ -7,13 +7,13 @@
  * What is compiled is a list of wishes: a formula, its type, the architecture. Several passes go
  * into one text, texts are shared out to two processes, and what NVRTC says of a text is kept
  * beside RKEOPS_CACHE: the tests run with two host compilers, whose engines must emit the same. */
-#include "check.h"
+#include "planned.h"
 
 #include "cuda/frame.h"
 #include "cuda/nvrtc.h"
 #include "formula/operations.h"
-#include "formula/parser.h"
 #include "formula/reductions.h"
+#include "os.h"
 
 #include <ctype.h>
 #include <sys/stat.h>
@@ -60,14 +60,6 @@ static void add_wish(const char *text, int D, int columns, rk_precision type, in
   snprintf(w->declaration[3], sizeof w->declaration[3], "p=Pm(%d)", D <= 100 ? D * D : 1);
 }
 
-static rk_status parse_wish(const wish *w, rk_graph *graph, const rk_node **root,
-                            rk_error *error) {
-  const char *declarations[DECLARATIONS];
-  int roots;
-  for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
-  return rk_parse_program(graph, w->text, declarations, DECLARATIONS, root, &roots, error);
-}
-
 static void describe(const wish *w, char *out, size_t size) {
   snprintf(out, size, "sm_%d %s %s, %s %s", w->arch, type_name[w->options.precision], w->text,
            w->declaration[0], w->declaration[2]);
@@ -75,30 +67,22 @@ static void describe(const wish *w, char *out, size_t size) {
 
 /* ---- passes ---- */
 
-typedef struct { rk_graph *graph; rk_pass pass; rk_gpu_shape shape; } planned;
-
-static rk_status plan_wish(const wish *w, planned *p, rk_error *error) {
-  const rk_node *root[RK_MAX_RESULTS];
-  *p = (planned){.graph = rk_graph_new()};
-  rk_status status = parse_wish(w, p->graph, root, error);
-  if (!status) status = rk_plan_pass(p->graph, root[0], &w->options, &p->pass, error);
-  if (!status) p->shape = rk_gpu_shape_choose(&p->pass);
+static rk_status plan_wish(const wish *w, planned *p, rk_gpu_shape *shape) {
+  const char *declarations[DECLARATIONS];
+  for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
+  rk_status status = plan_text(p, w->text, declarations, DECLARATIONS, &w->options);
+  if (!status) *shape = rk_gpu_shape_choose(&p->pass);
   return status;
 }
 
-static void free_planned(planned *p) {
-  rk_pass_free(&p->pass);
-  rk_graph_free(p->graph);
-}
-
-static rk_status emit_planned(const planned *p, int n, rk_text *source, rk_error *error) {
+static rk_status emit_planned(const planned *p, const rk_gpu_shape *shapes, int n, rk_text *source) {
   const rk_pass *pass[TOGETHER];
   const rk_gpu_shape *shape[TOGETHER];
   for (int k = 0; k < n; k++) {
     pass[k] = &p[k].pass;
-    shape[k] = &p[k].shape;
+    shape[k] = &shapes[k];
   }
-  return rk_emit_cuda(pass, shape, n, rk_include_dir(), source, error);
+  return rk_emit_cuda(pass, shape, n, rk_include_dir(), source, &last);
 }
 
 /* ---- what ptxas says ---- */
@@ -148,20 +132,6 @@ static int log_path(const char *source, int arch, char *path, size_t size) {
   return 1;
 }
 
-static char *read_log(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return NULL;
-  fseek(file, 0, SEEK_END);
-  long size = ftell(file);
-  rewind(file);
-  char *text = calloc((size_t)size + 1, 1);
-  size_t got = fread(text, 1, (size_t)size, file);
-  fclose(file);
-  if (got == (size_t)size) return text;
-  free(text);
-  return NULL;
-}
-
 static void write_log(const char *path, const char *log) {
   char temporary[600];
   snprintf(temporary, sizeof temporary, "%.560s.%d", path, (int)getpid());
@@ -171,15 +141,14 @@ static void write_log(const char *path, const char *log) {
   if (fclose(file) || !good || rename(temporary, path)) remove(temporary);
 }
 
-static rk_status compile(const char *source, int arch, char **log, rk_error *error) {
+static rk_status compile(const char *source, int arch, char **log) {
   char path[512], name[24];
   size_t bytes = 0;
   int keeps = log_path(source, arch, path, sizeof path);
-  *log = keeps ? read_log(path) : NULL;
-  if (*log) return RK_OK;
+  if (keeps && rk_os_read(path, log, &bytes)) return RK_OK;
   snprintf(name, sizeof name, "sm_%d", arch);
-  rk_status status = rk_nvrtc_image(source, name, 0, log, NULL, &bytes, error);
-  if (!status && bytes < 1000) status = rk_fail(error, RK_ERROR_COMPILE, "no code");
+  rk_status status = rk_nvrtc_image(source, name, 0, log, NULL, &bytes, &last);
+  if (!status && bytes < 1000) status = rk_fail(&last, RK_ERROR_COMPILE, "no code");
   if (!status && keeps) write_log(path, *log);
   return status;
 }
@@ -188,10 +157,10 @@ static rk_status compile(const char *source, int arch, char **log, rk_error *err
 
 static int resident, elsewhere, stacked;
 
-static void judge(const wish *w, const planned *p, usage u) {
+static void judge(const wish *w, const rk_gpu_shape *shape, usage u) {
   char what[900];
   describe(w, what, sizeof what);
-  int clean = u.found && !u.stack && !u.spill, claims = p->shape.stackless;
+  int clean = u.found && !u.stack && !u.spill, claims = shape->stackless;
   if (!CHECK(u.found && u.registers, "ptxas names rk_pair")) puts(what);
   if (!CHECK(!w->promised || claims, "the planner keeps in registers what is promised"))
     printf("  %s\n", what);
@@ -205,16 +174,17 @@ static void judge(const wish *w, const planned *p, usage u) {
            u.spill);
 }
 
-static rk_status try_together(const wish *w, int n, int judged, rk_error *error) {
+static rk_status try_together(const wish *w, int n, int judged) {
   planned p[TOGETHER] = {{0}};
+  rk_gpu_shape shape[TOGETHER];
   rk_text source = {0};
   char *log = NULL;
   rk_status status = RK_OK;
-  for (int k = 0; k < n && !status; k++) status = plan_wish(&w[k], &p[k], error);
-  if (!status) status = emit_planned(p, n, &source, error);
-  if (!status) status = compile(rk_text_string(&source), w->arch, &log, error);
+  for (int k = 0; k < n && !status; k++) status = plan_wish(&w[k], &p[k], &shape[k]);
+  if (!status) status = emit_planned(p, shape, n, &source);
+  if (!status) status = compile(rk_text_string(&source), w->arch, &log);
   for (int k = 0; k < n && !status && judged; k++)
-    judge(&w[k], &p[k], usage_of(log, k, n));
+    judge(&w[k], &shape[k], usage_of(log, k, n));
   for (int k = 0; k < n; k++) free_planned(&p[k]);
   rk_text_free(&source);
   rk_free(log);
@@ -222,13 +192,12 @@ static rk_status try_together(const wish *w, int n, int judged, rk_error *error)
 }
 
 static void check_together(const wish *w, int n) {
-  rk_error error = {0};
   char what[900];
-  if (CHECK(!try_together(w, n, 1, &error), "the text of several passes compiles")) return;
+  if (CHECK(!try_together(w, n, 1), "the text of several passes compiles")) return;
   for (int k = 0; k < n; k++) {
-    if (!try_together(&w[k], 1, n > 1, &error)) continue;
+    if (!try_together(&w[k], 1, n > 1)) continue;
     describe(&w[k], what, sizeof what);
-    printf("  %s\n  %.1500s\n", what, error.message);
+    printf("  %s\n  %.1500s\n", what, last.message);
   }
 }
 

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static rk_error last;
 static char base[300];
 
 static const char *path_of(const char *name) {
@@ -76,12 +75,6 @@ static int in_child(int (*work)(void)) {
   int status = 0;
   waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int said(const char *words) {
-  if (strstr(last.message, words)) return 1;
-  printf("  the message is: %s\n", last.message);
-  return 0;
 }
 
 /* ---- finding NVRTC: in children, since a library that was found is kept ---------------------- */

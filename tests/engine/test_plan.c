@@ -2,13 +2,13 @@
  * what is compiled, derivatives of the table, CUDA text through NVRTC.
  *
  * Run from the root of the repository. RKEOPS_UPDATE_GOLDEN=1 writes the golden files anew. */
-#include "check.h"
+#include "planned.h"
 
 #include "cpu/kernel.h"
 #include "cuda/frame.h"
 #include "formula/operations.h"
-#include "formula/parser.h"
 #include "formula/reductions.h"
+#include "os.h"
 
 #include <dirent.h>
 
@@ -54,48 +54,34 @@ enum { GOLDEN = sizeof golden / sizeof *golden };
 
 static const char *const prelude_dir = "tests/engine/golden/prelude";
 
-static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *out,
-                           rk_error *error) {
+static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *out) {
   rk_options options = {.precision = c->precision};
-  const rk_node *root[RK_MAX_RESULTS];
-  int roots;
-  rk_pass pass = {0};
-  rk_graph *graph = rk_graph_new();
-  rk_status status = rk_parse_program(graph, c->text, c->declarations, c->n, root, &roots, error);
-  if (!status) status = rk_plan_pass(graph, root[0], &options, &pass, error);
+  planned p;
+  rk_status status = plan_text(&p, c->text, c->declarations, c->n, &options);
   if (!status) {
-    rk_tile tile = rk_tile_choose(&pass, c->axis, bytes);
+    const rk_pass *pass = &p.pass;
+    rk_tile tile = rk_tile_choose(pass, c->axis, bytes);
     const rk_tile *tiles = &tile;
-    const rk_pass *passes = &pass;
-    rk_gpu_shape shape = rk_gpu_shape_choose(&pass);
+    rk_gpu_shape shape = rk_gpu_shape_choose(pass);
     const rk_gpu_shape *shapes = &shape;
-    status = on_gpu ? rk_emit_cuda(&passes, &shapes, 1, prelude_dir, out, error)
-                    : rk_emit_c(&passes, &tiles, 1, prelude_dir, out, error);
+    status = on_gpu ? rk_emit_cuda(&pass, &shapes, 1, prelude_dir, out, &last)
+                    : rk_emit_c(&pass, &tiles, 1, prelude_dir, out, &last);
   }
-  rk_pass_free(&pass);
-  rk_graph_free(graph);
+  free_planned(&p);
   return status;
 }
 
 static char *read_all(const char *path) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return NULL;
-  fseek(file, 0, SEEK_END);
-  long size = ftell(file);
-  rewind(file);
-  char *text = calloc((size_t)size + 1, 1);
-  if (fread(text, 1, (size_t)size, file) != (size_t)size) text[0] = 0;
-  fclose(file);
-  return text;
+  char *text = NULL;
+  size_t n;
+  return rk_os_read(path, &text, &n) ? text : NULL;
 }
 
 static void compare_with_golden(int k) {
   char path[200];
   rk_text out = {0};
-  rk_error error = {0};
   snprintf(path, sizeof path, "tests/engine/golden/%s", golden[k].file);
-  if (!CHECK(!emit_case(golden[k].what, golden[k].on_gpu, 64, &out, &error), path))
-    puts(error.message);
+  if (!CHECK(!emit_case(golden[k].what, golden[k].on_gpu, 64, &out), path)) puts(last.message);
   if (getenv("RKEOPS_UPDATE_GOLDEN")) {
     FILE *file = fopen(path, "wb");
     fputs(rk_text_string(&out), file);
@@ -111,9 +97,8 @@ static void compare_with_golden(int k) {
 /* How often the kernel of a case says something, with vectors of so many bytes; -1: no source. */
 static int count_of(const plan_case *c, int on_gpu, int bytes, const char *what) {
   rk_text out = {0};
-  rk_error error;
   int count = 0;
-  if (!CHECK(!emit_case(c, on_gpu, bytes, &out, &error), c->text)) return -1;
+  if (!CHECK(!emit_case(c, on_gpu, bytes, &out), c->text)) return -1;
   for (const char *at = rk_text_string(&out); (at = strstr(at, what)); at += strlen(what)) count++;
   rk_text_free(&out);
   return count;
@@ -604,19 +589,13 @@ static void test_entering(void) {
  * one is packed: `columns` numbers for a column are left, and `factor` says whether there is one. */
 static void check_factor(const char *text, int factor, int columns) {
   static const char *const declarations[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "e=Vi(1)", "s=Pm(1)"};
-  const rk_node *root[RK_MAX_RESULTS];
   rk_options options = {0};
-  rk_pass pass = {0};
-  rk_error error;
-  int roots;
-  rk_graph *graph = rk_graph_new();
-  CHECK(!rk_parse_program(graph, text, declarations, 5, root, &roots, &error) &&
-        !rk_plan_pass(graph, root[0], &options, &pass, &error), "a sum is planned");
-  if (!CHECK((pass.factor != 1) == factor && pass.slots[RK_NEST_COLUMN].size == columns,
+  planned p;
+  CHECK(!plan_text(&p, text, declarations, 5, &options), "a sum is planned");
+  if (!CHECK((p.pass.factor != 1) == factor && p.pass.slots[RK_NEST_COLUMN].size == columns,
              "the factors of a sum are taken out of it"))
-    printf("  %s: %d numbers for a column\n", text, pass.slots[RK_NEST_COLUMN].size);
-  rk_pass_free(&pass);
-  rk_graph_free(graph);
+    printf("  %s: %d numbers for a column\n", text, p.pass.slots[RK_NEST_COLUMN].size);
+  free_planned(&p);
 }
 
 static void test_factors(void) {

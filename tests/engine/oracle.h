@@ -5,9 +5,10 @@
 #ifndef RKEOPS_ORACLE_H
 #define RKEOPS_ORACLE_H
 
-#include "../engine/check.h"
+#include "check.h"
+#include "cuda/device.h"
 
-enum { MOST_DIM = 128, INPUTS = 6, MOST_K = 8 };
+enum { MOST_DIM = 130, INPUTS = 6, MOST_K = 8 };
 
 typedef struct {
   int m, n, D, E;
@@ -128,7 +129,7 @@ static const rule rules[] = {
   {"LogSumExp", 0, 0, 0, 1, 0},     {"LogSumExp", 0, 1, 0, 1, 0},
   {"LogSumExpWeight", 0, 1, 0, 1, 0}, {"SumSoftMaxWeight", 0, 2, 0, 1, 0},
   {"Max_SumShiftExp", 0, 0, 0, 1, 0}, {"Max_SumShiftExpWeight", 0, 1, 0, 1, 0}};
-enum { RULES = sizeof rules / sizeof *rules, SUM = 0, FIRST_EXPONENTIAL = 10 };
+enum { RULES = sizeof rules / sizeof *rules, SUM = 0, ARG_MIN = 3, FIRST_EXPONENTIAL = 10 };
 
 static inline int rule_dim(const cloud *c, const rule *r, pair_kind kind) {
   if (r->weight == 2) return c->E;
@@ -301,6 +302,54 @@ static inline long count_wrong(const problem *q, const double *values, const dou
     }
   }
   return wrong;
+}
+
+/* ---- one run ---- */
+
+static const double eps_of[] = {0x1p-24, 0x1p-53, 0x1p-11};
+static const char *const precision_name[] = {"float32", "float64", "float16"};
+
+static inline rk_program *program_for(const cloud *c, const char *text, const rk_options *options) {
+  rk_program *program = NULL;
+  if (rk_program_get(text, c->declaration, INPUTS, options, &program, &last))
+    printf("  %s: %s\n", text, last.message);
+  return program;
+}
+
+typedef struct { double *values, *positions; long size; } result;
+
+static inline result result_new(long size) {
+  result r = {malloc((size_t)size * 8 + 8), malloc((size_t)size * 8 + 8), size};
+  for (long k = 0; k < size; k++) r.values[k] = r.positions[k] = NAN;
+  return r;
+}
+static inline void result_free(result *r) {
+  free(r->values);
+  free(r->positions);
+}
+
+static inline rk_status run_rule(const rule *r, rk_program *program, const rk_array *input,
+                                 result *to, rk_poll poll, void *data) {
+  rk_output values = {.type = RK_OUT_DOUBLE, .data = to->values};
+  rk_output positions = {.type = RK_OUT_DOUBLE, .data = to->positions, .none_double = -7};
+  rk_output outputs[] = {r->values ? values : positions, positions};
+  return rk_run(program, input, INPUTS, outputs, poll, data, &last);
+}
+
+static inline int wrong_in(const problem *q, const rk_options *options, const rk_array *input) {
+  char text[128];
+  rule_text(q->r, q->kind, q->index, text, sizeof text);
+  rk_program *program = program_for(q->c, text, options);
+  result r = result_new((long)kept_of(q) * rule_dim(q->c, q->r, q->kind));
+  rk_status status = program ? run_rule(q->r, program, input, &r, NULL, NULL)
+                             : RK_ERROR_INTERNAL;
+  long wrong = status ? -1 : count_wrong(q, r.values, r.positions);
+  if (status || wrong)
+    printf("  %s, %s, %d x %d, D %d, E %d, %d devices: %ld of %ld wrong%s%s\n", text,
+           precision_name[options->precision], q->c->m, q->c->n, q->c->D, q->c->E, rk_devices(),
+           wrong, r.size, status ? ": " : "", status ? last.message : "");
+  result_free(&r);
+  return wrong != 0;
 }
 
 #endif
