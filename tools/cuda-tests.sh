@@ -9,11 +9,10 @@ build=$1
 . tools/test-programs.sh
 
 RKEOPS_STANDIN_CACHE=${RKEOPS_STANDIN_CACHE:-$scratch/kernels}
-RKEOPS_CUDA_KERNELS=$(pwd)/tests/cuda/kernels
-RKEOPS_CUDA_MUTANTS=$(pwd)/tests/cuda/mutants
+RKEOPS_CUDA_MUTANTS=$(pwd)/tests/cuda/mutants.txt
 TSAN_OPTIONS=${TSAN_OPTIONS:-atexit_sleep_ms=0:intercept_strstr=0}
 TMPDIR=$scratch
-export RKEOPS_STANDIN_CACHE RKEOPS_CUDA_KERNELS RKEOPS_CUDA_MUTANTS TSAN_OPTIONS TMPDIR
+export RKEOPS_STANDIN_CACHE RKEOPS_CUDA_MUTANTS TSAN_OPTIONS TMPDIR
 mkdir -p "$RKEOPS_STANDIN_CACHE"
 
 # skip WHAT WHY
@@ -80,7 +79,7 @@ test_address() {
 
 test_threads() {
   use thread -fsanitize=thread
-  for program in standin emulator mutants device; do
+  for program in standin mutants device; do
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu

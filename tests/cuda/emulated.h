@@ -13,9 +13,6 @@ typedef struct { void *to; const void *from; } rk_late_copy; /* of 16 bytes */
 /* What a running kernel asks of the emulator. `line` is the line of the kernel's text. */
 typedef struct {
   void (*barrier)(int line);
-  /* All lanes of `mask` meet; returns the values that the lanes of the warp brought. */
-  const unsigned long long *(*meet)(unsigned mask, unsigned long long value, int line);
-  unsigned (*lane)(void);
   void (*copy_later)(void *to, const void *from);
   int (*copy_next)(rk_late_copy *copy); /* takes the oldest copy that has not landed; 0: none */
   void (*fail)(const char *what, int line); /* does not return */

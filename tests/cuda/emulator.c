@@ -19,9 +19,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STACK = 256 << 10, GUARD = 4096, MOST_THREADS = 1024, WARP = 32 };
+enum { STACK = 256 << 10, GUARD = 4096, MOST_THREADS = 1024 };
 
-typedef enum { READY, AT_BARRIER, IN_WARP, DONE } fiber_state;
+typedef enum { READY, AT_BARRIER, DONE } fiber_state;
 
 typedef struct {
   void *top;                 /* of its stack, while it does not run */
@@ -29,9 +29,8 @@ typedef struct {
   void *sanitizer;           /* its fiber */
   unsigned number;
   fiber_state state;
-  int line;                  /* of the barrier or warp operation it waits in */
-  unsigned mask;             /* of the warp operation */
-  int barriers, meetings;    /* parity */
+  int line;                  /* of the barrier it waits in */
+  int barriers;              /* parity */
   rk_late_copy *late;        /* copies that have not landed: late[taken .. copies) */
   int copies, taken, room;
 } fiber;
@@ -41,8 +40,7 @@ typedef struct {
   fiber fiber[MOST_THREADS];
   int made;                  /* fibers that have a stack */
   unsigned order[MOST_THREADS];
-  unsigned long long brought[2][MOST_THREADS]; /* to warp operations */
-  char at_barrier[2], begin, end;              /* addresses for the thread sanitizer */
+  char at_barrier[2], begin, end; /* addresses for the thread sanitizer */
   void *scheduler;           /* the same of the host thread */
   void *sanitizer;
   fiber *now;                /* NULL: no kernel runs */
@@ -106,34 +104,16 @@ static void stop(runner *r, int code, const char *what, int line) {
 
 static void fail(const char *what, int line) { stop(mine, RK_EMULATION_FAILED, what, line); }
 
-static void wait_for_others(fiber_state state, int line, void *address) {
+static void barrier(int line) {
   runner *r = mine;
-  r->now->state = state;
-  r->now->line = line;
+  fiber *f = r->now;
+  void *address = &r->at_barrier[f->barriers ^= 1];
+  f->state = AT_BARRIER;
+  f->line = line;
   release(address);
   to_scheduler(r);
   acquire(address);
 }
-
-static void barrier(int line) {
-  fiber *f = mine->now;
-  wait_for_others(AT_BARRIER, line, &mine->at_barrier[f->barriers ^= 1]);
-}
-
-static const unsigned long long *meet(unsigned mask, unsigned long long value, int line) {
-  runner *r = mine;
-  fiber *f = r->now;
-  unsigned first = f->number / WARP * WARP;
-  if (!(mask >> (f->number % WARP) & 1)) fail("a lane is not in its own mask", line);
-  f->meetings ^= 1;
-  r->brought[f->meetings][f->number] = value;
-  f->mask = mask;
-  const unsigned long long *warp = &r->brought[f->meetings][first];
-  wait_for_others(IN_WARP, line, (void *)warp);
-  return warp;
-}
-
-static unsigned lane(void) { return mine->now->number % WARP; }
 
 static void copy_later(void *to, const void *from) {
   fiber *f = mine->now;
@@ -157,7 +137,7 @@ static int copy_next(rk_late_copy *copy) {
   return 1;
 }
 
-const rk_emulator_calls rk_emulator_functions = {barrier, meet, lane, copy_later, copy_next, fail};
+const rk_emulator_calls rk_emulator_functions = {barrier, copy_later, copy_next, fail};
 
 /* ---- fibers ---------------------------------------------------------------------------------- */
 
@@ -244,7 +224,7 @@ static void start_block(runner *r, unsigned threads) {
   for (unsigned k = 0; k < threads; k++) {
     fiber *f = &r->fiber[k];
     f->state = READY;
-    f->barriers = f->meetings = 0;
+    f->barriers = 0;
   }
 }
 
@@ -261,9 +241,8 @@ static void shuffle(runner *r, unsigned *order, unsigned n) {
   }
 }
 
-/* Each thread that can run does so until it waits or ends; how many did. */
-static unsigned run_ready(runner *r, unsigned threads) {
-  unsigned ran = 0;
+/* Each thread that can run does so until it waits or ends. */
+static void run_ready(runner *r, unsigned threads) {
   if (r->launch->order == RK_SHUFFLED) shuffle(r, r->order, threads);
   for (unsigned k = 0; k < threads && !r->failed; k++) {
     fiber *f = &r->fiber[r->order[k]];
@@ -271,9 +250,7 @@ static unsigned run_ready(runner *r, unsigned threads) {
     r->now = f;
     r->place->thread = (rk_triple){f->number, 0, 0};
     switch_to(&r->scheduler, f->top, f->sanitizer);
-    ran++;
   }
-  return ran;
 }
 
 static unsigned count(const runner *r, unsigned threads, fiber_state state) {
@@ -301,33 +278,13 @@ static void pass_barrier(runner *r, unsigned threads, unsigned done) {
   }
 }
 
-/* Lets the lanes go whose partners have all come; how many. */
-static unsigned pass_warp(runner *r, unsigned first, unsigned threads) {
-  unsigned lanes = threads - first < WARP ? threads - first : WARP, here = 0, go = 0;
-  unsigned all = lanes < WARP ? (1u << lanes) - 1 : ~0u;
-  for (unsigned k = 0; k < lanes; k++)
-    here |= (unsigned)(r->fiber[first + k].state == IN_WARP) << k;
-  for (unsigned k = 0; k < lanes; k++) {
-    fiber *f = &r->fiber[first + k];
-    if (!(here >> k & 1) || (f->mask & ~here & all)) continue;
-    f->state = READY;
-    go++;
-  }
-  return go;
-}
-
 static void run_block(runner *r, unsigned threads) {
   start_block(r, threads);
   while (!r->failed) {
-    unsigned moved = run_ready(r, threads), done = count(r, threads, DONE);
-    if (done == threads || r->failed) break;
-    unsigned waiting = count(r, threads, AT_BARRIER);
-    if (waiting + done == threads) {
-      pass_barrier(r, threads, done);
-      continue;
-    }
-    for (unsigned first = 0; first < threads; first += WARP) moved += pass_warp(r, first, threads);
-    if (!moved) complain(r, "the threads wait for each other", r->fiber[0].line);
+    run_ready(r, threads);
+    unsigned done = count(r, threads, DONE);
+    if (done == threads) break;
+    if (!r->failed) pass_barrier(r, threads, done);
   }
 }
 

@@ -1,8 +1,8 @@
 /* CUDA C as host C++: the file that the stand-in for NVRTC puts before the text of a kernel.
  *
- * The text itself is not changed. A thread of a block is a fiber that stops only at barriers and
- * warp operations (emulator.c), so that a wrong order of threads shows in the results, the address
- * sanitizer sees every access, and the thread sanitizer sees who waits for whom.
+ * The text itself is not changed. A thread of a block is a fiber that stops only at barriers
+ * (emulator.c), so that a wrong order of threads shows in the results, the address sanitizer sees
+ * every access, and the thread sanitizer sees who waits for whom.
  *
  * Known: one translation unit without #include; extern "C" __global__ functions; static __shared__
  * arrays; __device__ functions; the mathematics listed below. A name that is missing here is an
@@ -38,17 +38,7 @@
 #endif
 
 typedef __SIZE_TYPE__ size_t;
-typedef rk_triple uint3;
-typedef rk_triple dim3;
-struct __align__(8) float2 { float x, y; };
-struct __align__(16) float4 { float x, y, z, w; };
-struct __align__(16) double2 { double x, y; };
-struct __align__(8) int2 { int x, y; };
 struct __align__(16) int4 { int x, y, z, w; };
-struct __align__(16) uint4 { unsigned x, y, z, w; };
-static inline float2 make_float2(float x, float y) { return {x, y}; }
-static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-static inline double2 make_double2(double x, double y) { return {x, y}; }
 
 static rk_place rk_now;
 static const rk_emulator_calls *rk_emulator;
@@ -56,41 +46,10 @@ static const rk_emulator_calls *rk_emulator;
 #define blockIdx (rk_now.block)
 #define blockDim (rk_now.threads)
 #define gridDim (rk_now.blocks)
-#define warpSize 32
 
 /* ---- threads that meet ----------------------------------------------------------------------- */
 
 #define __syncthreads() rk_emulator->barrier(__LINE__)
-#define __syncwarp(...) rk_syncwarp(__LINE__, ##__VA_ARGS__)
-#define __shfl_sync(mask, value, lane) rk_shuffle(mask, value, (unsigned)(lane), __LINE__)
-#define __shfl_xor_sync(mask, value, bits) \
-  rk_shuffle(mask, value, rk_emulator->lane() ^ (unsigned)(bits), __LINE__)
-#define __shfl_down_sync(mask, value, by) \
-  rk_shuffle(mask, value, rk_lane_below(rk_emulator->lane(), (unsigned)(by)), __LINE__)
-#define __shfl_up_sync(mask, value, by) \
-  rk_shuffle(mask, value, rk_lane_above(rk_emulator->lane(), (unsigned)(by)), __LINE__)
-
-static inline void rk_syncwarp(int line, unsigned mask = 0xffffffffu) {
-  rk_emulator->meet(mask, 0, line);
-}
-static inline unsigned rk_lane_below(unsigned lane, unsigned by) {
-  return lane + by < 32 ? lane + by : lane;
-}
-static inline unsigned rk_lane_above(unsigned lane, unsigned by) {
-  return lane >= by ? lane - by : lane;
-}
-
-template <class T>
-RK_UNSEEN static inline T rk_shuffle(unsigned mask, T value, unsigned from, int line) {
-  static_assert(sizeof(T) <= 8, "a shuffle moves up to 8 bytes");
-  unsigned long long bits = 0;
-  __builtin_memcpy(&bits, &value, sizeof value);
-  const unsigned long long *brought = rk_emulator->meet(mask, bits, line);
-  if (!(mask >> (from & 31) & 1)) rk_emulator->fail("shuffle from a lane outside the mask", line);
-  bits = brought[from & 31];
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 /* ---- mathematics ----------------------------------------------------------------------------- */
 
@@ -100,37 +59,14 @@ RK_UNSEEN static inline T rk_shuffle(unsigned mask, T value, unsigned from, int 
 #define RK_MATH_2(name)                              \
   extern "C" double name(double, double) noexcept;   \
   extern "C" float name##f(float, float) noexcept;
-RK_MATH_1(exp) RK_MATH_1(exp2) RK_MATH_1(expm1) RK_MATH_1(log) RK_MATH_1(log2) RK_MATH_1(log10)
-RK_MATH_1(log1p) RK_MATH_1(sin) RK_MATH_1(cos) RK_MATH_1(tan) RK_MATH_1(sinh) RK_MATH_1(cosh)
-RK_MATH_1(tanh) RK_MATH_1(asin) RK_MATH_1(acos) RK_MATH_1(atan) RK_MATH_1(asinh) RK_MATH_1(acosh)
-RK_MATH_1(atanh) RK_MATH_1(sqrt) RK_MATH_1(cbrt) RK_MATH_1(floor) RK_MATH_1(ceil) RK_MATH_1(round)
-RK_MATH_1(rint) RK_MATH_1(trunc) RK_MATH_1(fabs) RK_MATH_1(erf) RK_MATH_1(erfc) RK_MATH_1(lgamma)
-RK_MATH_1(tgamma)
-RK_MATH_2(pow) RK_MATH_2(atan2) RK_MATH_2(fmod) RK_MATH_2(fmin) RK_MATH_2(fmax)
-RK_MATH_2(copysign) RK_MATH_2(hypot) RK_MATH_2(remainder)
-extern "C" double fma(double, double, double) noexcept;
-extern "C" float fmaf(float, float, float) noexcept;
+RK_MATH_1(exp) RK_MATH_1(exp2) RK_MATH_1(expm1) RK_MATH_1(log) RK_MATH_1(log1p) RK_MATH_1(log2)
+RK_MATH_1(sin) RK_MATH_1(cos) RK_MATH_1(sinh) RK_MATH_1(cosh) RK_MATH_1(tanh) RK_MATH_1(asin)
+RK_MATH_1(acos) RK_MATH_1(atan) RK_MATH_1(sqrt) RK_MATH_1(floor) RK_MATH_1(round) RK_MATH_1(fabs)
+RK_MATH_2(pow) RK_MATH_2(atan2) RK_MATH_2(fmin) RK_MATH_2(fmax) RK_MATH_2(copysign)
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
-
-/* The approximate ones are exact here: their error is checked on a GPU. */
-static inline float __expf(float x) { return expf(x); }
-static inline float __logf(float x) { return logf(x); }
-static inline float __log2f(float x) { return log2f(x); }
-static inline float __sinf(float x) { return sinf(x); }
-static inline float __cosf(float x) { return cosf(x); }
-static inline float __powf(float x, float y) { return powf(x, y); }
-static inline float __fdividef(float a, float b) { return a / b; }
-static inline float __frcp_rn(float x) { return 1.0f / x; }
-static inline float __fsqrt_rn(float x) { return sqrtf(x); }
-static inline float __frsqrt_rn(float x) { return 1.0f / sqrtf(x); }
-static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
-static inline float __fmul_rn(float a, float b) { return a * b; }
-static inline float __fadd_rn(float a, float b) { return a + b; }
-static inline double __dmul_rn(double a, double b) { return a * b; }
-static inline double __dadd_rn(double a, double b) { return a + b; }
 
 template <class To, class From> static inline To rk_same_bits(From from) {
   static_assert(sizeof(To) == sizeof(From), "of one size");
@@ -140,11 +76,7 @@ template <class To, class From> static inline To rk_same_bits(From from) {
 }
 static inline float __int_as_float(int x) { return rk_same_bits<float>(x); }
 static inline float __uint_as_float(unsigned x) { return rk_same_bits<float>(x); }
-static inline int __float_as_int(float x) { return rk_same_bits<int>(x); }
 static inline unsigned __float_as_uint(float x) { return rk_same_bits<unsigned>(x); }
-static inline double __longlong_as_double(long long x) { return rk_same_bits<double>(x); }
-static inline long long __double_as_longlong(double x) { return rk_same_bits<long long>(x); }
-template <class T> static inline T __ldg(const T *p) { return *p; }
 
 /* ---- what cuda.h has one function for -------------------------------------------------------- */
 

@@ -1,88 +1,38 @@
-/* Mistakes in kernels that the engine emitted: mutants/emitted.txt says which, and who must see
- * them. Each run is a process of its own: test_mutants FORMULA, RKEOPS_STANDIN_EDIT being set. */
-#include "check.h"
-#include "mutants.h"
+/* Mistakes put into kernels that the engine emitted, and whether somebody sees them: of the
+ * stand-ins, of the sanitizers, or this program itself. The table mutants.txt has lines
+ *
+ *   FORMULA | modes that must catch it | what is wrong | FROM=>TO[=>N][ && FROM=>TO...]
+ *
+ * with the modes plain (g++ without sanitizers), address (with address and undefined behaviour) and
+ * thread; the edit is that of RKEOPS_STANDIN_EDIT. A mutant is caught when this program, run as
+ * "test_mutants FORMULA" in a process of its own, does not exit with RIGHT in at least one order of
+ * threads. */
+#include "oracle.h"
 
-typedef struct {
-  const char *name, *text;
-  int dim, width;            /* of x and y, of b */
-  double (*value)(const double *x, const double *y, const double *b, int m, int n, int i, int j,
-                  int c);    /* of a pair, component c */
-  int nearest;               /* the position of the smallest, rather than a sum */
-} formula;
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-static double square_distance(const double *x, const double *y, int m, int n, int i, int j,
-                              int dim) {
-  double sum = 0;
-  for (int k = 0; k < dim; k++) {
-    double d = x[i + k * m] - y[j + k * n];
-    sum += d * d;
-  }
-  return sum;
-}
-
-static double gaussian(const double *x, const double *y, const double *b, int m, int n, int i,
-                       int j, int c) {
-  return exp(-square_distance(x, y, m, n, i, j, 3)) * b[j + c * n];
-}
-
-static double wide(const double *x, const double *y, const double *b, int m, int n, int i, int j,
-                   int c) {
-  return exp(-square_distance(x, y, m, n, i, j, 100)) * b[j + c * n];
-}
-
-static double distance(const double *x, const double *y, const double *b, int m, int n, int i,
-                       int j, int c) {
-  (void)b, (void)c;
-  return square_distance(x, y, m, n, i, j, 3);
-}
-
-static const formula formulas[] = {
-  {"gaussian", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 2, gaussian, 0},
-  {"nearest", "ArgMin_Reduction(SqDist(x,y) + 0*Sum(b), j)", 3, 2, distance, 1},
-  {"wide", "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 100, 130, wide, 0}};
-enum { FORMULAS = sizeof formulas / sizeof *formulas };
+enum { RIGHT = 0, WRONG = 1, FAULT = 2, NOT_EDITABLE = 3 };
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
-static double expected(const formula *f, const double *x, const double *y, const double *b, int m,
-                       int n, int i, int c) {
-  double sum = 0, least = INFINITY;
-  int position = -1;
-  for (int j = 0; j < n; j++) {
-    double value = f->value(x, y, b, m, n, i, j, c);
-    sum += value;
-    if (value < least) position = j, least = value;
-  }
-  return f->nearest ? position : sum;
-}
+static const struct { const char *name; int rule; pair_kind kind; int D, E; } formulas[] = {
+  {"gaussian", SUM, GAUSS, 3, 2}, {"nearest", ARG_MIN, SQUARE_DISTANCE, 3, 2},
+  {"wide", SUM, GAUSS, 100, 130}};
+enum { FORMULAS = sizeof formulas / sizeof *formulas };
 
-static int status_of(rk_status status, const char *message) {
-  if (status) printf("%s\n", message);
-  if (status != RK_ERROR_COMPILE) return FAULT;
-  return strstr(message, "uninitialized") ? FAULT : NOT_EDITABLE;
-}
-
-static int run_size(const formula *f, rk_program *program, int m, int n) {
-  double *x = random_numbers((long)f->dim * m, 0, 3 / sqrt(f->dim));
-  double *y = random_numbers((long)f->dim * n, 0, 3 / sqrt(f->dim));
-  double *b = random_numbers((long)f->width * n, 0, 1);
-  int columns = f->nearest ? 1 : f->width, wrong = 0;
-  double *out = random_numbers((long)columns * m, -1e9, 1e9);
-  rk_array inputs[] = {columns_of(x, m, f->dim), columns_of(y, n, f->dim),
-                       columns_of(b, n, f->width)};
-  rk_error error;
-  rk_status status = run_values(program, inputs, 3, out, &error);
-  for (int i = 0; i < m && !status; i += m > 100 ? 3 : 1)
-    for (int c = 0; c < columns; c++) {
-      double want = expected(f, x, y, b, m, n, i, c);
-      wrong += !(fabs(out[i + c * m] - want) <= 1e-4 * fabs(want) + (f->nearest ? 0 : 1e-5));
-    }
-  free(x);
-  free(y);
-  free(b);
-  free(out);
-  return status ? status_of(status, error.message) : wrong ? WRONG : RIGHT;
+static int run_size(int formula, int m, int n) {
+  cloud *c = cloud_new(m, n, formulas[formula].D, formulas[formula].E, 0, 0);
+  const problem q = {c, &rules[formulas[formula].rule], formulas[formula].kind, 'j', 0x1p-24, 0};
+  const rk_options options = {.precision = RK_FLOAT32};
+  last = (rk_error){0};
+  int wrong = wrong_in(&q, &options, c->input);
+  cloud_free(c);
+  if (!last.status) return wrong ? WRONG : RIGHT;
+  return last.status != RK_ERROR_COMPILE || strstr(last.message, "uninitialized") ? FAULT
+                                                                                 : NOT_EDITABLE;
 }
 
 /* A cache of its own: the engine does not know of the edit. */
@@ -96,28 +46,126 @@ static void configure(void) {
 }
 
 static int child(const char *name) {
-  const formula *f = formulas;
-  char declaration[3][16];
-  while (f < formulas + FORMULAS && strcmp(f->name, name)) f++;
-  if (f == formulas + FORMULAS) return NOT_EDITABLE;
+  int k = 0;
+  while (k < FORMULAS && strcmp(formulas[k].name, name)) k++;
+  if (k == FORMULAS) return NOT_EDITABLE;
   configure();
-  snprintf(declaration[0], 16, "x=Vi(%d)", f->dim);
-  snprintf(declaration[1], 16, "y=Vj(%d)", f->dim);
-  snprintf(declaration[2], 16, "b=Vj(%d)", f->width);
-  const char *declarations[] = {declaration[0], declaration[1], declaration[2]};
-  rk_program *program = program_of(f->text, declarations, 3, RK_FLOAT32);
-  if (!program) return FAULT;
-  int status = run_size(f, program, f->dim > 3 ? 130 : 530, 301);
-  if (!status) status = run_size(f, program, 3, 1500); /* columns split over blocks */
+  int status = run_size(k, formulas[k].D > 3 ? 130 : 530, 301);
+  if (!status) status = run_size(k, 3, 1500); /* columns split over blocks */
   rk_forget();
-  rk_error error;
-  rk_cache_clear(&error);
+  rk_cache_clear(&last);
   return status;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static const char *const mutant_orders[] = {"forward", "backward", "shuffled"};
+extern char **environ;
+
+#if defined(__SANITIZE_THREAD__)
+static const char *const mode_names[] = {"thread"};
+#elif defined(__SANITIZE_ADDRESS__)
+static const char *const mode_names[] = {"plain", "address"};
+#else
+static const char *const mode_names[] = {"plain"};
+#endif
+enum { MODES = sizeof mode_names / sizeof *mode_names };
+
+/* Kernels are compiled as the program was (RKEOPS_STANDIN_CXX), in the mode "plain" without. */
+static void use_mode(const char *mode) {
+  static char given[512];
+  const char *plain = getenv("RKEOPS_TEST_PLAIN_CXX"), *cxx = getenv("RKEOPS_STANDIN_CXX");
+  if (!given[0]) snprintf(given, sizeof given, "%s", cxx && *cxx ? cxx : "g++ -O1");
+  setenv("RKEOPS_STANDIN_CXX", strcmp(mode, "plain") ? given : plain ? plain : "g++ -O1", 1);
+}
+
+/* Its exit status, -1 when it was killed. */
+static int run_once(const char *program, const char *kernel, const char *log) {
+  char *const words[] = {(char *)program, (char *)kernel, NULL};
+  posix_spawn_file_actions_t files;
+  pid_t process;
+  int status = 0;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_adddup2(&files, 1, 2);
+  int failed = posix_spawn(&process, program, &files, NULL, words, environ);
+  posix_spawn_file_actions_destroy(&files);
+  if (failed || waitpid(process, &status, 0) < 0) return NOT_EDITABLE;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void show_log(const char *log) {
+  char line[256];
+  FILE *f = fopen(log, "r");
+  for (int k = 0; f && k < 12 && fgets(line, sizeof line, f); k++) printf("    %s", line);
+  if (f) fclose(f);
+}
+
+static const char *log_path(void) {
+  static char path[300];
+  const char *folder = getenv("TMPDIR");
+  if (!path[0])
+    snprintf(path, sizeof path, "%s/rkeops-mutant-%ld", folder ? folder : "/tmp", (long)getpid());
+  return path;
+}
+
+static void test_right(const char *program, const char *kernel) {
+  char what[200];
+  for (int mode = 0; mode < MODES; mode++)
+    for (int k = 0; k < 3; k++) {
+      use_mode(mode_names[mode]);
+      setenv("RKEOPS_EMULATOR_ORDER", mutant_orders[k], 1);
+      int status = run_once(program, kernel, log_path());
+      snprintf(what, sizeof what, "%s is right (%s, %s): status %d", kernel, mode_names[mode],
+               mutant_orders[k], status);
+      if (!CHECK(status == RIGHT, what)) show_log(log_path());
+    }
+  unlink(log_path());
+}
+
+/* 1: caught in some order, 0: in none, -1: the mutant cannot be made. */
+static int catch_mutant(const char *program, const char *kernel) {
+  for (int k = 0; k < 3; k++) {
+    setenv("RKEOPS_EMULATOR_ORDER", mutant_orders[k], 1);
+    int status = run_once(program, kernel, log_path());
+    if (status != RIGHT) return status == NOT_EDITABLE ? -1 : 1;
+  }
+  return 0;
+}
+
+static void test_mutant(const char *program, char *line) {
+  char kernel[64], modes[64], wrong[128], edit[512], what[400];
+  if (sscanf(line, " %63[^| ] | %63[^|]| %127[^|]| %511[^\n]", kernel, modes, wrong, edit) != 4) {
+    CHECK(0, line);
+    return;
+  }
+  setenv("RKEOPS_STANDIN_EDIT", edit, 1);
+  for (int mode = 0; mode < MODES; mode++) {
+    if (!strstr(modes, mode_names[mode])) continue;
+    use_mode(mode_names[mode]);
+    int caught = catch_mutant(program, kernel);
+    snprintf(what, sizeof what, "%s, %s: %s (%s)", kernel, wrong,
+             caught < 0 ? "cannot be made" : caught ? "caught" : "NOT CAUGHT", mode_names[mode]);
+    if (getenv("RKEOPS_TEST_VERBOSE")) printf("%s\n", what);
+    if (!CHECK(caught > 0, what) && caught) show_log(log_path());
+  }
+  unsetenv("RKEOPS_STANDIN_EDIT");
+  unlink(log_path());
+}
+
+static void test_mutants(const char *program) {
+  const char *given = getenv("RKEOPS_CUDA_MUTANTS"), *path = given ? given : "tests/cuda/mutants.txt";
+  char line[1024];
+  FILE *f = fopen(path, "r");
+  if (!CHECK(f != NULL, path)) return;
+  while (fgets(line, sizeof line, f))
+    if (line[0] != '#' && line[0] != '\n') test_mutant(program, line);
+  fclose(f);
 }
 
 int main(int n, char **argument) {
   if (n > 1) return child(argument[1]);
   for (int k = 0; k < FORMULAS; k++) test_right(argument[0], formulas[k].name);
-  test_mutants(argument[0], "emitted.txt");
+  test_mutants(argument[0]);
   return check_end();
 }
