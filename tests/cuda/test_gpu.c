@@ -1,9 +1,12 @@
 /* The engine on GPUs against naive loops in double: every reduction at sizes around the blocks of
  * its kernel, few rows with many columns and the reverse, large inner dimensions, wide results,
- * three precisions, schemes, small budgets, residents, programs of two passes, several devices,
- * cancelling, special values. On the stand-in (RKEOPS_CUDA_PATH, RKEOPS_NVRTC_PATH) and, unchanged,
- * on real GPUs. RKEOPS_TEST_SEED repeats a run; arguments name the tests to run. */
+ * three precisions, small budgets, residents, programs of two passes, several devices, cancelling.
+ * (Schemes and special values: test_engine, which runs on GPUs as well.) On the stand-in
+ * (RKEOPS_CUDA_PATH, RKEOPS_NVRTC_PATH) and, unchanged, on real GPUs. RKEOPS_TEST_SEED repeats a run;
+ * arguments name the tests to run. */
 #include "gpu_fixture.h"
+
+#include "os.h"
 
 #include <sys/wait.h>
 #include <time.h>
@@ -11,29 +14,7 @@
 
 static int devices;          /* of this machine */
 
-/* RKEOPS_TEST_SMALL: less of everything that is repeated, for runs in several modes. */
-static int is_small(void) { return getenv("RKEOPS_TEST_SMALL") != NULL; }
-
-/* Whole numbers are exact in every precision as long as nothing but +, -, * meets them. */
-static problem problem_of(const cloud *c, const rule *r, pair_kind kind, char index,
-                          const rk_options *options, int whole) {
-  double eps = eps_of[options->precision];
-  int exact = whole && r->sign && (kind == SQUARE_DISTANCE || kind == DIFFERENCE);
-  return (problem){c, r, kind, index, exact ? 0 : eps, 0};
-}
-
-static void check_rule(const cloud *c, int number, pair_kind kind, char index,
-                       const rk_options *options, int whole) {
-  problem q = problem_of(c, &rules[number], kind, index, options, whole);
-  CHECK(!wrong_in(&q, options, c->input), "a reduction is right");
-}
-
 /* ---- reductions, sizes ---- */
-
-static pair_kind kind_for(int number) {
-  return number == SUM ? GAUSS : number >= FIRST_EXPONENTIAL ? PRODUCT
-         : number % 2 ? SQUARE_DISTANCE : DIFFERENCE;
-}
 
 /* Every reduction; those over i, and in half, are a part of them. */
 static int is_chosen(int number, char index, int precision) {
@@ -69,7 +50,7 @@ static void test_reductions(void) {
   want_rules(c);
   build_ahead();
   cloud_free(c);
-  for (int whole = is_small(); whole < 2; whole++) {
+  for (int whole = check_is_small(); whole < 2; whole++) {
     check_rules(1, 1, whole);
     check_rules(2, 3, whole);
     check_rules(37, 150, whole);
@@ -89,7 +70,7 @@ static void check_edges(const char *what, int number, pair_kind kind, int D, int
   int B = shape.row_block, C = shape.column_block, bad = 0;
   const int size[][2] = {{1, 1}, {B - 1, C + 1}, {B, C}, {B + 1, 2 * C + 3}, {2 * B + 3, C - 1},
                          {1, C}, {B + 1, 1}, {B, C - 1}, {B - 1, 2 * C + 3}, {1, C - 1}};
-  for (int k = 0; k < (is_small() ? 5 : 10); k++) {
+  for (int k = 0; k < (check_is_small() ? 5 : 10); k++) {
     c = cloud_new(size[k][0] > 0 ? size[k][0] : 1, size[k][1] > 0 ? size[k][1] : 1, D, E, 0, 0);
     problem q = problem_of(c, &rules[number], kind, 'j', options, 0);
     bad += wrong_in(&q, options, c->input);
@@ -127,7 +108,7 @@ static void test_edges(void) {
   for (int k = 0; k < WIDE; k++)
     for (int precision = 0; precision < 3; precision++) {
       rk_options options = {.precision = (rk_precision)precision};
-      if (precision == k % 3 || (precision == RK_FLOAT32 && !is_small()))
+      if (precision == k % 3 || (precision == RK_FLOAT32 && !check_is_small()))
         check_edges(wide[k].what, wide[k].number, wide[k].kind, wide[k].D, wide[k].E, &options);
     }
 }
@@ -149,7 +130,7 @@ static void test_long_and_thin(void) {
 /* More than the pinned stages hold: data and results pass in several pieces. */
 static void test_pieces(void) {
   static const int size[][2] = {{2, 250001}, {300001, 2}};
-  for (int s = 0; s < (is_small() ? 0 : 2); s++) {
+  for (int s = 0; s < (check_is_small() ? 0 : 2); s++) {
     cloud *c = cloud_new(size[s][0], size[s][1], 3, 2, 0, 1);
     rk_options options = {.precision = RK_FLOAT32};
     if (s) check_rule(c, 9, SQUARE_DISTANCE, 'j', &options, 1);
@@ -167,34 +148,13 @@ static void test_pieces(void) {
   }
 }
 
-static void test_schemes(void) {
-  cloud *c = cloud_new(70, 3000, 3, 2, 0, 0);
-  for (int build = 1; build >= 0; build--)
-    for (int number = 0; number <= FIRST_EXPONENTIAL; number += FIRST_EXPONENTIAL)
-      for (int scheme = 0; scheme < 4; scheme++)
-        for (int accumulator = 0; accumulator < 3; accumulator++) {
-          rk_options o = {.scheme = (rk_scheme)scheme, .fast_math = accumulator == 2,
-                          .accumulator = (rk_accumulator)accumulator};
-          char text[128];
-          rule_text(&rules[number], kind_for(number), 'j', text, sizeof text);
-          problem q = problem_of(c, &rules[number], kind_for(number), 'j', &o, 0);
-          if (scheme == RK_SCHEME_DIRECT) q.summing = 3000;
-          if (scheme == RK_SCHEME_BLOCK) q.summing = 128;
-          if (o.fast_math) q.summing += 64;
-          if (build) want(c, text, &o);
-          else CHECK(!wrong_in(&q, &o, c->input), "every scheme and accumulator is right");
-          if (build && number && scheme == 3 && accumulator == 2) build_ahead();
-        }
-  cloud_free(c);
-}
-
 /* ---- budgets ---- */
 
 /* The same bits whatever the budget is not promised; the right result is. */
 static void test_budgets(void) {
   cloud *c = cloud_new(3001, 2803, 3, 2, 0, 0);
   static const int64_t bytes[] = {96 << 10, 128 << 10, 200 << 10, 1 << 20};
-  for (int k = 0; k < (is_small() ? 2 : 4); k++) {
+  for (int k = 0; k < (check_is_small() ? 2 : 4); k++) {
     budget(bytes[k]);
     rk_options options = {.precision = RK_FLOAT32};
     check_rule(c, k == 1 ? 9 : SUM, k == 1 ? SQUARE_DISTANCE : GAUSS, 'j', &options, 0);
@@ -425,9 +385,9 @@ static void test_devices(void) {
     return;
   }
   static const int size[][2] = {{9001, 100}, {60, 9001}, {5, 1500}, {3001, 2801}};
-  for (int s = 0; s < (is_small() ? 3 : 4); s++) {
+  for (int s = 0; s < (check_is_small() ? 3 : 4); s++) {
     cloud *c = cloud_new(size[s][0], size[s][1], 3, 2, 0, 0);
-    for (int n = is_small() && devices > 2 ? 3 : 2; n <= devices && n <= 3; n++) {
+    for (int n = check_is_small() && devices > 2 ? 3 : 2; n <= devices && n <= 3; n++) {
       use(n);
       rk_options options = {.precision = RK_FLOAT32};
       for (int number = 0; number < RULES; number += s == 3 ? 9 : 3)
@@ -476,7 +436,7 @@ static int stop_after(void *data, double done) {
 }
 
 static void test_cancelling(void) {
-  int size = is_small() ? 2000 : 6000;
+  int size = check_is_small() ? 2000 : 6000;
   cloud *c = cloud_new(size, size, 3, 2, 0, 0);
   rk_options options = {.precision = RK_FLOAT32};
   rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
@@ -503,50 +463,7 @@ static void test_cancelling(void) {
   cloud_free(c);
 }
 
-/* ---- special values, nothing ---- */
-
-static double reduce_numbers(const char *text, const double *numbers, int n, double *second) {
-  static const char *const declarations[] = {"f=Vj(1)"};
-  double out[2] = {NAN, NAN}, positions[2] = {NAN, NAN};
-  rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = out, .none_double = -1},
-                         {.type = RK_OUT_DOUBLE, .data = second ? positions : out,
-                          .none_double = -1}};
-  rk_array input = {numbers, n, 1, 1, n, NULL};
-  rk_program *p = program_of(text, declarations, 1, RK_FLOAT32);
-  if (rk_run(p, &input, 1, outputs, NULL, NULL, &last) != RK_OK) return -99;
-  if (second) *second = positions[0];
-  return out[0];
-}
-
-static void test_special_values(void) {
-  const double inf = INFINITY, nan = NAN;
-  double none[] = {nan}, with_nan[] = {3, nan, 2, 2, nan}, all_nan[] = {nan, nan}, p;
-  double infinite[] = {inf, inf}, minus[] = {-inf, -inf}, mixed[] = {-inf, 1, 1};
-  double up[] = {1, inf, 2}, odd[] = {-inf, 2, nan, inf};
-#define VALUE(text, numbers, n) reduce_numbers(text "_Reduction(f, j)", numbers, n, NULL)
-  CHECK(isnan(VALUE("Sum", with_nan, 5)), "NaN goes through a sum");
-  CHECK(reduce_numbers("Min_ArgMin_Reduction(f, j)", with_nan, 5, &p) == 2 && p == 2,
-        "Min skips NaN; the first of equals is found");
-  CHECK(reduce_numbers("Max_ArgMax_Reduction(f, j)", with_nan, 5, &p) == 3 && p == 0,
-        "Max skips NaN");
-  CHECK(VALUE("ArgMin", all_nan, 2) == -1, "ArgMin of NaN is nothing");
-  CHECK(VALUE("ArgMin", minus, 2) == 0, "-Inf is a value");
-  CHECK(VALUE("ArgMax", infinite, 2) == 0, "+Inf is one for maxima");
-  CHECK(VALUE("ArgMin", infinite, 2) == -1, "+Inf is no candidate of minima");
-  CHECK(VALUE("ArgMax", minus, 2) == -1, "-Inf is none of maxima");
-  CHECK(isnan(VALUE("MinNaN", odd, 4)) && isnan(VALUE("MaxNaN", odd, 4)), "NaN if one is NaN");
-  CHECK(VALUE("MinNaN", odd, 2) == -inf && VALUE("MaxNaN", odd, 2) == 2, "else as without");
-  CHECK(VALUE("LogSumExp", minus, 2) == -inf, "of -Inf: -Inf");
-  CHECK(fabs(VALUE("LogSumExp", mixed, 3) - 1 - log(2)) < 1e-6, "-Inf adds nothing");
-  CHECK(VALUE("LogSumExp", up, 3) == inf, "+Inf gives +Inf");
-  CHECK(isnan(VALUE("LogSumExp", with_nan, 5)), "NaN gives NaN");
-  CHECK(VALUE("Sum", none, 0) == 0, "an empty sum is 0");
-  CHECK(VALUE("Min", none, 0) == inf, "an empty Min is Inf");
-  CHECK(VALUE("ArgMin", none, 0) == -1, "ArgMin of nothing is nothing");
-  CHECK(VALUE("LogSumExp", none, 0) == -inf, "an empty log-sum-exp is -Inf");
-  CHECK(reduce_numbers("KMin_Reduction(f, 2, j)", mixed, 1, NULL) == -inf, "K of fewer numbers");
-#undef VALUE
-}
+/* ---- nothing ---- */
 
 static void test_nothing(void) {
   rk_options options = {.precision = RK_FLOAT32};
@@ -638,19 +555,12 @@ static void test_fork(void) {
 
 static const struct { const char *name; void (*run)(void); } tests[] = {
   {"reductions", test_reductions}, {"edges", test_edges}, {"thin", test_long_and_thin},
-  {"pieces", test_pieces},
-  {"schemes", test_schemes}, {"budgets", test_budgets}, {"kinds", test_kinds},
+  {"pieces", test_pieces}, {"budgets", test_budgets}, {"kinds", test_kinds},
   {"residents", test_residents}, {"resident_life", test_resident_life},
   {"resident_precision", test_resident_precision}, {"floats", test_float_residents},
-  {"two_passes", test_two_passes}, {"special", test_special_values}, {"nothing", test_nothing},
+  {"two_passes", test_two_passes}, {"nothing", test_nothing},
   {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
   {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}, {"fork", test_fork}};
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 int main(int argc, char **argv) {
   const char *seed = getenv("RKEOPS_TEST_SEED");
@@ -665,9 +575,9 @@ int main(int argc, char **argv) {
   for (unsigned k = 0; k < sizeof tests / sizeof *tests; k++) {
     int chosen = argc < 2 && tests[k].run != test_kinds; /* the others do what it does */
     for (int a = 1; a < argc; a++) chosen |= !strcmp(argv[a], tests[k].name);
-    double start = now();
+    double start = rk_os_seconds();
     if (chosen) tests[k].run();
-    if (chosen && getenv("RKEOPS_TEST_TIMES")) printf("%6.2f s %s\n", now() - start, tests[k].name);
+    if (chosen && getenv("RKEOPS_TEST_TIMES")) printf("%6.2f s %s\n", rk_os_seconds() - start, tests[k].name);
   }
   rk_device_info info;
   rk_forget();

@@ -12,6 +12,7 @@ enum { MOST_DIM = 130, INPUTS = 6, MOST_K = 8 };
 
 typedef struct {
   int m, n, D, E;
+  double shift;
   double *x, *y, *b, *w, *a, *p; /* Vi(D), Vj(D), Vj(E), Vj(1) positive, Vi(1), Pm(1) */
   rk_array input[INPUTS];
   char text[INPUTS][16];
@@ -27,7 +28,7 @@ static inline double *whole_numbers(long n, int from, int to) {
 /* Numbers in [shift, shift + 1], or small whole ones, which all precisions hold exactly. */
 static inline cloud *cloud_new(int m, int n, int D, int E, double shift, int whole) {
   cloud *c = calloc(1, sizeof *c);
-  *c = (cloud){.m = m, .n = n, .D = D, .E = E};
+  *c = (cloud){.m = m, .n = n, .D = D, .E = E, .shift = shift};
   c->x = whole ? whole_numbers((long)m * D, -2, 2) : random_numbers((long)m * D, shift, shift + 1);
   c->y = whole ? whole_numbers((long)n * D, -2, 2) : random_numbers((long)n * D, shift, shift + 1);
   c->b = whole ? whole_numbers((long)n * E, -2, 2) : random_numbers((long)n * E, -1, 1);
@@ -65,13 +66,18 @@ static inline int pair_dim(const cloud *c, pair_kind kind) {
   return kind == GAUSS || kind == RATIONAL ? c->E : kind == DIFFERENCE ? c->D : 1;
 }
 
+/* Of what is subtracted: far from 0 kernels take a centre from both first, 1 away at most. */
+static inline double sizes(const cloud *c, double x, double y) {
+  return c->shift != 0 ? 2 : fabs(x) + fabs(y);
+}
+
 static inline double square_distance(const cloud *c, int i, int j, double *error) {
   double sum = 0;
   *error = 0;
   for (int k = 0; k < c->D; k++) {
     double x = c->x[i + (long)k * c->m], y = c->y[j + (long)k * c->n], d = x - y;
     sum += d * d;
-    *error += 2 * fabs(d) * (fabs(x) + fabs(y) + fabs(d));
+    *error += 2 * fabs(d) * (sizes(c, x, y) + fabs(d));
   }
   *error += (c->D + 4) * sum;
   return sum;
@@ -103,7 +109,7 @@ static inline void pair_value(const cloud *c, pair_kind kind, int i, int j, doub
     } else if (kind == DIFFERENCE) {
       double x = c->x[i + (long)k * c->m], y = c->y[j + (long)k * c->n];
       v[k] = x - y;
-      error[k] = fabs(x) + fabs(y) + fabs(v[k]);
+      error[k] = sizes(c, x, y) + fabs(v[k]);
     } else {
       v[k] = s;
       error[k] = e;
@@ -129,7 +135,7 @@ static const rule rules[] = {
   {"LogSumExp", 0, 0, 0, 1, 0},     {"LogSumExp", 0, 1, 0, 1, 0},
   {"LogSumExpWeight", 0, 1, 0, 1, 0}, {"SumSoftMaxWeight", 0, 2, 0, 1, 0},
   {"Max_SumShiftExp", 0, 0, 0, 1, 0}, {"Max_SumShiftExpWeight", 0, 1, 0, 1, 0}};
-enum { RULES = sizeof rules / sizeof *rules, SUM = 0, ARG_MIN = 3, FIRST_EXPONENTIAL = 10 };
+enum { RULES = sizeof rules / sizeof *rules, SUM = 0, ARG_MIN = 3, NEAREST = 9, FIRST_EXPONENTIAL = 10 };
 
 static inline int rule_dim(const cloud *c, const rule *r, pair_kind kind) {
   if (r->weight == 2) return c->E;
@@ -350,6 +356,27 @@ static inline int wrong_in(const problem *q, const rk_options *options, const rk
            wrong, r.size, status ? ": " : "", status ? last.message : "");
   result_free(&r);
   return wrong != 0;
+}
+
+/* ---- reductions that tests choose ---- */
+
+static inline pair_kind kind_for(int number) {
+  return number == SUM ? GAUSS : number >= FIRST_EXPONENTIAL ? PRODUCT
+         : number % 2 ? SQUARE_DISTANCE : DIFFERENCE;
+}
+
+/* Whole numbers are exact in every precision as long as nothing but +, -, * meets them. */
+static inline problem problem_of(const cloud *c, const rule *r, pair_kind kind, char index,
+                                 const rk_options *options, int whole) {
+  double eps = eps_of[options->precision];
+  int exact = whole && r->sign && (kind == SQUARE_DISTANCE || kind == DIFFERENCE);
+  return (problem){c, r, kind, index, exact ? 0 : eps, 0};
+}
+
+static inline void check_rule(const cloud *c, int number, pair_kind kind, char index,
+                              const rk_options *options, int whole) {
+  problem q = problem_of(c, &rules[number], kind, index, options, whole);
+  CHECK(!wrong_in(&q, options, c->input), "a reduction is right");
 }
 
 #endif
