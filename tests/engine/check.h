@@ -102,6 +102,33 @@ static inline rk_array columns_of(const double *data, long rows, int dim) {
   return (rk_array){data, rows, dim, 1, rows, NULL};
 }
 
+/* Random data for declarations such as "x=Vi(3)": m rows, n columns, a row of parameters. */
+enum { MOST_INPUTS = 8 };
+typedef struct {
+  int64_t m, n;
+  int count;
+  double *data[MOST_INPUTS], *out; /* room for results: four columns of m rows */
+  rk_array inputs[MOST_INPUTS];
+} sample;
+
+static inline sample sample_of(const char *const *declarations, int count, int64_t m, int64_t n,
+                               double low, double high) {
+  sample s = {.m = m, .n = n, .count = count, .out = calloc((size_t)m * 4 + 1, sizeof *s.out)};
+  for (int k = 0; k < count; k++) {
+    const char *kind = strchr(declarations[k], '=') + 1;
+    const int dim = atoi(kind + 3);
+    const int64_t rows = !strncmp(kind, "Vi", 2) ? m : !strncmp(kind, "Vj", 2) ? n : 1;
+    s.data[k] = random_numbers((long)rows * dim, low, high);
+    s.inputs[k] = columns_of(s.data[k], (long)rows, dim);
+  }
+  return s;
+}
+
+static inline void sample_free(sample *s) {
+  for (int k = 0; k < s->count; k++) free(s->data[k]);
+  free(s->out);
+}
+
 static inline rk_program *program_of(const char *text, const char *const *declarations, int n,
                                      rk_precision precision) {
   rk_options options = {.precision = precision};

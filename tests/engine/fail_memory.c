@@ -55,25 +55,21 @@ static const char *const texts[] = {
     "Sum_Reduction(Sin(x-y)*b*1.25, j), Max_ArgMax_Reduction(SqNorm2(x-y), j)"};
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-static double *x, *y, *b, s[1] = {1.5};
+static sample s;
 static double out[2][4 * OUT], want[TEXTS][4 * OUT];
-static rk_error error;
-
 static rk_status program_for(int k, rk_program **program) {
   rk_options options = {.precision = RK_FLOAT64};
-  return rk_program_get(texts[k], declarations, 4, &options, program, &error);
+  return rk_program_get(texts[k], declarations, 4, &options, program, &last);
 }
 
 static rk_status compute(int k, double *to) {
   rk_program *program = NULL;
-  rk_array inputs[] = {columns_of(x, M, 2), columns_of(y, N, 2), columns_of(b, N, 1),
-                       columns_of(s, 1, 1)};
   rk_output outputs[4];
   memset(to, 0, sizeof out[0]);
   for (int f = 0; f < 4; f++)
     outputs[f] = (rk_output){.type = RK_OUT_DOUBLE, .data = to + f * OUT, .none_double = -1};
   rk_status status = program_for(k, &program);
-  return status ? status : rk_run(program, inputs, 4, outputs, NULL, NULL, &error);
+  return status ? status : rk_run(program, s.inputs, 4, outputs, NULL, NULL, &last);
 }
 
 /* Read, planned, written, found on the disk and run. */
@@ -93,9 +89,9 @@ static rk_status write_sources(int k) {
   rk_forget();
   rk_status status = program_for(k, &program);
   for (int b = 0; backends[b] && !status; b++) {
-    status = rk_source(program, backends[b], &text, &error);
+    status = rk_source(program, backends[b], &text, &last);
     if (!status) rk_free(text);
-    if (!status) status = rk_explain(program, backends[b], NULL, &text, &error);
+    if (!status) status = rk_explain(program, backends[b], NULL, &text, &last);
     if (!status) rk_free(text);
   }
   return status ? status : compute(k, out[0]);
@@ -107,7 +103,7 @@ static rk_status build_all(int k) {
   rk_status status = RK_OK;
   rk_forget();
   for (int t = 0; t < TEXTS && !status; t++) status = program_for(t, &program[t]);
-  if (!status) status = rk_build_many(program, TEXTS, NULL, NULL, &error);
+  if (!status) status = rk_build_many(program, TEXTS, NULL, NULL, &last);
   return status ? status : compute(k, out[0]);
 }
 
@@ -116,7 +112,7 @@ static rk_status configure_and_run(int k) {
   const char *cache = getenv("RKEOPS_CACHE");
   rk_settings settings = {.cache_dir = cache ? cache : ".build/test-cache", .makeconf = "/no/such"};
   rk_forget();
-  rk_status status = rk_configure(&settings, &error);
+  rk_status status = rk_configure(&settings, &last);
   return status ? status : compute(k, out[0]);
 }
 
@@ -124,7 +120,7 @@ static rk_status configure_and_run(int k) {
 static rk_status compile_anew(int k) {
   long at = atomic_exchange(&failing_at, 0);
   rk_forget();
-  if (rk_cache_clear(&error)) return RK_ERROR_INTERNAL;
+  if (rk_cache_clear(&last)) return RK_ERROR_INTERNAL;
   atomic_store(&allocations, 0);
   atomic_store(&failing_at, at);
   return compute(k, out[0]);
@@ -132,13 +128,12 @@ static rk_status compile_anew(int k) {
 
 /* An array that stays on the device. */
 static rk_status keep_resident(int k) {
-  rk_array array = columns_of(x, M, 2);
   rk_resident *resident = NULL;
-  rk_status status = rk_resident_new(&array, RK_FLOAT64, &resident, NULL, NULL, &error);
+  rk_status status = rk_resident_new(&s.inputs[0], RK_FLOAT64, &resident, NULL, NULL, &last);
   if (status) return status;
   double *back = malloc(sizeof(double) * 2 * M);
-  status = back ? rk_resident_read(resident, back, NULL, NULL, &error) : RK_ERROR_MEMORY;
-  int same = status || !memcmp(back, x, sizeof(double) * 2 * M);
+  status = back ? rk_resident_read(resident, back, NULL, NULL, &last) : RK_ERROR_MEMORY;
+  int same = status || !memcmp(back, s.data[0], sizeof(double) * 2 * M);
   free(back);
   rk_resident_free(resident);
   if (!same) return RK_ERROR_INTERNAL;
@@ -160,11 +155,11 @@ static int try_one(trial run, int k, const char *what, long at) {
   snprintf(line, sizeof line, "%s, text %d, allocation %ld fails%s: %d", what, k, at,
            failing_for ? "" : " and all later ones", (int)status);
   if (status) {
-    if (!CHECK(status == RK_ERROR_MEMORY && *error.message, line)) puts(error.message);
+    if (!CHECK(status == RK_ERROR_MEMORY && *last.message, line)) puts(last.message);
   } else CHECK(!memcmp(out[0], want[k], sizeof want[k]), line);
   rk_status next = compute(k, out[1]);
   if (!CHECK(!next && !memcmp(out[1], want[k], sizeof want[k]), "the next run is right"))
-    printf("  after: %s: %s\n", line, next ? error.message : "other values");
+    printf("  after: %s: %s\n", line, next ? last.message : "other values");
   return reached;
 }
 
@@ -185,15 +180,11 @@ int main(void) {
       {configure_and_run, "settings", 1, 1}, {compile_anew, "compiled anew", !check_on_gpu(), 7},
       {keep_resident, "a resident array", check_on_gpu(), 1}};
   check_configure();
-  x = random_numbers(2 * M, -1, 1);
-  y = random_numbers(2 * N, -1, 1);
-  b = random_numbers(N, 0, 1);
+  s = sample_of(declarations, 4, M, N, 0.1, 1);
   for (int k = 0; k < TEXTS; k++)
-    if (!CHECK(!compute(k, want[k]), texts[k])) return puts(error.message), check_end();
+    if (!CHECK(!compute(k, want[k]), texts[k])) return puts(last.message), check_end();
   for (size_t t = 0; t < sizeof trials / sizeof *trials; t++)
     for (int k = 0; k < trials[t].texts; k++) sweep(trials[t].run, k, trials[t].step, trials[t].name);
-  free(x);
-  free(y);
-  free(b);
+  sample_free(&s);
   return check_end();
 }

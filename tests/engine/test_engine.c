@@ -468,7 +468,7 @@ static int wrong_least(const double *values, const int32_t *positions, const dou
         double value = c ? x[i] * y[j] : fabs(x[i] - y[j]);
         if (!(value < least)) continue;
         least = value;
-        at = j;
+        at = j + 1;
       }
       wrong += values[i + m * c] != least || positions[i + m * c] != at;
     }
@@ -486,7 +486,7 @@ static void test_least(void) {
     double *values = calloc((size_t)m * 2, sizeof *values);
     int32_t *positions = calloc((size_t)m * 2, sizeof *positions);
     rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = values},
-                           {.type = RK_OUT_INT32, .data = positions, .none_int32 = -7}};
+                           {.type = RK_OUT_INT32, .data = positions, .base = 1, .none_int32 = -7}};
     rk_array inputs[] = {columns_of(x, m, 1), columns_of(y, n, 1)};
     rk_error error;
     for (int i = 0; i < m; i++) x[i] = i % 60 + 1;

@@ -23,30 +23,14 @@ static const char gauss[] = "Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)";
 
 /* ---- data ---- */
 
-typedef struct {
-  int64_t m, n;
-  double *data[NAMES], *out;
-  rk_array inputs[NAMES];
-} sample;
-
 /* Of few bits: differences are exact in float32, too. */
 static sample sample_new(int64_t m, int64_t n, double s, double weight) {
-  sample a = {.m = m, .n = n, .out = calloc((size_t)m * D, sizeof(double))};
-  const int64_t rows[] = {m, n, n, 1, m};
-  const int dim[] = {D, D, 1, 1, 1};
-  for (int k = 0; k < NAMES; k++) {
-    a.data[k] = random_numbers((long)rows[k] * dim[k], 0, 1);
-    a.inputs[k] = columns_of(a.data[k], (long)rows[k], dim[k]);
-    for (int64_t i = 0; i < rows[k] * dim[k]; i++)
+  sample a = sample_of(names, NAMES, m, n, 0, 1);
+  for (int k = 0; k < NAMES; k++)
+    for (int64_t i = 0; i < a.inputs[k].rows * a.inputs[k].dim; i++)
       a.data[k][i] = floor(a.data[k][i] * 4096 + 1) / 4096 * (k == 2 ? weight : 1);
-  }
   a.data[3][0] = s;
   return a;
-}
-
-static void sample_free(sample *a) {
-  for (int k = 0; k < NAMES; k++) free(a->data[k]);
-  free(a->out);
 }
 
 static rk_status run_text(const char *text, rk_precision precision, sample *a, rk_poll poll,

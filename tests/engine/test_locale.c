@@ -208,20 +208,15 @@ static void find(const char *text, found *f) {
   rk_error error;
   rk_program *program = program_of(text, declarations, 3, RK_FLOAT64);
   check_seed = 12345;
-  double *x = random_numbers(2 * ROWS, -1, 1), *y = random_numbers(2 * COLUMNS, -1, 1);
-  double *b = random_numbers(COLUMNS, 0, 1);
-  rk_array inputs[3] = {columns_of(x, ROWS, 2), columns_of(y, COLUMNS, 2),
-                        columns_of(b, COLUMNS, 1)};
+  sample s = sample_of(declarations, 3, ROWS, COLUMNS, -1, 1);
   rk_output outputs[4];
   for (int k = 0; k < 4; k++)
     outputs[k] = (rk_output){.type = RK_OUT_DOUBLE, .data = f->out + 4 * ROWS * k};
   CHECK(program && !rk_source(program, "cpu", &f->source[0], &error) &&
         !rk_source(program, "cuda", &f->source[1], &error), text);
-  if (!CHECK(program && !rk_run(program, inputs, 3, outputs, NULL, NULL, &error), text))
+  if (!CHECK(program && !rk_run(program, s.inputs, 3, outputs, NULL, NULL, &error), text))
     puts(error.message);
-  free(x);
-  free(y);
-  free(b);
+  sample_free(&s);
 }
 
 static void test_programs_agree(const char *name) {

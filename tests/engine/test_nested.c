@@ -14,30 +14,10 @@ static const char *const host_text = "Sum_Reduction(Exp(-SqDist(x,y))*b, j)";
 
 /* ---- data ---- */
 
-typedef struct {
-  int64_t m, n;
-  double *data[NAMES], *out, *alone;
-  rk_array inputs[NAMES];
-} sample;
+/* `out`, and behind it what it is without guests. */
+static sample sample_new(int64_t m, int64_t n) { return sample_of(names, NAMES, m, n, 0.1, 1); }
 
-static sample sample_new(int64_t m, int64_t n) {
-  sample s = {.m = m, .n = n};
-  const int64_t rows[] = {m, n, n};
-  const int dim[] = {3, 3, 1};
-  for (int k = 0; k < NAMES; k++) {
-    s.data[k] = random_numbers((long)rows[k] * dim[k], 0.1, 1);
-    s.inputs[k] = columns_of(s.data[k], (long)rows[k], dim[k]);
-  }
-  s.out = calloc((size_t)m, sizeof *s.out);
-  s.alone = calloc((size_t)m, sizeof *s.alone);
-  return s;
-}
-
-static void sample_free(sample *s) {
-  for (int k = 0; k < NAMES; k++) free(s->data[k]);
-  free(s->out);
-  free(s->alone);
-}
+static double *alone(const sample *s) { return s->out + s->m; }
 
 static rk_program *get(const char *text) { return program_of(text, names, NAMES, RK_FLOAT64); }
 
@@ -48,7 +28,7 @@ static rk_status run_sample(rk_program *program, sample *s, rk_poll poll, void *
 }
 
 static int as_alone(const sample *s) {
-  return !memcmp(s->out, s->alone, (size_t)s->m * sizeof *s->out);
+  return !memcmp(s->out, alone(s), (size_t)s->m * sizeof *s->out);
 }
 
 /* What `host_text` is, as far as float64 goes: all terms are positive. */
@@ -289,7 +269,7 @@ static sample host_sample(int turn) {
   sample s = check_is_small() ? sample_new(200, (int64_t)400 << turn)
                               : sample_new(2000, (int64_t)30000 << turn);
   CHECK(run_sample(get(host_text), &s, NULL, NULL) == RK_OK, "alone");
-  memcpy(s.alone, s.out, (size_t)s.m * sizeof *s.out);
+  memcpy(alone(&s), s.out, (size_t)s.m * sizeof *s.out);
   return s;
 }
 
@@ -334,7 +314,7 @@ static void while_packing(guest g) {
   for (int turn = 0; turn < 4 && !g.visits; turn++) {
     sample s = sample_new(1, (int64_t)1000000 << turn);
     CHECK(run_sample(get(host_text), &s, NULL, NULL) == RK_OK, "alone");
-    memcpy(s.alone, s.out, sizeof *s.out);
+    memcpy(alone(&s), s.out, sizeof *s.out);
     rk_status status = run_sample(get(host_text), &s, ask, &g);
     settle();
     tell(&g, status == RK_OK && as_alone(&s), "a result while data is packed");

@@ -395,8 +395,7 @@ static void wish_operations_alone(int arch) {
 
 /* ---- a sample for every architecture ---- */
 
-typedef struct { const char *text; int D, columns; rk_precision type; } sample;
-static const sample samples[] = {
+static const struct { const char *text; int D, columns; rk_precision type; } samples[] = {
   {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT32},
   {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT64},
   {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 3, 1, RK_FLOAT16},

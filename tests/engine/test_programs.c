@@ -15,26 +15,7 @@
 static const char *const names[] = {"x=Vi(3)", "y=Vj(3)", "b=Vj(2)", "e=Vi(2)", "p=Pm(2)"};
 enum { NAMES = 5, MOST_FIELDS = 12 };
 
-typedef struct {
-  int64_t m, n;
-  double *data[NAMES];
-  rk_array inputs[NAMES];
-} sample;
-
-static sample sample_new(int64_t m, int64_t n) {
-  sample s = {m, n, {0}, {{0}}};
-  const int64_t rows[] = {m, n, n, m, 1};
-  const int dim[] = {3, 3, 2, 2, 2};
-  for (int k = 0; k < NAMES; k++) {
-    s.data[k] = random_numbers((long)rows[k] * dim[k], 0.1, 1);
-    s.inputs[k] = columns_of(s.data[k], (long)rows[k], dim[k]);
-  }
-  return s;
-}
-
-static void sample_free(sample *s) {
-  for (int k = 0; k < NAMES; k++) free(s->data[k]);
-}
+static sample sample_new(int64_t m, int64_t n) { return sample_of(names, NAMES, m, n, 0.1, 1); }
 
 /* ---- running a text ---- */
 
