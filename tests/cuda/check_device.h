@@ -5,13 +5,12 @@
 
 #include "cuda/nvrtc.h"
 #include "check.h"
+#include "children.h"
 #include "os.h"
 #include "cuda/device.h"
 
 #include <dlfcn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- children -------------------------------------------------------------------------------- */
 
@@ -28,9 +27,8 @@ static inline void run_in_child(void (*test)(void), const char *name) {
     all->skipped += check_skipped;
     exit(0); /* so that leaks are looked for */
   }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  int status = status_of(pid);
+  if (!status) return;
   all->failed++;
   printf("FAILED %s: the process ended with status %d\n", name, status);
 }

@@ -136,12 +136,11 @@ static int started(const char *self, const char *function, long call, long code,
     execl(self, self, function, number[0], number[1], number[2], (char *)NULL);
     _exit(127);
   }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  if (WIFEXITED(status)) return WEXITSTATUS(status);
-  printf("  %s, call %ld, code %ld, %d devices: signal %d\n", function, call, code, n,
-         WTERMSIG(status));
-  return 126;
+  int status = status_of(pid);
+  if (status > 1000)
+    printf("  %s, call %ld, code %ld, %d devices: signal %d\n", function, call, code, n,
+           status - 1000);
+  return status;
 }
 
 /* All of the first calls, then some. */

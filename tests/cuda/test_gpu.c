@@ -6,11 +6,10 @@
  * arguments name the tests to run. */
 #include "gpu_fixture.h"
 
+#include "children.h"
 #include "os.h"
 
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 static int devices;          /* of this machine */
 
@@ -543,9 +542,7 @@ static void test_fork(void) {
     rk_forget();
     _exit(bad);
   }
-  int status = 0;
-  waitpid(child, &status, 0);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+  CHECK(status_of(child) == 0,
         "a forked child gets an error on the GPU and computes on the CPU");
   CHECK(!run_values(p, c->input, INPUTS, again, &last) && !memcmp(out, again, sizeof out),
         "and does not disturb its parent");

@@ -6,21 +6,15 @@
  * A task ends with 0, with NO_GPU, or with another status when something is wrong. */
 #include "gpu_fixture.h"
 
+#include "children.h"
 #include "os.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { NO_GPU = 77 };
 
 static const char *self;
-
-static void sleep_for(double seconds) {
-  struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))};
-  nanosleep(&t, NULL);
-}
 
 /* ---- task "check": results of a few kernels are right ---- */
 
@@ -254,11 +248,9 @@ static int read_until(child *c, const char *word) {
 
 static int end(child *c) {
   char line[512];
-  int status = 0;
   while (fgets(line, sizeof line, c->out)) fputs(line, stdout);
   fclose(c->out);
-  waitpid(c->pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  return status_of(c->pid);
 }
 
 static int run_task(const char *task) {
@@ -293,7 +285,7 @@ static void test_two_at_a_time(void) {
 static void test_interrupt(void) {
   child c = start("interrupted");
   CHECK(read_until(&c, "begun"), "a long call begins");
-  sleep_for(0.4);
+  rk_os_sleep(0.4);
   kill(c.pid, SIGINT);
   CHECK(end(&c) == 0, "it ends soon, nothing is held, and the next call is right");
   CHECK(run_task("check") == 0, "and so are those of the next process");
@@ -306,12 +298,12 @@ static void test_kill(void) {
   for (int k = 0; k < 2; k++) {
     child c = start("killed");
     CHECK(read_until(&c, "begun"), "a long call begins");
-    sleep_for(delay[k]);
+    rk_os_sleep(delay[k]);
     kill(c.pid, SIGKILL);
     CHECK(end(&c) == 1000 + SIGKILL, "and is killed");
     CHECK(run_task("check") == 0, "the next process is right");
   }
-  for (int k = 0; k < 20 && (after = free_memory()) < before; k++) sleep_for(0.25);
+  for (int k = 0; k < 20 && (after = free_memory()) < before; k++) rk_os_sleep(0.25);
   printf("  %lld MiB free, %lld after processes were killed\n", before, after);
   CHECK(before > 0 && after >= before, "their memory is free again");
 }

@@ -1,12 +1,12 @@
-/* The build stage: source -> kernel, its disk cache and its failures.
+/* The build stage: source -> kernel, its disk cache and its failures. Each test has folders of its
+ * own; what spoils a process runs in a child.
  *
- *   cc -std=c11 -D_GNU_SOURCE -Isrc/engine tests/engine/test_build.c <files of the engine> \
- *      -lm -ldl -lpthread && ./a.out [compiler]
- *
- * (-DRK_TEST_FREE when engine.c is not among the files.)
- * Each test has folders of its own; what spoils a process runs in a child. */
+ *   test_build [COMPILER] */
 #include "build/build.h"
+#include "build/parts.h"
 #include "build/sha256.h"
+#include "check.h"
+#include "children.h"
 #include "os.h"
 
 #include <dirent.h>
@@ -14,14 +14,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #if defined(__linux__)
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -30,18 +24,12 @@
 #include <sys/syscall.h>
 #endif
 
-static int passed, failed;
 static char base[256];                /* everything of this run is below */
 static const char *program;           /* argv[0] */
 static const char *chosen_compiler;   /* argv[1] */
 
-static int check(int good, const char *what, int line) {
-  if (good) passed++;
-  else failed++;
-  if (!good) printf("FAILED line %d: %s\n", line, what);
-  return good;
-}
-#define CHECK(condition) check(condition, #condition, __LINE__)
+#undef CHECK
+#define CHECK(condition) check_that(!!(condition), __LINE__, #condition)
 
 /* ---- helpers -------------------------------------------------------------------------------- */
 
@@ -73,8 +61,6 @@ static const char *source_of(int value) {
   snprintf(text, sizeof text, "int f(void) { return %d; }\n", value);
   return text;
 }
-
-static rk_error last;
 
 /* The value of a kernel, -1 when it cannot be built. */
 static rk_status build_text(const char *source, rk_poll poll, void *poll_data, rk_kernel **kernel) {
@@ -135,20 +121,6 @@ static int descriptors(void) {
   return n;
 }
 
-/* Runs `work` in a child; its result, or -1 when it crashed. */
-static int in_child(int (*work)(void *), void *data) {
-  fflush(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    int result = work(data);
-    fflush(NULL);
-    _exit(result);
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static int build_in_child(void *data) { return build(*(int *)data); }
 
 /* The same in a process that knows nothing yet. */
@@ -162,9 +134,7 @@ static int build_fresh(const char *folder, int value) {
           base, (char *)NULL);
     _exit(99);
   }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return status_of(pid);
 }
 
 static char found_name[300];
@@ -204,6 +174,16 @@ static void write_script(const char *path, const char *text) {
   chmod(path, 0755);
 }
 
+/* A compiler that does `first` in the shell, in a folder of its own, before it works; $file is what
+ * it compiles. */
+static void write_compiler(const char *name, const char *first) {
+  rk_text text = {0};
+  rk_text_format(&text, "#!/bin/sh\nfor file; do :; done\ncd %s || exit 9\n%s\nexec %s \"$@\"\n",
+                 base, first, chosen_compiler ? chosen_compiler : "cc");
+  write_script(path_of("%s", name), text.bytes);
+  rk_text_free(&text);
+}
+
 /* ---- hashes and words ----------------------------------------------------------------------- */
 
 static void hash_is(const char *text, size_t times, const char *expected) {
@@ -224,8 +204,6 @@ static void sha256_gives_the_standard_values(void) {
           "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   hash_is("a", 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
-
-#include "build/parts.h"
 
 static void words_are_split_like_a_shell_does(void) {
   rk_words words = {0};
@@ -295,11 +273,6 @@ static void many_kernels_are_not_confused(void) {
   CHECK(build_fresh(path_of("many"), 7) == 'c');
 }
 
-static int build_same(void *data) {
-  (void)data;
-  return value_of(77) == 77 ? 0 : 1;
-}
-
 static void many_processes_build_the_same_at_once(void) {
   use_folder("race");
   pid_t pids[8];
@@ -307,13 +280,9 @@ static void many_processes_build_the_same_at_once(void) {
   fflush(NULL);
   for (int k = 0; k < 8; k++) {
     pids[k] = fork();
-    if (pids[k] == 0) _exit(build_same(NULL));
+    if (pids[k] == 0) _exit(value_of(77) != 77);
   }
-  for (int k = 0; k < 8; k++) {
-    int status = 1;
-    waitpid(pids[k], &status, 0);
-    good += WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  }
+  for (int k = 0; k < 8; k++) good += status_of(pids[k]) == 0;
   CHECK(good == 8);
   CHECK(count(path_of("race"), ".so") == 1);
   CHECK(count(path_of("race"), "") == 2);
@@ -345,11 +314,9 @@ static void processes_that_disturb_each_other_get_what_they_asked_for(void) {
     if (pids[k] == 0) _exit(build_and_disturb(&k));
   }
   for (int k = 0; k < 4; k++) {
-    int status = 1;
     usleep(150000);
     if (k == 0) kill(pids[k], SIGKILL);
-    waitpid(pids[k], &status, 0);
-    CHECK(k == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    CHECK(status_of(pids[k]) == 0 || k == 0);
   }
   use_folder("torture");
   for (int k = 100; k < 105; k++) CHECK(value_of(k) == k);
@@ -375,15 +342,11 @@ static void other_threads_do_not_disturb(void) {
 }
 
 static void compiler_identity_is_part_of_the_key(void) {
-  char text[900];
-  snprintf(text, sizeof text, "#!/bin/sh\nexec %s \"$@\"\n",
-           chosen_compiler ? chosen_compiler : "cc");
-  write_script(path_of("wrapper"), text);
+  write_compiler("wrapper", "");
   configure(path_of("identity"), path_of("wrapper"), 60);
   CHECK(build(5) == 'c');
   CHECK(build(5) == 'h');
-  strcat(text, "# newer\n");
-  write_script(path_of("wrapper"), text);
+  write_compiler("wrapper", "# newer");
   CHECK(build(5) == 'c');
   CHECK(build(5) == 'h');
   configure(path_of("identity"), path_of("wrapper -DSOMETHING"), 60);
@@ -797,15 +760,17 @@ static int is_gone(const char *path) {
   return 0;
 }
 
-/* Two processes that hang without doing anything. */
-static void write_hanging_script(void) {
+/* A compiler of two processes that do not end: its child does `work`. */
+static void write_endless(const char *name, const char *work) {
   rk_text text = {0};
-  rk_text_format(&text, "#!/bin/sh\n[ \"$1\" = --version ] && { echo hanging 1; exit; }\n"
-                 "echo $$ > %s\nsleep 100 &\necho $! > %s\nwait\n", path_of("pid1"),
+  rk_text_format(&text, "#!/bin/sh\n[ \"$1\" = --version ] && { echo endless 1; exit; }\n"
+                 "echo $$ > %s\n%s &\necho $! > %s\nwait\n", path_of("pid1"), work,
                  path_of("pid2"));
-  write_script(path_of("hanging"), text.bytes);
+  write_script(path_of("%s", name), text.bytes);
   rk_text_free(&text);
 }
+
+static void write_hanging_script(void) { write_endless("hanging", "sleep 100"); }
 
 static void a_hanging_compiler_is_killed(void) {
   write_hanging_script();
@@ -821,12 +786,7 @@ static void a_hanging_compiler_is_killed(void) {
 #if defined(__linux__)
 /* Its child works, it waits: the time of all counts, long before the limit by the clock. */
 static void a_compiler_that_computes_for_ever_is_killed(void) {
-  rk_text text = {0};
-  rk_text_format(&text, "#!/bin/sh\n[ \"$1\" = --version ] && { echo busy 1; exit; }\n"
-                 "echo $$ > %s\n(while :; do :; done) &\necho $! > %s\nwait\n", path_of("pid1"),
-                 path_of("pid2"));
-  write_script(path_of("busy"), text.bytes);
-  rk_text_free(&text);
+  write_endless("busy", "(while :; do :; done)");
   configure(path_of("errors"), path_of("busy"), 0.3);
   CHECK(build(76) == 'e' && last.status == RK_ERROR_COMPILE && says("0.3 seconds of processor"));
   CHECK(is_gone(path_of("pid1")) && is_gone(path_of("pid2")));
@@ -837,11 +797,7 @@ static void a_compiler_that_computes_for_ever_is_killed(void) {}
 
 /* A busy machine: it takes longer than the limit, but not of the processor's time. */
 static void a_compiler_that_waits_is_not_killed(void) {
-  char text[900];
-  snprintf(text, sizeof text, "#!/bin/sh\nfor file; do :; done\n"
-           "grep -q 'return 77;' \"$file\" 2>/dev/null && sleep 1.2\nexec %s \"$@\"\n",
-           chosen_compiler ? chosen_compiler : "cc");
-  write_script(path_of("waiting"), text);
+  write_compiler("waiting", "grep -q 'return 77;' \"$file\" 2>/dev/null && sleep 1.2");
   configure(path_of("waits"), path_of("waiting"), 1);
   CHECK(build(77) == 'c');
 }
@@ -896,21 +852,11 @@ static int gives(const rk_to_build *one, int value) {
   return f && f() == value;
 }
 
-/* A compiler that does `first` in the shell, in a folder of its own, before it works; $file is what
- * it compiles. */
-static void write_slow_script(const char *name, const char *first) {
-  rk_text text = {0};
-  rk_text_format(&text, "#!/bin/sh\nfor file; do :; done\ncd %s || exit 9\n%s\nexec %s \"$@\"\n",
-                 base, first, chosen_compiler ? chosen_compiler : "cc");
-  write_script(path_of("%s", name), text.bytes);
-  rk_text_free(&text);
-}
-
 /* Each of them works only once another one has begun. */
 static void kernels_are_compiled_side_by_side(void) {
   const int value[] = {501, 502, 503, 504};
   rk_to_build list[SEVERAL];
-  write_slow_script("meeting", "if grep -q 'return 50' -- \"$file\" 2>/dev/null; then\n"
+  write_compiler("meeting", "if grep -q 'return 50' -- \"$file\" 2>/dev/null; then\n"
                     "touch met-$$\nfor k in 1 2 3 4 5 6 7 8 9; do\nn=0\n"
                     "for met in met-*; do n=$((n + 1)); done\n[ $n -ge 2 ] && break\nsleep 1\n"
                     "done\n[ $n -ge 2 ] || exit 8\nfi");
@@ -939,7 +885,7 @@ static void what_is_there_or_equal_is_not_compiled(void) {
 static void the_first_error_in_order_is_told(void) {
   const int value[] = {521, -522, -523, 524};
   rk_to_build list[SEVERAL];
-  write_slow_script("late", "grep -q wrong_522 -- \"$file\" 2>/dev/null && sleep 0.5\n"
+  write_compiler("late", "grep -q wrong_522 -- \"$file\" 2>/dev/null && sleep 0.5\n"
                     "grep -q 'return 524' -- \"$file\" 2>/dev/null && sleep 50");
   configure(path_of("order"), path_of("late"), 60);
   double start = rk_os_seconds();
@@ -982,11 +928,8 @@ static void hosts_that_ignore_their_children_are_served(void) {
 }
 
 static void flags_fall_back(void) {
-  char text[900];
-  snprintf(text, sizeof text, "#!/bin/sh\ncase \"$*\" in *-march=native*|*-mavx*|*-mcpu*) "
-           "echo no >&2; exit 1;; esac\nexec %s \"$@\"\n",
-           chosen_compiler ? chosen_compiler : "cc");
-  write_script(path_of("simple"), text);
+  write_compiler("simple",
+                 "case \"$*\" in *-march=native*|*-mavx*|*-mcpu*) echo no >&2; exit 1;; esac");
   configure(path_of("flags"), path_of("simple"), 60);
   CHECK(build(82) == 'c');
   rk_text report = {0};
@@ -1032,30 +975,6 @@ static void a_forked_child_can_build(void) {
   CHECK(build(94) == 'h');
 }
 
-/* Hits run no compiler; how long they take is printed. */
-static void kernels_do_not_pay_for_the_cache(void) {
-  use_folder("speed");
-  rk_text source = {0};
-  for (int k = 0; k < 400; k++)
-    rk_text_format(&source, "/* line %d of twenty thousand bytes of text in all */\n", k);
-  rk_text_add(&source, "int f(void) { return 1; }\n");
-  rk_kernel *kernel;
-  double start = rk_os_seconds();
-  CHECK(build_text(source.bytes, NULL, NULL, &kernel) == RK_OK);
-  double first = rk_os_seconds() - start, best = 1;
-  int64_t compiled = compiles(), found = hits();
-  for (int k = 0; k < 50; k++) {
-    start = rk_os_seconds();
-    build_text(source.bytes, NULL, NULL, &kernel);
-    double took = rk_os_seconds() - start;
-    if (took < best) best = took;
-  }
-  printf("compile %.0f ms, disk hit %.3f ms (%zu bytes of source)\n",
-         first * 1e3, best * 1e3, source.length);
-  CHECK(compiles() == compiled && hits() == found + 50);
-  rk_text_free(&source);
-}
-
 static int fresh(char **argv) {
   snprintf(base, sizeof base, "%s", argv[5]);
   chosen_compiler = *argv[3] ? argv[3] : NULL;
@@ -1064,10 +983,6 @@ static int fresh(char **argv) {
   fflush(NULL);
   _exit(result);
 }
-
-#if defined(RK_TEST_FREE)
-void rk_free(void *pointer) { free(pointer); } /* engine.c has it */
-#endif
 
 int main(int argc, char **argv) {
   if (argc == 6 && strcmp(argv[1], "--fresh") == 0) return fresh(argv);
@@ -1113,8 +1028,6 @@ int main(int argc, char **argv) {
   the_report_has_its_lines();
   nothing_leaks();
   a_forked_child_can_build();
-  kernels_do_not_pay_for_the_cache();
   rk_os_remove_folder(base);
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed != 0;
+  return check_end();
 }

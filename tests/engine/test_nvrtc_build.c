@@ -1,14 +1,13 @@
 /* CUDA text -> machine code with the real NVRTC: options, architectures, keys, the disk cache and
  * its failures. Without an NVRTC only what is said of that is tested; the rest is skipped. */
 #include "check.h"
+#include "children.h"
 #include "cuda/device.h"
 #include "cuda/nvrtc.h"
 #include "os.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static char base[300];
 
@@ -64,33 +63,23 @@ static char build(int number) {
   return how;
 }
 
-static int in_child(int (*work)(void)) {
-  fflush(NULL);
-  pid_t pid = fork();
-  if (pid == 0) {
-    int result = work();
-    fflush(NULL);
-    _exit(result);
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 /* ---- finding NVRTC: in children, since a library that was found is kept ---------------------- */
 
-static int a_wrong_path(void) {
+static int a_wrong_path(void *unused) {
+  (void)unused;
   setenv("RKEOPS_NVRTC_PATH", "/nowhere/libnvrtc.so", 1);
   return rk_nvrtc_available(&last) == RK_ERROR_DEVICE && said("RKEOPS_NVRTC_PATH") &&
          said("/nowhere/libnvrtc.so") && !*rk_nvrtc_version();
 }
 
-static int another_library(void) {
+static int another_library(void *unused) {
+  (void)unused;
   setenv("RKEOPS_NVRTC_PATH", "libm.so.6", 1);
   return rk_nvrtc_available(&last) == RK_ERROR_DEVICE && said("too old") && said("libm.so.6");
 }
 
-static int a_toolkit_without_nvrtc(void) {
+static int a_toolkit_without_nvrtc(void *unused) {
+  (void)unused;
   rk_error before;
   unsetenv("RKEOPS_NVRTC_PATH");
   rk_status without = rk_nvrtc_available(&before);
@@ -99,9 +88,9 @@ static int a_toolkit_without_nvrtc(void) {
 }
 
 static void finding_it_fails_with_advice(void) {
-  CHECK(in_child(a_wrong_path) == 1, "a path that does not exist is named, nothing else is tried");
-  CHECK(in_child(another_library) == 1, "a library that is not NVRTC is refused");
-  CHECK(in_child(a_toolkit_without_nvrtc) == 1, "a CUDA_HOME without NVRTC does no harm");
+  CHECK(in_child(a_wrong_path, NULL) == 1, "a path that does not exist is named, nothing else is tried");
+  CHECK(in_child(another_library, NULL) == 1, "a library that is not NVRTC is refused");
+  CHECK(in_child(a_toolkit_without_nvrtc, NULL) == 1, "a CUDA_HOME without NVRTC does no harm");
 }
 
 /* ---- many processes -------------------------------------------------------------------------- */

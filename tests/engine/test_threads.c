@@ -16,12 +16,12 @@
 #include <fenv.h>
 #include <stdatomic.h>
 #if !defined(_WIN32)
+#include "children.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #endif
 #if defined(__linux__)
 #include <dlfcn.h>
@@ -253,9 +253,7 @@ static void a_forked_child_computes_alone(void) {
     rk_end_threads();
     _exit(good ? 7 : 1);
   }
-  int status = 0;
-  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7,
-        "serially, and says so");
+  CHECK(status_of(child) == 7, "serially, and says so");
   CHECK(run_tasks(&t, 3, NULL, NULL) == RK_OK && all_once(&t), "the parent goes on");
 }
 
