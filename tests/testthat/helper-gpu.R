@@ -72,3 +72,11 @@ gauss_values <- function(M = 70, N = 150) {
   list(x = uniform(M, 3), y = uniform(N, 3), b = uniform(N, 1), gauss = gauss,
        gauss_args = gauss_args)
 }
+
+# What they give, and whether this is it.
+gauss_truth <- function()
+  oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args, gauss_values()[c("x", "y", "b")])
+expect_truth <- function(found, eps = machine_eps[["float32"]]) {
+  truth <- gauss_truth()
+  expect_within(found, truth$value, truth$scale, eps, label = "on a GPU")
+}

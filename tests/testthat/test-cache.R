@@ -11,6 +11,7 @@ test_that("the cache folder is reported, measured and emptied", {
     expect_identical(stat_rkeops_cache_dir(verbose = FALSE), "0")
     keops_kernel("Sum_Reduction(x*1.25+x, j)", "x=Vi(1)")(list(1))
     clean <- stat_rkeops_cache_dir(verbose = FALSE)
+    expect_message(stat_rkeops_cache_dir(verbose = TRUE, startup = TRUE), "clean_rkeops")
     expect_match(clean, "B$")
     clean_rkeops(verbose = FALSE, all = FALSE)
     expect_identical(stat_rkeops_cache_dir(verbose = FALSE), clean)

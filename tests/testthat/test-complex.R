@@ -1,4 +1,4 @@
-# Complex LazyTensors against R's complex numbers.
+# Complex LazyTensors against R's complex numbers. Their arithmetic is in test-r-api.R.
 
 some_complex <- function(n, D) matrix(complex(real = uniform(n, D), imaginary = uniform(n, D)), n)
 
@@ -11,64 +11,6 @@ x_i <- Vi(x)
 y_j <- Vj(y)
 r_i <- Vi(r)
 s_j <- Vj(s)
-
-# The sum over one index of f(x, y, r, s) of the rows of each pair, and of its moduli.
-naive <- function(f, over) {
-  sums <- function(g) {
-    pair <- function(i, j) g(f(x[i, ], y[j, ], r[i, ], s[j, ]))
-    kept <- if (over == "j") seq_len(4) else seq_len(5)
-    reduced <- if (over == "j") seq_len(5) else seq_len(4)
-    rows <- lapply(kept, function(k) Reduce(`+`, lapply(reduced, function(l)
-      if (over == "j") pair(k, l) else pair(l, k))))
-    do.call(rbind, rows)
-  }
-  list(value = sums(identity), size = sums(Mod))
-}
-
-# A sum of a formula in each precision; `ulps` of the sum of moduli are allowed, 32 for terms of a
-# few operations.
-expect_complex <- function(f, ulps = 32) {
-  over <- c(float32 = "i", float64 = "j")
-  for (precision in names(over)) with_options(list(precision = precision), {
-    truth <- naive(f, over[[precision]])
-    found <- sum(f(x_i, y_j, r_i, s_j), over[[precision]])
-    label <- paste(precision, deparse(body(f))[1])
-    expect_identical(typeof(found), typeof(truth$value), label = label)
-    expect_identical(dim(found), dim(truth$value), label = label)
-    excess <- Mod(found - truth$value) / (ulps * machine_eps[[precision]] * truth$size)
-    expect_lte(max(excess), 1, label = label)
-  })
-}
-
-test_that("complex numbers are computed with as in R", {
-  expect_complex(function(x, y, r, s) x + y)
-  expect_complex(function(x, y, r, s) x - y)
-  expect_complex(function(x, y, r, s) x * y)
-  expect_complex(function(x, y, r, s) x / y)
-  expect_complex(function(x, y, r, s) -x * Conj(y))
-  expect_complex(function(x, y, r, s) x^2 + y^3 + y^-1)
-  expect_complex(function(x, y, r, s) exp(x) * exp(-1i * y))
-  expect_complex(function(x, y, r, s) Re(x) * Im(y))
-  expect_complex(function(x, y, r, s) Mod(x) + Arg(y))
-  expect_complex(function(x, y, r, s) abs(x * y))
-  expect_complex(function(x, y, r, s) exp1j(r) * y)
-  expect_complex(function(x, y, r, s) real2complex(r) + imag2complex(r) * y)
-  expect_complex(function(x, y, r, s) sum(x * y))
-  expect_complex(function(x, y, r, s) square(x) + inv(y))
-})
-
-test_that("real and complex operands meet without warnings", {
-  expect_warning({
-    expect_complex(function(x, y, r, s) r * y + x)
-    expect_complex(function(x, y, r, s) s * x - r)
-    expect_complex(function(x, y, r, s) y / r + r / y)
-    expect_complex(function(x, y, r, s) x / s + s / x)
-    expect_complex(function(x, y, r, s) 2 * x + s * (1 - 1i))
-    expect_complex(function(x, y, r, s) (1 + 2i) * r + s)
-    expect_complex(function(x, y, r, s) sum(x) * r + y)
-    expect_complex(function(x, y, r, s) sum(x) * s / r + c(1, 2i, 3))
-  }, NA)
-})
 
 test_that("the class tells complex from real", {
   expect_s3_class(x_i * r_i, c("ComplexLazyTensor", "LazyTensor"), exact = TRUE)

@@ -4,9 +4,6 @@ given <- gauss_values()
 x <- given$x
 y <- given$y
 b <- given$b
-truth <- oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args, list(x, y, b))
-expect_truth <- function(found, eps = machine_eps[["float32"]], label = "on a GPU")
-  expect_within(found, truth$value, truth$scale, eps, label = label)
 
 test_that("operators and LazyTensors run where the options say when they are called", {
   got <- on_gpu({
@@ -71,7 +68,7 @@ test_that("fast_math gives the same up to rounding of its own kernel", {
     set_rkeops_options(list(fast_math = TRUE))
     list(op(list(x, y, b)), sum(rkeops:::counters()[c("compiles", "disk_hits")] - before))
   }, given)
-  expect_equal(got[[1]], truth$value, tolerance = 1e-4)
+  expect_equal(got[[1]], gauss_truth()$value, tolerance = 1e-4)
   expect_identical(got[[2]], 1)
 })
 

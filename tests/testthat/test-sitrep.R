@@ -10,6 +10,7 @@ test_that("the report names versions, compiler and threads, and prints itself", 
 
 test_that("check_rkeops() is TRUE where rkeops works and tells why where it does not", {
   expect_true(check_rkeops())
+  expect_error(check_rkeops(verbose = "yes"), "`verbose`", class = "rkeops_error_argument")
   with_options(list(backend = "CPU", precision = "float16"), {
     expect_message(expect_false(check_rkeops()), "float16", class = "rkeops_message")
     expect_silent(expect_false(check_rkeops(verbose = FALSE)))
