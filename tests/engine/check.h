@@ -147,6 +147,18 @@ static inline check_function check_function_of(void *symbol) {
   return function;
 }
 
+/* A text that is refused with these words, and with a caret below the place where `mark` begins. */
+static inline void refuse(const char *text, const char *const *declarations, int n,
+                          const char *words, const char *mark) {
+  rk_options options = {0};
+  rk_program *program;
+  rk_status status = rk_program_get(text, declarations, n, &options, &program, &last);
+  if (!CHECK(status == RK_ERROR_FORMULA && said(words), text)) return;
+  const char *caret = strrchr(last.message, '^'), *line = strrchr(last.message, '\n');
+  const char *wanted = *mark ? strstr(text, mark) : text + strlen(text);
+  CHECK(caret && line && wanted && caret - line - 3 == wanted - text, last.message);
+}
+
 static inline rk_status run_values(rk_program *program, const rk_array *inputs, int n, double *out,
                                    rk_error *error) {
   rk_output outputs[2] = {{.type = RK_OUT_DOUBLE, .data = out, .none_double = -1},

@@ -447,53 +447,6 @@ static int breaks(rule check, const char *path, const char *text, const char *ot
 #define CUDA_H "src/engine/cuda/cuda.h"
 #define RUN_C "src/engine/run/call.c"
 
-static void test_order(void) {
-  CHECK(!breaks(order_rule, CPU_C, "#include \"plan/plan.h\"\n", PLAN_H, ""), "down is allowed");
-  CHECK(breaks(order_rule, PLAN_H, "#include \"cuda/cuda.h\"\n", CUDA_H, "") == 1, "up is not");
-  CHECK(breaks(order_rule, PLAN_H, "#include \"../cuda/cuda.h\"\n", CUDA_H, "") == 1, "nor so");
-  CHECK(breaks(order_rule, CPU_C, "#include \"cuda/cuda.h\"\n", CUDA_H, "") == 1,
-        "one backend does not include another");
-  CHECK(breaks(order_rule, "src/r_gpu.c", "#include \"cuda/cuda.h\"\n", CUDA_H, "") == 1,
-        "what speaks with R includes no stage");
-  CHECK(breaks(order_rule, "src/engine/formula/graph.h", "#include \"programs.h\"\n",
-               "src/engine/programs.h", "") == 1, "nothing includes the pipeline");
-  CHECK(breaks(order_rule, "src/engine/error.h", "#include \"plan/plan.h\"\n", PLAN_H, "") == 1,
-        "the base includes no stage");
-  CHECK(!breaks(order_rule, CUDA_H, "#include \"kernel.h\"\n", "src/engine/cuda/kernel.h", ""),
-        "a name without a folder is of the same one");
-  CHECK(breaks(order_rule, "src/engine/attic/a.c", "", PLAN_H, "") == 1, "folders have a level");
-}
-
-static void test_circle(void) {
-  CHECK(!breaks(circle_rule, RUN_C, "#include \"build/build.h\"\n", "src/engine/build/build.h", ""),
-        "peers know each other");
-  CHECK(breaks(circle_rule, RUN_C, "#include \"build/build.h\"\n", "src/engine/build/build.h",
-               "#include \"run/call.c\"\n") == 2, "but not in a circle");
-}
-
-static void test_declared(void) {
-  CHECK(!breaks(declared_rule, PLAN_H, "int rk_size(int n);", "src/engine/plan/plan.c",
-                "int rk_size(int n) { return n; }"), "defined where it is declared");
-  CHECK(breaks(declared_rule, CUDA_H, "int rk_size(int n);", "src/engine/plan/a.c",
-               "/* size */\nint rk_size(int n)\n{ return n; }") == 1, "defined elsewhere");
-  CHECK(!breaks(declared_rule, ENGINE_H, "int rk_size(int n);", CPU_C,
-                "int rk_size(int n) { return n; }"), "functions of engine.h may be anywhere");
-  CHECK(!breaks(declared_rule, CUDA_H, "static int rk_size(int n);", CPU_C,
-                "static int rk_size(int n) { return n; }"), "what is static is nobody's");
-  CHECK(breaks(declared_rule, RUN_C, "struct t { int a; };\nextern int rk_size(int n);", CPU_C,
-               "int a[] = {1};\nint rk_size(int n) { return n; }") == 1,
-        "a .c file declares nothing of others");
-}
-
-static void test_calls(void) {
-  CHECK(!breaks(call_rule, CPU_C, "int f(void) { return rk_size(1); }", RUN_C,
-                "int rk_size(int n) { return n; }"), "calls go down");
-  CHECK(breaks(call_rule, RUN_C, "static int f(void) { return rk_size(1) + rk_size(2); }", CPU_C,
-               "int rk_size(int n) { return n; }") == 2, "not up");
-  CHECK(!breaks(call_rule, RUN_C, "/* rk_size(1) */ const char *s = \"rk_size(1)\";", CPU_C,
-                "int rk_size(int n) { return n; }"), "words are no calls");
-}
-
 /* A function of so many lines, then one line of so many columns. */
 static const char *text_of(int lines, int columns) {
   static char text[1024];
@@ -503,33 +456,60 @@ static const char *text_of(int lines, int columns) {
   return text;
 }
 
+#define DOWN "#include \"plan/plan.h\"\n"
+#define UP "#include \"cuda/cuda.h\"\n"
+#define BUILD_H "src/engine/build/build.h"
+#define BUILD "#include \"build/build.h\"\n"
+#define SIZE "int rk_size(int n) { return n; }"
+#define ASKS "return b == &rk_backend_cuda;"
+
+/* What the rules let pass, and what they find: so often in two files. */
+static void test_rules(void) {
+  const struct { rule check; const char *path, *text, *other, *other_text; int times; } cases[] = {
+    {order_rule, CPU_C, DOWN, PLAN_H, "", 0}, /* down, not up, neither so */
+    {order_rule, PLAN_H, UP, CUDA_H, "", 1},
+    {order_rule, PLAN_H, "#include \"../cuda/cuda.h\"\n", CUDA_H, "", 1},
+    {order_rule, CPU_C, UP, CUDA_H, "", 1}, /* one backend another, what speaks with R a stage */
+    {order_rule, "src/r_gpu.c", UP, CUDA_H, "", 1},
+    {order_rule, "src/engine/formula/graph.h", "#include \"programs.h\"\n",
+     "src/engine/programs.h", "", 1}, /* nothing the pipeline, the base no stage */
+    {order_rule, "src/engine/error.h", DOWN, PLAN_H, "", 1},
+    {order_rule, CUDA_H, "#include \"kernel.h\"\n", "src/engine/cuda/kernel.h", "", 0},
+    {order_rule, "src/engine/attic/a.c", "", PLAN_H, "", 1}, /* folders have a level */
+    {circle_rule, RUN_C, BUILD, BUILD_H, "", 0}, /* peers know each other, but in no circle */
+    {circle_rule, RUN_C, BUILD, BUILD_H, "#include \"run/call.c\"\n", 2},
+    {declared_rule, PLAN_H, "int rk_size(int n);", "src/engine/plan/plan.c", SIZE, 0},
+    {declared_rule, CUDA_H, "int rk_size(int n);", "src/engine/plan/a.c",
+     "/* size */\nint rk_size(int n)\n{ return n; }", 1},
+    {declared_rule, ENGINE_H, "int rk_size(int n);", CPU_C, SIZE, 0},
+    {declared_rule, CUDA_H, "static int rk_size(int n);", CPU_C, "static " SIZE, 0},
+    {declared_rule, RUN_C, "struct t { int a; };\nextern int rk_size(int n);", CPU_C,
+     "int a[] = {1};\n" SIZE, 1}, /* a .c file declares nothing of others */
+    {call_rule, CPU_C, "int f(void) { return rk_size(1); }", RUN_C, SIZE, 0},
+    {call_rule, RUN_C, "static int f(void) { return rk_size(1) + rk_size(2); }", CPU_C, SIZE, 2},
+    {call_rule, RUN_C, "/* rk_size(1) */ const char *s = \"rk_size(1)\";", CPU_C, SIZE, 0},
+    {braces_rule, CPU_C, "int f(void) { if (1) { }", RUN_C,
+     "char c = '{', *s = \"{\\\"{\"; /* } */\n#define OPEN \\\n {\n", 1},
+    {backend_rule, RUN_C, ASKS, "src/engine/engine.c", ASKS, 2},
+    {backend_rule, CUDA_H, ASKS, RUN_C, "rk_backend_chosen(); rk_backend_named(name);", 0},
+    {backend_rule, BACKENDS_C, ASKS, RUN_C, "", 0}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    CHECK(breaks(cases[k].check, cases[k].path, cases[k].text, cases[k].other,
+                 cases[k].other_text) == cases[k].times, cases[k].text);
+}
+
 static void test_sizes(void) {
   CHECK(!breaks(function_rule, CPU_C, text_of(50, 1), RUN_C, ""), "50 lines");
   CHECK(breaks(function_rule, CPU_C, text_of(51, 1), RUN_C, "") == 1, "51 lines");
   CHECK(!breaks(line_rule, CPU_C, text_of(1, 98), RUN_C, "/* \xc3\xa4 */"), "98 columns");
   CHECK(!breaks(line_rule, CPU_C, text_of(1, 100), RUN_C, ""), "100 columns");
   CHECK(breaks(line_rule, CPU_C, text_of(1, 101), RUN_C, "") == 1, "101 columns");
-  CHECK(breaks(braces_rule, CPU_C, "int f(void) { if (1) { }", RUN_C,
-               "char c = '{', *s = \"{\\\"{\"; /* } */\n#define OPEN \\\n {\n") == 1,
-        "a brace too many");
-}
-
-static void test_backends(void) {
-  const char *text = "return b == &rk_backend_cuda;";
-  CHECK(breaks(backend_rule, RUN_C, text, "src/engine/engine.c", text) == 2, "who is it?");
-  CHECK(!breaks(backend_rule, CUDA_H, text, RUN_C, "rk_backend_chosen(); rk_backend_named(name);"),
-        "a backend may");
-  CHECK(!breaks(backend_rule, BACKENDS_C, text, RUN_C, ""), "and the list");
 }
 
 int main(void) {
   static sources list;
-  test_order();
-  test_circle();
-  test_declared();
-  test_calls();
+  test_rules();
   test_sizes();
-  test_backends();
   read_folder(&list, "src");
   functions all = definitions(&list);
   CHECK(list.n > 100 && all.n > 200, "the sources are there, and are read");

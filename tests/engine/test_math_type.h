@@ -51,57 +51,38 @@ static const real TYPE(specials)[] = {
     0x1.6ac5b262ca1ffp+851, 0x1.e009c53148be1p+991, -0x1.4c96c11134d36p+577, DBL_MAX};
 #endif
 
+/* Block b of what is tried: every step-th bit pattern of a float, doubles of all kinds. */
+static void TYPE(fill)(const struct tested *f, int64_t b, int64_t blocks, int64_t step, real *x)
+{
+    for (int i = 0; i < BLOCK; i++) {
 #if RK_TYPE == 32
-/* Every step-th bit pattern, in blocks. */
-static struct worst floats(const struct tested *f, int step)
-{
-    struct worst worst = {0, 0};
-    int64_t total = (INT64_C(1) << 32) / step, blocks = total / BLOCK + 2;
-    #pragma omp parallel for schedule(dynamic, 64)
-    for (int64_t b = 0; b < blocks; b++) {
-        float x[BLOCK], y[BLOCK];
-        for (int i = 0; i < BLOCK; i++) {
-            uint32_t bits = (uint32_t)((b * BLOCK + i) * step);
-            memcpy(&x[i], &bits, 4);
-        }
-        if (b == blocks - 1)
-            memcpy(x, specials_32, sizeof specials_32);
-        uint64_t mode = enter_mode();
-        f->run_32(x, y, BLOCK);
-        rk_float_mode_set(mode);
-        struct worst mine = {0, 0};
-        for (int i = 0; i < BLOCK; i++) {
-            double e = error_of(f, 32, x[i], y[i]);
-            if (e > mine.error)
-                mine = (struct worst){e, x[i]};
-        }
-        #pragma omp critical
-        if (mine.error > worst.error)
-            worst = mine;
-    }
-    return worst;
-}
+        uint32_t bits = (uint32_t)((b * BLOCK + i) * step);
+        memcpy(&x[i], &bits, 4);
 #else
-static struct worst doubles(const struct tested *f, int count)
+        x[i] = sample((uint64_t)b * BLOCK + (uint64_t)i + 1, f->low, f->high);
+        if (b == 0) /* next to multiples of pi/2 */
+            x[i] = nextafter((double)(acosl(0) * (1 + i * 163)), i % 2 ? 1e9 : 0);
+#endif
+    }
+    (void)f, (void)step;
+    if (b == blocks - 1)
+        memcpy(x, TYPE(specials), sizeof TYPE(specials));
+}
+
+static struct worst TYPE(worst_of)(const struct tested *f, int64_t count, int64_t step)
 {
     struct worst worst = {0, 0};
-    int blocks = count / BLOCK + 2;
+    int64_t blocks = count / BLOCK + 2;
     #pragma omp parallel for schedule(dynamic, 16)
-    for (int b = 0; b < blocks; b++) {
-        double x[BLOCK], y[BLOCK];
-        for (int i = 0; i < BLOCK; i++)
-            x[i] = sample((uint64_t)b * BLOCK + (uint64_t)i + 1, f->low, f->high);
-        if (b == 0)
-            memcpy(x, specials_64, sizeof specials_64);
-        else if (b == 1) /* next to multiples of pi/2 */
-            for (int i = 0; i < BLOCK; i++)
-                x[i] = nextafter((double)(acosl(0) * (1 + i * 163)), i % 2 ? 1e9 : 0);
+    for (int64_t b = 0; b < blocks; b++) {
+        real x[BLOCK], y[BLOCK];
+        TYPE(fill)(f, b, blocks, step, x);
         uint64_t mode = enter_mode();
-        f->run_64(x, y, BLOCK);
+        f->TYPE(run)(x, y, BLOCK);
         rk_float_mode_set(mode);
         struct worst mine = {0, 0};
         for (int i = 0; i < BLOCK; i++) {
-            double e = error_of(f, 64, x[i], y[i]);
+            double e = error_of(f, RK_TYPE, x[i], y[i]);
             if (e > mine.error)
                 mine = (struct worst){e, x[i]};
         }
@@ -111,7 +92,6 @@ static struct worst doubles(const struct tested *f, int count)
     }
     return worst;
 }
-#endif
 
 /* One lane of a result whose operands are the same in every lane. */
 static real TYPE(first)(vec a)

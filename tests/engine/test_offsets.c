@@ -14,7 +14,7 @@ static const double u = 0x1p-53;
 
 typedef struct { double x[D * N], y[D * M], b[M], e[N]; } points;
 
-/* The value for a row, and what it may be wrong by. */
+/* A value, and what it may be wrong by. */
 typedef struct { long double sum, error; } bounded;
 
 static long double difference(const points *p, int i, int j, int d) {
@@ -27,114 +27,104 @@ static long double squares(const points *p, int i, int j) {
   return s;
 }
 
-static void add(bounded *row, long double term, long double exponent) {
-  long double size = fabsl(term);
-  row->sum += term;
-  row->error += size * (exponent * (D + 4) + 12 + M) * u;
+/* The term of a pair, e^-exponent times something, and an error that does not scale with it. */
+typedef struct { long double term, exponent, more; } term;
+typedef term (*pair)(const points *p, int i, int j, int k);
+
+static bounded row_of(const points *p, int i, int k, pair of) {
+  bounded row = {0, 0};
+  for (int j = 0; j < M; j++) {
+    term t = of(p, i, j, k);
+    row.sum += t.term;
+    row.error += (fabsl(t.term) * (t.exponent * (D + 4) + 12 + M) + t.more) * u;
+  }
+  return row;
 }
 
 /* ---- what is computed ---- */
 
-static bounded gauss(const points *p, int i, int component, long double scale) {
-  bounded row = {0, 0};
-  (void)component;
-  for (int j = 0; j < M; j++) {
-    long double s = squares(p, i, j) * scale;
-    add(&row, expl(-s) * p->b[j], s);
-  }
-  return row;
+static term scaled(const points *p, int i, int j, long double scale) {
+  long double s = squares(p, i, j) * scale;
+  return (term){expl(-s) * p->b[j], s, 0};
 }
-static bounded plain(const points *p, int i, int k) { return gauss(p, i, k, 1); }
-static bounded ninth(const points *p, int i, int k) { return gauss(p, i, k, 1 / 9.0L); }
-static bounded parameter(const points *p, int i, int k) { return gauss(p, i, k, 0.75L); }
+static term plain(const points *p, int i, int j, int k) { return (void)k, scaled(p, i, j, 1); }
+static term ninth(const points *p, int i, int j, int k) { return (void)k, scaled(p, i, j, 1 / 9.0L); }
+static term parameter(const points *p, int i, int j, int k) {
+  return (void)k, scaled(p, i, j, 0.75L);
+}
 
-static bounded laplace(const points *p, int i, int k) {
-  bounded row = {0, 0};
+static term weight(const points *p, int i, int j, int k) {
+  long double s = squares(p, i, j);
   (void)k;
-  for (int j = 0; j < M; j++) {
-    long double s = sqrtl(squares(p, i, j));
-    add(&row, expl(-s) * p->b[j], s);
-  }
-  return row;
+  return (term){expl(-s), s, 0};
 }
 
-static bounded one_dimension(const points *p, int i, int k) {
-  bounded row = {0, 0};
+static term laplace(const points *p, int i, int j, int k) {
+  long double s = sqrtl(squares(p, i, j));
   (void)k;
-  for (int j = 0; j < M; j++) {
-    long double s = difference(p, i, j, 0) * difference(p, i, j, 0) * 3;
-    add(&row, expl(-s) * p->b[j], s);
-  }
-  return row;
+  return (term){expl(-s) * p->b[j], s, 0};
 }
 
-static bounded matrix(const points *p, int i, int k) {
-  bounded row = {0, 0};
+static term one_dimension(const points *p, int i, int j, int k) {
+  long double s = difference(p, i, j, 0) * difference(p, i, j, 0) * 3;
   (void)k;
-  for (int j = 0; j < M; j++) {
-    long double a = difference(p, i, j, 0), b = difference(p, i, j, 1);
-    add(&row, expl(-(2 * a * a + a * b + b * b)) * p->b[j], 2 * a * a + fabsl(a * b) + b * b);
-  }
-  return row;
+  return (term){expl(-s) * p->b[j], s, 0};
 }
 
-static bounded cauchy(const points *p, int i, int k) {
-  bounded row = {0, 0};
+static term matrix(const points *p, int i, int j, int k) {
+  long double a = difference(p, i, j, 0), b = difference(p, i, j, 1);
   (void)k;
-  for (int j = 0; j < M; j++)
-    add(&row, powl(1 + squares(p, i, j), -0.75L) * p->b[j], 1);
-  return row;
+  return (term){expl(-(2 * a * a + a * b + b * b)) * p->b[j], 2 * a * a + fabsl(a * b) + b * b, 0};
 }
 
-static bounded wave(const points *p, int i, int k) {
-  bounded row = {0, 0};
-  for (int j = 0; j < M; j++) {
-    long double s = squares(p, i, j), turn = difference(p, i, j, 0);
-    long double size = expl(-s), value = size * (k ? sinl(turn) : cosl(turn));
-    add(&row, value, s);
-    row.error += size * (s + fabsl(turn) + 4) * 8 * u; /* of what is near 0, too */
-  }
-  return row;
-}
-
-static bounded slope(const points *p, int i, int k) {
-  bounded row = {0, 0};
-  for (int j = 0; j < M; j++) {
-    long double s = squares(p, i, j);
-    add(&row, -2 * difference(p, i, j, k) * expl(-s) * p->b[j] * p->e[i], s);
-  }
-  return row;
-}
-
-static bounded log_sum(const points *p, int i, int k) {
-  bounded row = {0, 0};
+static term cauchy(const points *p, int i, int j, int k) {
   (void)k;
-  for (int j = 0; j < M; j++) add(&row, expl(-squares(p, i, j)), squares(p, i, j));
+  return (term){powl(1 + squares(p, i, j), -0.75L) * p->b[j], 1, 0};
+}
+
+/* What is near 0 has an error, too. */
+static term wave(const points *p, int i, int j, int k) {
+  long double s = squares(p, i, j), turn = difference(p, i, j, 0), size = expl(-s);
+  return (term){size * (k ? sinl(turn) : cosl(turn)), s, size * (s + fabsl(turn) + 4) * 8};
+}
+
+static term slope(const points *p, int i, int j, int k) {
+  long double s = squares(p, i, j);
+  return (term){-2 * difference(p, i, j, k) * expl(-s) * p->b[j] * p->e[i], s, 0};
+}
+
+/* What is made of the sums of a row. */
+static bounded logarithm(const points *p, int i, bounded row) {
   long double value = logl(row.sum);
+  (void)p, (void)i;
   return (bounded){value, row.error / row.sum + (fabsl(value) + 1) * 8 * u};
 }
 
-static bounded mean(const points *p, int i, int k) {
-  bounded row = plain(p, i, k), all = {0, 0};
-  for (int j = 0; j < M; j++) add(&all, expl(-squares(p, i, j)), squares(p, i, j));
+static bounded mean(const points *p, int i, bounded row) {
+  bounded all = row_of(p, i, 0, weight);
   long double value = row.sum / all.sum;
   return (bounded){value, row.error / all.sum + fabsl(value) * (all.error / all.sum + 4 * u)};
 }
 
-typedef struct { const char *text; int dim; bounded (*row)(const points *p, int i, int k); } kernel;
+typedef struct {
+  const char *text;
+  int dim;
+  pair of;
+  bounded (*finish)(const points *p, int i, bounded row); /* NULL: it is the sum */
+} kernel;
 
 static const kernel kernels[] = {
-  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 1, plain},
-  {"Sum_Reduction(Exp(-SqDist(x,y)/9)*b, j)", 1, ninth},
-  {"Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", 1, parameter},
-  {"Sum_Reduction(Exp(-Norm2(x-y))*b, j)", 1, laplace},
-  {"Sum_Reduction(Exp(-3*Square(Elem(x,0)-Elem(y,0)))*b, j)", 1, one_dimension},
-  {"Sum_Reduction(Exp(-WeightedSqDist(w,x,y))*b, j)", 1, matrix},
-  {"Sum_Reduction(Powf(1+SqDist(x,y),-0.75)*b, j)", 1, cauchy},
-  {"Sum_Reduction(ComplexExp(Complex(-SqDist(x,y),Elem(x,0)-Elem(y,0))), j)", 2, wave},
-  {"Grad(Sum_Reduction(Exp(-SqDist(x,y))*b, j), x, e)", D, slope},
-  {"LogSumExp_Reduction(-SqDist(x,y), j)", 1, log_sum},
-  {"SumSoftMaxWeight_Reduction(-SqDist(x,y), b, j)", 1, mean}};
+  {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", 1, plain, NULL},
+  {"Sum_Reduction(Exp(-SqDist(x,y)/9)*b, j)", 1, ninth, NULL},
+  {"Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", 1, parameter, NULL},
+  {"Sum_Reduction(Exp(-Norm2(x-y))*b, j)", 1, laplace, NULL},
+  {"Sum_Reduction(Exp(-3*Square(Elem(x,0)-Elem(y,0)))*b, j)", 1, one_dimension, NULL},
+  {"Sum_Reduction(Exp(-WeightedSqDist(w,x,y))*b, j)", 1, matrix, NULL},
+  {"Sum_Reduction(Powf(1+SqDist(x,y),-0.75)*b, j)", 1, cauchy, NULL},
+  {"Sum_Reduction(ComplexExp(Complex(-SqDist(x,y),Elem(x,0)-Elem(y,0))), j)", 2, wave, NULL},
+  {"Grad(Sum_Reduction(Exp(-SqDist(x,y))*b, j), x, e)", D, slope, NULL},
+  {"LogSumExp_Reduction(-SqDist(x,y), j)", 1, weight, logarithm},
+  {"SumSoftMaxWeight_Reduction(-SqDist(x,y), b, j)", 1, plain, mean}};
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 
 static const char *const declarations[] = {"x=Vi(2)", "y=Vj(2)", "b=Vj(1)", "e=Vi(1)", "p=Pm(1)",
@@ -166,7 +156,8 @@ static double worst(rk_program *program, const kernel *kernel, const points *p) 
   if (run_values(program, inputs, 6, out, &error)) return INFINITY;
   for (int i = 0; i < N; i++)
     for (int k = 0; k < kernel->dim; k++) {
-      bounded row = kernel->row(p, i, k);
+      bounded row = row_of(p, i, k, kernel->of);
+      if (kernel->finish) row = kernel->finish(p, i, row);
       double off = (double)(fabsl(out[k * N + i] - row.sum) / row.error);
       if (!(off <= largest)) largest = off;
     }
