@@ -150,8 +150,9 @@ typedef struct {
 
 static rk_extremes scaled(rk_extremes e, double scale) {
   double low = e.low * scale, high = e.high * scale;
-  return (rk_extremes){low < high || e.low > e.high ? low : high, low < high ? high : low,
-                       e.least * fabs(scale), e.rounding};
+  if (e.low > e.high) return e; /* nothing is finite */
+  return (rk_extremes){low < high ? low : high, low < high ? high : low, e.least * fabs(scale),
+                       e.rounding};
 }
 
 static void see(const walking *w, const rk_watched *value, int component, const double *at,
