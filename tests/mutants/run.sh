@@ -15,7 +15,7 @@ R_LIBS=${R_LIBS:-$(pwd)/.library}
 set -a
 TMPDIR=$base/tmp RKEOPS_INCLUDE=$tree/inst/include/rkeops RKEOPS_STANDIN_DIR=$build
 RKEOPS_CACHE=$base/now/c R_USER_CACHE_DIR=$base/now/c RKEOPS_STANDIN_CACHE=$base/now/cuda
-RKEOPS_CUDA_KERNELS=$tree/tests/cuda/kernels RKEOPS_CUDA_MUTANTS=$tree/tests/cuda/mutants
+RKEOPS_CUDA_MUTANTS=$tree/tests/cuda/mutants.txt
 RKEOPS_TEST_PLAIN_CXX="g++ -O1" RKEOPS_STANDIN_CXX="g++ -O1"
 set +a
 
