@@ -72,7 +72,7 @@ extra_operand <- function(x, name) {
   if (is.LazyTensor(x)) return(list(x))
   if (is.null(x) || length(x) == 1L && is.atomic(x) && is.na(x)) return(NULL)
   if (!is_number(x) || !is.finite(x))
-    throw("argument", "`", name, "` is ", describe(x), ": expected a number, a LazyTensor or NA")
+    unexpected(x, name, "a number, a LazyTensor or NA")
   list(constant(x))
 }
 
@@ -89,8 +89,7 @@ check_operand_dims <- function(opstr, operands, type) {
 apply_operator <- function(opstr, operands, extra) {
   operators <- c(names(binary_operations), "^", "|", "&", ">", ">=", "%%", "%/%")
   if (!is_string(opstr) || !opstr %in% operators)
-    throw("argument", "`opstr` is ", describe(opstr), ": expected an operator, one of ",
-          paste(operators, collapse = " "))
+    unexpected(opstr, "opstr", "an operator, one of ", paste(operators, collapse = " "))
   if (length(extra))
     throw("argument", "`opt_arg` is given: expected none, since operators have two operands")
   get(opstr, baseenv())(operands[[1L]], operands[[2L]])

@@ -12,6 +12,10 @@ throw <- function(kind, ..., call = user_call()) {
   ))
 }
 
+# That argument `name` is x: `...` says what was expected.
+unexpected <- function(x, name, ...)
+  throw("argument", "`", name, "` is ", describe(x), ": expected ", ...)
+
 # Text that quotes what is no valid text: its bytes become <e9>.
 readable <- function(text) {
   if (validEnc(text) && Encoding(text) != "bytes") text
@@ -159,7 +163,7 @@ is_number <- function(x) is.numeric(x) && length(x) == 1L && !is.object(x)
 is_flag <- function(x) is.logical(x) && length(x) == 1L && !is.na(x)
 
 check_flag <- function(x, name) {
-  if (!is_flag(x)) throw("argument", "`", name, "` is ", describe(x), ": expected TRUE or FALSE")
+  if (!is_flag(x)) unexpected(x, name, "TRUE or FALSE")
   x
 }
 
@@ -175,7 +179,7 @@ check_count <- function(x, name, from = 1L, to = .Machine$integer.max) {
     return(as.integer(x))
   bounds <- if (to < .Machine$integer.max) paste("from", from, "to", to) else
     if (from > -.Machine$integer.max) paste("not below", from)
-  throw("argument", "`", name, "` is ", describe(x), ": expected a whole number ", bounds)
+  unexpected(x, name, "a whole number ", bounds)
 }
 
 check_choice <- function(x, name, choices) {

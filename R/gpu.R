@@ -87,8 +87,7 @@ check_devices <- function(x, name) {
     if (!anyDuplicated(x)) return(as.integer(x))
     throw("argument", "`", name, "` names GPU ", x[duplicated(x)][1L], " twice")
   }
-  throw("argument", "`", name, "` is ", describe(x), ": expected different numbers of GPUs, ",
-        "counted from 0, or -1")
+  unexpected(x, name, "different numbers of GPUs, counted from 0, or -1")
 }
 
 #' Matrices on a GPU

@@ -80,7 +80,7 @@ keops_jvp <- function(op, var) {
 keops_value_and_grad <- function(op, vars) {
   context <- context_of(op)
   if (!length(vars) || !(is.character(vars) || is.numeric(vars)))
-    throw("argument", "`vars` is ", describe(vars), ": expected names or positions of variables")
+    unexpected(vars, "vars", "names or positions of variables")
   k <- vapply(vars, function(var) variable_position(context, var, "vars"), 1L)
   for (name in context$args_info$var_name[k[duplicated(k)]])
     throw("argument", "`vars` has `", name, "` twice")
@@ -137,8 +137,7 @@ variable_position <- function(context, var, name = "var") {
   }
   if (is_number(var) && is.finite(var) && var == round(var) && var >= 0 && var < length(names))
     return(as.integer(var) + 1L)
-  throw("argument", "`", name, "` is ", describe(var), ": expected the name of a variable, or its ",
-        "position from 0 to ", length(names) - 1L)
+  unexpected(var, name, "the name of a variable, or its position from 0 to ", length(names) - 1L)
 }
 
 # Kind and dimension of the values that a program gives. `shape` is c(K, D) when they are given as

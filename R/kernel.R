@@ -61,7 +61,7 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   check_given(formula, "formula", "one string")
   check_given(args, "args", "strings such as \"x=Vi(3)\"")
   if (!is_string(formula))
-    throw("argument", "`formula` is ", describe(formula), ": expected one string")
+    unexpected(formula, "formula", "one string")
   info <- parse_aliases(args)
   # an operator with the default scheme has none of its own: the option of the session counts
   options <- if (missing(sum_scheme)) kernel_options(...)
@@ -236,8 +236,8 @@ is_row_of_1x <- function(inner_dim) {
 # `input` in the order of the variables.
 arrange_input <- function(input, variables) {
   if (!is.list(input) || is.object(input))
-    throw("argument", "`input` is ", describe(input), ": expected a list of matrices, one for ",
-          "each of ", paste0("`", variables, "`", collapse = ", "))
+    unexpected(input, "input", "a list of matrices, one for each of ",
+               paste0("`", variables, "`", collapse = ", "))
   given <- names(input)
   if (is.null(given) || identical(given, variables)) return(input)
   if (!all(nzchar(given)))
@@ -309,13 +309,13 @@ doubles_of <- function(x) {
 }
 
 refuse_numbers <- function(x, name, expected) {
-  throw("argument", "`", name, "` is ", describe(x), ": expected ", expected, advice_on(x))
+  unexpected(x, name, expected, advice_on(x))
 }
 
 refuse_column <- function(x, k, name) {
   column <- .subset2(x, k)
-  throw("argument", "`", name, "` is ", describe(x), ": expected numeric columns, and `",
-        names(x)[k], "` is ", describe(column), advice_on(if (inherits(x, "sf")) x else column))
+  unexpected(x, name, "numeric columns, and `", names(x)[k], "` is ", describe(column),
+             advice_on(if (inherits(x, "sf")) x else column))
 }
 
 # ---- source --------------------------------------------------------------------------------------
@@ -362,9 +362,9 @@ program_to_show <- function(op) {
   if (inherits(op, "LazyOperator")) return(program_of_state(environment(op)$state))
   program <- if (is.function(op)) environment(op)$program
   if (is_program(program)) return(program)
-  throw("argument", "`op` is ", describe(op), ": expected an operator: a function made by ",
-        "keops_kernel(), or a reduction with call = FALSE",
-        if (is.LazyTensor(op)) ", such as sum(x, \"j\", call = FALSE)")
+  unexpected(op, "op", "an operator: a function made by keops_kernel(), or a reduction with ",
+             "call = FALSE",
+             if (is.LazyTensor(op)) ", such as sum(x, \"j\", call = FALSE)")
 }
 
 is_program <- function(x) is.list(x) && !is.null(x$declarations)
@@ -378,8 +378,9 @@ print.rkeops_source <- function(x, ...) {
 program_of <- function(op) {
   program <- if (is.function(op)) environment(op)$program
   if (!is_program(program))
-    throw("argument", "`op` is ", describe(op), ": expected a function made by keops_kernel()",
-          if (inherits(op, "LazyOperator")) "; gradient() and jvp() are for those of LazyTensors")
+    unexpected(op, "op", "a function made by keops_kernel()",
+               if (inherits(op, "LazyOperator"))
+                 "; gradient() and jvp() are for those of LazyTensors")
   program
 }
 

@@ -85,9 +85,9 @@ indexed <- function(x, kind, is_complex = FALSE) {
   check_given(x, "x", "a matrix or a vector")
   numbers <- leaf_numbers(x, is_complex)
   if (length(dim(numbers)) > 2L)
-    throw("argument", "`x` is ", describe(x), ": expected a matrix, one row for each ",
-          substring(kind, 2L), ", or a vector, one number for each; matrix(x, nrow(x)) has a row ",
-          "for each position of the first index")
+    unexpected(x, "x", "a matrix, one row for each ", substring(kind, 2L),
+               ", or a vector, one number for each; matrix(x, nrow(x)) has a row ",
+               "for each position of the first index")
   if (length(dim(numbers)) < 2L) numbers <- as_column(numbers)
   given <- if (!is_gpu(x)) .Call(C_given, x, numbers)
   if (!is.null(given)) attr(numbers, "rkeops_given") <- given
@@ -105,8 +105,7 @@ as_column <- function(x) {
 parameter <- function(x, is_complex = FALSE, name = "x") {
   check_given(x, name, "a number or a vector")
   if (length(dim(x)) == 2L)
-    throw("argument", "`", name, "` is ", describe(x), ": expected a number or a vector; ",
-          "Vi() and Vj() take matrices")
+    unexpected(x, name, "a number or a vector; Vi() and Vj() take matrices")
   leaf(leaf_numbers(x, is_complex, is_matrix = FALSE, name), "Pm", name)
 }
 
@@ -114,7 +113,7 @@ parameter <- function(x, is_complex = FALSE, name = "x") {
 leaf_numbers <- function(x, is_complex, is_matrix = TRUE, name = "x") {
   check_flag(is_complex, "is_complex")
   if (is_gpu(x)) {
-    if (is_complex) throw("argument", "`x` is ", describe(x), ": expected complex numbers in R")
+    if (is_complex) unexpected(x, "x", "complex numbers in R")
     return(check_not_lost(x))
   }
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
@@ -425,7 +424,7 @@ is.int <- function(x) is_number(x) && !is.na(x) && x == round(x)
 check_lazy <- function(x, name) {
   check_given(x, name, "a LazyTensor")
   if (is.LazyTensor(x)) return(x)
-  throw("argument", "`", name, "` is ", describe(x), ": expected a LazyTensor")
+  unexpected(x, name, "a LazyTensor")
 }
 
 # ---- exchange of i and j -------------------------------------------------------------------------

@@ -227,12 +227,11 @@ sums_over <- function(index, mean = FALSE) {
 
 check_sums <- function(na.rm, dims, ..., call = TRUE) {
   if (!identical(na.rm, FALSE))
-    throw("argument", "`na.rm` is ", describe(na.rm), ": expected FALSE; sums do not skip NaN")
+    unexpected(na.rm, "na.rm", "FALSE; sums do not skip NaN")
   if (!is_number(dims) || !dims %in% 1)
-    throw("argument", "`dims` is ", describe(dims), ": expected 1 for a LazyTensor")
+    unexpected(dims, "dims", "1 for a LazyTensor")
   if (!isTRUE(call))
-    throw("argument", "`call` is ", describe(call), ": expected TRUE; sum(x, index = , call = ",
-          "FALSE) makes an operator")
+    unexpected(call, "call", "TRUE; sum(x, index = , call = FALSE) makes an operator")
 }
 
 # Norms of the dense matrix by reductions; that of type "2" needs its singular values.

@@ -216,14 +216,14 @@ Math.LazyTensor <- function(x, ...) {
 
 logarithm <- function(x, base = exp(1)) {
   if (!is_number(base) || is.na(base) || base <= 0)
-    throw("argument", "`base` is ", describe(base), ": expected a number above 0")
+    unexpected(base, "base", "a number above 0")
   natural <- broadcast("Log", list(x))
   if (base == exp(1)) natural else broadcast("Divide", list(natural, constant(log(base))))
 }
 
 rounded <- function(x, digits = 0) {
   if (!is_number(digits) || !is.finite(digits))
-    throw("argument", "`digits` is ", describe(digits), ": expected a number")
+    unexpected(digits, "digits", "a number")
   broadcast("Round", list(x), literals = round(digits))
 }
 

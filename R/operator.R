@@ -66,9 +66,9 @@ differentiable_state <- function(op) {
   check_given(op, "op", "a reduction with call = FALSE")
   state <- if (inherits(op, "LazyOperator")) environment(op)$state
   if (is.null(state))
-    throw("argument", "`op` is ", describe(op), ": expected a reduction with call = FALSE, such ",
-          "as sum(x, \"j\", call = FALSE)",
-          if (is.function(op)) "; operators of keops_kernel() have keops_grad() and keops_jvp()")
+    unexpected(op, "op", "a reduction with call = FALSE, such as sum(x, \"j\", call = FALSE)",
+               if (is.function(op))
+                 "; operators of keops_kernel() have keops_grad() and keops_jvp()")
   if (length(state$roots) != 1L)
     throw("argument", "`op` has ", length(state$roots), " results: expected an operator with one")
   state
@@ -160,8 +160,8 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   check_given(direction, "direction", "a matrix or a LazyTensor of the shape of the variable")
   if (is.LazyTensor(wrt)) direction <- list(direction)
   else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(ids))
-    throw("argument", "`direction` is ", describe(direction), ": expected a list of ", length(ids),
-          ", one for each variable of `wrt`")
+    unexpected(direction, "direction", "a list of ", length(ids),
+               ", one for each variable of `wrt`")
   else if (is_named_like(direction, wrt)) direction <- direction[names(wrt)]
   shapes <- list(output_of_state(state)$shape)
   root <- state$roots
@@ -235,8 +235,7 @@ variables_of <- function(wrt, state, name = "wrt") {
   check_given(wrt, name, "a LazyTensor made by Vi(), Vj() or Pm()")
   if (is.LazyTensor(wrt)) return(variable_of(wrt, state, name))
   if (!is.list(wrt) || !length(wrt) || !all(vapply(wrt, is.LazyTensor, NA)))
-    throw("argument", "`", name, "` is ", describe(wrt), ": expected a LazyTensor made by Vi(), ",
-          "Vj() or Pm(), or a list of them")
+    unexpected(wrt, name, "a LazyTensor made by Vi(), Vj() or Pm(), or a list of them")
   ids <- vapply(wrt, variable_of, "", state, name)
   if (anyDuplicated(state$leaves[ids])) throw("argument", "`", name, "` has a variable twice")
   unname(ids)

@@ -2,31 +2,31 @@
 
 check_switch <- function(x, name) {
   if (!(is_flag(x) || (is_number(x) && x %in% 0:1)))
-    throw("argument", "`", name, "` is ", describe(x), ": expected TRUE, FALSE, 0 or 1")
+    unexpected(x, name, "TRUE, FALSE, 0 or 1")
   as.integer(x)
 }
 
 check_folder <- function(x, name) {
   if (!is_string(x))
-    throw("argument", "`", name, "` is ", describe(x), ": expected the path of a folder")
+    unexpected(x, name, "the path of a folder")
   if (!dir.exists(x)) throw("argument", "`", name, "` is \"", x, "\": there is no such folder")
   normalizePath(x)
 }
 
 check_text <- function(x, name) {
-  if (!is_string(x)) throw("argument", "`", name, "` is ", describe(x), ": expected one string")
+  if (!is_string(x)) unexpected(x, name, "one string")
   x
 }
 
 check_positive <- function(x, name) {
   if (!is_number(x) || is.na(x) || x <= 0)
-    throw("argument", "`", name, "` is ", describe(x), ": expected a number above 0")
+    unexpected(x, name, "a number above 0")
   as.double(x)
 }
 
 check_bytes <- function(x, name) {
   if (!is_number(x) || !is.finite(x) || x < 0 || x >= 2^53)
-    throw("argument", "`", name, "` is ", describe(x), ": expected a number of bytes, 0 for all")
+    unexpected(x, name, "a number of bytes, 0 for all")
   as.double(round(x))
 }
 
@@ -324,7 +324,7 @@ get_rkeops_options <- function(option = NULL) {
   options <- get_options()
   if (is.null(option)) return(options)
   if (!is.character(option) || anyNA(option))
-    throw("argument", "`option` is ", describe(option), ": expected names of options")
+    unexpected(option, "option", "names of options")
   check_option_names(option)
   options$precision <- precision_meant(options)
   if (length(option) == 1L) options[[option]] else unclass(options)[option]
@@ -346,7 +346,7 @@ set_rkeops_options <- function(input = NULL, ...) {
   if (inherits(input, "rkeops_options")) return(replace_options(checked_options(input)))
   old <- get_options()
   if (!is.list(input) || is.null(names(input)) || !all(nzchar(names(input))))
-    throw("argument", "`input` is ", describe(input), ": expected a named list of options")
+    unexpected(input, "input", "a named list of options")
   check_option_names(names(input))
   new <- old
   for (name in names(input)) new[[name]] <- check_option(input[[name]], name)
@@ -367,7 +367,7 @@ get_rkeops_option <- function(option) {
 #' @export
 set_rkeops_option <- function(option, value) {
   if (!is_string(option))
-    throw("argument", "`option` is ", describe(option), ": expected the name of an option")
+    unexpected(option, "option", "the name of an option")
   if (option %in% options_without_effect) return(invisible(get_options()))
   new <- list(value_of_1x(option, value))
   names(new) <- switch(option, tagCpuGpu = "backend", build_dir = "cache_dir", option)

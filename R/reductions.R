@@ -29,8 +29,7 @@ reduce_ranks <- function(x, op, index, given, k = NULL) {
 without_na_rm <- function(given) {
   if (!"na.rm" %in% names(given)) return(given)
   if (!isTRUE(given[["na.rm"]]))
-    throw("argument", "`na.rm` is ", describe(given[["na.rm"]]), ": expected TRUE, as positions ",
-          "and the K smallest values skip NaN")
+    unexpected(given[["na.rm"]], "na.rm", "TRUE, as positions and the K smallest values skip NaN")
   given[names(given) != "na.rm"]
 }
 
@@ -39,7 +38,7 @@ reduction_state <- function(x, op, index, k = NULL, weight = NULL, options = NUL
   check_lazy(x, "x")
   check_index(index)
   if (!is_string(op))
-    throw("argument", "`opstr` is ", describe(op), ": expected a name such as \"Sum\"")
+    unexpected(op, "opstr", "a name such as \"Sum\"")
   operator_state(paste0(op, "_Reduction"), if (is.null(weight)) list(x) else list(x, weight),
                  c(k, index), is_complex_reduction(x, op, weight), options)
 }
@@ -281,7 +280,7 @@ as_weight <- function(weight, x) {
   check_given(weight, "weight", "a LazyTensor")
   if (is.LazyTensor(weight)) return(weight)
   if (!(is.numeric(weight) || is.complex(weight) || is_gpu(weight)) || length(dim(weight)))
-    throw("argument", "`weight` is ", describe(weight), ": expected a LazyTensor")
+    unexpected(weight, "weight", "a LazyTensor")
   as_operand(weight, list(x))
 }
 

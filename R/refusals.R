@@ -1,4 +1,5 @@
-# Base functions that would misread a LazyTensor or a matrix on a GPU: methods that stop with advice.
+# Base functions that would misread a LazyTensor or a matrix on a GPU: methods that stop with advice
+# on what to use instead.
 
 use_means <- "use rowMeans(x), colMeans(x), or mean(rowMeans(x)) for all pairs"
 use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
