@@ -36,12 +36,12 @@ check_progress <- function(x, name) {
         ": expected TRUE, FALSE or \"log\"")
 }
 
-# Stages of the engine that can be looked into, in order (src/engine/trace.h).
-traced_stages <- c("parse", "derive", "means", "fuse", "rewrite", "factor", "nest", "emit")
+# Stages of the engine that can be looked into, in order.
+traced_stages <- function() .Call(C_traced_stages)
 
 check_debug <- function(x, name) {
   if (!is.character(x)) return(check_switch(x, name))
-  known <- c(traced_stages, "all")
+  known <- c(traced_stages(), "all")
   for (wrong in x[!x %in% known])
     throw("argument", "`", name, "` is ", describe(x), suggestion(wrong, known), ": expected ",
           "TRUE, FALSE, 0, 1 or some of ", paste0("\"", known, "\"", collapse = ", "))
@@ -295,7 +295,7 @@ check_option_names <- function(names) {
 #' With `debug = TRUE` the engine shows on the error stream what each of its stages made of a
 #' formula that is new to the session: what was read (`"parse"`), without derivatives (`"derive"`),
 #' with normalised sums as means (`"means"`), with shared walks over the pairs (`"fuse"`), each
-#' reduction made ready for the machine (`"rewrite"`, `"factor"`), what is computed where
+#' reduction made ready for the machine (`"rewrite"`, `"factor"`, `"join"`), what is computed where
 #' (`"nest"`), and the text that is compiled (`"emit"`), in order for each pass. A vector of these
 #' names shows some. The environment variable `RKEOPS_TRACE=parse,nest` (or `all`) adds stages
 #' without a change of a script. After [clean_rkeops()] every formula is new.

@@ -100,15 +100,14 @@ SEXP definitions_find(SEXP table, SEXP id);
 
 /* What R calls, C_run and so on, and how many arguments it takes. */
 #define RKEOPS_ENTRIES(each)                                                                       \
-  each(configure, 4) each(threads, 0) each(end_threads, 0) each(program_info, 2)                   \
-  each(run, 4)                                                                                     \
-  each(source, 2) each(explain, 3) each(build_many, 2) each(expression, 2) each(fresh_id, 1)       \
-  each(hash, 1) each(number_text, 1) each(given, 2) each(match_objects, 4)                         \
-  each(merge_definitions, 2) each(count_definitions, 1) each(definitions, 3)                       \
-  each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0) each(forget, 0)                  \
-  each(counters, 0) each(report, 0) each(use_devices, 1) each(device_info, 0) each(gpu_new, 3)     \
-  each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1) each(gpu_alive, 0)                  \
-  each(operation_table, 0) each(reduction_table, 0)
+  each(configure, 4) each(traced_stages, 0) each(threads, 0) each(end_threads, 0)                  \
+  each(program_info, 2) each(run, 4) each(source, 2) each(explain, 3) each(build_many, 2)          \
+  each(expression, 2) each(fresh_id, 1) each(hash, 1) each(number_text, 1) each(given, 2)          \
+  each(match_objects, 4) each(merge_definitions, 2) each(count_definitions, 1)                     \
+  each(definitions, 3) each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0)             \
+  each(forget, 0) each(counters, 0) each(report, 0) each(use_devices, 1) each(device_info, 0)      \
+  each(gpu_new, 3) each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1)                    \
+  each(gpu_alive, 0) each(operation_table, 0) each(reduction_table, 0)
 
 #define ARGUMENTS_0 void
 #define ARGUMENTS_1 SEXP

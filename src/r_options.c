@@ -90,6 +90,16 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   return R_NilValue;
 }
 
+/* Names that the option `debug` may have. */
+SEXP rkeops_traced_stages(void) {
+  int n = 0;
+  while (rk_traced_stage(n)) n++;
+  SEXP out = PROTECT(Rf_allocVector(STRSXP, n));
+  for (int k = 0; k < n; k++) SET_STRING_ELT(out, k, Rf_mkChar(rk_traced_stage(k)));
+  UNPROTECT(1);
+  return out;
+}
+
 SEXP rkeops_end_threads(void) {
   rk_end_threads();
   return R_NilValue;

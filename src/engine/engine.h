@@ -79,13 +79,15 @@ typedef struct {
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
   int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
                              * free; < 0 keeps what was there */
-  const char *trace;        /* stages whose work is shown as they make a program, "parse,fuse": of
-                             * parse, derive, means, fuse, rewrite, factor, join, nest, emit; or
-                             * all; "" for none. The variable RKEOPS_TRACE names more; it is read
+  const char *trace;        /* stages whose work is shown as they make a program, "parse,fuse", or
+                             * "all"; "" for none. The variable RKEOPS_TRACE names more; it is read
                              * for each new program */
   void (*write)(const char *text); /* where that goes, in whole lines, from the calling thread */
 } rk_settings;
 rk_status rk_configure(const rk_settings *settings, rk_error *error);
+
+/* The stages that may be named there, in order; NULL past the end. */
+const char *rk_traced_stage(int k);
 
 /* Number of threads of later calls; 0 goes back to the default: all processors that the process may
  * use, within OMP_NUM_THREADS. Never more than these processors, OMP_THREAD_LIMIT, or two where

@@ -48,7 +48,7 @@ void rk_trace_begin(void) { traced = asked | stages_of(getenv("RKEOPS_TRACE")); 
 
 int rk_is_traced(rk_trace stage) { return sink && (traced >> stage & 1); }
 
-const char *rk_trace_name(rk_trace stage) { return names[stage]; }
+const char *rk_traced_stage(int k) { return k >= 0 && k < RK_TRACES ? names[k] : NULL; }
 
 void rk_trace_show(rk_trace stage, const rk_text *made) {
   rk_text text = {0};

@@ -23,7 +23,6 @@ void rk_trace_configure(const char *stages, void (*write)(const char *text));
 void rk_trace_begin(void);
 
 int rk_is_traced(rk_trace stage);
-const char *rk_trace_name(rk_trace stage);
 
 /* What a traced stage made. */
 void rk_trace_show(rk_trace stage, const rk_text *made);

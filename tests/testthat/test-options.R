@@ -89,7 +89,7 @@ test_that("debug shows what the stages make of a new formula", {
                all = FALSE)
   expect_identical(heads(shown(4, debug = c("nest", "derive"))),
                    c("rkeops derive:", "rkeops nest:"))
-  expect_identical(heads(shown(5, debug = TRUE)), paste0("rkeops ", traced_stages, ":"))
+  expect_identical(heads(shown(5, debug = TRUE)), paste0("rkeops ", traced_stages(), ":"))
   expect_identical(heads(shown(5, debug = TRUE)), character()) # it is known
   expect_identical(heads(shown(6, debug = FALSE)), character())
   expect_error(set_rkeops_options(debug = c("parse", "nests")), "did you mean `nest`",

@@ -13,7 +13,7 @@
 static rk_status show_and_check(const rk_graph *graph, const rk_node *const *root, int roots,
                                 rk_trace stage, rk_error *error) {
   rk_trace_graph(stage, graph, root, roots);
-  return rk_check_graph(graph, root, roots, rk_trace_name(stage), error);
+  return rk_check_graph(graph, root, roots, rk_traced_stage(stage), error);
 }
 
 static rk_status show_and_check_nests(const rk_pass *pass, rk_error *error) {
