@@ -118,7 +118,7 @@ static void test_ranks(int kind) {
 
 typedef struct { double value[2][RK_SAMPLE]; rk_sample sample; } samples;
 
-static rk_sample *sample_of(samples *s, double (*make)(int k)) {
+static rk_sample *drawn(samples *s, double (*make)(int k)) {
   double low = INFINITY, high = -INFINITY;
   for (int side = 0; side < 2; side++)
     for (int k = 0; k < RK_SAMPLE; k++) {
@@ -141,7 +141,7 @@ static void test_centre(const char *what, double (*make)(int k), int quick, doub
                         double high, int enough) {
   static samples s;
   rk_centring found;
-  rk_sample *sample = sample_of(&s, make);
+  rk_sample *sample = drawn(&s, make);
   double rounding = 0;
   CHECK(rk_centre_quickly(sample, &found) == quick, what);
   CHECK(rk_centre(sample, &found), what);

@@ -15,7 +15,7 @@
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
 static const double ENOUGH = 22, ENOUGH_OF_FEW = 17, FILLED = 0.65;
-enum { FEW = 32, NEXT = 4, BINS = 64, CENTRES = 4, CROWD = 6,
+enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6,
        SHARE = 50 }; /* one row in 50 may have fewer digits */
 
 static int by_value(const void *a, const void *b) {
