@@ -276,8 +276,7 @@ check_option_names <- function(names) {
 #' Precision `"auto"` is float64 on a CPU, what R itself computes in, and float32 on a GPU; any
 #' other value is valid on both. Operators and LazyTensors keep no precision, unless they were
 #' given one: they compute in that of the time of the call. float32 is faster (on a CPU about
-#' twice) and keeps seven digits of the inputs: identifiers, stamps of time or amounts of money that
-#' need more are no longer told apart.
+#' twice) and keeps seven digits; section "Float32" says of what.
 #'
 #' Where zero begins: for each pair of points, a number below the smallest normal one of the
 #' precision (1.2e-38 in float32, 2.2e-308 in float64) counts as 0, as an operand and as a result,
@@ -287,6 +286,30 @@ check_option_names <- function(names) {
 #' i alone, on j alone or on neither is computed before that, in double precision, where 1e-40 is a
 #' number like others. On a GPU float64 keeps such numbers. R's own arithmetic is never affected.
 #'
+#' @section Float32:
+#' What depends on i alone or on j alone is computed in double precision and rounded once, when it is
+#' packed. What pairs of points see of two such values only together keeps more than its own seven
+#' digits:
+#' * Of a difference, as in `sqdist(x, y)`, `x / s - y / s` or `log(x) - log(y)`, a centre that both
+#'   have in common is taken out before they are rounded. Coordinates of 4.5e6 m, times in seconds
+#'   or prices near 1e6 lose nothing by their size.
+#' * Where one centre is not enough, since some rows lie far from it and near each other (clusters,
+#'   a stray row), each of the two values is a sum of two floats, which makes the call 1.5 to 2 times
+#'   as long. The data of each call decides.
+#' * Values that are compared (`<`, `<=`, `==`, `!=`, ...) become ranks among all that they are
+#'   compared with: identifiers of ten digits and stamps of time are compared as in R, up to 2^24
+#'   different values; more are an error of class `rkeops_error_precision`, as are matrices on a GPU
+#'   that are held as other numbers there.
+#'
+#' [rkeops_explain()] shows after a call what was found. What rounds before the difference is taken
+#' is beyond help: write `sqdist(x, y)`, not `sqnorm2(x) + sqnorm2(y) - 2 * (x | y)`, and the
+#' haversine by `sin((x - y) / 2)`, not the arc cosine of a scalar product.
+#'
+#' A finite input beyond the range of float32 (3.4e38) is an error of class
+#' `rkeops_error_precision`. Warnings of class `rkeops_warning_precision` say when a number that is
+#' packed and is not 0 becomes 0 (below 1.2e-38 in size) or infinite, and when a sine or cosine has
+#' phases beyond 2^20, of which float32 does not know the angle any more.
+#' @section Messages and profiles:
 #' Calls that take long say how far they are on the error stream. With `progress = TRUE` that is a
 #' bar after 2 s, in an interactive session only; with `"log"` a line every 5 s, such as
 #' `rkeops: 37 %, 12 s`, in scripts too; with `FALSE`, or verbosity 0, nothing. Time before the
