@@ -130,10 +130,21 @@ static void choose_precision(rk_resident *r, const rk_array *x, rk_precision mea
   }
 }
 
+static void take_sample(rk_resident *r, const rk_array *x, double *sample, int64_t n) {
+  for (int64_t d = 0; d < x->dim; d++)
+    for (int64_t k = 0; k < n; k++)
+      sample[d * n + k] = x->data[d * x->component_stride +
+                                  rk_sampled_row(k, x->rows, n) * x->row_stride];
+  r->sample = (rk_array){sample, n, x->dim, 1, n, NULL};
+}
+
 static rk_status fill(rk_resident *r, const rk_array *x, rk_precision meant, rk_caller caller) {
-  r->low = malloc((size_t)(2 * x->dim + 1) * sizeof *r->low);
-  if (!r->low) return rk_fail_memory(caller.error, (size_t)x->dim * 16);
+  int64_t n = x->rows < RK_SAMPLED ? x->rows : RK_SAMPLED;
+  size_t size = (size_t)((2 + n) * x->dim + 1) * sizeof *r->low;
+  r->low = malloc(size);
+  if (!r->low) return rk_fail_memory(caller.error, size);
   r->high = r->low + x->dim;
+  take_sample(r, x, r->high + x->dim, n);
   rk_status status = rk_range(x, r->low, r->high, caller);
   if (!status) choose_precision(r, x, meant);
   for (int k = 0; k < rk_devices() && !status; k++)

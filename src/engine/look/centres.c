@@ -19,9 +19,8 @@ static rk_extremes range_of(const rk_looking *l, const rk_node *node, int centre
 }
 
 /* The variables that nodes read, a row in so many of each: a sample, and how long it is. */
-static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int64_t rows, int wanted,
-                             rk_array *sample, double **room) {
-  int n = rows < wanted ? (int)rows : wanted;
+static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int n, rk_array *sample,
+                             double **room) {
   for (int k = 0; k < e->nodes; k++) {
     if (!rk_is_variable(e->node[k])) continue;
     int v = e->node[k]->variable;
@@ -32,7 +31,8 @@ static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int64_t rows,
     if (!to) return rk_fail_memory(l->caller.error, (size_t)n * (size_t)x->dim * sizeof *to);
     for (int64_t c = 0; c < x->dim; c++)
       for (int64_t r = 0; r < n; r++)
-        to[c * n + r] = x->data[r * rows / n * x->row_stride + c * x->component_stride];
+        to[c * n + r] = x->data[rk_sampled_row(r, x->rows, n) * x->row_stride +
+                                c * x->component_stride];
     sample[v] = (rk_array){to, n, x->dim, 1, n, NULL};
   }
   return RK_OK;
@@ -80,7 +80,7 @@ static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, r
   if (!status && !s->value) status = rk_fail_memory(l->caller.error, (size_t)s->count * 8);
   if (!status)
     status = rk_evaluator_begin(&e, l->p->graph, sample, member, members, l->caller.error);
-  if (!status) status = take_sample(l, &e, all, wanted, sample, room);
+  if (!status) status = take_sample(l, &e, rows, sample, room);
   if (!status) collect(&e, member, members, group->dim, rows, s);
   rk_evaluator_end(&e);
   for (size_t k = 0; k < variables && room; k++) free(room[k]);

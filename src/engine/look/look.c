@@ -47,7 +47,8 @@ const char *rk_name_in(const rk_looking *l, const rk_node *node) {
 
 static int is_there(const rk_looking *l, const rk_node *node) {
   if (node->reduction) return 0;
-  if (rk_is_variable(node)) return l->host[node->variable].data != NULL;
+  if (rk_is_variable(node))
+    return l->host[node->variable].data && !l->host[node->variable].resident;
   for (int k = 0; k < node->operands; k++)
     if (!l->is_there[node->operand[k]->number]) return 0;
   return 1;
@@ -65,12 +66,12 @@ rk_plain rk_plain_of(const rk_looking *l, const rk_node *node) {
     node = node->operand[1];
   const rk_array *x = rk_is_variable(node) && node->level ? &l->host[node->variable] : NULL;
   int is_plain = x && x->data && x->row_stride == 1 && fabs(scale) <= DBL_MAX;
-  return (rk_plain){is_plain ? x : NULL, scale};
+  return (rk_plain){is_plain ? x : NULL, scale, is_plain ? x->resident : NULL};
 }
 
 /* Can the value be seen? Most are inputs. */
 static int can_see(rk_looking *l, const rk_node *node) {
-  if (rk_is_variable(node)) return l->host[node->variable].data != NULL;
+  if (rk_plain_of(l, node).array) return 1;
   if (!l->is_there) {
     int size = rk_graph_size(l->p->graph);
     l->is_there = calloc((size_t)size + 1, 1);
@@ -164,10 +165,23 @@ static void see(const walking *w, const rk_watched *value, int component, const 
     *one = rounding_of(at, n, scale, rk_centre_of(w->l, value, component), *one);
 }
 
+/* What was kept when the array went to a GPU. */
+static void see_resident(const walking *w, const rk_watched *value, rk_plain x, rk_extremes *seen) {
+  for (int c = 0; c < value->node->dim; c++) {
+    rk_extremes *one = &seen[value->first + c];
+    const rk_extremes e = {x.resident->low[c], x.resident->high[c], INFINITY, 0};
+    if (!w->for_roundings) *one = scaled(e, x.scale);
+    else if (value->centre >= 0)
+      one->rounding = 0x1p-25 * fmax(fabs(one->low - rk_centre_of(w->l, value, c)),
+                                     fabs(one->high - rk_centre_of(w->l, value, c)));
+  }
+}
+
 static void see_arrays(const walking *w, int64_t first, int64_t end, rk_extremes *seen) {
   for (int k = 0; k < w->s->count; k++) {
     rk_plain x = rk_plain_of(w->l, w->s->value[k].node);
-    for (int64_t c = 0; x.array && c < x.array->dim; c++)
+    if (x.resident) see_resident(w, &w->s->value[k], x, seen);
+    for (int64_t c = 0; x.array && !x.resident && c < x.array->dim; c++)
       see(w, &w->s->value[k], (int)c, x.array->data + c * x.array->component_stride + first,
           end - first, x.scale, seen);
   }
@@ -238,33 +252,46 @@ rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
 static rk_status fetch(rk_looking *l, int variable, int compared) {
   rk_array *x = &l->host[variable];
   const rk_graph_variable *v = rk_variable_of(l, variable);
-  const rk_resident *given = v->origin == RK_FROM_INPUT ? l->p->inputs[v->source].resident : NULL;
+  rk_resident *given = v->origin == RK_FROM_INPUT ? l->p->inputs[v->source].resident : NULL;
   if (given && compared && !given->is_exact)
     return rk_fail(l->caller.error, RK_ERROR_PRECISION,
                    "`%s` lies on a GPU as float32, which has not all of its numbers: comparisons "
                    "of it need the matrix in R, or to_gpu() after rkeops_use_float64()",
                    rk_input_name(l->p, variable));
-  if (!x->resident || x->data) return RK_OK;
-  size_t bytes = (size_t)x->rows * (size_t)x->dim * sizeof(double);
+  if (!x->resident) return RK_OK;
+  size_t bytes = (size_t)given->rows * (size_t)given->dim * sizeof(double);
   double *own = l->own[variable] = malloc(bytes + 1);
   if (!own) return rk_fail_memory(l->caller.error, bytes);
-  rk_status status = rk_resident_fetch(x->resident, own, l->caller);
-  *x = (rk_array){own, x->rows, x->dim, 1, x->rows, x->resident};
+  *x = (rk_array){own, given->rows, given->dim, 1, given->rows, NULL};
+  return rk_resident_fetch(given, own, l->caller);
+}
+
+static rk_status fetch_all_of(rk_looking *l, const rk_node *node, int compared) {
+  rk_status status = RK_OK;
+  unsigned char *needed = rk_graph_needed(l->p->graph, &node, 1);
+  if (!needed) return rk_fail_memory(l->caller.error, (size_t)rk_graph_size(l->p->graph));
+  for (int n = 0; n <= node->number && !status; n++)
+    if (needed[n] && rk_is_variable(rk_graph_node(l->p->graph, n)))
+      status = fetch(l, rk_graph_node(l->p->graph, n)->variable, compared);
+  free(needed);
   return status;
 }
 
-/* Inputs on a GPU that have to be seen: those of which a joined value is made. */
+/* Inputs on a GPU of which joined values are computed, or ranks made; of others the sample does. */
 static rk_status bring_home(rk_looking *l) {
   rk_status status = RK_OK;
-  for (int k = 0; k < l->values->count && !status; k++) {
+  for (int k = 0; k < l->values->count; k++) {
+    rk_resident *resident = l->host[k].resident;
+    if (resident) l->host[k] = resident->sample;
+    l->host[k].resident = resident;
+  }
+  for (int k = 0; k < l->values->count; k++) {
     const rk_graph_variable *v = rk_variable_of(l, k);
-    if (!v->members) continue;
-    unsigned char *needed = rk_graph_needed(l->p->graph, v->member, v->members);
-    if (!needed) return rk_fail_memory(l->caller.error, (size_t)rk_graph_size(l->p->graph));
-    for (int n = 0; n < rk_graph_size(l->p->graph) && !status; n++)
-      if (needed[n] && rk_is_variable(rk_graph_node(l->p->graph, n)))
-        status = fetch(l, rk_graph_node(l->p->graph, n)->variable, v->origin == RK_FROM_RANK);
-    free(needed);
+    for (int m = 0; m < v->members && !status; m++) {
+      int compared = v->origin == RK_FROM_RANK;
+      if (compared || !rk_plain_of(l, v->member[m]).array)
+        status = fetch_all_of(l, v->member[m], compared);
+    }
   }
   return status;
 }

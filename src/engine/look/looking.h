@@ -29,7 +29,8 @@ typedef struct {
 typedef struct {
   const rk_program_data *p;
   rk_values *values;
-  rk_array *host;              /* by graph variable: the same, where they can be seen */
+  rk_array *host;              /* by graph variable: the same on the host; with a resident: its
+                                * sample */
   double **own;                /* copies of those that lie on a GPU; NULL: none does */
   unsigned char *is_there;     /* by node number: made of what lies on the host; NULL:
                                 * nobody has asked */
@@ -58,9 +59,9 @@ const rk_node *rk_without_centre(const rk_looking *l, const rk_node *slot, int *
 /* NULL: it is not watched, or its side has no rows. */
 const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre);
 
-/* A value that is a number times an array on the host, as most are; array NULL: it has to be
- * computed. */
-typedef struct { const rk_array *array; double scale; } rk_plain;
+/* A value that is a number times an array, as most are; array NULL: it has to be computed. Of a
+ * `resident` the array is a sample, and the extremes are known. */
+typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
 rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
 /* extremes.c: of n numbers that lie one after the other, but for the rounding. */
