@@ -144,7 +144,7 @@ static void test_centre(const char *what, double (*make)(int k), int quick, doub
   rk_sample *sample = drawn(&s, make);
   double rounding = 0;
   CHECK(rk_centre_quickly(sample, &found) == quick, what);
-  CHECK(rk_centre(sample, &found), what);
+  rk_centre(sample, &found);
   CHECK(found.centre >= low && found.centre <= high, what);
   for (int k = 0; k < RK_SAMPLE; k++) {
     double rest = make(k) - found.centre;

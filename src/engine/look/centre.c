@@ -105,15 +105,34 @@ static double width_around(double value, const double *column, int columns) {
   return taken ? 2 * distance * columns / taken : INFINITY;
 }
 
-static double digits_of(double width, double value) {
-  return value == 0 || (double)(float)value == value ? INFINITY : log2(width / fabs(value)) + 24;
+/* The value that would have place k, were all in order. */
+static double value_at(double *value, int n, int k) {
+  int low = 0, high = n - 1;
+  while (low < high) {
+    double middle = value[(low + high) / 2];
+    int left = low, right = high;
+    while (left <= right) {
+      while (value[left] < middle) left++;
+      while (value[right] > middle) right--;
+      if (left > right) break;
+      double other = value[left];
+      value[left++] = value[right];
+      value[right--] = other;
+    }
+    if (k <= right) high = right;
+    else if (k >= left) low = left;
+    else break;
+  }
+  return n ? value[k] : INFINITY;
 }
 
 /* The digits that all but a few rows have; `width` by row. `room` is for as many rows. */
 static double digits_around(double centre, const rk_sample *s, const double *width, double *room) {
-  for (int k = 0; k < s->rows; k++) room[k] = digits_of(width[k], s->row[k] - centre);
-  qsort(room, (size_t)s->rows, sizeof *room, by_value);
-  return s->rows ? room[s->rows / SHARE] : INFINITY;
+  for (int k = 0; k < s->rows; k++) {
+    double rest = s->row[k] - centre;
+    room[k] = (double)(float)rest == rest ? INFINITY : width[k] / fabs(rest);
+  }
+  return log2(value_at(room, s->rows, s->rows / SHARE)) + 24;
 }
 
 static void sort_columns(rk_sample *s) {
@@ -126,31 +145,39 @@ static void sort_columns(rk_sample *s) {
 static double median_of(const rk_sample *s, double *room) {
   int n = 0;
   for (int k = 0; k < s->rows; k++) room[n++] = s->row[k];
-  for (int k = 0; k < s->columns; k++)
-    if (s->column[k] - s->column[k] == 0) room[n++] = s->column[k];
-  qsort(room, (size_t)n, sizeof *room, by_value);
-  return n ? room[n / 2] : 0;
+  for (int k = 0; k < s->columns; k++) room[n++] = s->column[k];
+  return n ? value_at(room, n, n / 2) : 0;
 }
 
-int rk_centre(const rk_sample *sample, rk_centring *found) {
-  rk_sample s = *sample;
-  double *room = malloc((size_t)(2 * s.rows + s.columns + 1) * sizeof *room);
-  if (!room) return 0;
-  s.rows = finite_of(s.row, s.rows);
-  const double centres[CENTRES] = {plain_centre(s.low, s.high), median_of(&s, room),
-                                   0.5 * s.low + 0.5 * s.high, 0};
-  sort_columns(&s);
-  double *width = room + s.rows + s.columns;
-  for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
-  *found = (rk_centring){.digits = -INFINITY};
-  for (int k = 0; k < CENTRES; k++) {
-    double digits = digits_around(centres[k], &s, width, room);
-    if (digits > found->digits) *found = (rk_centring){centres[k], 0, digits};
+/* The first that is good, else the best. */
+static void choose_centre(const rk_sample *s, const double *width, double *room,
+                          rk_centring *found) {
+  const double centres[CENTRES] = {plain_centre(s->low, s->high), median_of(s, room),
+                                   0.5 * s->low + 0.5 * s->high, 0};
+  found->digits = -INFINITY;
+  for (int k = 0; k < CENTRES && found->digits < ENOUGH + 1; k++) {
+    double digits = digits_around(centres[k], s, width, room);
+    if (!(digits > found->digits)) continue;
+    found->centre = centres[k];
+    found->digits = digits;
   }
-  qsort(width, (size_t)s.rows, sizeof *width, by_value);
-  found->width = s.rows ? width[s.rows / 2] : INFINITY;
-  free(room);
-  return 1;
+}
+
+/* Puts the sample in order, too. */
+static void fill_widths(rk_sample *s, double *width) {
+  s->rows = finite_of(s->row, s->rows);
+  sort_columns(s);
+  for (int k = 0; k < s->rows; k++) width[k] = width_around(s->row[k], s->column, s->columns);
+}
+
+void rk_centre(const rk_sample *sample, rk_centring *found) {
+  rk_sample s = *sample;
+  double width[RK_SAMPLE_MOST], room[2 * RK_SAMPLE_MOST];
+  if (s.rows > RK_SAMPLE_MOST) s.rows = RK_SAMPLE_MOST;
+  if (s.columns > RK_SAMPLE_MOST) s.columns = RK_SAMPLE_MOST;
+  fill_widths(&s, width);
+  choose_centre(&s, width, room, found);
+  found->width = value_at(width, s.rows, s.rows / 2);
 }
 
 int rk_centre_is_enough(const rk_centring *found, double rounding) {
@@ -165,11 +192,8 @@ int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, do
   int count = n < RK_SAMPLE ? (int)n : RK_SAMPLE;
   rk_sample s = {value[0], value[1], count, count, 1, 1, low, high};
   for (int k = 0; k < count; k++) value[0][k] = value[1][k] = at[k * n / count * step];
-  s.rows = finite_of(s.row, s.rows);
-  sort_columns(&s);
-  for (int k = 0; k < s.rows; k++) width[k] = width_around(s.row[k], s.column, s.columns);
+  fill_widths(&s, width);
   rk_centring found = {0, 0, BESIDE + digits_around(0, &s, width, room)};
-  qsort(width, (size_t)s.rows, sizeof *width, by_value);
-  found.width = s.rows ? width[s.rows / 2] : INFINITY;
+  found.width = value_at(width, s.rows, s.rows / 2);
   return rk_centre_is_enough(&found, greatest_around(0, low, high) * 0x1p-25);
 }

@@ -19,14 +19,16 @@ typedef struct {
                     * sample; INFINITY where nothing is */
 } rk_centring;
 
-enum { RK_SAMPLE_QUICK = 128, RK_SAMPLE = 1024 }; /* rows of a side that a sample should have */
+/* Rows of a side that a sample should have; of several values there are as many more, of which so
+ * many count. */
+enum { RK_SAMPLE_QUICK = 128, RK_SAMPLE = 512, RK_SAMPLE_MOST = 2048 };
 
 /* Does the quick sample say that the values are spread over their range, so that the centre is
  * plain? Fills `found` then. */
 int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
 
-/* The best of some centres; the samples, of steps of 1, are put in order. 0: out of memory. */
-int rk_centre(const rk_sample *sample, rk_centring *found);
+/* The best of some centres; the samples, of steps of 1, are put in order. */
+void rk_centre(const rk_sample *sample, rk_centring *found);
 
 /* Does one float keep enough digits? `rounding`: the largest that a value of all has, once the
  * centre is subtracted. */

@@ -75,6 +75,7 @@ static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, r
   int64_t all = l->side[kind].rows;
   int rows = all < wanted ? (int)all : wanted;
   for (int m = 0; m < members; m++) parts += group->dim == 1 ? member[m]->dim : 1;
+  if (parts && rows > RK_SAMPLE_MOST / parts) rows = RK_SAMPLE_MOST / parts + 1;
   s->count = parts * rows;
   s->value = malloc((size_t)s->count * (size_t)group->dim * sizeof *s->value + 1);
   if (!status && !s->value) status = rk_fail_memory(l->caller.error, (size_t)s->count * 8);
@@ -115,7 +116,7 @@ static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centrin
   for (int c = 0; c < group->dim && !status; c++) {
     rk_sample s = sample_of(l, variable, &row, &column, c);
     if (wanted == RK_SAMPLE_QUICK) *all &= rk_centre_quickly(&s, &found[c]);
-    else if (!rk_centre(&s, &found[c])) status = rk_fail_memory(l->caller.error, RK_SAMPLE * 32);
+    else rk_centre(&s, &found[c]);
     l->values->own[variable][c] = found[c].centre;
     l->digits[variable] = c ? fmin(l->digits[variable], found[c].digits) : found[c].digits;
   }
