@@ -9,18 +9,46 @@
 #include "look/centre.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
 static const double ENOUGH = 22, ENOUGH_OF_FEW = 17, FILLED = 0.65;
 enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6,
-       SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
+       INSERTED = 12, SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
+/* Moves the smaller of value[*left] to value[*right] before the larger ones, which begin at *left
+ * afterwards, where the smaller ones end at *right. */
+static void part_values(double *value, int *left, int *right) {
+  double middle = value[*left + (*right - *left) / 2];
+  while (*left <= *right) {
+    while (value[*left] < middle) ++*left;
+    while (value[*right] > middle) --*right;
+    if (*left > *right) break;
+    double other = value[*left];
+    value[(*left)++] = value[*right];
+    value[(*right)--] = other;
+  }
+}
+
+static void sort_values(double *value, int low, int high) {
+  while (high - low > INSERTED) {
+    int left = low, right = high;
+    part_values(value, &left, &right);
+    if (right - low < high - left) {
+      sort_values(value, low, right);
+      low = left;
+    } else {
+      sort_values(value, left, high);
+      high = right;
+    }
+  }
+  for (int k = low + 1; k <= high; k++) {
+    double one = value[k];
+    int at = k;
+    for (; at > low && value[at - 1] > one; at--) value[at] = value[at - 1];
+    value[at] = one;
+  }
 }
 
 /* Without what is not finite. */
@@ -107,18 +135,9 @@ static double width_around(double value, const double *column, int columns) {
 
 /* The value that would have place k, were all in order. */
 static double value_at(double *value, int n, int k) {
-  int low = 0, high = n - 1;
-  while (low < high) {
-    double middle = value[(low + high) / 2];
+  for (int low = 0, high = n - 1; low < high;) {
     int left = low, right = high;
-    while (left <= right) {
-      while (value[left] < middle) left++;
-      while (value[right] > middle) right--;
-      if (left > right) break;
-      double other = value[left];
-      value[left++] = value[right];
-      value[right--] = other;
-    }
+    part_values(value, &left, &right);
     if (k <= right) high = right;
     else if (k >= left) low = left;
     else break;
@@ -137,7 +156,7 @@ static double digits_around(double centre, const rk_sample *s, const double *wid
 
 static void sort_columns(rk_sample *s) {
   s->columns = finite_of(s->column, s->columns);
-  qsort(s->column, (size_t)s->columns, sizeof *s->column, by_value);
+  sort_values(s->column, 0, s->columns - 1);
   s->columns = distinct_of(s->column, s->columns);
 }
 
