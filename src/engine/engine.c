@@ -3,6 +3,7 @@
 #include "backends.h"
 #include "build/build.h"
 #include "derive/derive.h"
+#include "error.h"
 #include "formula/parser.h"
 #include "formula/print.h"
 #include "os.h"
@@ -201,6 +202,8 @@ static rk_status look_and_build(const rk_plan *plan, rk_program_data *data, rk_s
   if (!status) status = rk_values_make(values, data, caller);
   if (!status) status = rk_look(data, values, split, warned, caller);
   if (!status) status = stages_of(plan, split, stage, caller.error);
+  if (!status && values->count < rk_graph_variables(plan->graph))
+    status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
   if (status) return status;
   want(&w, backend, stage, plan->stages, data->rows);
   share_texts(&w, backend);

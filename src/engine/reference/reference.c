@@ -24,6 +24,7 @@ typedef struct {
   int64_t row;                              /* of the rows, or columns, that the nest is for */
   const double *slot[RK_NEST_PAIR];         /* records of lower levels */
   double **store;                           /* by node: what steps have made */
+  size_t nodes;                             /* so many: a poll may add to the graph */
 } nesting;
 
 static double value_of(const nesting *n, const rk_node *node, int component);
@@ -119,6 +120,7 @@ static rk_status begin_nesting(nesting *n, const rk_job *job, rk_nest_kind kind,
   *n = (nesting){.pass = pass, .nest = &pass->nest[kind], .value = job->value,
                  .in_double = kind != RK_NEST_PAIR || pass->options.precision == RK_FLOAT64};
   size_t size = (size_t)rk_graph_size(pass->graph);
+  n->nodes = size;
   n->store = calloc(size + 1, sizeof *n->store);
   if (!n->store) return rk_fail_memory(error, size * sizeof *n->store);
   for (int k = 0; k < n->nest->nodes; k++) {
@@ -131,7 +133,7 @@ static rk_status begin_nesting(nesting *n, const rk_job *job, rk_nest_kind kind,
 }
 
 static void free_nesting(nesting *n) {
-  for (int k = 0; n->store && k < rk_graph_size(n->pass->graph); k++) free(n->store[k]);
+  for (size_t k = 0; n->store && k < n->nodes; k++) free(n->store[k]);
   free(n->store);
 }
 
