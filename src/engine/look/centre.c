@@ -13,9 +13,9 @@
 /* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
-static const double ENOUGH = 22, ENOUGH_OF_FEW = 17, FILLED = 0.65;
-enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6,
-       INSERTED = 12, SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
+static const double ENOUGH = 22, ENOUGH_OF_FEW = 17;
+enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6, GAP = 5, INSERTED = 12,
+       SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
 
 /* Moves the smaller of value[*left] to value[*right] before the larger ones, which begin at *left
  * afterwards, where the smaller ones end at *right. */
@@ -88,11 +88,23 @@ static void fill_bins(const double *value, int64_t step, int n, const rk_sample 
     if (*value >= s->low && *value <= s->high) count[(int)((*value - s->low) * scale)]++;
 }
 
+/* Half of the bins have values, no bin has very many, and there is no wide gap. */
+static int is_even(const int *in_bin, int bins, int n) {
+  int filled = 0, gap = 0, widest = 0, most = 0;
+  for (int b = 0; b < bins; b++) {
+    filled += in_bin[b] > 0;
+    gap = in_bin[b] ? 0 : gap + 1;
+    if (gap > widest) widest = gap;
+    if (in_bin[b] > most) most = in_bin[b];
+  }
+  return 2 * filled >= bins && most <= CROWD * n / bins && widest <= 1 + bins / GAP;
+}
+
 /* The centre is such that no value becomes larger: a difference errs by the roundings of the values
  * themselves at most. */
 int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
-  int in_bin[BINS + 2] = {0}, most = 0;
-  int n = s->rows + s->columns, bins = n / 4, count = 0;
+  int in_bin[BINS + 2] = {0};
+  int n = s->rows + s->columns, bins = n / 4;
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
   if (bins > BINS) bins = BINS;
   if (n < FEW || !(width > 0 && width < INFINITY)) return 0;
@@ -100,11 +112,7 @@ int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
   if (digits < ENOUGH) return 0;
   fill_bins(s->row, s->row_step, s->rows, s, bins, in_bin);
   fill_bins(s->column, s->column_step, s->columns, s, bins, in_bin);
-  for (int b = 0; b <= bins; b++) {
-    count += in_bin[b] > 0;
-    if (in_bin[b] > most) most = in_bin[b];
-  }
-  if (count < FILLED * bins || most > CROWD * n / bins) return 0;
+  if (!is_even(in_bin, bins, n)) return 0;
   *found = (rk_centring){centre, width, digits};
   return 1;
 }
