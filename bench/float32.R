@@ -58,4 +58,4 @@ times <- data.frame(
 
 keep("float32", errors, c(sprintf("N = 150 rows; %s.", paste(names(float32_forms), collapse = ", ")),
                           "", markdown(times),
-                          sprintf("M = N = %g, float32, best of %d.", n, repetitions)))
+                          "", sprintf("M = N = %g, float32, best of %d.", n, repetitions)))
