@@ -1,6 +1,7 @@
 # Float32 that can be trusted: data far from 0, in clusters, with stray rows; labels and times that
 # are compared; what float32 cannot hold. See src/engine/look/README.md.
 
+is_full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
 in_float32 <- function(code) with_options(list(precision = "float32"), code)
 
 test_that("every spelling of a distance keeps its digits on all data", {
@@ -18,7 +19,8 @@ test_that("so they do on a GPU", {
     rkeops_use_gpu()
     rkeops_use_float32()
     table(forms, places, dirt, c("sum", "nearest", "gradient"), errors)
-  }, list(forms = float32_forms[c("plain", "by component")], places = float32_places[c(1, 3)],
+  }, list(forms = float32_forms[if (is_full) TRUE else c("plain", "by component")],
+          places = float32_places[if (is_full) TRUE else c("utm", "seconds of a day")],
           dirt = float32_dirt, table = float32_table, errors = float32_errors))
   expect_float32_table(got)
 })
@@ -46,9 +48,21 @@ test_that("labels and times are compared as what they are", {
   found <- on_gpu({
     rkeops_use_gpu()
     rkeops_use_float32()
-    errors()
+    rounded <- to_gpu(matrix(1:9 / 7))
+    whole <- to_gpu(matrix(c(3, 1, 2)))
+    list(errors = errors(), whole = sum(Vi(whole) < Vj(c(0.5, 2.5)), "j")[, 1],
+         rounded = class_of(sum(Vi(rounded) == Vj(rounded), "j")))
   }, list(errors = comparison_errors))
-  expect_identical(found, 0 * found)
+  expect_identical(found$errors, 0 * found$errors)
+  expect_identical(found$whole, c(0, 1, 1))
+  expect_identical(found$rounded, "rkeops_error_precision")
+})
+
+test_that("more different values than float32 counts are refused", {
+  skip_if_not(is_full, "takes a gigabyte")
+  many <- matrix(seq_len(2^24 + 5) + 0.1)
+  expect_error(in_float32(sum(Vj(many) < Vi(5), "j")), "`V[01]`.*16777",
+               class = "rkeops_error_precision")
 })
 
 test_that("what float32 cannot hold is said", {
