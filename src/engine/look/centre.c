@@ -14,8 +14,8 @@
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
 static const double ENOUGH = 22, ENOUGH_OF_FEW = 17;
-enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6, GAP = 5, INSERTED = 12,
-       SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
+enum { FEW = 32, NEXT = 8, BINS = 64, CENTRES = 4, CROWD = 6, GAP = 5, END_GAP = 3,
+       INSERTED = 12, SHARE = 50, BESIDE = 3 }; /* one row in 50 may have fewer digits */
 
 /* Moves the smaller of value[*left] to value[*right] before the larger ones, which begin at *left
  * afterwards, where the smaller ones end at *right. */
@@ -88,16 +88,19 @@ static void fill_bins(const double *value, int64_t step, int n, const rk_sample 
     if (*value >= s->low && *value <= s->high) count[(int)((*value - s->low) * scale)]++;
 }
 
-/* Half of the bins have values, no bin has very many, and there is no wide gap. */
+/* Half of the bins have values, no bin has very many, and there is no wide gap; at the ends, which
+ * few of many values reach, it may be wider. */
 static int is_even(const int *in_bin, int bins, int n) {
-  int filled = 0, gap = 0, widest = 0, most = 0;
-  for (int b = 0; b < bins; b++) {
-    filled += in_bin[b] > 0;
-    gap = in_bin[b] ? 0 : gap + 1;
-    if (gap > widest) widest = gap;
-    if (in_bin[b] > most) most = in_bin[b];
+  int filled = 0, last = -1;
+  for (int b = 0; b <= bins; b++) {
+    int is_end = last < 0 || b == bins;
+    if (b < bins && !in_bin[b]) continue;
+    if (b - last > 1 + bins / (is_end ? END_GAP : GAP)) return 0;
+    if (b < bins && in_bin[b] > CROWD * n / bins) return 0;
+    filled += b < bins;
+    last = b;
   }
-  return 2 * filled >= bins && most <= CROWD * n / bins && widest <= 1 + bins / GAP;
+  return 2 * filled >= bins;
 }
 
 /* The centre is such that no value becomes larger: a difference errs by the roundings of the values

@@ -185,29 +185,36 @@ static rk_status find_centres(rk_looking *l, rk_centring **found) {
   return status;
 }
 
-static int is_enough(const rk_looking *l, int variable, const rk_centring *found) {
+/* The largest rounding of a component, or, before that was looked for, what it cannot exceed. */
+static double rounding_of(const rk_looking *l, int variable, int component, int is_known) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
-  for (int c = 0; c < group->dim; c++) {
-    rk_extremes e = rk_nothing;
-    for (int k = 0; k < group->members; k++)
-      e = rk_widened(e, range_of(l, group->member[k], variable, c));
-    if (!rk_centre_is_enough(&found[c], e.rounding)) return 0;
-  }
+  double centre = l->values->own[variable][component];
+  rk_extremes e = rk_nothing;
+  for (int k = 0; k < group->members; k++)
+    e = rk_widened(e, range_of(l, group->member[k], variable, component));
+  return is_known ? e.rounding : 0x1p-25 * fmax(fabs(e.low - centre), fabs(e.high - centre));
+}
+
+static int is_enough(const rk_looking *l, int variable, const rk_centring *found, int is_known) {
+  for (int c = 0; c < rk_variable_of(l, variable)->dim; c++)
+    if (!rk_centre_is_enough(&found[c], rounding_of(l, variable, c, is_known))) return 0;
   return 1;
 }
 
 /* Which centres leave too few digits? */
 static rk_status choose_splits(rk_looking *l, rk_centring *const *found, unsigned char *split) {
-  int any = 0;
+  int doubtful = 0;
   rk_status status = RK_OK;
-  for (int k = 0; k < l->values->count; k++) any |= found[k] != NULL;
-  for (int kind = 0; kind < RK_KINDS && any && !status; kind++)
+  for (int k = 0; k < l->values->count; k++)
+    doubtful |= found[k] && !is_enough(l, k, found[k], 0);
+  if (!doubtful) return RK_OK;
+  for (int kind = 0; kind < RK_KINDS && !status; kind++)
     status = rk_look_at_rows(l, &l->side[kind], 1);
-  for (int s = 0; s < l->p->stages && any && !status; s++) {
+  for (int s = 0; s < l->p->stages && !status; s++) {
     const rk_pass *pass = &l->p->stage[s]->pass;
     for (int q = 0; q < pass->variables; q++) {
       int k = pass->variable[q];
-      if (found[k] && !is_enough(l, k, found[k])) split[s] = 1;
+      if (found[k] && !is_enough(l, k, found[k], 1)) split[s] = 1;
     }
   }
   return status;

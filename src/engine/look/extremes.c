@@ -8,16 +8,8 @@
 #include "names.h"
 #include "lanes.h"
 
-/* Chains of minima; one by itself would wait for each of its steps. */
-enum { CHAINS = 2, AT_ONCE = CHAINS * RK_LANES };
-
-typedef struct { vec low, high, least; } chain;
-
-static inline chain entered(chain c, vec v) {
-  const vec size = rk_abs(v), some = rk_select(rk_eq(size, rk_num(0)), rk_num(RK_INF), size);
-  /* the second operand where the first is NaN */
-  return (chain){rk_min(v, c.low), rk_max(v, c.high), rk_min(some, c.least)};
-}
+/* Four vectors at a time: a chain of minima waits for each of its steps. */
+enum { AT_ONCE = 4 * RK_LANES };
 
 /* Where some are infinite, the others count. */
 static rk_extremes of_finite(const double *at, int64_t n, rk_extremes e) {
@@ -30,15 +22,49 @@ static rk_extremes of_finite(const double *at, int64_t n, rk_extremes e) {
   return e;
 }
 
-rk_extremes rk_extremes_of(const double *at, int64_t n, rk_extremes e) {
-  const chain none = {rk_num(INFINITY), rk_num(-INFINITY), rk_num(INFINITY)};
-  chain c[CHAINS] = {none, none};
-  int64_t r = 0;
-  for (; r + AT_ONCE <= n; r += AT_ONCE)
-    for (int k = 0; k < CHAINS; k++) c[k] = entered(c[k], rk_load(at + r + k * RK_LANES));
-  rk_extremes found = of_finite(at + r, n - r, e);
-  for (int k = 0; k < CHAINS; k++)
-    for (int l = 0; l < RK_LANES; l++)
-      found = rk_widened(found, (rk_extremes){c[k].low[l], c[k].high[l], c[k].least[l], 0});
-  return found.low < -DBL_MAX || (found.high > DBL_MAX) ? of_finite(at, n, e) : found;
+/* rk_min and rk_max give the second operand where the first is NaN. */
+static rk_extremes range_of(const double *at, int64_t n) {
+  vec low = rk_num(INFINITY), low1 = low, low2 = low, low3 = low;
+  vec high = rk_num(-INFINITY), high1 = high, high2 = high, high3 = high;
+  for (int64_t r = 0; r + AT_ONCE <= n; r += AT_ONCE) {
+    const vec a = rk_load(at + r), b = rk_load(at + r + RK_LANES),
+              c = rk_load(at + r + 2 * RK_LANES), d = rk_load(at + r + 3 * RK_LANES);
+    low = rk_min(a, low), low1 = rk_min(b, low1), low2 = rk_min(c, low2), low3 = rk_min(d, low3);
+    high = rk_max(a, high), high1 = rk_max(b, high1);
+    high2 = rk_max(c, high2), high3 = rk_max(d, high3);
+  }
+  low = rk_min(rk_min(low, low1), rk_min(low2, low3));
+  high = rk_max(rk_max(high, high1), rk_max(high2, high3));
+  rk_extremes found = rk_nothing;
+  for (int l = 0; l < RK_LANES; l++)
+    found = rk_widened(found, (rk_extremes){low[l], high[l], INFINITY, 0});
+  return found;
+}
+
+static vec size_of(vec v) {
+  const vec size = rk_abs(v);
+  return rk_select(rk_eq(size, rk_num(0)), rk_num(RK_INF), size);
+}
+
+/* The least of those that are not 0. */
+static double least_of(const double *at, int64_t n) {
+  vec least = rk_num(INFINITY), other = least;
+  double found = INFINITY;
+  for (int64_t r = 0; r + AT_ONCE <= n; r += AT_ONCE) {
+    least = rk_min(size_of(rk_load(at + r)), least);
+    other = rk_min(size_of(rk_load(at + r + RK_LANES)), other);
+    least = rk_min(size_of(rk_load(at + r + 2 * RK_LANES)), least);
+    other = rk_min(size_of(rk_load(at + r + 3 * RK_LANES)), other);
+  }
+  least = rk_min(least, other);
+  for (int l = 0; l < RK_LANES; l++) found = fmin(found, least[l]);
+  return found;
+}
+
+rk_extremes rk_extremes_of(const double *at, int64_t n, int with_least) {
+  rk_extremes found = range_of(at, n);
+  if (found.low < -DBL_MAX || found.high > DBL_MAX) return of_finite(at, n, rk_nothing);
+  if (with_least) found.least = least_of(at, n);
+  int64_t rest = n % AT_ONCE;
+  return of_finite(at + n - rest, rest, found);
 }

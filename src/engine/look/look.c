@@ -160,7 +160,7 @@ static void see(const walking *w, const rk_watched *value, int component, const 
                 int64_t n, double scale, rk_extremes *seen) {
   rk_extremes *one = &seen[value->first + component];
   if (!w->for_roundings)
-    *one = rk_widened(*one, scaled(rk_extremes_of(at, n, rk_nothing), scale));
+    *one = rk_widened(*one, scaled(rk_extremes_of(at, n, value->centre < 0), scale));
   else if (value->centre >= 0)
     *one = rounding_of(at, n, scale, rk_centre_of(w->l, value, component), *one);
 }

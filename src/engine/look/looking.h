@@ -64,8 +64,9 @@ const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int 
 typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
 rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
-/* extremes.c: of n numbers that lie one after the other, but for the rounding. */
-rk_extremes rk_extremes_of(const double *at, int64_t n, rk_extremes e);
+/* extremes.c: of n numbers that lie one after the other, without the rounding. The least takes as
+ * long as the others together. */
+rk_extremes rk_extremes_of(const double *at, int64_t n, int with_least);
 
 /* judge.c: the largest number in size that is left of a value without its centre. */
 double rk_greatest_of(const rk_looking *l, const rk_watched *value);
