@@ -50,7 +50,8 @@ static int is_of_data(const joining *j, const rk_node *node) {
 static meeting meeting_of(const joining *j, const rk_node *node) {
   if (node->level != RK_LEVEL_PAIR || node->operands != 2) return MEETS_NOT;
   const rk_node *a = node->operand[0], *b = node->operand[1];
-  if (!a->level || !b->level || (a->level | b->level) != RK_LEVEL_PAIR || a->level == b->level)
+  if ((a->level | b->level) != RK_LEVEL_PAIR || a->level == RK_LEVEL_PAIR ||
+      b->level == RK_LEVEL_PAIR)
     return MEETS_NOT;
   if (a->is_logical || b->is_logical || !j->is_given[a->number] || !j->is_given[b->number])
     return MEETS_NOT;
