@@ -135,6 +135,7 @@ static double tailed(int k) { return exp(12 * uniform()) + 0 * k; }
 static double two(int k) { return even(k) + k % 2 * 1e6; }
 static double few(int k) { return k % 200 == 1 ? 0 : even(k); }
 static double scales(int k) { return k % 5 < 2 ? 1e-2 * uniform() : 6e6 + uniform(); }
+static double minute(int k) { return 1e-307 * (uniform() - 0.5) + 0 * k; }
 static double whole(int k) { return floor(1000 * uniform()) + k % 2 * 1e6; }
 
 static void test_centre(const char *what, double (*make)(int k), int quick, double low,
@@ -153,6 +154,30 @@ static void test_centre(const char *what, double (*make)(int k), int quick, doub
   CHECK(rk_centre_is_enough(&found, rounding) == enough, what);
 }
 
+/* ---- calls ---- */
+
+/* A phase by what an earlier pass makes; data whose inverse is no double. */
+static void test_calls(void) {
+  static const char *const names[] = {"x=Vi(1)", "y=Vj(1)", "p=Pm(1)", "v=Vi(1)"};
+  static const char *const text[] = {
+    "Sum_Reduction(Sin(Grad(Sum_Reduction(Sin(p*(x-y)),j),p,v)*(x-y)),j)",
+    "Sum_Reduction(Exp(-SqNorm2(x-y)),j)"};
+  for (int k = 0; k < 2; k++) {
+    sample s = sample_of(names, 4, 200, 200, k ? -1e-307 : 0, k ? 1e-307 : 1);
+    double single[200];
+    for (int wide = 0; wide < 2; wide++) {
+      rk_output output = {.type = RK_OUT_DOUBLE, .data = wide ? s.out : single};
+      rk_program *program = program_of(text[k], names, 4, wide ? RK_FLOAT64 : RK_FLOAT32);
+      rk_error error;
+      CHECK(!rk_run(program, s.inputs, 4, &output, NULL, NULL, &error), text[k]);
+    }
+    int wrong = 0;
+    for (int i = 0; i < 200; i++) wrong += !(fabs(s.out[i] - single[i]) < 0.1);
+    CHECK(!wrong, text[k]);
+    sample_free(&s);
+  }
+}
+
 int main(void) {
   check_configure();
   test_evaluator(1);
@@ -164,5 +189,7 @@ int main(void) {
   test_centre("a few rows at 0", few, 0, 4.5e6, 4500500, 0);
   test_centre("two scales", scales, 0, 0, 7e6, 0);
   test_centre("whole numbers in clusters", whole, 0, 0, 1001000, 1);
+  test_centre("data whose inverse is no double", minute, 0, -1e-307, 1e-307, 0);
+  test_calls();
   return check_end();
 }

@@ -8,6 +8,7 @@
  */
 #include "look/centre.h"
 
+#include <float.h>
 #include <math.h>
 
 /* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
@@ -110,7 +111,7 @@ int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
   int n = s->rows + s->columns, bins = n / 4;
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
   if (bins > BINS) bins = BINS;
-  if (n < FEW || !(width > 0 && width < INFINITY)) return 0;
+  if (n < FEW || !(width >= BINS * DBL_MIN && width < INFINITY)) return 0; /* bins / width ends */
   double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
   if (digits < ENOUGH) return 0;
   fill_bins(s->row, s->row_step, s->rows, s, bins, in_bin);

@@ -68,6 +68,7 @@ static const double LARGEST_PHASE = 1 << 20; /* a 16th of a radian is all that f
 static double parameter_bound(rk_looking *l, const rk_node *node) {
   rk_evaluator e;
   double greatest = 0;
+  if (!rk_can_see(l, node)) return NAN; /* an earlier pass makes it */
   if (rk_evaluator_begin(&e, l->p->graph, l->host, &node, 1, l->caller.error)) l->failed = 1;
   else {
     rk_evaluate(&e, 0, 1);

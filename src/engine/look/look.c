@@ -69,8 +69,8 @@ rk_plain rk_plain_of(const rk_looking *l, const rk_node *node) {
   return (rk_plain){is_plain ? x : NULL, scale, is_plain ? x->resident : NULL};
 }
 
-/* Can the value be seen? Most are inputs. */
-static int can_see(rk_looking *l, const rk_node *node) {
+/* Most are inputs. */
+int rk_can_see(rk_looking *l, const rk_node *node) {
   if (rk_plain_of(l, node).array) return 1;
   if (!l->is_there) {
     int size = rk_graph_size(l->p->graph);
@@ -112,7 +112,7 @@ static void watch_slot(rk_looking *l, rk_side *s, const rk_node *slot) {
   int centre;
   const rk_node *node = rk_without_centre(l, slot, &centre);
   if (rk_is_origin(l, node, RK_FROM_RANK) || rk_is_origin(l, node, RK_FROM_POSITION)) return;
-  if (can_see(l, node)) watch(l, s, node, centre);
+  if (rk_can_see(l, node)) watch(l, s, node, centre);
 }
 
 static void watch_pass(rk_looking *l, const rk_pass *pass) {

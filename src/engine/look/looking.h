@@ -64,6 +64,9 @@ const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int 
 typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
 rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
+/* Can a value be computed before any pass runs, of what lies on the host? Inputs: always. */
+int rk_can_see(rk_looking *l, const rk_node *node);
+
 /* extremes.c: of n numbers that lie one after the other, without the rounding. The least takes as
  * long as the others together. */
 rk_extremes rk_extremes_of(const double *at, int64_t n, int with_least);
