@@ -114,10 +114,19 @@ static int choose_block(int components) {
   return block < LANES ? LANES : block < BLOCK ? block : BLOCK;
 }
 
+static rk_status make_room(rk_evaluator *e, rk_error *error) {
+  size_t room = (size_t)(e->components + 2) * (size_t)e->block;
+  e->at = calloc((size_t)e->components + 1, sizeof *e->at);
+  e->store = calloc(room, sizeof *e->store);
+  if (!e->at || !e->store) return rk_fail_memory(error, room * sizeof *e->store);
+  e->fold = e->store + (size_t)e->components * (size_t)e->block;
+  return RK_OK;
+}
+
 rk_status rk_evaluator_begin(rk_evaluator *e, const rk_graph *graph, const rk_array *value,
                              const rk_node *const *root, int roots, rk_error *error) {
   int size = rk_graph_size(graph);
-  *e = (rk_evaluator){.graph = graph, .value = value};
+  *e = (rk_evaluator){.value = value};
   unsigned char *needed = rk_graph_needed(graph, root, roots);
   e->node = calloc((size_t)size + 1, sizeof *e->node);
   e->first = calloc((size_t)size + 1, sizeof *e->first);
@@ -130,18 +139,22 @@ rk_status rk_evaluator_begin(rk_evaluator *e, const rk_graph *graph, const rk_ar
   int is_known = needed != NULL;
   free(needed);
   e->block = choose_block(e->components);
-  size_t room = (size_t)(e->components + 2) * (size_t)e->block;
-  e->at = calloc((size_t)e->components + 1, sizeof *e->at);
-  e->store = calloc(room, sizeof *e->store);
-  if (!is_known || !e->node || !e->first || !e->at || !e->store)
-    return rk_fail_memory(error, room * sizeof *e->store);
-  e->fold = e->store + (size_t)e->components * (size_t)e->block;
-  return RK_OK;
+  if (!is_known || !e->node || !e->first)
+    return rk_fail_memory(error, (size_t)size * sizeof *e->node);
+  return make_room(e, error);
+}
+
+rk_status rk_evaluator_another(rk_evaluator *e, const rk_evaluator *first, rk_error *error) {
+  *e = *first;
+  e->is_another = 1;
+  return make_room(e, error);
 }
 
 void rk_evaluator_end(rk_evaluator *e) {
-  free(e->node);
-  free(e->first);
+  if (!e->is_another) {
+    free(e->node);
+    free(e->first);
+  }
   free(e->at);
   free(e->store);
   *e = (rk_evaluator){0};

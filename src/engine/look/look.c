@@ -13,6 +13,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,7 +147,9 @@ typedef struct {
   rk_looking *l;
   rk_side *s;
   int for_roundings, roots;
+  atomic_int failed;
   const rk_node **root, *few[RK_FEW];
+  rk_evaluator all;      /* of the roots: each task has another one */
 } walking;
 
 static rk_extremes scaled(rk_extremes e, double scale) {
@@ -191,8 +194,8 @@ static void see_computed(const walking *w, int64_t first, int64_t end, rk_extrem
                          const rk_worker *worker) {
   rk_evaluator e;
   rk_error error;
-  if (rk_evaluator_begin(&e, w->l->p->graph, w->l->host, w->root, w->roots, &error)) {
-    w->l->failed = 1;
+  if (rk_evaluator_another(&e, &w->all, &error)) {
+    atomic_store(&w->failed, 1);
     first = end;
   }
   for (; first < end && !rk_parallel_stopped(worker); first += e.block) {
@@ -225,25 +228,34 @@ static int make_room(rk_side *s, walking *w) {
   int64_t size = s->tasks * s->components;
   if (!s->seen && size <= RK_FEW_COMPONENTS) s->seen = s->few_seen;
   if (!s->seen) s->seen = malloc((size_t)size * sizeof *s->seen);
-  w->root = s->count <= RK_FEW ? w->few : calloc((size_t)s->count, sizeof *w->root);
+  if (s->count > RK_FEW) w->root = calloc((size_t)s->count, sizeof *w->root);
   return s->seen && w->root;
+}
+
+static rk_status begin_walk(walking *w, rk_side *s) {
+  rk_error *error = w->l->caller.error;
+  if (!make_room(s, w))
+    return rk_fail_memory(error, (size_t)(s->tasks * s->components) * sizeof *s->seen);
+  for (int k = 0; k < s->count; k++)
+    if (!rk_plain_of(w->l, s->value[k].node).array) w->root[w->roots++] = s->value[k].node;
+  if (!w->roots) return RK_OK;
+  return rk_evaluator_begin(&w->all, w->l->p->graph, w->l->host, w->root, w->roots, error);
 }
 
 rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
   if (!s->count || !s->rows) return RK_OK;
   walking w = {.l = l, .s = s, .for_roundings = for_roundings};
-  if (!make_room(s, &w))
-    return rk_fail_memory(l->caller.error, (size_t)(s->tasks * s->components) * sizeof *s->seen);
-  for (int k = 0; k < s->count; k++)
-    if (!rk_plain_of(l, s->value[k].node).array) w.root[w.roots++] = s->value[k].node;
+  w.root = w.few;
   double numbers = (double)s->rows * s->components;
-  rk_status status = rk_parallel(s->tasks, numbers < 1e6 ? 1 : rk_call_threads(), walk_task, &w,
-                                 l->caller);
+  rk_status status = begin_walk(&w, s);
+  if (!status)
+    status = rk_parallel(s->tasks, numbers < 1e6 ? 1 : rk_call_threads(), walk_task, &w, l->caller);
   for (int64_t t = 1; t < s->tasks && !status; t++)
     for (int c = 0; c < s->components; c++)
       s->seen[c] = rk_widened(s->seen[c], s->seen[t * s->components + c]);
   if (w.root != w.few) free(w.root);
-  return status || !l->failed ? status : rk_fail_memory(l->caller.error, 1 << 12);
+  rk_evaluator_end(&w.all);
+  return status || !w.failed ? status : rk_fail_memory(l->caller.error, 1 << 12);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
