@@ -126,7 +126,8 @@ static rk_sample *drawn(samples *s, double (*make)(int k)) {
       if (v < low) low = v;
       if (v > high && v < INFINITY) high = v;
     }
-  s->sample = (rk_sample){s->value[0], s->value[1], RK_SAMPLE, RK_SAMPLE, 1, 1, low, high};
+  s->sample = (rk_sample){s->value[0], s->value[1], RK_SAMPLE, RK_SAMPLE, 1, 1, low, high,
+                          FLT_MAX};
   return &s->sample;
 }
 
@@ -135,6 +136,7 @@ static double tailed(int k) { return exp(12 * uniform()) + 0 * k; }
 static double two(int k) { return even(k) + k % 2 * 1e6; }
 static double few(int k) { return k % 200 == 1 ? 0 : even(k); }
 static double scales(int k) { return k % 5 < 2 ? 1e-2 * uniform() : 6e6 + uniform(); }
+static double huge(int k) { return (k % 200 == 1 ? -3e38 : 3e38) * (1 + 1e-12 * uniform()); }
 static double minute(int k) { return 1e-307 * (uniform() - 0.5) + 0 * k; }
 static double whole(int k) { return floor(1000 * uniform()) + k % 2 * 1e6; }
 
@@ -189,6 +191,7 @@ int main(void) {
   test_centre("a few rows at 0", few, 0, 4.5e6, 4500500, 0);
   test_centre("two scales", scales, 0, 0, 7e6, 0);
   test_centre("whole numbers in clusters", whole, 0, 0, 1001000, 1);
+  test_centre("data near the largest float", huge, 0, -1e30, 1e30, 0);
   test_centre("data whose inverse is no double", minute, 0, -1e-307, 1e-307, 0);
   test_calls();
   return check_end();

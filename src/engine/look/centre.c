@@ -180,7 +180,7 @@ static double median_of(const rk_sample *s, double *room) {
   return n ? value_at(room, n, n / 2) : 0;
 }
 
-/* The first that is good, else the best. */
+/* The first that is good, else the best, with which no value leaves the range of the type. */
 static void choose_centre(const rk_sample *s, const double *width, double *room,
                           rk_centring *found) {
   const double centres[CENTRES] = {plain_centre(s->low, s->high), median_of(s, room),
@@ -189,6 +189,7 @@ static void choose_centre(const rk_sample *s, const double *width, double *room,
   for (int k = 0; k < CENTRES && found->digits < ENOUGH + 1; k++) {
     double digits = digits_around(centres[k], s, width, room);
     if (!(digits > found->digits)) continue;
+    if (k && greatest_around(centres[k], s->low, s->high) > s->largest) continue;
     found->centre = centres[k];
     found->digits = digits;
   }
@@ -221,7 +222,7 @@ int rk_centre_is_enough(const rk_centring *found, double rounding) {
 int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, double high) {
   double value[2][RK_SAMPLE], width[RK_SAMPLE], room[RK_SAMPLE];
   int count = n < RK_SAMPLE ? (int)n : RK_SAMPLE;
-  rk_sample s = {value[0], value[1], count, count, 1, 1, low, high};
+  rk_sample s = {value[0], value[1], count, count, 1, 1, low, high, FLT_MAX};
   for (int k = 0; k < count; k++) value[0][k] = value[1][k] = at[k * n / count * step];
   fill_widths(&s, width);
   rk_centring found = {0, 0, BESIDE + digits_around(0, &s, width, room)};

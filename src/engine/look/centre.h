@@ -10,6 +10,7 @@ typedef struct {
   int rows, columns;
   int64_t row_step, column_step;
   double low, high;  /* of all values */
+  double largest;    /* number that the kernel's type has */
 } rk_sample;
 
 typedef struct {

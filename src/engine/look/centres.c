@@ -4,6 +4,7 @@
 #include "look/evaluate.h"
 #include "look/looking.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -97,12 +98,14 @@ static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, r
 static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row,
                            const sampled *column, int c) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
+  int half = l->p->stage[0]->pass.options.precision == RK_FLOAT16;
   rk_extremes e = rk_nothing;
   for (int k = 0; k < group->members; k++)
     e = rk_widened(e, range_of(l, group->member[k], variable, c));
   return (rk_sample){row->value + (size_t)c * (size_t)row->count,
                      column->value + (size_t)c * (size_t)column->count, row->count,
-                     column->count, 1, 1, e.low, e.high};
+                     column->count, 1, 1, e.low, e.high,
+                     half ? RK_LARGEST_HALF : FLT_MAX};
 }
 
 /* Fills centres and what is known of them by component; *all says whether that was quick. */
@@ -144,7 +147,7 @@ static int centre_arrays(const rk_looking *l, int variable) {
   for (int c = 0; c < group->dim; c++) {
     rk_sample s = {(double *)x[0]->data + c * x[0]->component_stride,
                    (double *)x[1]->data + c * x[1]->component_stride, n[0], n[1],
-                   x[0]->rows / n[0], x[1]->rows / n[1], 0, 0};
+                   x[0]->rows / n[0], x[1]->rows / n[1], 0, 0, FLT_MAX};
     rk_extremes e = rk_widened(range_of(l, group->member[0], variable, c),
                                range_of(l, group->member[1], variable, c));
     rk_centring found;

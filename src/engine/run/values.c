@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const double LARGEST_HALF = 65504;
 static const int64_t POSITION_BASE = 1 << 20; /* as RK_FROM_POSITION says */
 
 int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
@@ -65,7 +64,7 @@ static rk_status check_half(const char *name, const rk_array *x, rk_caller calle
   }
   for (int64_t d = 0; d < x->dim && !status; d++) {
     double worst = -low[d] > high[d] ? low[d] : high[d];
-    if (low[d] <= high[d] && (worst > LARGEST_HALF || worst < -LARGEST_HALF))
+    if (low[d] <= high[d] && (worst > RK_LARGEST_HALF || worst < -RK_LARGEST_HALF))
       status = rk_fail(caller.error, RK_ERROR_PRECISION,
                        "`%s`: %s is too large for float16, whose largest number is 65504; "
                        "rkeops_use_float32() takes it", name,

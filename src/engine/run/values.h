@@ -4,6 +4,8 @@
 
 #include "run/resident.h"
 
+enum { RK_LARGEST_HALF = 65504 }; /* the largest number of float16 */
+
 /* By graph variable. */
 typedef struct {
   rk_array *value;
