@@ -186,30 +186,30 @@ static rk_status try_run(rk_program *program, const rk_array *arrays, const rk_o
   return rk_run(program, arrays, n, outputs, poll_r, state, error);
 }
 
-static SEXP run_on(rk_program *program, const rk_program_info *info, const rk_array *arrays,
-                   SEXP options) {
+static SEXP run_on(program_request *q, const rk_program_info *info, const rk_array *arrays) {
   rk_error error;
   int64_t rows[3];
-  if (rk_program_rows(program, arrays, info->variables, rows, &error) != RK_OK)
+  if (rk_program_rows(q->found, arrays, info->variables, rows, &error) != RK_OK)
     return status_object(&error);
   for (int r = 0; r < info->results; r++)
     if (rows[info->result[r].kept] > INT_MAX) return too_many_rows(rows[info->result[r].kept]);
 
   rk_output outputs[2 * RK_MAX_RESULTS];
-  int64_t base = (int64_t)option_number(options, "index_base", 1);
+  int64_t base = (int64_t)option_number(q->options, "index_base", 1);
   SEXP result = PROTECT(new_results(&(result_request){info, rows, base, outputs}, &error));
   if (result == R_NilValue) {
     UNPROTECT(1);
     return status_object(&error);
   }
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
-  poll_state state = poll_begin(options, found);
-  rk_status status = try_run(program, arrays, outputs, options, &state, &error);
+  poll_state state = poll_begin(q->options, found);
+  rk_status status = try_run(q->found, arrays, outputs, q->options, &state, &error);
   if (status == RK_ERROR_MEMORY) { /* dead matrices on a GPU are freed when R looks for garbage */
     R_gc();
-    status = try_run(program, arrays, outputs, options, &state, &error);
+    status = try_run(q->found, arrays, outputs, q->options, &state, &error);
   }
   poll_end(&state);
+  q->said_something = status == RK_OK && *rk_warning();
   if (status == RK_OK) arrays_plain_nan(info, rows, outputs);
   else result = status_failure(status, &error, found);
   UNPROTECT(2);
@@ -228,10 +228,7 @@ static SEXP run_program(void *request) {
   SEXP result = R_NilValue;
   switch (arrays_unpack(q->input, keep, info, Rf_asLogical(q->rows_inside), q->options, arrays,
                         &error)) {
-  case ARRAYS_ready:
-    result = run_on(q->found, info, arrays, q->options);
-    q->said_something = *rk_warning() != 0;
-    break;
+  case ARRAYS_ready: result = run_on(q, info, arrays); break;
   case ARRAYS_failed: result = status_object(&error); break;
   case ARRAYS_not_plain: break;
   }
