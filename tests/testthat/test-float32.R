@@ -100,6 +100,8 @@ test_that("an explanation says what the last call has seen", {
   expect_identical(one$slots$level, c("row", "column"))
   expect_true(all(one$slots$largest < 6 & abs(one$slots$centre - 6e6) < 6 & one$slots$digits > 21))
   expect_match(format(two), "sums of two numbers", all = FALSE)
+  none <- seen(near[0, , drop = FALSE])$passes[[1]]$data$slots
+  expect_true(all(is.na(c(none$largest, none$digits))))
   t <- in_float32(format(rkeops_explain(sum(Vi(near) < Vj(near), "j", call = FALSE))))
   expect_match(t, "rank(V0)", fixed = TRUE, all = FALSE)
 })

@@ -324,6 +324,7 @@ static rk_status begin(rk_looking *l) {
   l->is_there = NULL;
   l->digits = malloc(variables * sizeof *l->digits);
   if (!l->digits) status = rk_fail_memory(l->caller.error, variables * sizeof *l->digits);
+  for (size_t k = 0; k < variables && !status; k++) l->digits[k] = NAN;
   l->failed = 0;
   for (int kind = 0; kind < RK_KINDS; kind++) {
     rk_side *s = &l->side[kind];
