@@ -74,6 +74,9 @@ test_that("what float32 cannot hold is said", {
   expect_warning(sum_of(c(1, 1e-60, 2)), "1e-60 becomes 0", class = "rkeops_warning_precision")
   expect_warning(in_float32(sum(Vi(x) / Vj(c(1e-45, 1, 1)), "j")), "infinite",
                  class = "rkeops_warning_precision")
+  tiny <- x * 1e-40
+  expect_warning(in_float32(sum(exp(-((Vi(tiny) - Vj(tiny)) / 1e-40)^2), "j")), "becomes 0",
+                 class = "rkeops_warning_precision")
   expect_silent(sum_of(c(0, Inf, NA)))
   day <- matrix(2459000.5 + c(0.1, 0.7, 1.4))
   power <- function(t) in_float32(sum(cos(Vi(c(30, 31)) * Vj(t)), "j"))

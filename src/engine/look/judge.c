@@ -21,8 +21,10 @@ double rk_greatest_of(const rk_looking *l, const rk_watched *value) {
   return greatest;
 }
 
-static double least_of(const rk_side *s, const rk_watched *value) {
+/* Around a centre what is small beside the others does not matter. */
+static double least_of(const rk_side *s, const rk_watched *value, double greatest) {
   double least = INFINITY;
+  if (value->centre >= 0) return greatest > 0 ? greatest : least;
   for (int c = 0; c < value->node->dim; c++)
     least = fmin(least, s->seen[value->first + c].least);
   return least;
@@ -47,8 +49,8 @@ static rk_status judge_side(rk_looking *l, const rk_side *s, int *small, int *la
   char number[RK_NUMBER_TEXT];
   for (int k = 0; k < s->count && s->seen; k++) {
     const rk_watched *value = &s->value[k];
-    double greatest = rk_greatest_of(l, value), least = least_of(s, value);
-    if (value->centre < 0 && least < FLT_MIN) warn(l, small, value->node, least, "0");
+    double greatest = rk_greatest_of(l, value), least = least_of(s, value, greatest);
+    if (least < FLT_MIN) warn(l, small, value->node, least, "0");
     if ((float)greatest <= FLT_MAX) continue;
     if (is_input(l, value->node))
       return rk_fail(l->caller.error, RK_ERROR_PRECISION,
