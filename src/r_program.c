@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char **strings_utf8(SEXP x) {
@@ -44,7 +45,7 @@ typedef struct {
   SEXP program, options, input, rows_inside, rows;
   rk_program *found;
   held_programs held;
-  int said_something;          /* the run: rk_warning */
+  char said[1024];             /* by the run: rk_warning, before a finalizer can run another */
 } program_request;
 
 static rk_status find_it(program_request *q, rk_error *error) {
@@ -208,8 +209,8 @@ static SEXP run_on(program_request *q, const rk_program_info *info, const rk_arr
     R_gc();
     status = try_run(q->found, arrays, outputs, q->options, &state, &error);
   }
+  snprintf(q->said, sizeof q->said, "%s", status == RK_OK ? rk_warning() : "");
   poll_end(&state);
-  q->said_something = status == RK_OK && *rk_warning();
   if (status == RK_OK) arrays_plain_nan(info, rows, outputs);
   else result = status_failure(status, &error, found);
   UNPROTECT(2);
@@ -237,9 +238,9 @@ static SEXP run_program(void *request) {
 }
 
 /* R is told what the call has to say by explain_rounding(); most have nothing. */
-static void tell_warning(void) {
+static void tell_warning(const char *said) {
   SEXP space = PROTECT(R_FindNamespace(PROTECT(Rf_mkString("rkeops"))));
-  SEXP text = PROTECT(Rf_ScalarString(Rf_mkCharCE(rk_warning(), CE_UTF8)));
+  SEXP text = PROTECT(Rf_ScalarString(Rf_mkCharCE(said, CE_UTF8)));
   Rf_eval(PROTECT(Rf_lang2(Rf_install("explain_rounding"), text)), space);
   UNPROTECT(4);
 }
@@ -249,7 +250,7 @@ SEXP rkeops_run(SEXP program, SEXP input, SEXP rows_inside, SEXP options) {
   program_request q = {.program = program, .options = options, .input = input,
                        .rows_inside = rows_inside};
   SEXP result = PROTECT(with_program(run_program, &q));
-  if (q.said_something) tell_warning();
+  if (*q.said) tell_warning(q.said);
   UNPROTECT(1);
   return result;
 }

@@ -6,7 +6,7 @@
  *    otherwise reads another slot.
  *  - Where one centre is not enough (rows far from it that lie near each other), each of the two is
  *    a sum of two floats: (a - b) is (high(a) - high(b)) + (low(a) - low(b)). What data asks for it
- *    is found out at each call (run/look.c): pass->split.
+ *    is found out at each call (look/look.c): pass->split.
  *  - a < b, a == b: both become ranks among all values that they are compared with, which are whole
  *    numbers.
  *

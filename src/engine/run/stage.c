@@ -2,9 +2,8 @@
 #include "run/backend.h"
 #include "error.h"
 
-#include <stdlib.h>
-
 #include <stdio.h>
+#include <stdlib.h>
 
 void *rk_stage_part(const rk_stage *stage, const rk_backend *backend) {
   for (int k = 0; k < RK_MOST_BACKENDS && stage->part[k].backend; k++)
