@@ -190,7 +190,7 @@ static void see_arrays(const walking *w, int64_t first, int64_t end, rk_extremes
   }
 }
 
-static void see_computed(const walking *w, int64_t first, int64_t end, rk_extremes *seen,
+static void see_computed(walking *w, int64_t first, int64_t end, rk_extremes *seen,
                          const rk_worker *worker) {
   rk_evaluator e;
   rk_error error;
