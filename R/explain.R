@@ -110,22 +110,26 @@ read_pass <- function(sections) {
 }
 
 read_level <- function(fields) {
-  words <- regmatches(fields$value, regexec("^(\\S+) (\\S+) (\\S+) (.*)$", fields$value))
-  word <- function(k) vapply(words, `[`, "", k)
+  word <- words_of(fields$value, 4L)
   fields$value <- NULL
-  fields$values <- data.frame(name = sub("^-$", "", word(4L)), formula = word(5L),
-                              dim = as.integer(word(3L)), role = word(2L), stringsAsFactors = FALSE)
+  fields$values <- data.frame(name = sub("^-$", "", word(3L)), formula = word(4L),
+                              dim = as.integer(word(2L)), role = word(1L), stringsAsFactors = FALSE)
   fields
 }
 
 read_data <- function(fields) {
-  words <- regmatches(fields$slot, regexec("^(\\S+) (\\S+) (\\S+) (\\S+) (\\S+) (.*)$", fields$slot))
-  word <- function(k) vapply(words, `[`, "", k)
-  number <- function(k) as.double(sub("^NA$", NA, word(k)))
+  word <- words_of(fields$slot, 6L)
+  number <- function(k) as.double(word(k))
   list(split = fields$split == 1,
-       slots = data.frame(level = word(2L), formula = word(7L), dim = as.integer(word(3L)),
-                          largest = number(4L), centre = number(5L), digits = number(6L),
+       slots = data.frame(level = word(1L), formula = word(6L), dim = as.integer(word(2L)),
+                          largest = number(3L), centre = number(4L), digits = number(5L),
                           stringsAsFactors = FALSE))
+}
+
+# Of lines of n words, of which the last is all that is left: the k-th of each.
+words_of <- function(lines, n) {
+  words <- regmatches(lines, regexec(paste0("^", strrep("(\\S+) ", n - 1L), "(.*)$"), lines))
+  function(k) vapply(words, `[`, "", k + 1L)
 }
 
 # ---- showing -------------------------------------------------------------------------------------

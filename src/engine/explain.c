@@ -16,20 +16,14 @@ static int write_name(const void *names, const rk_node *node, rk_text *text) {
 enum { MOST = 12 }; /* operations of a text */
 
 /* "centre(x/s,y/s)": what has the centre in common. */
-static void write_centre(const rk_graph_variable *v, char *const *name, rk_text *text) {
-  const rk_naming naming = {write_name, name};
-  for (int k = 0; k < v->members; k++) {
-    rk_text_add(text, k ? "," : "centre(");
-    rk_write_expression(v->member[k], &naming, MOST, text);
-  }
-  rk_text_add(text, ")");
-}
-
-static void write_rank(const rk_graph *graph, const rk_graph_variable *v, char *const *name,
+static void write_made(const char *what, const rk_node *const *of, int n, char *const *name,
                        rk_text *text) {
   const rk_naming naming = {write_name, name};
-  rk_text_add(text, "rank(");
-  rk_write_expression(rk_graph_node(graph, v->source), &naming, MOST, text);
+  rk_text_format(text, "%s(", what);
+  for (int k = 0; k < n; k++) {
+    if (k) rk_text_add(text, ",");
+    rk_write_expression(of[k], &naming, MOST, text);
+  }
   rk_text_add(text, ")");
 }
 
@@ -39,14 +33,18 @@ static char *name_of(const rk_program *program, char *const *name, int variable)
   const rk_graph_variable *v = rk_graph_variable_at(plan->graph, variable);
   rk_text text = {0};
   char number[RK_NUMBER_TEXT];
+  const rk_node *ranked;
   int pass = 0;
   switch (v->origin) {
   case RK_FROM_INPUT: rk_text_add(&text, program->variable[v->source].name); break;
   case RK_FROM_NUMBER:
     rk_text_add(&text, rk_number_text(number, "%.7g", program->number[variable]));
     break;
-  case RK_FROM_CENTRE: write_centre(v, name, &text); break;
-  case RK_FROM_RANK: write_rank(plan->graph, v, name, &text); break;
+  case RK_FROM_CENTRE: write_made("centre", v->member, v->members, name, &text); break;
+  case RK_FROM_RANK:
+    ranked = rk_graph_node(plan->graph, v->source);
+    write_made("rank", &ranked, 1, name, &text);
+    break;
   case RK_FROM_PASS:
     while (pass < plan->stages && plan->stage[pass].result != variable) pass++;
     rk_text_format(&text, "pass.%d", pass + 1);

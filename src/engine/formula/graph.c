@@ -143,6 +143,13 @@ const rk_node *rk_graph_intern(rk_graph *graph, const rk_node *wanted) {
   return node;
 }
 
+int rk_is_of_group(const rk_graph_variable *a, const rk_graph_variable *b) {
+  if (a->origin != b->origin || a->members != b->members) return 0;
+  for (int k = 0; k < a->members; k++)
+    if (a->member[k] != b->member[k]) return 0;
+  return 1;
+}
+
 const rk_node *rk_variable_node(rk_graph *graph, int variable) {
   const rk_graph_variable *v = &graph->variables[variable];
   rk_node node = {.operation = &rk_operation_variable, .variable = variable, .dim = v->dim,

@@ -66,6 +66,9 @@ typedef struct {
   int members;
 } rk_graph_variable;
 
+/* Are both centres, or both ranks, of the same members? */
+int rk_is_of_group(const rk_graph_variable *a, const rk_graph_variable *b);
+
 rk_graph *rk_graph_new(void);
 void rk_graph_free(rk_graph *graph);
 void *rk_graph_alloc(rk_graph *graph, size_t bytes);          /* zeroed, NULL when out of memory */

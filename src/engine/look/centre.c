@@ -7,6 +7,7 @@
  * it is the width over which the data would lie, were it as dense everywhere.
  */
 #include "look/centre.h"
+#include "run/ranges.h"
 
 #include <float.h>
 #include <math.h>
@@ -75,10 +76,6 @@ static double plain_centre(double low, double high) {
   return 0; /* on both sides of 0, or nothing finite */
 }
 
-static double greatest_around(double centre, double low, double high) {
-  return fmax(fabs(low - centre), fabs(high - centre));
-}
-
 /* ---- quickly ---- */
 
 /* There is one bin more, for the highest value. */
@@ -112,7 +109,7 @@ int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
   double width = s->high - s->low, centre = plain_centre(s->low, s->high);
   if (bins > BINS) bins = BINS;
   if (n < FEW || !(width >= BINS * DBL_MIN && width < INFINITY)) return 0; /* bins / width ends */
-  double digits = log2(width / greatest_around(centre, s->low, s->high)) + 24;
+  double digits = log2(width / rk_greatest_around(centre, s->low, s->high)) + 24;
   if (digits < ENOUGH) return 0;
   fill_bins(s->row, s->row_step, s->rows, s, bins, in_bin);
   fill_bins(s->column, s->column_step, s->columns, s, bins, in_bin);
@@ -189,7 +186,7 @@ static void choose_centre(const rk_sample *s, const double *width, double *room,
   for (int k = 0; k < CENTRES && found->digits < ENOUGH + 1; k++) {
     double digits = digits_around(centres[k], s, width, room);
     if (!(digits > found->digits)) continue;
-    if (k && greatest_around(centres[k], s->low, s->high) > s->largest) continue;
+    if (k && rk_greatest_around(centres[k], s->low, s->high) > s->largest) continue;
     found->centre = centres[k];
     found->digits = digits;
   }
@@ -227,5 +224,5 @@ int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, do
   fill_widths(&s, width);
   rk_centring found = {0, 0, BESIDE + digits_around(0, &s, width, room)};
   found.width = value_at(width, s.rows, s.rows / 2);
-  return rk_centre_is_enough(&found, greatest_around(0, low, high) * 0x1p-25);
+  return rk_centre_is_enough(&found, rk_greatest_around(0, low, high) * 0x1p-25);
 }

@@ -19,6 +19,15 @@ static rk_extremes range_of(const rk_looking *l, const rk_node *node, int centre
   return e;
 }
 
+/* Of all members. */
+static rk_extremes group_range(const rk_looking *l, int variable, int component) {
+  const rk_graph_variable *group = rk_variable_of(l, variable);
+  rk_extremes e = rk_nothing;
+  for (int k = 0; k < group->members; k++)
+    e = rk_widened(e, range_of(l, group->member[k], variable, component));
+  return e;
+}
+
 /* The variables that nodes read, a row in so many of each: a sample, and how long it is. */
 static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int n, rk_array *sample,
                              double **room) {
@@ -56,9 +65,8 @@ static void collect(rk_evaluator *e, const rk_node *const *member, int members, 
     rk_evaluate(e, first, n);
     for (int m = 0; m < members; m++)
       for (int c = 0; c < member[m]->dim; c++) {
-        rk_operand x = rk_evaluated(e, member[m], c);
         double *to = s->value + (dim == 1 ? 0 : (size_t)c * (size_t)s->count) + part * rows + first;
-        for (int r = 0; r < n; r++) to[r] = x.at[x.step * r];
+        rk_copy_evaluated(e, member[m], c, n, to);
         if (dim == 1 || c == member[m]->dim - 1) part++;
       }
   }
@@ -97,11 +105,8 @@ static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, r
 /* A component of the samples, with the extremes of all values. */
 static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row,
                            const sampled *column, int c) {
-  const rk_graph_variable *group = rk_variable_of(l, variable);
   int half = l->p->stage[0]->pass.options.precision == RK_FLOAT16;
-  rk_extremes e = rk_nothing;
-  for (int k = 0; k < group->members; k++)
-    e = rk_widened(e, range_of(l, group->member[k], variable, c));
+  rk_extremes e = group_range(l, variable, c);
   return (rk_sample){row->value + (size_t)c * (size_t)row->count,
                      column->value + (size_t)c * (size_t)column->count, row->count,
                      column->count, 1, 1, e.low, e.high,
@@ -148,8 +153,7 @@ static int centre_arrays(const rk_looking *l, int variable) {
     rk_sample s = {(double *)x[0]->data + c * x[0]->component_stride,
                    (double *)x[1]->data + c * x[1]->component_stride, n[0], n[1],
                    x[0]->rows / n[0], x[1]->rows / n[1], 0, 0, FLT_MAX};
-    rk_extremes e = rk_widened(range_of(l, group->member[0], variable, c),
-                               range_of(l, group->member[1], variable, c));
+    rk_extremes e = group_range(l, variable, c);
     rk_centring found;
     s.low = (scale[0] < 0 ? e.high : e.low) / scale[0];
     s.high = (scale[0] < 0 ? e.low : e.high) / scale[0];
@@ -190,12 +194,9 @@ static rk_status find_centres(rk_looking *l, rk_centring **found) {
 
 /* The largest rounding of a component, or, before that was looked for, what it cannot exceed. */
 static double rounding_of(const rk_looking *l, int variable, int component, int is_known) {
-  const rk_graph_variable *group = rk_variable_of(l, variable);
   double centre = l->values->own[variable][component];
-  rk_extremes e = rk_nothing;
-  for (int k = 0; k < group->members; k++)
-    e = rk_widened(e, range_of(l, group->member[k], variable, component));
-  return is_known ? e.rounding : 0x1p-25 * fmax(fabs(e.low - centre), fabs(e.high - centre));
+  rk_extremes e = group_range(l, variable, component);
+  return is_known ? e.rounding : 0x1p-25 * rk_greatest_around(centre, e.low, e.high);
 }
 
 static int is_enough(const rk_looking *l, int variable, const rk_centring *found, int is_known) {

@@ -1,11 +1,8 @@
 /* See evaluate.h. */
 #include "look/evaluate.h"
 #include "error.h"
-#include "os.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Where each variable is at each instruction would be two thirds of this file's debugging data. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -28,6 +25,12 @@ static int at_of(const rk_evaluator *e, const rk_node *node) { return e->first[n
 
 rk_operand rk_evaluated(const rk_evaluator *e, const rk_node *node, int component) {
   return e->at[at_of(e, node) + (node->dim == 1 ? 0 : component)];
+}
+
+void rk_copy_evaluated(const rk_evaluator *e, const rk_node *node, int component, int n,
+                       double *to) {
+  rk_operand x = rk_evaluated(e, node, component);
+  for (int r = 0; r < n; r++) to[r] = x.at[x.step * r];
 }
 
 static void move(rk_evaluator *e, const rk_node *node) {

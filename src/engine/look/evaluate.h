@@ -48,7 +48,9 @@ rk_status rk_evaluator_another(rk_evaluator *e, const rk_evaluator *first, rk_er
 /* Rows first .. first + n - 1, n at most e->block. */
 void rk_evaluate(rk_evaluator *e, int64_t first, int n);
 
-/* A component of a node then. */
+/* A component of a node then; or its n rows, copied. */
 rk_operand rk_evaluated(const rk_evaluator *e, const rk_node *node, int component);
+void rk_copy_evaluated(const rk_evaluator *e, const rk_node *node, int component, int n,
+                       double *to);
 
 #endif

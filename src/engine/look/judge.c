@@ -10,7 +10,7 @@ static double largest_of(const rk_looking *l, const rk_side *s, const rk_watched
                          int component) {
   rk_extremes e = s->seen[value->first + component];
   double centre = value->centre < 0 ? 0 : rk_centre_of(l, value, component);
-  return e.low <= e.high ? fmax(fabs(e.low - centre), fabs(e.high - centre)) : 0;
+  return e.low <= e.high ? rk_greatest_around(centre, e.low, e.high) : 0;
 }
 
 double rk_greatest_of(const rk_looking *l, const rk_watched *value) {

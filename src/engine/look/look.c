@@ -127,11 +127,6 @@ static void watch_pass(rk_looking *l, const rk_pass *pass) {
 
 /* ---- a walk over all rows ---- */
 
-rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
-  return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
-                       b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
-}
-
 static rk_extremes rounding_of(const double *at, int64_t n, double scale, double centre,
                                rk_extremes e) {
   for (int64_t r = 0; r < n; r++) {
@@ -163,7 +158,7 @@ static void see(const walking *w, const rk_watched *value, int component, const 
                 int64_t n, double scale, rk_extremes *seen) {
   rk_extremes *one = &seen[value->first + component];
   if (!w->for_roundings)
-    *one = rk_widened(*one, scaled(rk_extremes_of(at, n, value->centre < 0), scale));
+    *one = rk_widened(*one, scaled(rk_extremes_of(at, 1, n, value->centre < 0), scale));
   else if (value->centre >= 0)
     *one = rounding_of(at, n, scale, rk_centre_of(w->l, value, component), *one);
 }
@@ -175,8 +170,8 @@ static void see_resident(const walking *w, const rk_watched *value, rk_plain x, 
     const rk_extremes e = {x.resident->low[c], x.resident->high[c], INFINITY, 0};
     if (!w->for_roundings) *one = scaled(e, x.scale);
     else if (value->centre >= 0)
-      one->rounding = 0x1p-25 * fmax(fabs(one->low - rk_centre_of(w->l, value, c)),
-                                     fabs(one->high - rk_centre_of(w->l, value, c)));
+      one->rounding =
+          0x1p-25 * rk_greatest_around(rk_centre_of(w->l, value, c), one->low, one->high);
   }
 }
 
@@ -203,7 +198,8 @@ static void see_computed(walking *w, int64_t first, int64_t end, rk_extremes *se
     rk_evaluate(&e, first, n);
     for (int k = 0; k < w->s->count; k++) {
       const rk_watched *value = &w->s->value[k];
-      for (int c = 0; c < value->node->dim && !rk_plain_of(w->l, value->node).array; c++) {
+      if (rk_plain_of(w->l, value->node).array) continue;
+      for (int c = 0; c < value->node->dim; c++) {
         rk_operand x = rk_evaluated(&e, value->node, c);
         see(w, value, c, x.at, x.step ? n : 1, 1, seen);
       }
@@ -328,7 +324,6 @@ static rk_status begin(rk_looking *l) {
   l->failed = 0;
   for (int kind = 0; kind < RK_KINDS; kind++) {
     rk_side *s = &l->side[kind];
-    s->kind = (rk_kind)kind;
     s->rows = l->p->rows[kind];
     s->value = s->few;
     s->seen = NULL;

@@ -3,22 +3,16 @@
 #define RKEOPS_LOOKING_H
 
 #include "look/look.h"
-
-#include <math.h>
+#include "run/ranges.h"
 
 enum { RK_KINDS = 3, RK_TASK_ROWS = 1 << 15 };
 
 /* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. */
 typedef struct { const rk_node *node; int centre, first; } rk_watched;
 
-/* Of a component: the range of finite values, the least that is not 0 in size, and how much a value
- * without its centre is rounded at most. */
-typedef struct { double low, high, least, rounding; } rk_extremes;
-
 /* `few` and `few_seen`: room for what most formulas have. */
 enum { RK_FEW = 16, RK_FEW_COMPONENTS = 32 };
 typedef struct {
-  rk_kind kind;
   int64_t rows, tasks;
   rk_watched *value, few[RK_FEW];
   int count, room, components;
@@ -47,9 +41,6 @@ static inline const rk_graph_variable *rk_variable_of(const rk_looking *l, int k
 
 int rk_is_origin(const rk_looking *l, const rk_node *node, rk_origin origin);
 
-static const rk_extremes rk_nothing = {INFINITY, -INFINITY, INFINITY, 0};
-rk_extremes rk_widened(rk_extremes a, rk_extremes b);
-
 /* What is subtracted from a component while it is packed. */
 double rk_centre_of(const rk_looking *l, const rk_watched *value, int component);
 
@@ -66,10 +57,6 @@ rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
 /* Can a value be computed before any pass runs, of what lies on the host? Inputs: always. */
 int rk_can_see(rk_looking *l, const rk_node *node);
-
-/* extremes.c: of n numbers that lie one after the other, without the rounding. The least takes as
- * long as the others together. */
-rk_extremes rk_extremes_of(const double *at, int64_t n, int with_least);
 
 /* judge.c: the largest number in size that is left of a value without its centre. */
 double rk_greatest_of(const rk_looking *l, const rk_watched *value);

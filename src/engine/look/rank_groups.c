@@ -7,13 +7,6 @@
 #include <float.h>
 #include <stdlib.h>
 
-static int is_of_group(const rk_graph_variable *a, const rk_graph_variable *b) {
-  if (a->origin != RK_FROM_RANK || a->members != b->members) return 0;
-  for (int k = 0; k < a->members; k++)
-    if (a->member[k] != b->member[k]) return 0;
-  return 1;
-}
-
 /* Values of a node for all rows, into memory of the variable's own. */
 static rk_status fill_rows(rk_looking *l, int variable) {
   const rk_node *node = rk_graph_node(l->p->graph, rk_variable_of(l, variable)->source);
@@ -25,10 +18,8 @@ static rk_status fill_rows(rk_looking *l, int variable) {
   for (int64_t first = 0; first < rows && !status; first += e.block) {
     int n = rows - first < e.block ? (int)(rows - first) : e.block;
     rk_evaluate(&e, first, n);
-    for (int c = 0; c < node->dim; c++) {
-      rk_operand x = rk_evaluated(&e, node, c);
-      for (int r = 0; r < n; r++) l->values->own[variable][c * rows + first + r] = x.at[x.step * r];
-    }
+    for (int c = 0; c < node->dim; c++)
+      rk_copy_evaluated(&e, node, c, n, l->values->own[variable] + c * rows + first);
     if (first / RK_TASK_ROWS != (first + e.block) / RK_TASK_ROWS) status = rk_ask(l->caller, 0);
   }
   rk_evaluator_end(&e);
@@ -68,7 +59,7 @@ static rk_status rank_group(rk_looking *l, int first) {
   if (!variable) return rk_fail_memory(l->caller.error, (size_t)l->values->count * 4);
   rk_status status = RK_OK;
   for (int k = first; k < l->values->count && !status; k++) {
-    if (!is_of_group(rk_variable_of(l, k), group)) continue;
+    if (!rk_is_of_group(rk_variable_of(l, k), group)) continue;
     variable[n++] = k;
     same &= rk_variable_of(l, k)->dim == group->dim;
     status = fill_rows(l, k);

@@ -123,17 +123,12 @@ static int common_dim(const rk_graph_variable *group) {
   return group->member[0]->dim;
 }
 
-static int is_same(const rk_graph_variable *a, const rk_graph_variable *b) {
-  if (a->origin != b->origin || a->source != b->source || a->members != b->members) return 0;
-  for (int k = 0; k < a->members; k++)
-    if (a->member[k] != b->member[k]) return 0;
-  return 1;
-}
-
 /* Passes that join the same values share what is made for them. */
 static int variable_like(joining *j, const rk_graph_variable *wanted) {
-  for (int k = 0; k < rk_graph_variables(j->graph); k++)
-    if (is_same(rk_graph_variable_at(j->graph, k), wanted)) return k;
+  for (int k = 0; k < rk_graph_variables(j->graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(j->graph, k);
+    if (v->source == wanted->source && rk_is_of_group(v, wanted)) return k;
+  }
   return rk_graph_add_variable(j->graph, wanted);
 }
 

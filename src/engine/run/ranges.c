@@ -1,57 +1,117 @@
-/* See ranges.h. */
+/* See ranges.h. All data of a call in float32 goes through here, so it is done in vectors. */
 #include "run/ranges.h"
 #include "run/call.h"
 #include "run/parallel.h"
 #include "rounding.h"
 
-#include <math.h>
+#include <float.h>
 #include <stdlib.h>
+
+#define RK_BYTES 16
+#define RK_TYPE 64
+#include "names.h"
+#include "lanes.h"
+
+/* Four vectors at a time: a chain of minima waits for each of its steps. */
+enum { AT_ONCE = 4 * RK_LANES };
+
+/* One by one, at steps: where some are infinite, the others count. */
+static rk_extremes of_finite(const double *at, int64_t step, int64_t n, rk_extremes e) {
+  for (int64_t r = 0; r < n; r++, at += step) {
+    double v = *at, size = fabs(v);
+    if (v < e.low && v >= -DBL_MAX) e.low = v;
+    if (v > e.high && v <= DBL_MAX) e.high = v;
+    if (size < e.least && size > 0) e.least = size;
+  }
+  return e;
+}
+
+/* rk_min and rk_max give the second operand where the first is NaN. */
+static rk_extremes range_in_vectors(const double *at, int64_t n) {
+  vec low = rk_num(INFINITY), low1 = low, low2 = low, low3 = low;
+  vec high = rk_num(-INFINITY), high1 = high, high2 = high, high3 = high;
+  for (int64_t r = 0; r + AT_ONCE <= n; r += AT_ONCE) {
+    const vec a = rk_load(at + r), b = rk_load(at + r + RK_LANES),
+              c = rk_load(at + r + 2 * RK_LANES), d = rk_load(at + r + 3 * RK_LANES);
+    low = rk_min(a, low), low1 = rk_min(b, low1), low2 = rk_min(c, low2), low3 = rk_min(d, low3);
+    high = rk_max(a, high), high1 = rk_max(b, high1);
+    high2 = rk_max(c, high2), high3 = rk_max(d, high3);
+  }
+  low = rk_min(rk_min(low, low1), rk_min(low2, low3));
+  high = rk_max(rk_max(high, high1), rk_max(high2, high3));
+  rk_extremes found = rk_nothing;
+  for (int l = 0; l < RK_LANES; l++)
+    found = rk_widened(found, (rk_extremes){low[l], high[l], INFINITY, 0});
+  return found;
+}
+
+static vec size_of(vec v) {
+  const vec size = rk_abs(v);
+  return rk_select(rk_eq(size, rk_num(0)), rk_num(RK_INF), size);
+}
+
+/* The least of those that are not 0. */
+static double least_in_vectors(const double *at, int64_t n) {
+  vec least = rk_num(INFINITY), other = least;
+  double found = INFINITY;
+  for (int64_t r = 0; r + AT_ONCE <= n; r += AT_ONCE) {
+    least = rk_min(size_of(rk_load(at + r)), least);
+    other = rk_min(size_of(rk_load(at + r + RK_LANES)), other);
+    least = rk_min(size_of(rk_load(at + r + 2 * RK_LANES)), least);
+    other = rk_min(size_of(rk_load(at + r + 3 * RK_LANES)), other);
+  }
+  least = rk_min(least, other);
+  for (int l = 0; l < RK_LANES; l++) found = fmin(found, least[l]);
+  return found;
+}
+
+rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_least) {
+  if (step != 1) return of_finite(at, step, n, rk_nothing);
+  rk_extremes found = range_in_vectors(at, n);
+  if (found.low < -DBL_MAX || found.high > DBL_MAX) return of_finite(at, 1, n, rk_nothing);
+  if (with_least) found.least = least_in_vectors(at, n);
+  int64_t rest = n % AT_ONCE;
+  return of_finite(at + n - rest, 1, rest, found);
+}
+
+rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
+  return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
+                       b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
+}
+
+/* ---- arrays ---- */
 
 enum { RANGE_ROWS = 1 << 18 };
 
 /* A task is one component of a block of rows. */
-typedef struct {
-  const rk_array *array;
-  int64_t blocks;
-  double *low, *high;       /* by task */
-} ranges;
+typedef struct { const rk_array *array; int64_t blocks; rk_extremes *found; /* by task */ } ranges;
 
 static void range_task(void *data, int64_t task, const rk_worker *worker) {
-  ranges *all = data;
+  const ranges *all = data;
   const rk_array *x = all->array;
   int64_t component = task / all->blocks, first = task % all->blocks * RANGE_ROWS,
-          end = first + RANGE_ROWS < x->rows ? first + RANGE_ROWS : x->rows;
-  const double *at = x->data + component * x->component_stride + first * x->row_stride;
-  double low = INFINITY, high = -INFINITY;
+          n = x->rows - first < RANGE_ROWS ? x->rows - first : RANGE_ROWS;
   (void)worker;
-  for (; first < end; first++, at += x->row_stride) {
-    double value = *at, up = value - value == 0 ? value : -INFINITY;
-    double down = value - value == 0 ? value : INFINITY;
-    low = down < low ? down : low;
-    high = up > high ? up : high;
-  }
-  all->low[task] = low;
-  all->high[task] = high;
+  all->found[task] =
+      rk_extremes_of(x->data + component * x->component_stride + first * x->row_stride,
+                     x->row_stride, n, 0);
 }
 
 rk_status rk_range(const rk_array *x, double *low, double *high, rk_caller caller) {
   ranges all = {.array = x, .blocks = rk_ceil_div(x->rows, RANGE_ROWS)};
   int64_t tasks = all.blocks * x->dim;
-  all.low = malloc((size_t)tasks * sizeof *all.low + 1);
-  all.high = malloc((size_t)tasks * sizeof *all.high + 1);
-  rk_status status = all.low && all.high ? RK_OK : rk_fail_memory(caller.error, (size_t)tasks * 16);
+  all.found = malloc((size_t)tasks * sizeof *all.found + 1);
+  if (!all.found) return rk_fail_memory(caller.error, (size_t)tasks * sizeof *all.found);
   double numbers = (double)x->dim * (double)x->rows;
-  if (!status)
-    status = rk_parallel(tasks, numbers < 1e6 ? 1 : rk_call_threads(), range_task, &all, caller);
+  rk_status status =
+      rk_parallel(tasks, numbers < 1e6 ? 1 : rk_call_threads(), range_task, &all, caller);
   for (int64_t d = 0; d < x->dim && !status; d++) {
-    low[d] = INFINITY;
-    high[d] = -INFINITY;
-    for (int64_t k = d * all.blocks; k < (d + 1) * all.blocks; k++) {
-      low[d] = fmin(low[d], all.low[k]);
-      high[d] = fmax(high[d], all.high[k]);
-    }
+    rk_extremes e = rk_nothing;
+    for (int64_t k = d * all.blocks; k < (d + 1) * all.blocks; k++)
+      e = rk_widened(e, all.found[k]);
+    low[d] = e.low;
+    high[d] = e.high;
   }
-  free(all.low);
-  free(all.high);
+  free(all.found);
   return status;
 }

@@ -1,8 +1,24 @@
-/* In which ranges the numbers of inputs lie. */
+/* In which ranges numbers lie. */
 #ifndef RKEOPS_RANGES_H
 #define RKEOPS_RANGES_H
 
 #include "caller.h"
+
+#include <math.h>
+
+/* The range of finite numbers, the least that is not 0 in size, and how much one of them is rounded
+ * at most, where somebody asked for that. */
+typedef struct { double low, high, least, rounding; } rk_extremes;
+static const rk_extremes rk_nothing = {INFINITY, -INFINITY, INFINITY, 0};
+rk_extremes rk_widened(rk_extremes a, rk_extremes b);
+
+/* Of n numbers at steps, without the rounding. The least takes as long as the others together. */
+rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_least);
+
+/* The largest of such numbers in size, once the centre is subtracted. */
+static inline double rk_greatest_around(double centre, double low, double high) {
+  return fmax(fabs(low - centre), fabs(high - centre));
+}
 
 /* Smallest and largest finite value of each component; INFINITY, -INFINITY where there is none. */
 rk_status rk_range(const rk_array *x, double *low, double *high, rk_caller caller);
