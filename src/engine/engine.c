@@ -150,9 +150,10 @@ static rk_status stages_of(const rk_plan *plan, const unsigned char *split, rk_s
 
 /* Adds the stages that are neither built nor asked for; `rows` by rk_kind. */
 static void want(work *w, const rk_backend *backend, rk_stage *const *stage, int n,
-                 const int64_t *rows) {
+                 const int64_t *rows, const rk_walks *walks) {
   for (int s = 0; s < n && w->n < RK_MAX_WANTED; s++) {
-    const rk_wanted one = {stage[s], rows ? rk_sizes_of(stage[s], rows) : (rk_sizes){0, 0}, 0};
+    const rk_wanted one = {stage[s], rows ? rk_sizes_of(stage[s], rows) : (rk_sizes){0, 0}, 0,
+                           rk_walk_of(stage[s], walks)};
     int known = backend->is_built(&one);
     for (int k = 0; k < w->n; k++) known |= w->list[k].stage == one.stage;
     if (!known) w->list[w->n++] = one;
@@ -205,25 +206,46 @@ static rk_status look_and_build(const rk_plan *plan, rk_program_data *data, rk_s
   if (!status && values->count < rk_graph_variables(plan->graph))
     status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
   if (status) return status;
-  want(&w, backend, stage, plan->stages, data->rows);
+  want(&w, backend, stage, plan->stages, data->rows, data->walks);
   share_texts(&w, backend);
   return build(&w, backend, caller);
 }
 
-static rk_status run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
-                     const rk_backend *backend, rk_text *warned, rk_caller caller) {
+/* What the caller gave. */
+typedef struct {
+  const rk_array *inputs;
+  int n;
+  const rk_blocks *blocks;
+  const rk_output *outputs;
+} given;
+
+/* Walks in the directions that the plan has passes of. */
+static rk_status make_walks(const rk_plan *plan, const given *g, const int64_t *rows,
+                            rk_walks *walks, rk_error *error) {
+  int wanted[RK_KIND_PARAMETER + 1] = {0};
+  for (int k = 0; k < plan->stages; k++) wanted[rk_kept_kind(plan->stage[k].pass.source)] = 1;
+  return rk_walks_make(walks, g->blocks, rows, wanted, error);
+}
+
+static rk_status run(rk_program *program, const given *g, const rk_backend *backend,
+                     rk_text *warned, rk_caller caller) {
   const rk_plan *plan = program->plan;
   rk_stage *stage[RK_MAX_WANTED];
   int64_t rows[3];
   rk_values values = {0};
-  rk_status status = rk_program_check(program, inputs, n, outputs, rows, caller.error);
+  rk_walks walks = {.owns = 0};
+  rk_status status = rk_program_check(program, g->inputs, g->n, g->blocks, g->outputs, rows,
+                                      caller.error);
   if (!status) status = check_backend(backend, program, caller.error);
   if (status) return status;
+  if (g->blocks) status = make_walks(plan, g, rows, &walks, caller.error);
   rk_program_data data = {plan->graph, stage, plan->stages, &program->info, plan->served,
-                          plan->roots, program->number, inputs, rows, outputs};
-  status = look_and_build(plan, &data, stage, &values, backend, warned, caller);
+                          plan->roots, program->number, g->inputs, rows,
+                          g->blocks ? &walks : NULL, g->outputs};
+  if (!status) status = look_and_build(plan, &data, stage, &values, backend, warned, caller);
   if (!status) status = rk_run_passes(&data, &values, caller);
   rk_values_free(&values);
+  rk_walks_free(&walks);
   return status;
 }
 
@@ -238,21 +260,31 @@ static void release_all(rk_program *program, const rk_array *inputs, int n) {
   rk_program_release(program);
 }
 
-rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
-                 rk_poll poll, void *poll_data, rk_error *error) {
+static rk_status run_given(rk_program *program, const given *g, rk_caller caller) {
   rk_call call;
   rk_text warned = {0};
-  rk_status status =
-      rk_call_begin(&call, rk_backend_chosen(), (rk_caller){poll, poll_data, error});
+  rk_status status = rk_call_begin(&call, rk_backend_chosen(), caller);
   if (status) return status;
-  hold_all(program, inputs, n);
-  status = run(program, inputs, n, outputs, call.backend, &warned, rk_call_caller(&call, error));
+  hold_all(program, g->inputs, g->n);
+  status = run(program, g, call.backend, &warned, rk_call_caller(&call, caller.error));
   device_seconds = call.device_seconds;
   rk_text_free(&warning);
   warning = warned;
-  release_all(program, inputs, n);
+  release_all(program, g->inputs, g->n);
   rk_call_end(&call);
   return status;
+}
+
+rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
+                 rk_poll poll, void *poll_data, rk_error *error) {
+  const given g = {inputs, n, NULL, outputs};
+  return run_given(program, &g, (rk_caller){poll, poll_data, error});
+}
+
+rk_status rk_run_blocks(rk_program *program, const rk_blocks *blocks, const rk_array *inputs,
+                        const rk_output *outputs, rk_poll poll, void *poll_data, rk_error *error) {
+  const given g = {inputs, program->info.variables, blocks, outputs};
+  return run_given(program, &g, (rk_caller){poll, poll_data, error});
 }
 
 /* ---- building ahead, showing ----------------------------------------------------------------- */
@@ -274,7 +306,7 @@ static rk_status build_all(rk_program *const *list, int n, const rk_backend *bac
     do {
       rk_stage *stage[RK_MAX_WANTED];
       stages_of(list[k]->plan, NULL, stage, caller.error);
-      want(&w, backend, stage, list[k++]->plan->stages, NULL);
+      want(&w, backend, stage, list[k++]->plan->stages, NULL, NULL);
     } while (k < n && w.n + list[k]->plan->stages <= TOGETHER && go_together(first, list[k]));
     status = build(&w, backend, caller);
   }
@@ -306,7 +338,7 @@ rk_status rk_source(rk_program *program, const char *backend, char **text, rk_er
   rk_wanted list[RK_MAX_WANTED];
   rk_text out = {0};
   rk_status status = named ? RK_OK : error->status;
-  for (int k = 0; k < plan->stages; k++) list[k] = (rk_wanted){&plan->stage[k], {0, 0}, 0};
+  for (int k = 0; k < plan->stages; k++) list[k] = (rk_wanted){&plan->stage[k], {0, 0}, 0, NULL};
   int together = named && named->one_text ? plan->stages : 1;
   for (int k = 0; k < plan->stages && !status; k += together)
     status = named->source(list + k, together, &out, error);

@@ -254,6 +254,30 @@ rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int
 rk_status rk_run(rk_program *program, const rk_array *inputs, int n, const rk_output *outputs,
                  rk_poll poll, void *poll_data, rk_error *error);
 
+/* Which pairs are computed, where it is not all of them. The others are absent, whatever the
+ * formula is there: they add nothing to a sum, a row without pairs has what an empty sum, minimum,
+ * ... has. Rows of i and of j are taken in an order, each at a place. Places of i are cut into
+ * segments; the rows of a segment meet the columns of its intervals. Of these pairs those are left
+ * out whose j - i, the difference of the rows' numbers, lies in no band. */
+typedef struct {
+  int64_t size[2];           /* rows of i, of j: as many as the inputs have, together below 2^31 */
+  const int32_t *order[2];   /* the row, from `base`, at each place; NULL: each at its own */
+  int32_t base;
+  int64_t segments;          /* 0: one, which has all columns */
+  const int32_t *row_end;    /* of each segment, the place after its last: up to size[0] */
+  const int32_t *list_end;   /* of each, the number of intervals up to its last one */
+  const int32_t *from, *end; /* of each interval: places from .. end - 1 of j; those of a segment
+                              * ascend, apart from each other */
+  int bands;                 /* 0: one, which has all differences */
+  const double *lower, *upper; /* of each: ends included; bands ascend, apart from each other */
+} rk_blocks;
+
+/* rk_run for the pairs of `blocks`, NULL: all. `inputs` are as many as the program has variables.
+ * RK_ERROR_ARGUMENT and RK_ERROR_SHAPE: blocks are not as said above. An index that no variable has
+ * has as many rows as they say. */
+rk_status rk_run_blocks(rk_program *program, const rk_blocks *blocks, const rk_array *inputs,
+                        const rk_output *outputs, rk_poll poll, void *poll_data, rk_error *error);
+
 /* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
  * "" where there is nothing to say. Good until the next one ends. */
 const char *rk_warning(void);

@@ -107,7 +107,7 @@ static void write_seen(const rk_stage *stage, char *const *name, rk_text *text) 
 static void explain_pass(const rk_plan *plan, int number, const rk_backend *backend,
                          const int64_t *rows, char *const *name, rk_text *text) {
   rk_stage *stage = &plan->stage[number];
-  const rk_wanted wanted = {stage, rows ? rk_sizes_of(stage, rows) : (rk_sizes){0, 0}, 0};
+  const rk_wanted wanted = {stage, rows ? rk_sizes_of(stage, rows) : (rk_sizes){0, 0}, 0, NULL};
   rk_layout layout = plain_layout(&stage->pass);
   rk_text lines = {0};
   if (backend->explain) backend->explain(&wanted, &layout, &lines);

@@ -271,9 +271,18 @@ static rk_status check_positions(const rk_program *program, const rk_output *out
   return RK_OK;
 }
 
+static int has_variable(const rk_program *program, rk_kind kind) {
+  int has = 0;
+  for (int k = 0; k < program->info.variables; k++) has |= program->variable[k].kind == kind;
+  return has;
+}
+
 rk_status rk_program_check(const rk_program *program, const rk_array *inputs, int n,
-                           const rk_output *outputs, int64_t rows[3], rk_error *error) {
+                           const rk_blocks *blocks, const rk_output *outputs, int64_t rows[3],
+                           rk_error *error) {
   rk_status status = rk_program_rows(program, inputs, n, rows, error);
+  for (int kind = RK_KIND_I; blocks && !status && kind <= RK_KIND_J; kind++)
+    if (!has_variable(program, (rk_kind)kind)) rows[kind] = blocks->size[kind];
   return status ? status : check_positions(program, outputs, rows, error);
 }
 

@@ -160,6 +160,8 @@ typedef struct {
   char index;                /* that is reduced */
   double eps;                /* rounding error of inputs */
   double summing;            /* of an addition, in eps, for each term */
+  const rk_blocks *blocks;   /* NULL: all pairs; else those kept[i + m * j] */
+  const unsigned char *kept;
 } problem;
 
 static inline int reduced_of(const problem *q) { return q->index == 'j' ? q->c->n : q->c->m; }
@@ -167,6 +169,11 @@ static inline int kept_of(const problem *q) { return q->index == 'j' ? q->c->m :
 
 static inline void value_at(const problem *q, int row, int k, double *v, double *error) {
   pair_value(q->c, q->kind, q->index == 'j' ? row : k, q->index == 'j' ? k : row, v, error);
+}
+
+static inline int meets(const problem *q, int row, int k) {
+  int i = q->index == 'j' ? row : k, j = q->index == 'j' ? k : row;
+  return !q->blocks || q->kept[i + (long)q->c->m * j];
 }
 
 static inline double weight_at(const problem *q, int row, int k, int d) {
@@ -185,6 +192,7 @@ static inline void expect_sum(const problem *q, int row, expected *e) {
   int dim = pair_dim(q->c, q->kind);
   for (int d = 0; d < dim; d++) e->value[d] = e->bound[d] = 0;
   for (int k = 0; k < reduced_of(q); k++) {
+    if (!meets(q, row, k)) continue;
     value_at(q, row, k, v, error);
     for (int d = 0; d < dim; d++) {
       e->value[d] += v[d];
@@ -199,6 +207,7 @@ static inline void expect_exponential(const problem *q, int row, expected *e) {
   long double all = 0;
   int dim = q->r->weight == 2 ? q->c->E : 1;
   for (int k = 0; k < reduced_of(q); k++) {
+    if (!meets(q, row, k)) continue;
     value_at(q, row, k, &v, &error);
     if (v > most) most = v;
   }
@@ -207,6 +216,7 @@ static inline void expect_exponential(const problem *q, int row, expected *e) {
     double bound = 0;
     all = all_error = 0;
     for (int k = 0; k < reduced_of(q); k++) {
+      if (!meets(q, row, k)) continue;
       value_at(q, row, k, &v, &error);
       double term = exp(v - most), w = weight_at(q, row, k, d);
       double relative = 2 * q->eps * (error + 4 * fabs(v) + 12 + additions(q));
@@ -231,6 +241,7 @@ static inline void expect_ranks(const problem *q, int row, int d, int K, double 
   double v[MOST_DIM], error[MOST_DIM];
   int found = 0;
   for (int k = 0; k < reduced_of(q); k++) {
+    if (!meets(q, row, k)) continue;
     value_at(q, row, k, v, error);
     double g = q->r->sign * v[d];
     int r = found < K ? found : K - 1;
@@ -261,6 +272,7 @@ static inline int good_position(const problem *q, int row, int d, double positio
   if (at < 0) return position == -7;
   if (position == at) return 1;
   if (!(position >= 0 && position < reduced_of(q)) || bound == 0) return 0;
+  if (!meets(q, row, (int)position)) return 0;
   value_at(q, row, (int)position, v, error);
   return fabs(q->r->sign * v[d] - value) <= bound + 2 * q->eps * error[d];
 }
@@ -334,12 +346,18 @@ static inline void result_free(result *r) {
   free(r->positions);
 }
 
-static inline rk_status run_rule(const rule *r, rk_program *program, const rk_array *input,
-                                 result *to, rk_poll poll, void *data) {
+/* For all pairs, or for those of `blocks`. */
+static inline rk_status run_pairs(const rule *r, rk_program *program, const rk_blocks *blocks,
+                                  const rk_array *input, result *to, rk_poll poll, void *data) {
   rk_output values = {.type = RK_OUT_DOUBLE, .data = to->values};
   rk_output positions = {.type = RK_OUT_DOUBLE, .data = to->positions, .none_double = -7};
   rk_output outputs[] = {r->values ? values : positions, positions};
-  return rk_run(program, input, INPUTS, outputs, poll, data, &last);
+  return rk_run_blocks(program, blocks, input, outputs, poll, data, &last);
+}
+
+static inline rk_status run_rule(const rule *r, rk_program *program, const rk_array *input,
+                                 result *to, rk_poll poll, void *data) {
+  return run_pairs(r, program, NULL, input, to, poll, data);
 }
 
 static inline int wrong_in(const problem *q, const rk_options *options, const rk_array *input) {
@@ -347,7 +365,7 @@ static inline int wrong_in(const problem *q, const rk_options *options, const rk
   rule_text(q->r, q->kind, q->index, text, sizeof text);
   rk_program *program = program_for(q->c, text, options);
   result r = result_new((long)kept_of(q) * rule_dim(q->c, q->r, q->kind));
-  rk_status status = program ? run_rule(q->r, program, input, &r, NULL, NULL)
+  rk_status status = program ? run_pairs(q->r, program, q->blocks, input, &r, NULL, NULL)
                              : RK_ERROR_INTERNAL;
   long wrong = status ? -1 : count_wrong(q, r.values, r.positions);
   if (status || wrong)
@@ -370,7 +388,7 @@ static inline problem problem_of(const cloud *c, const rule *r, pair_kind kind, 
                                  const rk_options *options, int whole) {
   double eps = eps_of[options->precision];
   int exact = whole && r->sign && (kind == SQUARE_DISTANCE || kind == DIFFERENCE);
-  return (problem){c, r, kind, index, exact ? 0 : eps, 0};
+  return (problem){c, r, kind, index, exact ? 0 : eps, 0, NULL, NULL};
 }
 
 static inline void check_rule(const cloud *c, int number, pair_kind kind, char index,

@@ -42,7 +42,7 @@ static void complain(const source *file, const char *at, const char *format, ...
  * it, "glue" what speaks with R. A new folder gets a line here. */
 typedef struct { const char *folder; int level; } level;
 static const level levels[] = {{"", 0}, {"formula", 1}, {"derive", 2}, {"plan", 3},
-                               {"emit", 4}, {"build", 4}, {"run", 4}, {"look", 4},
+                               {"emit", 4}, {"build", 4}, {"walk", 3}, {"run", 4}, {"look", 4},
                                {"cpu", 5}, {"cuda", 5}, {"reference", 5},
                                {"engine", 6}, {"glue", 7}};
 enum { FOLDERS = sizeof levels / sizeof *levels, BASE = 0, ENGINE = FOLDERS - 2, GLUE = FOLDERS - 1,

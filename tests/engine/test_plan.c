@@ -18,35 +18,38 @@ typedef struct {
   const char *text, *declarations[4];
   int n;
   rk_precision precision;
-  rk_lane_axis axis;
+  rk_lay lay;
 } plan_case;
 
 static const plan_case
   gaussian = {"Sum_Reduction(Exp(-s*SqNorm2(x-y))*b, j)",
-              {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, RK_FLOAT32, RK_LANES_KEPT},
+              {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "s=Pm(1)"}, 4, RK_FLOAT32, RK_LAY_KEPT},
   one_row = {"Sum_Reduction(Exp(-SqDist(x,y))*b, j)", {"x=Vi(3)", "y=Vj(3)", "b=Vj(1)"}, 3,
-             RK_FLOAT64, RK_LANES_REDUCED},
+             RK_FLOAT64, RK_LAY_REDUCED},
   neighbours = {"KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", {"x=Vi(100)", "y=Vj(100)"}, 2,
-                RK_FLOAT32, RK_LANES_KEPT},
+                RK_FLOAT32, RK_LAY_KEPT},
   nearest = {"Min_ArgMin_Reduction(SqDist(x,y), j)", {"x=Vi(2)", "y=Vj(2)"}, 2, RK_FLOAT32,
-             RK_LANES_KEPT},
+             RK_LAY_KEPT},
+  blocks = {"Min_ArgMin_Reduction(SqDist(x,y), j)", {"x=Vi(2)", "y=Vj(2)"}, 2, RK_FLOAT32,
+            RK_LAY_REORDERED},
   softmax = {"SumSoftMaxWeight_Reduction(-Norm2(x-y), b, i)", {"x=Vi(5)", "y=Vj(5)", "b=Vi(40)"},
-             3, RK_FLOAT32, RK_LANES_KEPT},
+             3, RK_FLOAT32, RK_LAY_KEPT},
   components = {"Max_Reduction(Concat(Normalize(x-y), Exp(x-y)) * Sum(Exp(x-y)), j)",
-                {"x=Vi(6)", "y=Vj(6)"}, 2, RK_FLOAT64, RK_LANES_KEPT},
+                {"x=Vi(6)", "y=Vj(6)"}, 2, RK_FLOAT64, RK_LAY_KEPT},
   complex_product = {"Sum_Reduction(ComplexMult(x,y), j)", {"x=Vi(6)", "y=Vj(6)"}, 2, RK_FLOAT32,
-                     RK_LANES_KEPT},
+                     RK_LAY_KEPT},
   matrix = {"Sum_Reduction(MatVecMult(a,x-y), j)", {"a=Vi(9)", "x=Vi(3)", "y=Vj(3)"}, 3,
-            RK_FLOAT32, RK_LANES_KEPT},
+            RK_FLOAT32, RK_LAY_KEPT},
   masked = {"Sum_Reduction(IfElse(s-SqDist(x,y), Exp(-SqDist(x,y))*(x-y), 0), j)",
-            {"x=Vi(10)", "y=Vj(10)", "s=Pm(1)"}, 3, RK_FLOAT64, RK_LANES_KEPT};
+            {"x=Vi(10)", "y=Vj(10)", "s=Pm(1)"}, 3, RK_FLOAT64, RK_LAY_KEPT};
 
-/* Whole texts, one for each thing that changes by itself: a plain kernel for both targets; a state
- * in memory with references and weights; masks, in float64; values that a block of threads makes
- * together, and a list that they enter. */
+/* Whole texts, one for each thing that changes by itself: a plain kernel for both targets; columns
+ * in any order, for some of the rows; a state in memory with references and weights; masks, in
+ * float64; values that a block of threads makes together, and a list that they enter. */
 static const struct { const char *file; const plan_case *what; int on_gpu; } golden[] = {
   {"gaussian.c", &gaussian, 0},
   {"gaussian.cu", &gaussian, 1},
+  {"blocks.c", &blocks, 0},
   {"softmax-wide.c", &softmax, 0},
   {"masked.c", &masked, 0},
   {"neighbours-d100.cu", &neighbours, 1}};
@@ -60,7 +63,7 @@ static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *o
   rk_status status = plan_text(&p, c->text, c->declarations, c->n, &options);
   if (!status) {
     const rk_pass *pass = &p.pass;
-    rk_tile tile = rk_tile_choose(pass, c->axis, bytes);
+    rk_tile tile = rk_tile_choose(pass, c->lay, bytes);
     const rk_tile *tiles = &tile;
     rk_gpu_shape shape = rk_gpu_shape_choose(pass);
     const rk_gpu_shape *shapes = &shape;
@@ -109,7 +112,7 @@ static void test_texts(void) {
   static const struct { const plan_case *what; int on_gpu; const char *words; } says[] = {
     {&one_row, 0, "lanes along the reduced index"},
     {&one_row, 0, "rk_broadcast(x[u * 3 + k])"},
-    {&one_row, 0, "if (masked) g = rk_select(valid, g, rk_num(0));"},
+    {&one_row, 0, "if (masked) g = rk_select(rk_valid(v, u), g, rk_num(0));"},
     {&nearest, 0, "changes = j < 1024"},
     {&components, 0, "n7)[4][4] = (vec (*)[4][4])panel"},
     {&components, 0, "rk_enter(z->v[(k + 6)][u], g[v][u])"},
@@ -571,7 +574,7 @@ static void test_long_formulas(void) {
 /* Does the text for a processor hold `part`? */
 static int has_part(const char *text, const char *part) {
   const plan_case c = {text, {"x=Vi(3)", "y=Vj(3)", "b=Vj(100)", "c=Vj(2)"}, 4, RK_FLOAT32,
-                       RK_LANES_KEPT};
+                       RK_LAY_KEPT};
   return count_of(&c, 0, 64, part) > 0;
 }
 

@@ -84,6 +84,7 @@
 #define rk_softmin RK(rk_softmin)
 #define rk_mod RK(rk_mod)
 #define rk_rank RK(rk_rank)
+#define rk_positions RK(rk_positions)
 #define rk_sum_wide RK(rk_sum_wide)
 #define rk_sum_wide_start RK(rk_sum_wide_start)
 #define rk_sum_wide_add RK(rk_sum_wide_add)

@@ -16,20 +16,31 @@
 #define RK_STOP(done) if (done) return; /* in it */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_NOWHERE (-1) /* the same inside a kernel, where positions count from its first column */
+#define RK_LAST 0x7fffffff /* no position is after it there */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) ((value)[l])
 #define rk_where(condition, a) ((vec)((uvec)(a) & (uvec)(condition))) /* 0 in other lanes */
 
+//@ rows_at
+/* Positions of the rows of a vector. */
+RK_INLINE ivec rk_positions(const int *at) {
+  ivec positions = {0};
+  for (int l = 0; l < RK_LANES; l++) positions[l] = at[l];
+  return positions;
+}
+
 //@ rank
 /* The `held` smallest values so far, in order, with their positions, and n later ones in w and q,
- * which enter: at most K are held then, as many as is returned. Of equals the first one counts. */
+ * which enter: at most K are held then, as many as is returned. Of equals the least position counts,
+ * in whichever order they come. */
+#define RK_AFTER(v, p, w, q) ((v) > (w) || ((v) == (w) && (p) > (q)))
 RK_CALLED int rk_rank(real *v, rk_int *p, int held, int K, real *w, rk_int *q, int n) {
   for (int a = 1; a < n; a++) {
     const real g = w[a];
     const rk_int j = q[a];
     int b = a;
-    for (; b > 0 && w[b - 1] > g; b--) {
+    for (; b > 0 && RK_AFTER(w[b - 1], q[b - 1], g, j); b--) {
       w[b] = w[b - 1];
       q[b] = q[b - 1];
     }
@@ -37,12 +48,12 @@ RK_CALLED int rk_rank(real *v, rk_int *p, int held, int K, real *w, rk_int *q, i
     q[b] = j;
   }
   while (held + n > K) {
-    if (held == 0 || w[n - 1] >= v[held - 1]) n--;
+    if (held == 0 || !RK_AFTER(v[held - 1], p[held - 1], w[n - 1], q[n - 1])) n--;
     else held--;
   }
   const int all = held + n;
   for (int r = all - 1; n > 0; r--) {
-    if (held > 0 && v[held - 1] > w[n - 1]) {
+    if (held > 0 && RK_AFTER(v[held - 1], p[held - 1], w[n - 1], q[n - 1])) {
       held--;
       v[r] = v[held];
       p[r] = p[held];

@@ -8,6 +8,7 @@
 #define rk_rolled(k, n) _Pragma("unroll 1") for (int k = 0; k < (n); k++) /* of large bodies */
 #define RK_NO_POSITION 0x7fffffffffffffffLL /* "no position", after every position */
 #define RK_NOWHERE (-1) /* the same inside a kernel, where positions count from its first column */
+#define RK_LAST 0x7fffffff /* no position is after it there */
 #define RK_LARGEST_32 3.40282346638528859812e38f
 #define RK_LARGEST_64 1.79769313486231570815e308
 #define rk_lane(value, l) (value)

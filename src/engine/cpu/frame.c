@@ -81,7 +81,7 @@ static int makes_again(const rk_writer *w) {
 }
 
 static void write_tile(rk_writer *w) {
-  int masked = w->tile->axis == RK_LANES_REDUCED;
+  int in_lanes = w->tile->axis == RK_LANES_REDUCED, masks = w->tile->masks;
   if (w->nest->is_large) {
     w->part = "pairs";
     w->arguments = "nv, x, y, params, j, panel";
@@ -90,9 +90,12 @@ static void write_tile(rk_writer *w) {
   }
   rk_open(w, "RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, "
              "const real *restrict params, rk_int j, rk_state *z, char *panel%s)",
-          masked ? ", const int masked, mask valid" : "");
-  rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s",
-          masked ? " (void)masked; (void)valid;" : "");
+          in_lanes ? ", const int masked, mask valid"
+          : masks  ? ", const int masked, const ivec *low, const ivec *high, const int *column_at"
+                   : "");
+  rk_line(w, "(void)x; (void)y; (void)params; (void)j; (void)panel;%s%s",
+          in_lanes || masks ? " (void)masked;" : "",
+          in_lanes ? " (void)valid;" : masks ? " (void)low; (void)high; (void)column_at;" : "");
   rk_write_steps(w, 0, w->nest->steps);
   rk_declare_reads(w, 0, w->nest->roots);
   if (makes_again(w)) rk_line(w, "rk_reread(x, y);");
@@ -110,22 +113,77 @@ size_t rk_work_bytes(const rk_pass *pass, const rk_tile *tile) {
   return rk_state_bytes(pass, tile) + panels * (size_t)tile->bytes + 256;
 }
 
-static const char *flush_text(const rk_pass *pass) {
-  return rk_keeps_values(pass->reduction->reduction) ? "" : "rk_flush(z);";
+size_t rk_state_stride(const rk_pass *pass, const rk_tile *tile) {
+  return (rk_state_bytes(pass, tile) + 127) / 64 * 64;
+}
+
+/* Do short sums enter long ones now and then? */
+static int flushes(const rk_writer *w) {
+  return !rk_keeps_values(w->pass->reduction->reduction) &&
+         rk_flush_period(w->pass, w->tile) <= 1LL << 30;
+}
+
+/* Columns of the interval up to `end`, where short sums are flushed: their number goes on from one
+ * interval to the next. */
+static void open_columns(rk_writer *w) {
+  rk_open(w, "for (long long j = own->from; j < own->end;)");
+  if (flushes(w)) {
+    rk_line(w, "const long long end = own->end - j > left ? j + left : own->end;");
+    rk_line(w, "left -= end - j;");
+  } else {
+    rk_line(w, "const long long end = own->end;");
+  }
+}
+
+static void close_columns(rk_writer *w) {
+  if (flushes(w)) {
+    rk_open(w, "if (!left)");
+    rk_line(w, "rk_flush(z);");
+    rk_line(w, "left = FLUSH;");
+    rk_close(w);
+  }
+  rk_close(w);
+}
+
+/* Which rows take part: positions of columns between `low` and `high`, both left out. */
+static void write_limits(rk_writer *w) {
+  int rows = w->tile->rows, lanes = w->tile->lanes;
+  rk_line(w, "ivec low[%d], high[%d];", rows, rows);
+  rk_open(w, "rk_each (u, %d)", rows);
+  rk_line(w, "const ivec lane = rk_lane_index() + rk_ibroadcast(u * %d);", lanes);
+  rk_line(w, "const ivec row = rk_positions(row_at + u * %d);", lanes);
+  rk_line(w, "const mask in = rk_and(rk_ilt(rk_ibroadcast(own->first - 1), lane), "
+             "rk_ilt(lane, rk_ibroadcast(own->last)));");
+  rk_line(w, "low[u] = rk_iselect(in, row + rk_ibroadcast(own->lower - 1), "
+             "rk_ibroadcast(RK_LAST));");
+  rk_line(w, "high[u] = row + rk_ibroadcast(own->upper + 1);");
+  rk_close(w);
 }
 
 /* Lanes along the kept index: the columns are records, read one by one. */
-static void write_record_loop(rk_writer *w) {
+static void write_records(rk_writer *w, const char *masked) {
   int stride = w->pass->slots[RK_NEST_COLUMN].size, columns = w->tile->columns;
-  long long flush = rk_flush_period(w->pass, w->tile);
-  rk_open(w, "for (long long j = 0; j < n;)");
-  rk_line(w, "const long long end = n - j > %lldLL ? j + %lldLL : n;", flush, flush);
-  rk_line(w, "for (; j + %d <= end; j += %d)", columns, columns);
-  rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel);", columns, stride);
-  if (columns > 1)
-    rk_line(w, "for (; j < end; j++) rk_tile(1, x, columns + j * %d, params, (rk_int)j, z, panel);",
-            stride);
-  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  char call[160];
+  snprintf(call, sizeof call, "x, columns + j * %d, params, (rk_int)j, z, panel%s%s", stride,
+           masked, w->tile->masks ? ", low, high, column_at" : "");
+  open_columns(w);
+  rk_line(w, "for (; j + %d <= end; j += %d) rk_tile(%d, %s);", columns, columns, columns, call);
+  if (columns > 1) rk_line(w, "for (; j < end; j++) rk_tile(1, %s);", call);
+  close_columns(w);
+}
+
+static void write_record_loop(rk_writer *w) {
+  if (!w->tile->masks) {
+    write_records(w, "");
+    return;
+  }
+  rk_open(w, "if (own->masked)");
+  write_limits(w);
+  write_records(w, ", 1");
+  w->indent--;
+  rk_open(w, "} else");
+  rk_line(w, "const ivec *const low = 0, *const high = 0;");
+  write_records(w, ", 0");
   rk_close(w);
 }
 
@@ -133,11 +191,7 @@ static void write_record_loop(rk_writer *w) {
 static void write_lane_loop(rk_writer *w) {
   int block = block_columns(w->tile), lanes = w->tile->lanes;
   int size = w->pass->slots[RK_NEST_COLUMN].size;
-  long long flush = rk_flush_period(w->pass, w->tile);
-  flush = flush > 1LL << 30 ? flush : flush * lanes;
-  rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
-  rk_open(w, "for (long long j = 0; j < n;)");
-  rk_line(w, "const long long end = n - j > %lldLL ? j + %lldLL : n;", flush, flush);
+  open_columns(w);
   rk_line(w, "for (; j + %d <= end; j += %d)", block, block);
   rk_line(w, "  rk_tile(%d, x, columns + j * %d, params, (rk_int)j, z, panel, 0, all);",
           w->tile->columns, size);
@@ -148,38 +202,73 @@ static void write_lane_loop(rk_writer *w) {
           size);
   rk_close(w);
   rk_line(w, "j = end;");
-  if (*flush_text(w->pass)) rk_line(w, "%s", flush_text(w->pass));
+  close_columns(w);
+}
+
+/* Takes the state up, walks, leaves it. */
+static void write_block(rk_writer *w) {
+  int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
+  int is_small = rk_state_bytes(w->pass, w->tile) <= 16384;
+  long long flush = rk_flush_period(w->pass, w->tile);
+  rk_line(w, is_small ? "rk_state local, *const z = &local;"
+                      : "rk_state *const z = w->states ? kept : (rk_state *)w->work;");
+  rk_line(w, is_small ? "char *const panel = w->work;"
+                      : "char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;");
+  rk_line(w, "if (w->starts) rk_start(z);");
+  if (is_small) rk_line(w, "else local = *kept;");
+  if (flushes(w)) {
+    rk_line(w, "enum { FLUSH = %lld };", kept ? flush : flush * lanes);
+    rk_line(w, "long long left = FLUSH;");
+  }
+  rk_open(w, "for (const rk_interval *own = w->list; own < w->list + w->intervals; own++)");
+  if (kept) write_record_loop(w);
+  else write_lane_loop(w);
+  rk_close(w);
+  if (!rk_keeps_values(w->pass->reduction->reduction)) rk_line(w, "rk_flush(z);");
+  rk_open(w, "if (!w->ends)");
+  if (is_small) rk_line(w, "*kept = local;");
+  rk_line(w, "continue;");
+  rk_close(w);
+  rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
+  rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);
+  rk_line(w, "rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);");
   rk_close(w);
 }
 
 static void write_pair(rk_writer *w) {
-  int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
-  size_t state = rk_state_bytes(w->pass, w->tile);
-  int size = w->pass->slots[RK_NEST_ROW].size;
-  rk_open(w,
-          "void rk_pair(const real *restrict rows, const real *restrict columns, "
-          "const real *restrict params, long long blocks, long long n, long long first, "
-          "double *restrict values, long long *restrict positions, long long ld, "
-          "char *restrict work)");
-  rk_open(w, "for (long long b = 0; b < blocks; b++)");
-  rk_line(w, "const real *const x = rows + b * %lld;",
-          (long long)size * rows * (kept ? lanes : 1));
-  if (state <= 16384) {
-    rk_line(w, "rk_state local, *const z = &local;");
-    rk_line(w, "char *const panel = work;");
-  } else {
-    rk_line(w, "rk_state *const z = (rk_state *)work;");
-    rk_line(w, "char *const panel = work + (sizeof(rk_state) + 63) / 64 * 64;");
+  int kept = w->tile->axis == RK_LANES_KEPT, lanes = w->tile->lanes;
+  int size = w->pass->slots[RK_NEST_ROW].size * w->tile->rows;
+  rk_open(w, "void rk_pair(const rk_walked *restrict w)");
+  rk_line(w, "const real *restrict const columns = w->columns;");
+  rk_line(w, "const real *restrict const params = w->params;");
+  if (!kept) rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
+  if (w->tile->masks) rk_line(w, "const int *const column_at = w->column_at;");
+  rk_open(w, "for (long long b = 0; b < w->blocks; b++)");
+  rk_line(w, "const real *restrict const x = (const real *)w->rows + b * %d;",
+          size * (kept ? lanes : 1));
+  if (w->tile->masks)
+    rk_line(w, "const int *const row_at = w->row_at + b * %d;", rk_block_rows(w->tile));
+  rk_line(w, "rk_state *const kept = (rk_state *)(w->states + b * %zu);",
+          rk_state_stride(w->pass, w->tile));
+  write_block(w);
+  rk_close(w);
+  rk_close(w);
+}
+
+/* The position of column v of the tile, in lanes; does lane take part? */
+static void write_places(rk_writer *w) {
+  const rk_tile *tile = w->tile;
+  if (tile->axis == RK_LANES_REDUCED) {
+    rk_line(w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))",
+            tile->lanes);
+    rk_line(w, "#define rk_valid(v, u) valid");
+    return;
   }
-  rk_line(w, "rk_start(z);");
-  if (kept) write_record_loop(w);
-  else write_lane_loop(w);
-  rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
-  rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);
-  rk_line(w, "rk_leave(z, u, l, first, values + row, positions + row, ld);");
-  rk_close(w);
-  rk_close(w);
-  rk_close(w);
+  rk_line(w, tile->reorders ? "#define rk_column(j, v) rk_ibroadcast(column_at[(j) + (v)])"
+                            : "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
+  if (tile->masks)
+    rk_line(w, "#define rk_valid(v, u) rk_and(rk_ilt(low[u], rk_column(j, v)), "
+               "rk_ilt(rk_column(j, v), high[u]))");
 }
 
 static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile) {
@@ -200,13 +289,11 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
                                 .column = column};
   rk_writer w = {.out = out, .pass = pass, .nest = &pass->nest[RK_NEST_PAIR], .tile = tile,
                  .target = &spelling, .components = pass->state.components};
-  if (kept) rk_line(&w, "#define rk_column(j, v) rk_ibroadcast((j) + (v))");
-  else
-    rk_line(&w, "#define rk_column(j, v) (rk_lane_index() + rk_ibroadcast((j) + (v) * %d))", lanes);
+  write_places(&w);
   rk_write_state(&w);
   write_tile(&w);
   write_pair(&w);
-  rk_text_add(out, "#undef rk_column\n");
+  rk_text_add(out, "#undef rk_column\n#undef rk_valid\n");
   rk_writer_free(&w);
 }
 
@@ -221,7 +308,8 @@ static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *
 
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error) {
-  static const char *const preludes[] = {"names.h", "lanes.h", "tile.h", "sums.h", NULL};
+  static const char *const preludes[] = {"names.h", "walked.h", "lanes.h", "tile.h", "sums.h",
+                                         NULL};
   rk_module_text m = {.n = n, .preludes = preludes};
   for (int k = 0; k < n; k++) {
     rk_text *kernel = &m.part[pass[k]->options.precision != RK_FLOAT64];

@@ -1,22 +1,22 @@
-/* The backend for the processor. Its part of a stage are two modules: the emitted text of the pass,
- * compiled, loaded, its functions looked up, for lanes along each of the two indices. */
+/* The backend for the processor. Its part of a stage are modules: the emitted text of the pass,
+ * compiled, loaded, its functions looked up, for each way to lay out the pairs. */
 #include "cpu/kernel.h"
 #include "run/call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { rk_module module[2]; } modules; /* by rk_lane_axis */
+typedef struct { rk_module module[RK_LAYS]; } modules;
 
 static modules *modules_of(const rk_stage *stage) { return rk_stage_part(stage, &rk_backend_cpu); }
 
 static rk_module *module_of(const rk_wanted *wanted) {
   modules *m = modules_of(wanted->stage);
-  return m ? &m->module[rk_axis_choose(wanted->stage, wanted->sizes)] : NULL;
+  return m ? &m->module[rk_lay_choose(wanted->stage, wanted->sizes, wanted->walk)] : NULL;
 }
 
-const rk_module *rk_module_of(const rk_stage *stage, rk_sizes sizes) {
-  return &modules_of(stage)->module[rk_axis_choose(stage, sizes)];
+const rk_module *rk_module_of(const rk_stage *stage, rk_sizes sizes, const rk_walk *walk) {
+  return &modules_of(stage)->module[rk_lay_choose(stage, sizes, walk)];
 }
 
 static rk_status check(const rk_options *options, rk_error *error) {
@@ -47,9 +47,9 @@ static int make_modules(rk_stage *stage) {
 
 static void explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) {
   const rk_stage *stage = wanted->stage;
-  rk_lane_axis axis = rk_axis_choose(stage, wanted->sizes);
-  rk_tile tile = rk_tile_choose(&stage->pass, axis, stage->vectors);
-  int kept = axis == RK_LANES_KEPT;
+  rk_lay lay = rk_lay_choose(stage, wanted->sizes, wanted->walk);
+  rk_tile tile = rk_tile_choose(&stage->pass, lay, stage->vectors);
+  int kept = tile.axis == RK_LANES_KEPT;
   layout->rows = tile.rows * (kept ? tile.lanes : 1);
   layout->columns = tile.columns * (kept ? 1 : tile.lanes);
   layout->flush = tile.flush;
@@ -69,8 +69,10 @@ static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error 
     if (!make_modules(stage)) return rk_fail_memory(error, sizeof(modules));
     rk_module *module = module_of(&wanted[k]);
     pass[k] = &stage->pass;
-    module->tile = rk_tile_choose(pass[k], rk_axis_choose(stage, wanted[k].sizes), stage->vectors);
+    module->tile = rk_tile_choose(pass[k], rk_lay_choose(stage, wanted[k].sizes, wanted[k].walk),
+                                  stage->vectors);
     module->work = rk_work_bytes(pass[k], &module->tile);
+    module->state = rk_state_stride(pass[k], &module->tile);
     tile[k] = &module->tile;
   }
   return rk_emit_c(pass, tile, n, rk_include_dir(), text, error);

@@ -21,6 +21,7 @@ typedef struct {
   rk_pack_function function;
   rk_kind kind;
   int64_t rows;
+  const int32_t *order;   /* which row comes; NULL: the next one */
   int chunk;              /* rows of one call */
   size_t record, unit;    /* components of a record, bytes of one */
   const double *parameters;
@@ -42,11 +43,14 @@ static size_t copied_size(const rk_stage *stage, rk_kind kind, int chunk) {
   return size;
 }
 
-/* Rows first..first+chunk-1 of an input as columns: a copy, the last row repeated past the end. */
-static double *copy_rows(const rk_array *x, int64_t first, int chunk, double *to) {
+/* Rows first..first+chunk-1 of `rows` of an input as columns: a copy, the last row repeated past
+ * the end. */
+static double *copy_rows(const rk_array *x, const int32_t *order, int64_t rows, int64_t first,
+                         int chunk, double *to) {
   for (int64_t d = 0; d < x->dim; d++)
     for (int r = 0; r < chunk; r++) {
-      int64_t row = first + r < x->rows ? first + r : x->rows - 1;
+      int64_t row = first + r < rows ? first + r : rows - 1;
+      if (order) row = order[row];
       to[d * chunk + r] = x->data[row * x->row_stride + d * x->component_stride];
     }
   return to + x->dim * chunk;
@@ -54,14 +58,14 @@ static double *copy_rows(const rk_array *x, int64_t first, int chunk, double *to
 
 static void pack_chunk(const side *s, int64_t first, const double **x, long long *ld,
                        double *copies, char *work) {
-  int whole = first + s->chunk <= s->rows;
+  int whole = !s->order && first + s->chunk <= s->rows;
   for (int q = 0; q < s->stage->pass.variables; q++) {
     const rk_array *value = &s->value[s->stage->pass.variable[q]];
     if (variable_of(s->stage, q)->kind != s->kind) continue;
     int direct = whole && value->row_stride == 1;
     x[q] = direct ? value->data + first : copies;
     ld[q] = direct ? value->component_stride : s->chunk;
-    if (!direct) copies = copy_rows(value, first, s->chunk, copies);
+    if (!direct) copies = copy_rows(value, s->order, s->rows, first, s->chunk, copies);
   }
   s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk, work);
 }
@@ -133,7 +137,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
       if (variable_of(stage, q)->kind != RK_KIND_PARAMETER) continue;
       x[q] = copy;
       ld[q] = DOUBLE_LANES;
-      copy = copy_rows(&value[pass->variable[q]], 0, DOUBLE_LANES, copy);
+      copy = copy_rows(&value[pass->variable[q]], NULL, 1, 0, DOUBLE_LANES, copy);
     }
     module->parameters(x, ld, NULL, *exact, 1, work);
     for (size_t k = 0; k < size; k++) {
@@ -148,8 +152,10 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
   return failed ? rk_fail_memory(error, size * 16 + module->work) : RK_OK;
 }
 
-rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array *value,
-                  rk_sizes sizes, int threads, rk_packed *packed, rk_caller caller) {
+rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, int threads,
+                  rk_packed *packed, rk_caller caller) {
+  const rk_stage *stage = job->stage;
+  const rk_array *value = job->value;
   const rk_pass *pass = &stage->pass;
   const rk_tile *tile = &module->tile;
   rk_kind kept = rk_kept_kind(pass->source), reduced = rk_reduced_kind(pass->source);
@@ -158,20 +164,22 @@ rk_status rk_pack(const rk_stage *stage, const rk_module *module, const rk_array
   rk_status status =
       pack_parameters(stage, module, value, &exact, &packed->parameters, caller.error);
   side rows = {.stage = stage, .value = value, .function = module->rows, .kind = kept,
-               .rows = sizes.kept, .record = (size_t)pass->slots[RK_NEST_ROW].size,
+               .rows = places.count, .order = places.rows,
+               .record = (size_t)pass->slots[RK_NEST_ROW].size,
                .unit = (size_t)rk_real_size(&pass->options), .parameters = exact,
                .work = module->work};
   rows.chunk = tile->axis == RK_LANES_KEPT ? rk_block_rows(tile) : records_chunk(stage, kept);
   side columns = rows;
   columns.function = module->columns;
   columns.kind = reduced;
-  columns.rows = sizes.reduced;
+  columns.rows = job->sizes.reduced;
+  columns.order = job->walk ? job->walk->column_at : NULL;
   columns.record = (size_t)pass->slots[RK_NEST_COLUMN].size;
   columns.chunk = tile->axis == RK_LANES_KEPT ? records_chunk(stage, reduced)
                                               : rk_block_columns(tile);
   if (!status) status = pack_side(&rows, threads, &packed->rows, caller);
   if (!status) status = pack_side(&columns, threads, &packed->columns, caller);
-  packed->row_blocks = rk_ceil_div(sizes.kept, rk_block_rows(tile));
+  packed->row_blocks = rk_ceil_div(places.count, rk_block_rows(tile));
   rk_os_aligned_free(exact);
   if (status) rk_packed_free(packed);
   return status;

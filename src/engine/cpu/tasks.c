@@ -1,9 +1,10 @@
 /* One pass over the pairs on CPU threads.
  *
- * The rectangle of all pairs is cut into tasks: groups of row blocks, and parts of the columns when
- * there are few rows. A task walks its columns in chunks of a few milliseconds. The cuts depend on
- * the sizes and on the plan only, and states are merged in order of their columns: results are the
- * same bit for bit whatever the number of threads. */
+ * The pairs are cut into tasks: groups of row blocks, and parts of their columns when there are few
+ * rows. Without a walk every block has all columns; with one, each has a list of its own. A task
+ * walks its list in chunks of a few milliseconds, which take the states up where the last one left
+ * them. The cuts depend on sizes, walk and plan only, and states are merged in order of the parts:
+ * results are the same bit for bit whatever the number of threads. */
 #include "run/call.h"
 #include "error.h"
 #include "os.h"
@@ -19,70 +20,108 @@
 static const double operation_seconds = 4e-10;  /* of one vector operation, on a slow day */
 static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 1e-3;
 enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
-static const int64_t max_chunk = 1 << 28;       /* positions inside a chunk are 32-bit numbers */
+static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 
 typedef struct {
+  const rk_job *work;
   const rk_stage *stage;
   const rk_module *module;
   const rk_packed *packed;
-  const rk_output *outputs;
-  int64_t kept_rows, reduced_rows;
-  int64_t group, groups;          /* row blocks of a task, number of row groups */
-  int64_t part, parts;            /* columns of a task, number of column parts */
-  int64_t chunk;                  /* columns of one kernel call */
-  ptrdiff_t ld;                   /* rows of a group */
+  rk_cut cut;                     /* of the rows, with a walk */
+  int32_t *position;              /* likewise, of the row at each place of a block */
+  int64_t *group;                 /* group g has the row blocks group[g] .. group[g + 1] - 1 */
+  int64_t groups;
+  int64_t part, parts;            /* columns of a task without a walk; number of parts */
+  int64_t chunk;                  /* columns of one kernel call, for one block */
+  ptrdiff_t ld;                   /* rows of the largest group */
   rk_states states;               /* of all tasks, when columns are in parts */
   int failed;
 } job;
 
 /* ---- cutting ---- */
 
-static void cut(job *j) {
+/* Seconds for a block of rows times one column, on average. */
+static double column_seconds(const job *j) {
   const rk_tile *tile = &j->module->tile;
-  /* vector operations of one block of rows times one column (kept) or one vector of them */
   int64_t width = tile->axis == RK_LANES_KEPT ? 1 : tile->lanes;
-  double seconds = rk_pair_cost(&j->stage->pass) * tile->rows * operation_seconds /
-                   (double)width;
-  int64_t unit = rk_block_columns(tile) > 1 ? rk_block_columns(tile) : 64;
-  double columns = floor(chunk_seconds / seconds);
-  j->chunk = columns > (double)max_chunk ? max_chunk : columns < 1 ? 1 : (int64_t)columns;
-  /* a list of K values that begins anew takes in many that do not stay */
-  int64_t list = 1024 * (int64_t)j->stage->pass.state.K;
-  if (j->chunk < list) j->chunk = list;
-  j->chunk = rk_round_up(j->chunk, unit);
-  double block_seconds = seconds * (double)(j->reduced_rows + 1);
-  double group = ceil(task_seconds / block_seconds);
-  j->group = group > MAX_GROUP ? MAX_GROUP : (int64_t)group;
-  if (j->group > j->packed->row_blocks) j->group = j->packed->row_blocks;
-  j->groups = rk_ceil_div(j->packed->row_blocks, j->group);
-  j->part = j->reduced_rows;
-  if (2 * j->groups <= WANTED_TASKS &&
-      block_seconds * (double)j->packed->row_blocks > serial_seconds) {
-    int64_t parts = WANTED_TASKS / j->groups, least = 16 * unit;
+  return rk_pair_cost(&j->stage->pass) * tile->rows * operation_seconds / (double)width;
+}
+
+static int64_t column_unit(const job *j) {
+  int columns = rk_block_columns(&j->module->tile);
+  return columns > 1 ? columns : 64;
+}
+
+/* Columns of a block, about. */
+static int64_t columns_of(const job *j, int64_t block) {
+  return j->work->walk ? j->cut.columns[block] : j->work->sizes.reduced;
+}
+
+/* Blocks one after the other, until there is enough for a task. */
+static int cut_rows(job *j, double seconds) {
+  int64_t blocks = j->packed->row_blocks;
+  j->group = malloc((size_t)(blocks + 1) * sizeof *j->group);
+  if (!j->group) return 0;
+  double sum = 0;
+  j->groups = 0;
+  j->ld = 0;
+  for (int64_t b = 0, first = 0; b < blocks; b++) {
+    sum += seconds * (double)(columns_of(j, b) + 1);
+    if (b > first && (sum > task_seconds || b - first == MAX_GROUP)) {
+      sum = seconds * (double)(columns_of(j, b) + 1);
+      j->groups++;
+      first = b;
+    }
+    j->group[j->groups] = first;
+    if (b + 1 - first > j->ld) j->ld = b + 1 - first;
+  }
+  j->ld *= rk_block_rows(&j->module->tile);
+  j->groups += blocks > 0;
+  j->group[j->groups] = blocks;
+  return 1;
+}
+
+/* Columns of all blocks, and of the one that has most. */
+static double all_columns(const job *j, int64_t *most) {
+  double all = 0;
+  *most = 0;
+  for (int64_t b = 0; b < j->packed->row_blocks; b++) {
+    int64_t columns = columns_of(j, b);
+    all += (double)columns;
+    if (columns > *most) *most = columns;
+  }
+  return all;
+}
+
+static int cut(job *j) {
+  double seconds = column_seconds(j), columns = floor(chunk_seconds / seconds);
+  int64_t unit = column_unit(j), most;
+  if (!cut_rows(j, seconds)) return 0;
+  double all = all_columns(j, &most);
+  j->part = most;
+  if (2 * j->groups <= WANTED_TASKS && all * seconds > serial_seconds) {
+    /* a list of K values that begins anew takes in many that do not stay */
+    int64_t least = 16 * unit, list = 1024 * (int64_t)j->stage->pass.state.K;
     if (least < list) least = rk_round_up(list, unit);
-    j->part = rk_round_up(rk_ceil_div(j->reduced_rows, parts), unit);
+    j->part = rk_round_up(rk_ceil_div(most, WANTED_TASKS / j->groups), unit);
     if (j->part < least) j->part = least;
   }
+  if (j->part > max_part) j->part = max_part;
   if (j->part < 1) j->part = 1;
-  j->parts = j->reduced_rows ? rk_ceil_div(j->reduced_rows, j->part) : 1;
-  j->ld = (ptrdiff_t)(j->group * rk_block_rows(tile));
-  /* several blocks at once share the chunk's time */
-  j->chunk = rk_round_up(rk_ceil_div(j->chunk, j->group), unit);
-  if (j->chunk < list) j->chunk = rk_round_up(list, unit);
-  if (j->chunk > rk_round_up(j->part, unit)) j->chunk = rk_round_up(j->part, unit);
+  j->parts = most ? rk_ceil_div(most, j->part) : 1;
+  int64_t blocks = j->ld / rk_block_rows(&j->module->tile); /* they share the chunk's time */
+  columns /= (double)(j->work->walk || blocks < 1 ? 1 : blocks);
+  j->chunk = columns > (double)max_part ? max_part : columns < 1 ? 1 : (int64_t)columns;
+  j->chunk = rk_round_up(j->chunk, unit);
+  return 1;
 }
 
 /* ---- one task ---- */
 
-/* Row blocks, columns, and where the states of the rows go. */
 typedef struct {
-  int64_t block, blocks, from, end;
-  rk_states to;
-} rectangle;
-
-typedef struct {
-  rk_states own, partial;
-  char *work;
+  rk_states own, lanes;           /* of a group; where lanes lie along the columns, of each lane */
+  char *work, *states;            /* of the kernel: what is between two chunks */
+  rk_intervals list;
 } buffers;
 
 static int lanes_per_row(const job *j) {
@@ -112,80 +151,167 @@ static rk_states states_at(const job *j, rk_states all, int64_t number) {
 }
 
 static int make_buffers(const job *j, buffers *b) {
-  b->own = make_states(j, 1, j->ld);
-  b->partial = make_states(j, 1, j->ld * lanes_per_row(j));
+  int lanes = lanes_per_row(j);
+  *b = (buffers){.own = make_states(j, 1, j->ld)};
+  b->lanes = lanes > 1 ? make_states(j, 1, j->ld * lanes) : b->own;
   b->work = rk_os_aligned(j->module->work);
-  return has_memory(b->own) && has_memory(b->partial) && b->work;
+  return has_memory(b->own) && has_memory(b->lanes) && b->work;
 }
 
-static void free_buffers(buffers *b) {
+static void free_buffers(const job *j, buffers *b) {
+  if (lanes_per_row(j) > 1) free_states(b->lanes);
   free_states(b->own);
-  free_states(b->partial);
   rk_os_aligned_free(b->work);
+  rk_os_aligned_free(b->states);
+  rk_intervals_free(&b->list);
 }
+
+/* Row blocks that share a list, and the first column that its places count from. */
+typedef struct { int64_t block, blocks, first; } rectangle;
 
 /* The one place where kernels are called, and where the mode is theirs. */
-static void run_chunk(const job *j, const buffers *b, const rectangle *r) {
-  const rk_pass *pass = &j->stage->pass;
-  size_t unit = (size_t)rk_real_size(&pass->options);
-  size_t row_size = (size_t)(pass->slots[RK_NEST_ROW].size * rk_block_rows(&j->module->tile));
-  const char *rows = (const char *)j->packed->rows + (size_t)r->block * row_size * unit;
-  const char *columns = (const char *)j->packed->columns +
-                        (size_t)r->from * (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+static void call_kernel(const job *j, rk_walked *w) {
   uint64_t mode = rk_float_mode_flush();
-  j->module->pair(rows, columns, j->packed->parameters, r->blocks, r->end - r->from, r->from,
-                  r->to.values, (long long *)r->to.positions, j->ld * lanes_per_row(j), b->work);
+  j->module->pair(w);
   rk_float_mode_set(mode);
 }
 
-/* Lane l of row r of the partial states, into state r. */
-static void merge_partial(const job *j, const buffers *b, int64_t rows, rk_states to) {
+static rk_walked walked(const job *j, const buffers *b, const rectangle *r, rk_states to) {
+  const rk_pass *pass = &j->stage->pass;
+  size_t unit = (size_t)rk_real_size(&pass->options);
+  int rows = rk_block_rows(&j->module->tile);
+  size_t row_size = (size_t)(pass->slots[RK_NEST_ROW].size * rows) * unit;
+  size_t column_size = (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+  return (rk_walked){
+    .rows = (const char *)j->packed->rows + (size_t)r->block * row_size,
+    .columns = (const char *)j->packed->columns + (size_t)r->first * column_size,
+    .params = j->packed->parameters, .row_at = j->position ? j->position + r->block * rows : NULL,
+    .column_at = j->work->walk ? j->work->walk->column_at : NULL, .blocks = r->blocks,
+    .first = r->first, .starts = 1, .values = to.values, .positions = (long long *)to.positions,
+    .ld = to.ld, .work = b->work};
+}
+
+static int keep_states(const job *j, buffers *b, rk_walked *w) {
+  size_t blocks = (size_t)(j->ld / rk_block_rows(&j->module->tile));
+  if (!b->states) b->states = rk_os_aligned(blocks * j->module->state);
+  w->states = b->states;
+  return b->states != NULL;
+}
+
+/* Up to `left` columns of the list, from interval `at` on: as many intervals, the last one maybe
+ * cut; what was cut off goes to `rest`, which is empty otherwise. */
+static int64_t take_chunk(rk_intervals *list, int64_t at, int64_t left, rk_interval *rest) {
+  int64_t n = 0;
+  *rest = (rk_interval){.end = 0};
+  for (; at + n < list->count && left > 0; n++) {
+    rk_interval *one = &list->at[at + n];
+    if (one->end - one->from > left) {
+      *rest = *one;
+      one->end = rest->from = one->from + (int32_t)left;
+    }
+    left -= one->end - one->from;
+  }
+  return n;
+}
+
+/* All of the list in chunks; whether it came to its end. */
+static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
+                     const rk_worker *worker) {
+  rk_walked w = walked(j, b, r, to);
+  rk_interval rest;
+  int64_t at = 0;
+  do {
+    int64_t n = take_chunk(&b->list, at, j->chunk, &rest);
+    w.list = b->list.at + at;
+    w.intervals = n;
+    w.ends = at + n == b->list.count && !rest.end;
+    if ((!w.starts || !w.ends) && !keep_states(j, b, &w)) return 0;
+    if (!w.starts && rk_parallel_stopped(worker)) return 1;
+    call_kernel(j, &w);
+    w.starts = 0;
+    at += n - (rest.end != 0);
+    if (rest.end) b->list.at[at] = rest;
+  } while (!w.ends);
+  return 1;
+}
+
+/* Lanes of the same row, in order. */
+static void merge_lanes(const job *j, const buffers *b, int64_t rows, rk_states to) {
   int lanes = lanes_per_row(j);
+  rk_state_start(j->stage->pass.reduction, to, (ptrdiff_t)rows);
   for (int64_t r = 0; r < rows; r++)
     for (int l = 0; l < lanes; l++)
       rk_state_merge(j->stage->pass.reduction, rk_states_from(to, r),
-                     rk_states_from(b->partial, r * lanes + l));
+                     rk_states_from(b->lanes, r * lanes + l));
 }
 
-static void run_rectangle(const job *j, const buffers *b, const rectangle *all,
-                          const rk_worker *worker) {
-  int64_t rows = all->blocks * rk_block_rows(&j->module->tile);
-  if (lanes_per_row(j) == 1 && all->end > all->from && all->end - all->from <= j->chunk) {
-    run_chunk(j, b, all);
-    return;
+static int run_all_columns(const job *j, buffers *b, int64_t group, int64_t part, rk_states to,
+                           const rk_worker *worker) {
+  const rectangle r = {j->group[group], j->group[group + 1] - j->group[group], part * j->part};
+  int64_t left = j->work->sizes.reduced - r.first, columns = left < j->part ? left : j->part;
+  b->list.count = 0;
+  if (columns > 0) rk_intervals_add(&b->list, (rk_interval){.end = (int)columns});
+  int in_lanes = lanes_per_row(j) > 1;
+  int done = !b->list.failed && walk_list(j, b, &r, in_lanes ? b->lanes : to, worker);
+  if (done && in_lanes) merge_lanes(j, b, r.blocks * rk_block_rows(&j->module->tile), to);
+  return done;
+}
+
+/* What part `part` has of a list. */
+static void cut_list(rk_intervals *list, int64_t part, int64_t parts) {
+  int64_t all = rk_intervals_columns(list), first = all / parts * part, seen = 0, kept = 0;
+  int64_t end = part + 1 == parts ? all : first + all / parts;
+  for (int64_t k = 0; k < list->count; k++) {
+    rk_interval one = list->at[k];
+    int64_t columns = one.end - one.from;
+    if (seen + columns > end) one.end = (int32_t)(one.from + end - seen);
+    if (seen < first) one.from = (int32_t)(one.from + first - seen);
+    if (one.from < one.end) list->at[kept++] = one;
+    seen += columns;
   }
-  rectangle r = *all;
-  r.to = b->partial;
-  rk_state_start(j->stage->pass.reduction, all->to, (ptrdiff_t)rows);
-  for (; r.from < all->end && !rk_parallel_stopped(worker); r.from += j->chunk) {
-    r.end = all->end - r.from < j->chunk ? all->end : r.from + j->chunk;
-    run_chunk(j, b, &r);
-    merge_partial(j, b, rows, all->to);
+  list->count = kept;
+}
+
+static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_states to,
+                     const rk_worker *worker) {
+  int rows = rk_block_rows(&j->module->tile), done = 1;
+  for (int64_t block = j->group[group]; block < j->group[group + 1] && done; block++) {
+    const rectangle r = {block, 1, 0};
+    done = rk_walk_list(j->work->walk, &j->cut, block, &b->list);
+    if (done && j->parts > 1) cut_list(&b->list, part, j->parts);
+    rk_states own = rk_states_from(to, (block - j->group[group]) * rows);
+    done = done && walk_list(j, b, &r, own, worker);
   }
+  return done;
 }
 
 static void finish_group(const job *j, int64_t group, rk_states states) {
-  int64_t first = group * j->ld, rows = j->kept_rows - first;
-  if (rows > j->ld) rows = j->ld;
-  rk_state_finish(j->stage->pass.reduction, states, (ptrdiff_t)rows, j->outputs, first,
-                  j->kept_rows);
+  const rk_node *reduction = j->stage->pass.reduction;
+  int64_t rows = rk_block_rows(&j->module->tile), all = j->work->sizes.kept;
+  int64_t first = j->group[group] * rows, end = j->group[group + 1] * rows;
+  if (!j->position) {
+    rk_state_finish(reduction, states, (ptrdiff_t)((end < all ? end : all) - first),
+                    j->work->outputs, (rk_result_rows){NULL, first, all});
+    return;
+  }
+  for (int64_t b = j->group[group]; b < j->group[group + 1]; b++)
+    rk_state_finish(reduction, rk_states_from(states, b * rows - first),
+                    j->cut.from[b + 1] - j->cut.from[b], j->work->outputs,
+                    (rk_result_rows){j->position + b * rows, 0, all});
 }
 
 static void run_task(void *data, int64_t task, const rk_worker *worker) {
   job *j = data;
   int64_t group = task / j->parts, part = task % j->parts;
-  rectangle r = {.block = group * j->group, .blocks = j->group, .from = part * j->part};
-  if (r.blocks > j->packed->row_blocks - r.block) r.blocks = j->packed->row_blocks - r.block;
-  r.end = r.from + j->part < j->reduced_rows ? r.from + j->part : j->reduced_rows;
   buffers b;
-  if (make_buffers(j, &b)) {
-    r.to = j->states.values ? states_at(j, j->states, task) : b.own;
-    run_rectangle(j, &b, &r, worker);
-    if (!j->states.values) finish_group(j, group, r.to);
-  } else {
-    j->failed = 1;
+  int done = make_buffers(j, &b);
+  if (done) {
+    rk_states to = j->states.values ? states_at(j, j->states, task) : b.own;
+    done = (j->work->walk ? run_lists : run_all_columns)(j, &b, group, part, to, worker);
+    if (done && !j->states.values) finish_group(j, group, to);
   }
-  free_buffers(&b);
+  if (!done) j->failed = 1;
+  free_buffers(j, &b);
 }
 
 /* ---- all tasks ---- */
@@ -216,9 +342,11 @@ static rk_status run_tasks(job *j, int threads, rk_caller caller) {
   return RK_OK;
 }
 
+/* Before anything is packed. */
 static double all_seconds(const job *j) {
-  return rk_pair_cost(&j->stage->pass) * (double)j->kept_rows * (double)j->reduced_rows *
-         operation_seconds / j->module->tile.lanes;
+  double pairs = j->work->walk ? j->cut.pairs
+                               : (double)j->work->sizes.kept * (double)j->work->sizes.reduced;
+  return rk_pair_cost(&j->stage->pass) * pairs * operation_seconds / j->module->tile.lanes;
 }
 
 /* Nothing is done yet while data is packed. */
@@ -228,20 +356,37 @@ static int poll_packing(void *data, double done) {
   return caller->poll(caller->data, 0);
 }
 
+/* Row blocks of the walk, and which rows lie there. */
+static rk_status cut_walk(job *j, rk_error *error) {
+  const rk_walk *walk = j->work->walk;
+  rk_status status = rk_walk_cut(walk, rk_block_rows(&j->module->tile), &j->cut, error);
+  if (status) return status;
+  j->position = rk_cut_positions(walk, &j->cut);
+  return j->position ? RK_OK : rk_fail_memory(error, (size_t)(j->cut.blocks * j->cut.size) * 4);
+}
+
+static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
+  const rk_caller packing = {caller.poll ? poll_packing : NULL, &caller, caller.error};
+  int all = rk_call_threads(), threads = all_seconds(j) < serial_seconds ? 1 : all;
+  rk_places places = {j->position, j->position ? j->cut.blocks * j->cut.size
+                                               : j->work->sizes.kept};
+  rk_status status = rk_pack(j->work, j->module, places, all, packed, packing);
+  if (status) return status;
+  if (!cut(j)) return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
+  return run_tasks(j, threads, caller);
+}
+
 rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
   if (work->sizes.kept == 0) return RK_OK;
-  rk_packed packed;
-  job j = {.stage = work->stage, .module = rk_module_of(work->stage, work->sizes),
-           .packed = &packed, .outputs = work->outputs, .kept_rows = work->sizes.kept,
-           .reduced_rows = work->sizes.reduced};
-  int all = rk_call_threads(), threads = all_seconds(&j) < serial_seconds ? 1 : all;
-  const rk_caller packing = {caller.poll ? poll_packing : NULL, &caller, caller.error};
-  rk_status status = rk_pack(work->stage, j.module, work->value, work->sizes, all, &packed,
-                             packing);
-  if (status) return status;
-  cut(&j);
-  status = run_tasks(&j, threads, caller);
+  rk_packed packed = {0};
+  job j = {.work = work, .stage = work->stage, .packed = &packed,
+           .module = rk_module_of(work->stage, work->sizes, work->walk)};
+  rk_status status = work->walk ? cut_walk(&j, caller.error) : RK_OK;
+  if (!status) status = pack_and_run(&j, &packed, caller);
   free_states(j.states);
+  free(j.group);
+  free(j.position);
+  rk_cut_free(&j.cut);
   rk_packed_free(&packed);
   return status;
 }

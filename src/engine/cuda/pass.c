@@ -167,7 +167,8 @@ static void merge_states(rk_gpu_call *call, rk_gpu_share *share, int n) {
     for (ptrdiff_t r = 0; r < rows; r++)
       rk_state_merge(reduction, rk_states_from(share[0].states, r),
                      rk_states_from(share[k].states, r));
-  rk_state_finish(reduction, share[0].states, rows, call->job->outputs, 0, rows);
+  rk_state_finish(reduction, share[0].states, rows, call->job->outputs,
+                  (rk_result_rows){NULL, 0, rows});
 }
 
 /* A reduction of nothing. */
@@ -181,8 +182,8 @@ static rk_status run_empty(const rk_gpu_call *call, rk_error *error) {
   rk_state_start(pass->reduction, states, EMPTY_ROWS);
   for (int64_t row = 0; row < call->job->sizes.kept; row += EMPTY_ROWS) {
     int64_t n = call->job->sizes.kept - row < EMPTY_ROWS ? call->job->sizes.kept - row : EMPTY_ROWS;
-    rk_state_finish(pass->reduction, states, (ptrdiff_t)n, call->job->outputs, row,
-                    call->job->sizes.kept);
+    rk_state_finish(pass->reduction, states, (ptrdiff_t)n, call->job->outputs,
+                    (rk_result_rows){NULL, row, call->job->sizes.kept});
   }
   free(values);
   return RK_OK;

@@ -59,10 +59,15 @@ static int enters_both(const rk_writer *w) {
   return w->target->in_lanes && entry_of(w)->enter_both;
 }
 
+/* Where columns come in any order an equal value may enter, too: by its position. */
+static const char *guard_of(const rk_writer *w) {
+  return w->tile->reorders ? entry_of(w)->guard_of_equals : entry_of(w)->guard;
+}
+
 static void write_changes(rk_writer *w, const char *state, const char *last) {
   rk_open(w, "%s int rk_changes(const %s, vec g)", w->target->function, state);
   rk_line(w, "const vec last = %s;", last);
-  rk_line(w, "return rk_any(%s);", entry_of(w)->guard);
+  rk_line(w, "return rk_any(%s);", guard_of(w));
   rk_close(w);
 }
 
@@ -89,7 +94,7 @@ static void write_lists(rk_writer *w) {
   rk_line(w, "if (z->held[l] == K) z->last[l] = z->value[l][K - 1];");
   rk_close(w);
   rk_open(w, "RK_CALLED void rk_enter(rk_lists *z, char *none, vec g, ivec j)");
-  rk_line(w, "const vec last = z->last, in = rk_truth(%s);", entry->guard);
+  rk_line(w, "const vec last = z->last, in = rk_truth(%s);", guard_of(w));
   rk_open(w, "for (int l = 0; l < RK_LANES; l++) if (rk_lane(in, l) != 0)");
   rk_line(w, "z->next[l][z->waiting[l]] = rk_lane(g, l);");
   rk_line(w, "z->next_position[l][z->waiting[l]] = rk_lane(j, l);");
@@ -99,19 +104,29 @@ static void write_lists(rk_writer *w) {
   rk_close(w);
 }
 
+/* Values come in the order of (value, position); where columns come in that of their positions, a
+ * value that is not less comes behind those that are there. */
+static void write_before(rk_writer *w) {
+  rk_text_add(w->out, "#undef rk_before\n");
+  rk_line(w, "#define rk_before(g, j, v, p) %s",
+          w->tile->reorders ? "rk_or(rk_lt(g, v), rk_and(rk_eq(g, v), rk_ilt(j, p)))"
+                            : "rk_lt(g, v)");
+}
+
 static void write_values(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   if (lists_wait(w)) {
     write_lists(w);
     return;
   }
+  write_before(w);
   rk_line(w, "enum { K = %d };", w->pass->state.K);
   rk_open(w, "typedef struct");
   rk_line(w, "vec v[%d][%d][K];", w->components, w->tile->rows);
   if (entry->keeps_positions) rk_line(w, "ivec p[%d][%d][K];", w->components, w->tile->rows);
   w->indent--;
   rk_line(w, "} rk_state;");
-  if (keeps_least(w)) return;
+  if (keeps_least(w) && !w->tile->reorders) return;
   if (entry->guard) write_changes(w, "vec *v", "v[K - 1]");
   rk_open(w, "%s void rk_enter(vec *v%s)", entry->guard ? w->target->called : w->target->function,
           entry->keeps_positions ? ", ivec *p, vec g, ivec j" : ", vec g");
@@ -267,7 +282,9 @@ static rk_index open_components(rk_writer *w, rk_range range, double cost, char 
   return (rk_index){.symbolic = 1, .scale = range.step, .offset = range.first};
 }
 
-static int is_masked(const rk_writer *w) { return w->tile->axis == RK_LANES_REDUCED; }
+static int is_masked(const rk_writer *w) {
+  return w->tile->axis == RK_LANES_REDUCED || w->tile->masks;
+}
 
 /* Is the sum of the weights of a tile all that is wanted? Not where the largest exponent is a
  * result too. */
@@ -276,9 +293,11 @@ static int only_weights(const rk_writer *w) {
          !adds_each(w->pass) && rk_is_number(w->pass->reduction->operand[1], 1);
 }
 
-/* In the last, incomplete tile of lanes along the columns, lanes past the end change nothing. */
+/* Lanes past the end, in the last, incomplete tile of lanes along the columns, and rows that take
+ * no part change nothing: rk_valid(v, u) is the frame's. */
 static void mask_value(rk_writer *w, const char *name, const char *neutral) {
-  if (is_masked(w)) rk_line(w, "if (masked) %s = rk_select(valid, %s, %s);", name, name, neutral);
+  if (is_masked(w))
+    rk_line(w, "if (masked) %s = rk_select(rk_valid(v, u), %s, %s);", name, name, neutral);
 }
 
 /* What the reference of row u has to be at least. */
@@ -444,7 +463,22 @@ static void enter_guarded(rk_writer *w, const char *at, const char *position) {
  * fails costs more than what it saves. */
 static long long changing_columns(const rk_writer *w) {
   long long lanes = w->tile->lanes, columns = 16 * w->tile->rows * lanes;
-  return is_masked(w) ? columns * lanes : columns;
+  return w->tile->axis == RK_LANES_REDUCED ? columns * lanes : columns;
+}
+
+/* The same where columns do not come in order: of equal values the least position counts. */
+static void enter_least_of_any(rk_writer *w, const char *at) {
+  rk_line(w, "int changes = 0;");
+  rk_line(w, "rk_each (u, %d) changes |= rk_changes(z->v[%s][u], least[u]);", w->tile->rows, at);
+  rk_open(w, "if (__builtin_expect(changes, 0)) rk_each (u, %d)", w->tile->rows);
+  rk_line(w, "ivec column = rk_ibroadcast(RK_LAST);");
+  rk_open(w, "rk_each (v, nv)");
+  rk_line(w, "const mask equal = rk_eq(g[v][u], least[u]);");
+  rk_line(w, "const mask first = rk_and(equal, rk_ilt(rk_column(j, v), column));");
+  rk_line(w, "column = rk_iselect(first, rk_column(j, v), column);");
+  rk_close(w);
+  rk_line(w, "rk_enter(z->v[%s][u], z->p[%s][u], least[u], column);", at, at);
+  rk_close(w);
 }
 
 /* The smallest value and its first position. The smallest of the tile, then where it is: the number
@@ -453,9 +487,14 @@ static void enter_least(rk_writer *w, const char *at) {
   int rows = w->tile->rows;
   rk_line(w, "vec least[%d];", rows);
   rk_open(w, "rk_each (u, %d)", rows);
-  rk_line(w, "least[u] = z->v[%s][u][0];", at);
+  if (w->tile->reorders) rk_line(w, "least[u] = rk_num(RK_INF);");
+  else rk_line(w, "least[u] = z->v[%s][u][0];", at);
   rk_line(w, "rk_each (v, nv) least[u] = rk_min(g[v][u], least[u]);");
   rk_close(w);
+  if (w->tile->reorders) {
+    enter_least_of_any(w, at);
+    return;
+  }
   rk_line(w, "int changes = j < %lld;", changing_columns(w));
   rk_open(w, "if (!changes)");
   rk_line(w, "mask some = rk_lt(least[0], z->v[%s][0][0]);", at);

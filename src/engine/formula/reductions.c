@@ -65,16 +65,17 @@ MERGE(merge_smallest, {
   }
 })
 
-/* Sorted insertion from the end, no further than some lane needs. An empty place holds +Inf, which
- * never enters: that is how a formula says that a pair is no candidate. Neither does NaN. */
+/* Sorted insertion from the end, no further than some lane needs: rk_before(g, j, v, p) says
+ * whether g at position j comes before v at p, see emit/reduction.c. An empty place holds +Inf,
+ * which never enters: that is how a formula says that a pair is no candidate. Neither does NaN. */
 #define ENTER_SMALLEST                                                                             \
-  "mask in = rk_lt(g, v[K - 1]);\n"                                                                \
+  "mask in = rk_before(g, j, v[K - 1], p[K - 1]);\n"                                               \
   "vec here = v[K - 1];\n"                                                                         \
   "ivec at = p[K - 1];\n"                                                                          \
   "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"                                                   \
   "  const vec before = v[r - 1];\n"                                                               \
   "  const ivec at_before = p[r - 1];\n"                                                           \
-  "  const mask up = rk_lt(g, before);\n"                                                          \
+  "  const mask up = rk_before(g, j, before, at_before);\n"                                        \
   "  v[r] = rk_select(up, before, rk_select(in, g, here));\n"                                      \
   "  p[r] = rk_iselect(up, at_before, rk_iselect(in, j, at));\n"                                   \
   "  in = up;\n"                                                                                   \
@@ -86,7 +87,9 @@ MERGE(merge_smallest, {
   "p[0] = rk_iselect(in, j, at);"
 #define SMALLEST                                                                                   \
   .any_dim = 1, .keeps_positions = 1, .neutral = INFINITY, .enter = ENTER_SMALLEST,                \
-  .guard = "rk_lt(g, last)", .is_least = 1, .rank = "rk_rank", .merge = merge_smallest,            \
+  .guard = "rk_lt(g, last)",                                                                       \
+  .guard_of_equals = "rk_and(rk_le(g, last), rk_lt(g, rk_num(RK_INF)))", .is_least = 1,            \
+  .rank = "rk_rank", .merge = merge_smallest,                                                      \
   .merge_text = merge_smallest_text
 
 static const double ln2 = 0.69314718055994530942;
@@ -327,23 +330,28 @@ void rk_position_write(const rk_output *output, int64_t at, int64_t position) {
     ((double *)output->data)[at] = none ? output->none_double : (double)(position + output->base);
 }
 
+static int64_t result_row(rk_result_rows to, ptrdiff_t row) {
+  return to.order ? to.order[row] : to.first + row;
+}
+
 /* One column of a field, of the rows of the states: made of value or position `place`, or, where
  * `component` is below 0, of the head alone. */
+typedef struct { int component, place; } made_of;
 static void finish_column(const rk_reduction *r, const rk_field_rule *rule, rk_states from,
-                          ptrdiff_t rows, int component, int place, double *out) {
+                          ptrdiff_t rows, made_of of, double *out, rk_result_rows to) {
   for (ptrdiff_t row = 0; row < rows; row++) {
     rk_finish state = {.head = from.values[row], .first = from.values[r->has_head * from.ld + row]};
-    if (component >= 0) {
-      state.sum = state.value = from.values[place * from.ld + row];
+    if (of.component >= 0) {
+      state.sum = state.value = from.values[of.place * from.ld + row];
       if (r->negate) state.value = -state.value;
     }
-    out[row] = rule->value(&state, component);
+    out[result_row(to, row)] = rule->value(&state, of.component);
   }
 }
 
 /* cuda/frame_state.c writes the same. */
 void rk_state_finish(const rk_node *node, rk_states from, ptrdiff_t rows, const rk_output *outputs,
-                     int64_t first_row, int64_t all_rows) {
+                     rk_result_rows to) {
   const rk_reduction *r = node->reduction;
   rk_field field[2];
   int fields = rk_reduction_fields(node, field);
@@ -351,14 +359,14 @@ void rk_state_finish(const rk_node *node, rk_states from, ptrdiff_t rows, const 
     const rk_field_rule *rule = &r->field[f];
     int K = field[f].k, columns = K * field[f].dim;
     for (int c = 0; c < columns; c++) {
-      int64_t at = c * all_rows + first_row;
-      int component = c / K - rule->leading;
-      int place = r->has_head + (r->unit - rule->leading) * K + c;
+      int64_t at = c * to.all;
+      const made_of of = {c / K - rule->leading, r->has_head + (r->unit - rule->leading) * K + c};
       if (!rule->is_position)
-        finish_column(r, rule, from, rows, component, place, (double *)outputs[f].data + at);
+        finish_column(r, rule, from, rows, of, (double *)outputs[f].data + at, to);
       else
         for (ptrdiff_t row = 0; row < rows; row++)
-          rk_position_write(&outputs[f], at + row, from.positions[c * from.ld + row]);
+          rk_position_write(&outputs[f], at + result_row(to, row),
+                            from.positions[c * from.ld + row]);
     }
   }
 }

@@ -40,6 +40,7 @@ struct rk_reduction {
   const char *enter_both;   /* optional, without positions: for the values g and h of two columns */
   const char *guard;        /* optional: mask of lanes that g would change, or the smallest g of a
                              * tile, where `last` is v[K - 1] */
+  const char *guard_of_equals; /* the same where equals enter before those of later positions */
   int is_least;             /* one rank: the smallest value and the first of its positions, which
                              * selects find for a whole tile; a guard says whether it changes */
   const char *rank;         /* optional, beside a guard: the function of the prelude that enters
@@ -98,8 +99,10 @@ typedef struct { double *values; int64_t *positions; ptrdiff_t ld; } rk_states;
 rk_states rk_states_from(rk_states states, ptrdiff_t row);
 void rk_state_start(const rk_node *reduction, rk_states to, ptrdiff_t rows);
 void rk_state_merge(const rk_node *reduction, rk_states to, rk_states from); /* of one row */
+/* Row r of the states is that of row first + r, or row order[r], of the `all` rows of a result. */
+typedef struct { const int32_t *order; int64_t first, all; } rk_result_rows;
 void rk_state_finish(const rk_node *reduction, rk_states from, ptrdiff_t rows,
-                     const rk_output *outputs, int64_t first_row, int64_t all_rows);
+                     const rk_output *outputs, rk_result_rows to);
 /* A position as element `at` of an output: with its base, or as its "no position". */
 void rk_position_write(const rk_output *output, int64_t at, int64_t position);
 

@@ -88,6 +88,8 @@ typedef struct {
   int lanes;                   /* rows (or columns) in a vector of the kernel's type */
   int rows, columns;           /* vectors (or scalars) of rows times columns of a register tile */
   int flush;                   /* columns between two flushes of short sums */
+  int masks;                   /* it may be that some rows of it take part only */
+  int reorders;                /* columns do not come in the order of their positions */
 } rk_tile;
 
 /* How a sum adds up. Short sums of the kernel's type take as many terms as the tile says, and enter

@@ -168,7 +168,9 @@ void rk_plan_head(const rk_pass *pass, const rk_tile *tile, const char *prefix, 
   add_lines(text, &all, prefix);
   rk_text_free(&all);
   if (!tile) return;
-  rk_text_format(text, "%stile: %d x %d vectors of %d bytes, lanes along the %s index\n", prefix,
-                 tile->rows, tile->columns, tile->bytes,
-                 tile->axis == RK_LANES_KEPT ? "kept" : "reduced");
+  rk_text_format(text, "%stile: %d x %d vectors of %d bytes, lanes along the %s index%s%s\n",
+                 prefix, tile->rows, tile->columns, tile->bytes,
+                 tile->axis == RK_LANES_KEPT ? "kept" : "reduced",
+                 tile->masks ? ", may be masked" : "",
+                 tile->reorders ? ", columns in any order" : "");
 }

@@ -235,17 +235,40 @@ static void free_memory(memory *m) {
   free(m->all.positions);
 }
 
-static void run_row(nesting *n, const rk_job *job, memory *m, int64_t i) {
+static int is_in_band(const rk_walk *w, int64_t difference) {
+  for (int k = 0; k < w->bands; k++)
+    if (w->lower[k] <= difference && difference <= w->upper[k]) return 1;
+  return !w->bands;
+}
+
+static void enter_columns(nesting *n, const rk_job *job, memory *m, int64_t from, int64_t end) {
   const rk_pass *pass = n->pass;
-  rk_state_start(pass->reduction, m->all, 1);
-  n->slot[RK_NEST_PARAMETER] = m->record[RK_NEST_PARAMETER];
-  n->slot[RK_NEST_ROW] = m->record[RK_NEST_ROW] + i * pass->slots[RK_NEST_ROW].size;
-  for (int64_t j = 0; j < job->sizes.reduced; j++) {
+  const int32_t *at = job->walk ? job->walk->column_at : NULL;
+  for (int64_t place = from; place < end; place++) {
+    int64_t j = at ? at[place] : place;
+    if (job->walk && !is_in_band(job->walk, j - n->row)) continue;
     n->slot[RK_NEST_COLUMN] = m->record[RK_NEST_COLUMN] + j * pass->slots[RK_NEST_COLUMN].size;
     run_steps(n);
     if (state_of_one(n, j, m->one)) rk_state_merge(pass->reduction, m->all, m->one);
   }
-  rk_state_finish(pass->reduction, m->all, 1, job->outputs, i, job->sizes.kept);
+}
+
+/* The row at a place, of segment s of the walk where there is one. */
+static void run_row(nesting *n, const rk_job *job, memory *m, int64_t place, int64_t s) {
+  const rk_pass *pass = n->pass;
+  const rk_walk *w = job->walk;
+  n->row = w && w->row_at ? w->row_at[place] : place;
+  rk_state_start(pass->reduction, m->all, 1);
+  n->slot[RK_NEST_PARAMETER] = m->record[RK_NEST_PARAMETER];
+  n->slot[RK_NEST_ROW] = m->record[RK_NEST_ROW] + n->row * pass->slots[RK_NEST_ROW].size;
+  if (!w) enter_columns(n, job, m, 0, job->sizes.reduced);
+  for (int64_t k = w && s ? w->list_end[s - 1] : 0; w && k < w->list_end[s]; k++) {
+    int64_t own = place - (s ? w->segment_end[s - 1] : 0);
+    if (!w->low || (w->low[k] <= own && own < w->high[k]))
+      enter_columns(n, job, m, w->from[k], w->end[k]);
+  }
+  rk_state_finish(pass->reduction, m->all, 1, job->outputs,
+                  (rk_result_rows){NULL, n->row, job->sizes.kept});
 }
 
 /* ---- the backend ----------------------------------------------------------------------------- */
@@ -255,8 +278,9 @@ static rk_status run(const rk_job *job, rk_caller caller) {
   nesting n = {.store = NULL};
   rk_status status = make_memory(&m, job, caller);
   if (!status) status = begin_nesting(&n, job, RK_NEST_PAIR, caller.error);
-  for (int64_t i = 0; i < job->sizes.kept && !status; i++) {
-    run_row(&n, job, &m, i);
+  for (int64_t i = 0, s = 0; i < job->sizes.kept && !status; i++) {
+    while (job->walk && job->walk->segment_end[s] <= i) s++;
+    run_row(&n, job, &m, i, s);
     status = rk_ask(caller, (double)(i + 1) / (double)job->sizes.kept);
   }
   free_nesting(&n);

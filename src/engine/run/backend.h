@@ -9,6 +9,7 @@
 #include "caller.h"
 #include "plan/plan.h"
 #include "text.h"
+#include "walk/walk.h"
 
 typedef struct rk_backend rk_backend;
 
@@ -45,9 +46,17 @@ rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error);
 typedef struct { int64_t kept, reduced; } rk_sizes;
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
 
+/* The walk of a stage; NULL: all pairs, as always where one of its indices is no index of data. */
+const rk_walk *rk_walk_of(const rk_stage *stage, const rk_walks *walks);
+
 /* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that
  * have the same number of a `text`, counted from 0, are compiled together. */
-typedef struct { rk_stage *stage; rk_sizes sizes; int text; } rk_wanted;
+typedef struct {
+  rk_stage *stage;
+  rk_sizes sizes;
+  int text;
+  const rk_walk *walk;       /* NULL: all pairs */
+} rk_wanted;
 enum { RK_MAX_WANTED = 64 };
 int rk_wanted_together(const rk_wanted *wanted, int n); /* how many the first text has */
 
@@ -59,6 +68,7 @@ const char *rk_name_in_text(char *text, const char *name, int number);
 typedef struct {
   rk_stage *stage;           /* built for these sizes */
   rk_sizes sizes;
+  const rk_walk *walk;       /* which pairs; NULL: all */
   const rk_array *value;     /* by graph variable; parameters are on the host */
   const rk_output *outputs;  /* by field */
   rk_resident **keep;        /* not NULL: the first field stays with the backend as *keep ("no

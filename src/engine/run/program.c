@@ -52,7 +52,8 @@ static rk_caller asked_by(running *r, rk_poll poll) {
 
 static rk_status run_one(running *r, rk_stage *stage, const rk_output *outputs,
                          rk_resident **keep) {
-  const rk_job job = {stage, sizes_of(r, stage), r->v->value, outputs, keep};
+  const rk_job job = {stage, sizes_of(r, stage), rk_walk_of(stage, r->p->walks), r->v->value,
+                      outputs, keep};
   return rk_call_now()->backend->run(&job, asked_by(r, poll_all));
 }
 

@@ -15,6 +15,7 @@ struct rk_program_data {
   const double *number;        /* by graph variable: what was lifted out of the formula */
   const rk_array *inputs;
   const int64_t *rows;         /* by rk_kind */
+  const rk_walks *walks;       /* which pairs; NULL: all */
   const rk_output *outputs;    /* fields of all results, one after the other */
 };
 

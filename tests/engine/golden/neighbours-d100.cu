@@ -165,6 +165,8 @@ RK_INLINE void rk_values(const real *restrict x, const real *restrict y, const r
   #undef rk_row
 #undef rk_own
 }
+#undef rk_before
+#define rk_before(g, j, v, p) rk_lt(g, v)
 enum { K = 10 };
 typedef struct {
   vec v[1][1][K];
@@ -175,13 +177,13 @@ RK_INLINE int rk_changes(const vec *v, vec g) {
   return rk_any(rk_lt(g, last));
 }
 RK_INLINE void rk_enter(vec *v, ivec *p, vec g, ivec j) {
-  mask in = rk_lt(g, v[K - 1]);
+  mask in = rk_before(g, j, v[K - 1], p[K - 1]);
   vec here = v[K - 1];
   ivec at = p[K - 1];
   RK_RANKS for (int r = K - 1; r > 0; r--) {
     const vec before = v[r - 1];
     const ivec at_before = p[r - 1];
-    const mask up = rk_lt(g, before);
+    const mask up = rk_before(g, j, before, at_before);
     v[r] = rk_select(up, before, rk_select(in, g, here));
     p[r] = rk_iselect(up, at_before, rk_iselect(in, j, at));
     in = up;

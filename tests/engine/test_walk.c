@@ -1,0 +1,117 @@
+/* Parts of the pairs: random blocks against the naive evaluation of the pairs that they mean; lists
+ * of kernels cover each of them once; what is no blocks is refused. */
+#include "oracle.h"
+#include "random_blocks.h"
+#include "walk/walk.h"
+
+/* `lower` and `upper` point to where b lies now. */
+static void settle(random_blocks *b) {
+  if (b->pairs.bands) {
+    b->pairs.lower = b->limits;
+    b->pairs.upper = b->limits + 4;
+  }
+  mark_kept(b);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+/* Adds 1 for each pair that the list of a block has; whether positions ascend for each row. */
+static int count_pairs(const rk_walk *w, const rk_cut *cut, const int32_t *position, int64_t block,
+                       const rk_intervals *list, int *met) {
+  int ascends = 1;
+  for (int64_t r = 0; r < cut->from[block + 1] - cut->from[block]; r++) {
+    int32_t row = position[block * cut->size + r], last_column = -1;
+    for (int64_t k = 0; k < list->count; k++) {
+      const rk_interval *one = &list->at[k];
+      for (int32_t c = one->from; c < one->end; c++) {
+        int32_t column = w->column_at ? w->column_at[c] : c;
+        if (one->masked && (r < one->first || r >= one->last || column < row + one->lower ||
+                            column > row + one->upper)) continue;
+        met[row + w->rows * column]++;
+        ascends &= c > last_column;
+        last_column = c;
+      }
+    }
+  }
+  return ascends;
+}
+
+static int covers_once(const rk_walk *w, int size, const unsigned char *kept, int transposed) {
+  rk_cut cut;
+  rk_intervals list = {.count = 0};
+  int *met = calloc((size_t)(w->rows * w->columns) + 1, sizeof *met), good = 1;
+  good &= !rk_walk_cut(w, size, &cut, &last);
+  int32_t *position = rk_cut_positions(w, &cut);
+  for (int64_t b = 0; b < cut.blocks; b++) {
+    good &= cut.from[b + 1] > cut.from[b] && cut.from[b + 1] - cut.from[b] <= size;
+    good &= rk_walk_list(w, &cut, b, &list) && count_pairs(w, &cut, position, b, &list, met);
+  }
+  for (int64_t r = 0; r < w->rows; r++)
+    for (int64_t c = 0; c < w->columns; c++)
+      good &= met[r + w->rows * c] == kept[transposed ? c + w->columns * r : r + w->rows * c];
+  rk_intervals_free(&list);
+  rk_cut_free(&cut);
+  free(position);
+  free(met);
+  return good;
+}
+
+static void test_lists(void) {
+  static const int rows[] = {1, 2, 40, 150, 300}, columns[] = {1, 3, 33, 200, 90};
+  static const int sizes[] = {1, 8, 16, 64, 256}, both[] = {1, 1};
+  for (int kind = 0; kind < BLOCKS_KINDS; kind++)
+    for (int k = 0; k < 5; k++)
+      for (int round = 0; round < 4; round++) {
+        random_blocks b = blocks_of((blocks_kind)kind, rows[k], columns[(k + round) % 5]);
+        settle(&b);
+        rk_walks walks;
+        CHECK(!rk_walks_make(&walks, &b.pairs, b.pairs.size, both, &last), "walks are made");
+        int good = 1;
+        for (int s = 0; s < 5; s++)
+          good &= covers_once(&walks.of[0], sizes[s], b.kept, 0) &&
+                  covers_once(&walks.of[1], sizes[s], b.kept, 1);
+        if (!CHECK(good, "lists have each pair once")) printf("  kind %d, %d\n", kind, k);
+        rk_walks_free(&walks);
+        blocks_free(&b);
+      }
+}
+
+/* ---- reductions ------------------------------------------------------------------------------ */
+
+static void check_blocks(const cloud *c, blocks_kind kind, const rk_options *options, int whole) {
+  random_blocks b = blocks_of(kind, c->m, c->n);
+  settle(&b);
+  for (int number = 0; number < RULES; number++)
+    for (int index = 'i'; index <= 'j'; index++) {
+      if (rules[number].weight && index == 'i') continue;
+      if (check_is_small() && (number + kind) % 3) continue;
+      problem q = problem_of(c, &rules[number], kind_for(number), (char)index, options, whole);
+      q.blocks = &b.pairs;
+      q.kept = b.kept;
+      if (!CHECK(!wrong_in(&q, options, c->input), "a reduction of blocks is right"))
+        printf("  blocks of kind %d, index %c\n", kind, index);
+    }
+  blocks_free(&b);
+}
+
+/* Whole numbers have many ties: positions are those of the user's order. */
+static void test_reductions(void) {
+  static const int rows[] = {1, 37, 130, 70}, columns[] = {70, 1, 90, 260};
+  int sizes = check_is_small() ? 2 : 4;
+  for (int precision = 0; precision < 2; precision++)
+    for (int whole = 0; whole < 2; whole++)
+      for (int k = 0; k < sizes; k++) {
+        cloud *c = cloud_new(rows[k], columns[k], 3, 2, 0, whole);
+        const rk_options options = {.precision = (rk_precision)precision};
+        for (int kind = 0; kind < BLOCKS_KINDS; kind++)
+          check_blocks(c, (blocks_kind)kind, &options, whole);
+        cloud_free(c);
+      }
+}
+
+int main(void) {
+  check_configure();
+  test_lists();
+  test_reductions();
+  return check_end();
+}
