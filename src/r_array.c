@@ -106,6 +106,44 @@ static SEXP one_result(const rk_result *result, const int64_t *rows, int64_t bas
   return out;
 }
 
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* Integers of the list, of which there are `n`; NULL in R is NULL. */
+static rk_status block_integers(SEXP blocks, const char *name, int64_t n, const int32_t **out,
+                                rk_error *error) {
+  SEXP x = list_element(blocks, name);
+  *out = NULL;
+  if (x == R_NilValue) return RK_OK;
+  if (TYPEOF(x) != INTSXP || Rf_xlength(x) != n)
+    return status_set(error, RK_ERROR_ARGUMENT, "`blocks` has `%s` that are not %.0f integers",
+                      name, (double)n);
+  *out = INTEGER_RO(x);
+  return RK_OK;
+}
+
+static int64_t last_of(const int32_t *x, int64_t n) { return n ? x[n - 1] : 0; }
+
+rk_status blocks_unpack(SEXP blocks, rk_blocks *out, rk_error *error) {
+  const int32_t *size;
+  rk_status status = block_integers(blocks, "size", 2, &size, error);
+  if (status) return status;
+  *out = (rk_blocks){.size = {size[0], size[1]}, .base = 1,
+                     .segments = Rf_xlength(list_element(blocks, "i_end"))};
+  status = block_integers(blocks, "i_order", size[0], &out->order[0], error);
+  if (!status) status = block_integers(blocks, "j_order", size[1], &out->order[1], error);
+  if (!status) status = block_integers(blocks, "i_end", out->segments, &out->row_end, error);
+  if (!status) status = block_integers(blocks, "list_end", out->segments, &out->list_end, error);
+  int64_t n = status ? 0 : last_of(out->list_end, out->segments);
+  if (!status) status = block_integers(blocks, "from", n, &out->from, error);
+  if (!status) status = block_integers(blocks, "to", n, &out->end, error);
+  SEXP offsets = list_element(blocks, "offsets");
+  if (status || offsets == R_NilValue) return status;
+  out->bands = (int)(Rf_xlength(offsets) / 2);
+  out->lower = REAL_RO(offsets);
+  out->upper = out->lower + out->bands;
+  return RK_OK;
+}
+
 SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
                     rk_output *outputs) {
   if (info->results == 1) return one_result(&info->result[0], rows, base, outputs);

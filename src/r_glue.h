@@ -67,6 +67,8 @@ typedef enum { ARRAYS_ready, ARRAYS_not_plain, ARRAYS_failed } arrays_state;
  * ARRAYS_failed: it lies on a GPU and cannot be read. */
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
                            SEXP options, rk_array *arrays, rk_error *error);
+/* The blocks of R's class `rkeops_blocks`, where they lie. */
+rk_status blocks_unpack(SEXP blocks, rk_blocks *out, rk_error *error);
 /* The result of a program, or a list of its results; `outputs` is told where they are. */
 SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t base,
                     rk_output *outputs);

@@ -179,18 +179,20 @@ static SEXP new_results(result_request *q, rk_error *error) {
   return result;
 }
 
-static rk_status try_run(rk_program *program, const rk_array *arrays, const rk_output *outputs,
-                         SEXP options, poll_state *state, rk_error *error) {
-  rk_status status = backend_use(options, error);
+/* What a call computes on: `blocks` NULL for all pairs. */
+typedef struct { const rk_array *arrays; const rk_blocks *blocks; } run_data;
+
+static rk_status try_run(const program_request *q, const run_data *data, const rk_output *outputs,
+                         poll_state *state, rk_error *error) {
+  rk_status status = backend_use(q->options, error);
   if (status) return status;
-  int n = rk_program_info_of(program)->variables;
-  return rk_run(program, arrays, n, outputs, poll_r, state, error);
+  return rk_run_blocks(q->found, data->blocks, data->arrays, outputs, poll_r, state, error);
 }
 
-static SEXP run_on(program_request *q, const rk_program_info *info, const rk_array *arrays) {
+static SEXP run_on(program_request *q, const rk_program_info *info, const run_data *data) {
   rk_error error;
   int64_t rows[3];
-  if (rk_program_rows(q->found, arrays, info->variables, rows, &error) != RK_OK)
+  if (rk_program_rows(q->found, data->blocks, data->arrays, info->variables, rows, &error) != RK_OK)
     return status_object(&error);
   for (int r = 0; r < info->results; r++)
     if (rows[info->result[r].kept] > INT_MAX) return too_many_rows(rows[info->result[r].kept]);
@@ -204,10 +206,10 @@ static SEXP run_on(program_request *q, const rk_program_info *info, const rk_arr
   }
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(q->options, found);
-  rk_status status = try_run(q->found, arrays, outputs, q->options, &state, &error);
+  rk_status status = try_run(q, data, outputs, &state, &error);
   if (status == RK_ERROR_MEMORY) { /* dead matrices on a GPU are freed when R looks for garbage */
     R_gc();
-    status = try_run(q->found, arrays, outputs, q->options, &state, &error);
+    status = try_run(q, data, outputs, &state, &error);
   }
   snprintf(q->said, sizeof q->said, "%s", status == RK_OK ? rk_warning() : "");
   poll_end(&state);
@@ -226,10 +228,16 @@ static SEXP run_program(void *request) {
 
   rk_array *arrays = (rk_array *)R_alloc((size_t)info->variables + 1, sizeof *arrays);
   SEXP keep = PROTECT(Rf_allocVector(VECSXP, info->variables));
-  SEXP result = R_NilValue;
+  SEXP result = R_NilValue, given = list_element(q->program, "blocks");
+  rk_blocks blocks;
+  const run_data data = {arrays, given == R_NilValue ? NULL : &blocks};
+  if (data.blocks && blocks_unpack(given, &blocks, &error) != RK_OK) {
+    UNPROTECT(1);
+    return status_object(&error);
+  }
   switch (arrays_unpack(q->input, keep, info, Rf_asLogical(q->rows_inside), q->options, arrays,
                         &error)) {
-  case ARRAYS_ready: result = run_on(q, info, arrays); break;
+  case ARRAYS_ready: result = run_on(q, info, &data); break;
   case ARRAYS_failed: result = status_object(&error); break;
   case ARRAYS_not_plain: break;
   }

@@ -244,10 +244,6 @@ typedef struct {
   int32_t none_int32;
 } rk_output;
 
-/* Numbers of rows by rk_kind, checked for agreement: 1 where no variable has that index, and for
- * RK_KIND_PARAMETER. */
-rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
-                          int64_t rows[3], rk_error *error);
 
 /* Compiles if needed, runs, writes every field: `outputs` are those of all results, one after the
  * other. */
@@ -272,9 +268,13 @@ typedef struct {
   const double *lower, *upper; /* of each: ends included; bands ascend, apart from each other */
 } rk_blocks;
 
+/* Numbers of rows by rk_kind, checked for agreement. Where no variable has that index as many as
+ * blocks say, 1 without them, and 1 for RK_KIND_PARAMETER. */
+rk_status rk_program_rows(const rk_program *program, const rk_blocks *blocks,
+                          const rk_array *inputs, int n, int64_t rows[3], rk_error *error);
+
 /* rk_run for the pairs of `blocks`, NULL: all. `inputs` are as many as the program has variables.
- * RK_ERROR_ARGUMENT and RK_ERROR_SHAPE: blocks are not as said above. An index that no variable has
- * has as many rows as they say. */
+ * RK_ERROR_ARGUMENT and RK_ERROR_SHAPE: blocks are not as said above. */
 rk_status rk_run_blocks(rk_program *program, const rk_blocks *blocks, const rk_array *inputs,
                         const rk_output *outputs, rk_poll poll, void *poll_data, rk_error *error);
 

@@ -243,10 +243,12 @@ static rk_status check_input(const rk_variable *v, const rk_array *x, int64_t *r
   return RK_OK;
 }
 
-rk_status rk_program_rows(const rk_program *program, const rk_array *inputs, int n,
-                          int64_t rows[3], rk_error *error) {
+rk_status rk_program_rows(const rk_program *program, const rk_blocks *blocks,
+                          const rk_array *inputs, int n, int64_t rows[3], rk_error *error) {
   const char *first[3] = {NULL, NULL, NULL};
-  rows[RK_KIND_I] = rows[RK_KIND_J] = rows[RK_KIND_PARAMETER] = 1;
+  rows[RK_KIND_I] = blocks ? blocks->size[RK_KIND_I] : 1;
+  rows[RK_KIND_J] = blocks ? blocks->size[RK_KIND_J] : 1;
+  rows[RK_KIND_PARAMETER] = 1;
   if (n != program->info.variables)
     return rk_fail(error, RK_ERROR_SHAPE, "expected %d inputs, found %d", program->info.variables,
                    n);
@@ -271,18 +273,10 @@ static rk_status check_positions(const rk_program *program, const rk_output *out
   return RK_OK;
 }
 
-static int has_variable(const rk_program *program, rk_kind kind) {
-  int has = 0;
-  for (int k = 0; k < program->info.variables; k++) has |= program->variable[k].kind == kind;
-  return has;
-}
-
 rk_status rk_program_check(const rk_program *program, const rk_array *inputs, int n,
                            const rk_blocks *blocks, const rk_output *outputs, int64_t rows[3],
                            rk_error *error) {
-  rk_status status = rk_program_rows(program, inputs, n, rows, error);
-  for (int kind = RK_KIND_I; blocks && !status && kind <= RK_KIND_J; kind++)
-    if (!has_variable(program, (rk_kind)kind)) rows[kind] = blocks->size[kind];
+  rk_status status = rk_program_rows(program, blocks, inputs, n, rows, error);
   return status ? status : check_positions(program, outputs, rows, error);
 }
 

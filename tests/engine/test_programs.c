@@ -33,7 +33,7 @@ static answer answer_new(const rk_program *program, const sample *s) {
   answer a = {0};
   const rk_program_info *info = rk_program_info_of(program);
   int64_t rows[3];
-  a.status = rk_program_rows(program, s->inputs, NAMES, rows, &a.error);
+  a.status = rk_program_rows(program, NULL, s->inputs, NAMES, rows, &a.error);
   for (int r = 0; r < info->results; r++)
     for (int f = 0; f < info->result[r].fields; f++, a.fields++) {
       const rk_field *field = &info->result[r].field[f];
