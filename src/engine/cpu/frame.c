@@ -205,17 +205,21 @@ static void write_lane_loop(rk_writer *w) {
   close_columns(w);
 }
 
-/* Takes the state up, walks, leaves it. */
-static void write_block(rk_writer *w) {
-  int kept = w->tile->axis == RK_LANES_KEPT, rows = w->tile->rows, lanes = w->tile->lanes;
-  int is_small = rk_state_bytes(w->pass, w->tile) <= 16384;
+/* The walk of a block of rows is a function of its own: what it needs in registers then leaves none
+ * for what comes before and after it. A state that may stay in registers is copied. */
+enum { IN_REGISTERS = 16384 };
+
+static void write_walk(rk_writer *w) {
+  int kept = w->tile->axis == RK_LANES_KEPT, lanes = w->tile->lanes;
+  int copied = rk_state_bytes(w->pass, w->tile) <= IN_REGISTERS;
   long long flush = rk_flush_period(w->pass, w->tile);
-  rk_line(w, is_small ? "rk_state local, *const z = &local;"
-                      : "rk_state *const z = w->states ? kept : (rk_state *)w->work;");
-  rk_line(w, is_small ? "char *const panel = w->work;"
-                      : "char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;");
-  rk_line(w, "if (w->starts) rk_start(z);");
-  if (is_small) rk_line(w, "else local = *kept;");
+  rk_open(w, "RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, "
+             "const int *row_at, rk_state *%s, char *panel)", copied ? "state" : "z");
+  rk_line(w, "const real *restrict const columns = w->columns;");
+  rk_line(w, "const real *restrict const params = w->params;");
+  rk_line(w, w->tile->masks ? "const int *const column_at = w->column_at;" : "(void)row_at;");
+  if (copied) rk_line(w, "rk_state local = *state, *const z = &local;");
+  if (!kept) rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
   if (flushes(w)) {
     rk_line(w, "enum { FLUSH = %lld };", kept ? flush : flush * lanes);
     rk_line(w, "long long left = FLUSH;");
@@ -225,32 +229,31 @@ static void write_block(rk_writer *w) {
   else write_lane_loop(w);
   rk_close(w);
   if (!rk_keeps_values(w->pass->reduction->reduction)) rk_line(w, "rk_flush(z);");
-  rk_open(w, "if (!w->ends)");
-  if (is_small) rk_line(w, "*kept = local;");
-  rk_line(w, "continue;");
+  if (copied) rk_line(w, "*state = local;");
   rk_close(w);
+}
+
+/* Takes the state of each block of rows up, walks, leaves it. */
+static void write_pair(rk_writer *w) {
+  int rows = w->tile->rows, lanes = w->tile->lanes, block = rk_block_rows(w->tile);
+  int in_memory = rk_state_bytes(w->pass, w->tile) > IN_REGISTERS;
+  rk_open(w, "void rk_pair(const rk_walked *w)");
+  rk_line(w, in_memory ? "char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;"
+                       : "char *const panel = w->work;");
+  if (in_memory) rk_line(w, "rk_state *const own = (rk_state *)w->work;");
+  else rk_line(w, "rk_state local, *const own = &local;");
+  rk_open(w, "for (long long b = 0; b < w->blocks; b++)");
+  rk_line(w, "const real *const x = (const real *)w->rows + b * %d;",
+          w->pass->slots[RK_NEST_ROW].size * block);
+  rk_line(w, "rk_state *const z = w->states ? (rk_state *)(w->states + b * %zu) : own;",
+          rk_state_stride(w->pass, w->tile));
+  rk_line(w, "if (w->starts) rk_start(z);");
+  rk_line(w, "rk_walk(w, x, w->row_at + b * %d, z, panel);", block);
+  rk_line(w, "if (!w->ends) continue;");
   rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
   rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);
   rk_line(w, "rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);");
   rk_close(w);
-}
-
-static void write_pair(rk_writer *w) {
-  int kept = w->tile->axis == RK_LANES_KEPT, lanes = w->tile->lanes;
-  int size = w->pass->slots[RK_NEST_ROW].size * w->tile->rows;
-  rk_open(w, "void rk_pair(const rk_walked *restrict w)");
-  rk_line(w, "const real *restrict const columns = w->columns;");
-  rk_line(w, "const real *restrict const params = w->params;");
-  if (!kept) rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
-  if (w->tile->masks) rk_line(w, "const int *const column_at = w->column_at;");
-  rk_open(w, "for (long long b = 0; b < w->blocks; b++)");
-  rk_line(w, "const real *restrict const x = (const real *)w->rows + b * %d;",
-          size * (kept ? lanes : 1));
-  if (w->tile->masks)
-    rk_line(w, "const int *const row_at = w->row_at + b * %d;", rk_block_rows(w->tile));
-  rk_line(w, "rk_state *const kept = (rk_state *)(w->states + b * %zu);",
-          rk_state_stride(w->pass, w->tile));
-  write_block(w);
   rk_close(w);
   rk_close(w);
 }
@@ -292,6 +295,7 @@ static void write_kernel(rk_text *out, const rk_pass *pass, const rk_tile *tile)
   write_places(&w);
   rk_write_state(&w);
   write_tile(&w);
+  write_walk(&w);
   write_pair(&w);
   rk_text_add(out, "#undef rk_column\n#undef rk_valid\n");
   rk_writer_free(&w);

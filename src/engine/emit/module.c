@@ -6,7 +6,7 @@
 
 /* Names that every pass defines: with several passes in one text each gets a number. */
 static const char *const own_names[] = {
-  "rk_parameters", "rk_rows", "rk_columns", "rk_pair", "rk_tile", "rk_state", "rk_start",
+  "rk_parameters", "rk_rows", "rk_columns", "rk_pair", "rk_walk", "rk_tile", "rk_state", "rk_start",
   "rk_leave", "rk_sum", "rk_flush", "rk_raise", "rk_changes", "rk_enter", "rk_enter_both", "K",
   "rk_values", "rk_lists", "rk_admit", "WAITING",
   "rk_weigh", "rk_merge_state", "rk_number_0", "rk_number_1", "rk_row_inputs", "rk_column_inputs"};

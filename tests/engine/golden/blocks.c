@@ -157,46 +157,46 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
 }
-void rk_pair(const rk_walked *restrict w) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *state, char *panel) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
   const int *const column_at = w->column_at;
-  for (long long b = 0; b < w->blocks; b++) {
-    const real *restrict const x = (const real *)w->rows + b * 128;
-    const int *const row_at = w->row_at + b * 64;
-    rk_state *const kept = (rk_state *)(w->states + b * 576);
-    rk_state local, *const z = &local;
-    char *const panel = w->work;
-    if (w->starts) rk_start(z);
-    else local = *kept;
-    for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
-      if (own->masked) {
-        ivec low[4], high[4];
-        rk_each (u, 4) {
-          const ivec lane = rk_lane_index() + rk_ibroadcast(u * 16);
-          const ivec row = rk_positions(row_at + u * 16);
-          const mask in = rk_and(rk_ilt(rk_ibroadcast(own->first - 1), lane), rk_ilt(lane, rk_ibroadcast(own->last)));
-          low[u] = rk_iselect(in, row + rk_ibroadcast(own->lower - 1), rk_ibroadcast(RK_LAST));
-          high[u] = row + rk_ibroadcast(own->upper + 1);
-        }
-        for (long long j = own->from; j < own->end;) {
-          const long long end = own->end;
-          for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 2, params, (rk_int)j, z, panel, 1, low, high, column_at);
-          for (; j < end; j++) rk_tile(1, x, columns + j * 2, params, (rk_int)j, z, panel, 1, low, high, column_at);
-        }
-      } else {
-        const ivec *const low = 0, *const high = 0;
-        for (long long j = own->from; j < own->end;) {
-          const long long end = own->end;
-          for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 2, params, (rk_int)j, z, panel, 0, low, high, column_at);
-          for (; j < end; j++) rk_tile(1, x, columns + j * 2, params, (rk_int)j, z, panel, 0, low, high, column_at);
-        }
+  rk_state local = *state, *const z = &local;
+  for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
+    if (own->masked) {
+      ivec low[4], high[4];
+      rk_each (u, 4) {
+        const ivec lane = rk_lane_index() + rk_ibroadcast(u * 16);
+        const ivec row = rk_positions(row_at + u * 16);
+        const mask in = rk_and(rk_ilt(rk_ibroadcast(own->first - 1), lane), rk_ilt(lane, rk_ibroadcast(own->last)));
+        low[u] = rk_iselect(in, row + rk_ibroadcast(own->lower - 1), rk_ibroadcast(RK_LAST));
+        high[u] = row + rk_ibroadcast(own->upper + 1);
+      }
+      for (long long j = own->from; j < own->end;) {
+        const long long end = own->end;
+        for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 2, params, (rk_int)j, z, panel, 1, low, high, column_at);
+        for (; j < end; j++) rk_tile(1, x, columns + j * 2, params, (rk_int)j, z, panel, 1, low, high, column_at);
+      }
+    } else {
+      const ivec *const low = 0, *const high = 0;
+      for (long long j = own->from; j < own->end;) {
+        const long long end = own->end;
+        for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 2, params, (rk_int)j, z, panel, 0, low, high, column_at);
+        for (; j < end; j++) rk_tile(1, x, columns + j * 2, params, (rk_int)j, z, panel, 0, low, high, column_at);
       }
     }
-    if (!w->ends) {
-      *kept = local;
-      continue;
-    }
+  }
+  *state = local;
+}
+void rk_pair(const rk_walked *w) {
+  char *const panel = w->work;
+  rk_state local, *const own = &local;
+  for (long long b = 0; b < w->blocks; b++) {
+    const real *const x = (const real *)w->rows + b * 128;
+    rk_state *const z = w->states ? (rk_state *)(w->states + b * 576) : own;
+    if (w->starts) rk_start(z);
+    rk_walk(w, x, w->row_at + b * 64, z, panel);
+    if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
       const long long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);

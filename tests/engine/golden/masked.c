@@ -142,35 +142,37 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
 }
-void rk_pair(const rk_walked *restrict w) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *state, char *panel) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
-  for (long long b = 0; b < w->blocks; b++) {
-    const real *restrict const x = (const real *)w->rows + b * 320;
-    rk_state *const kept = (rk_state *)(w->states + b * 8000);
-    rk_state local, *const z = &local;
-    char *const panel = w->work;
-    if (w->starts) rk_start(z);
-    else local = *kept;
-    enum { FLUSH = 64 };
-    long long left = FLUSH;
-    for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
-      for (long long j = own->from; j < own->end;) {
-        const long long end = own->end - j > left ? j + left : own->end;
-        left -= end - j;
-        for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 10, params, (rk_int)j, z, panel);
-        for (; j < end; j++) rk_tile(1, x, columns + j * 10, params, (rk_int)j, z, panel);
-        if (!left) {
-          rk_flush(z);
-          left = FLUSH;
-        }
+  (void)row_at;
+  rk_state local = *state, *const z = &local;
+  enum { FLUSH = 64 };
+  long long left = FLUSH;
+  for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
+    for (long long j = own->from; j < own->end;) {
+      const long long end = own->end - j > left ? j + left : own->end;
+      left -= end - j;
+      for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 10, params, (rk_int)j, z, panel);
+      for (; j < end; j++) rk_tile(1, x, columns + j * 10, params, (rk_int)j, z, panel);
+      if (!left) {
+        rk_flush(z);
+        left = FLUSH;
       }
     }
-    rk_flush(z);
-    if (!w->ends) {
-      *kept = local;
-      continue;
-    }
+  }
+  rk_flush(z);
+  *state = local;
+}
+void rk_pair(const rk_walked *w) {
+  char *const panel = w->work;
+  rk_state local, *const own = &local;
+  for (long long b = 0; b < w->blocks; b++) {
+    const real *const x = (const real *)w->rows + b * 320;
+    rk_state *const z = w->states ? (rk_state *)(w->states + b * 8000) : own;
+    if (w->starts) rk_start(z);
+    rk_walk(w, x, w->row_at + b * 32, z, panel);
+    if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 8; l++) {
       const long long row = (b * 4 + u) * 8 + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);

@@ -175,33 +175,35 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[(k + 1)][u] = t[u];
   }
 }
-void rk_pair(const rk_walked *restrict w) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *z, char *panel) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
-  for (long long b = 0; b < w->blocks; b++) {
-    const real *restrict const x = (const real *)w->rows + b * 320;
-    rk_state *const kept = (rk_state *)(w->states + b * 31808);
-    rk_state *const z = w->states ? kept : (rk_state *)w->work;
-    char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;
-    if (w->starts) rk_start(z);
-    enum { FLUSH = 64 };
-    long long left = FLUSH;
-    for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
-      for (long long j = own->from; j < own->end;) {
-        const long long end = own->end - j > left ? j + left : own->end;
-        left -= end - j;
-        for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 45, params, (rk_int)j, z, panel);
-        for (; j < end; j++) rk_tile(1, x, columns + j * 45, params, (rk_int)j, z, panel);
-        if (!left) {
-          rk_flush(z);
-          left = FLUSH;
-        }
+  (void)row_at;
+  enum { FLUSH = 64 };
+  long long left = FLUSH;
+  for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
+    for (long long j = own->from; j < own->end;) {
+      const long long end = own->end - j > left ? j + left : own->end;
+      left -= end - j;
+      for (; j + 4 <= end; j += 4) rk_tile(4, x, columns + j * 45, params, (rk_int)j, z, panel);
+      for (; j < end; j++) rk_tile(1, x, columns + j * 45, params, (rk_int)j, z, panel);
+      if (!left) {
+        rk_flush(z);
+        left = FLUSH;
       }
     }
-    rk_flush(z);
-    if (!w->ends) {
-      continue;
-    }
+  }
+  rk_flush(z);
+}
+void rk_pair(const rk_walked *w) {
+  char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;
+  rk_state *const own = (rk_state *)w->work;
+  for (long long b = 0; b < w->blocks; b++) {
+    const real *const x = (const real *)w->rows + b * 320;
+    rk_state *const z = w->states ? (rk_state *)(w->states + b * 31808) : own;
+    if (w->starts) rk_start(z);
+    rk_walk(w, x, w->row_at + b * 64, z, panel);
+    if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
       const long long row = (b * 4 + u) * 16 + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);
