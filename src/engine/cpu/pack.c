@@ -43,31 +43,53 @@ static size_t copied_size(const rk_stage *stage, rk_kind kind, int chunk) {
   return size;
 }
 
-/* Rows first..first+chunk-1 of `rows` of an input as columns: a copy, the last row repeated past
- * the end. */
-static double *copy_rows(const rk_array *x, const int32_t *order, int64_t rows, int64_t first,
-                         int chunk, double *to) {
-  for (int64_t d = 0; d < x->dim; d++)
-    for (int r = 0; r < chunk; r++) {
-      int64_t row = first + r < rows ? first + r : rows - 1;
-      if (order) row = order[row];
-      to[d * chunk + r] = x->data[row * x->row_stride + d * x->component_stride];
-    }
-  return to + x->dim * chunk;
+/* These rows of an input as columns. */
+static double *copy_rows(const rk_array *x, const int64_t *row, int n, double *to) {
+  const double *column = x->data;
+  for (int64_t d = 0; d < x->dim; d++, column += x->component_stride, to += n) {
+    if (x->row_stride == 1)
+      for (int r = 0; r < n; r++) to[r] = column[row[r]];
+    else
+      for (int r = 0; r < n; r++) to[r] = column[row[r] * x->row_stride];
+  }
+  return to;
 }
 
-static void pack_chunk(const side *s, int64_t first, const double **x, long long *ld,
-                       double *copies, char *work) {
+/* Which rows come at first .. first + chunk - 1: the last one again past the end. */
+static void find_rows(const side *s, int64_t first, int64_t *row) {
+  for (int r = 0; r < s->chunk; r++) {
+    int64_t place = first + r < s->rows ? first + r : s->rows - 1;
+    row[r] = s->order ? s->order[place] : place;
+  }
+}
+
+/* What a task works with. */
+typedef struct {
+  const double **x;
+  long long *ld;
+  double *copies;
+  int64_t *row;
+  char *work;
+} workspace;
+
+static void pack_chunk(const side *s, int64_t first, const workspace *own) {
   int whole = !s->order && first + s->chunk <= s->rows;
+  const double **x = own->x;
+  long long *ld = own->ld;
+  double *copies = own->copies;
+  if (!whole) find_rows(s, first, own->row);
   for (int q = 0; q < s->stage->pass.variables; q++) {
     const rk_array *value = &s->value[s->stage->pass.variable[q]];
     if (variable_of(s->stage, q)->kind != s->kind) continue;
     int direct = whole && value->row_stride == 1;
     x[q] = direct ? value->data + first : copies;
     ld[q] = direct ? value->component_stride : s->chunk;
-    if (!direct) copies = copy_rows(value, s->order, s->rows, first, s->chunk, copies);
+    if (direct) continue;
+    if (whole) find_rows(s, first, own->row);
+    copies = copy_rows(value, own->row, s->chunk, copies);
   }
-  s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk, work);
+  s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk,
+              own->work);
 }
 
 /* A task packs several chunks, about a quarter of a megabyte of output. */
@@ -78,23 +100,23 @@ static int64_t chunks_per_task(const side *s) {
 
 static void pack_task(void *data, int64_t task, const rk_worker *worker) {
   side *s = data;
-  int variables = s->stage->pass.variables + 1;
-  const double **x = calloc((size_t)variables, sizeof *x);
-  long long *ld = calloc((size_t)variables, sizeof *ld);
-  double *copies = rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *copies);
-  char *work = rk_os_aligned(s->work);
+  size_t variables = (size_t)s->stage->pass.variables + 1;
+  workspace own = {calloc(variables, sizeof *own.x), calloc(variables, sizeof *own.ld),
+                   rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *own.copies),
+                   malloc((size_t)s->chunk * sizeof *own.row), rk_os_aligned(s->work)};
   (void)worker;
-  if (x && ld && copies && work) {
+  if (own.x && own.ld && own.copies && own.row && own.work) {
     int64_t per = chunks_per_task(s) * s->chunk, end = (task + 1) * per;
     for (int64_t first = task * per; first < end && first < s->rows; first += s->chunk)
-      pack_chunk(s, first, x, ld, copies, work);
+      pack_chunk(s, first, &own);
   } else {
     s->failed = 1;
   }
-  free(x);
-  free(ld);
-  rk_os_aligned_free(copies);
-  rk_os_aligned_free(work);
+  free(own.x);
+  free(own.ld);
+  free(own.row);
+  rk_os_aligned_free(own.copies);
+  rk_os_aligned_free(own.work);
 }
 
 /* Records of very many components are packed a few rows at a time, to keep the copies small. */
@@ -132,12 +154,13 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
   const double **x = calloc((size_t)pass->variables + 1, sizeof *x);
   long long *ld = calloc((size_t)pass->variables + 1, sizeof *ld);
   if (*exact && *packed && work && x && ld && size) {
+    static const int64_t first_row[DOUBLE_LANES];
     double *copy = *exact + size;
     for (int q = 0; q < pass->variables; q++) {
       if (variable_of(stage, q)->kind != RK_KIND_PARAMETER) continue;
       x[q] = copy;
       ld[q] = DOUBLE_LANES;
-      copy = copy_rows(&value[pass->variable[q]], NULL, 1, 0, DOUBLE_LANES, copy);
+      copy = copy_rows(&value[pass->variable[q]], first_row, DOUBLE_LANES, copy);
     }
     module->parameters(x, ld, NULL, *exact, 1, work);
     for (size_t k = 0; k < size; k++) {

@@ -109,10 +109,7 @@ static int cut(job *j) {
   if (j->part > max_part) j->part = max_part;
   if (j->part < 1) j->part = 1;
   j->parts = most ? rk_ceil_div(most, j->part) : 1;
-  int64_t blocks = j->ld / rk_block_rows(&j->module->tile); /* they share the chunk's time */
-  columns /= (double)(j->work->walk || blocks < 1 ? 1 : blocks);
   j->chunk = columns > (double)max_part ? max_part : columns < 1 ? 1 : (int64_t)columns;
-  j->chunk = rk_round_up(j->chunk, unit);
   return 1;
 }
 
@@ -219,9 +216,9 @@ static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
                      const rk_worker *worker) {
   rk_walked w = walked(j, b, r, to);
   rk_interval rest;
-  int64_t at = 0;
+  int64_t at = 0, chunk = rk_round_up(rk_ceil_div(j->chunk, r->blocks), column_unit(j));
   do {
-    int64_t n = take_chunk(&b->list, at, j->chunk, &rest);
+    int64_t n = take_chunk(&b->list, at, chunk, &rest);
     w.list = b->list.at + at;
     w.intervals = n;
     w.ends = at + n == b->list.count && !rest.end;
@@ -275,8 +272,10 @@ static void cut_list(rk_intervals *list, int64_t part, int64_t parts) {
 static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_states to,
                      const rk_worker *worker) {
   int rows = rk_block_rows(&j->module->tile), done = 1;
-  for (int64_t block = j->group[group]; block < j->group[group + 1] && done; block++) {
-    const rectangle r = {block, 1, 0};
+  int64_t end = j->group[group + 1], alike;
+  for (int64_t block = j->group[group]; block < end && done; block += alike) {
+    alike = rk_walk_alike(j->work->walk, &j->cut, block, end - block);
+    const rectangle r = {block, alike, 0};
     done = rk_walk_list(j->work->walk, &j->cut, block, &b->list);
     if (done && j->parts > 1) cut_list(&b->list, part, j->parts);
     rk_states own = rk_states_from(to, (block - j->group[group]) * rows);
@@ -289,15 +288,9 @@ static void finish_group(const job *j, int64_t group, rk_states states) {
   const rk_node *reduction = j->stage->pass.reduction;
   int64_t rows = rk_block_rows(&j->module->tile), all = j->work->sizes.kept;
   int64_t first = j->group[group] * rows, end = j->group[group + 1] * rows;
-  if (!j->position) {
-    rk_state_finish(reduction, states, (ptrdiff_t)((end < all ? end : all) - first),
-                    j->work->outputs, (rk_result_rows){NULL, first, all});
-    return;
-  }
-  for (int64_t b = j->group[group]; b < j->group[group + 1]; b++)
-    rk_state_finish(reduction, rk_states_from(states, b * rows - first),
-                    j->cut.from[b + 1] - j->cut.from[b], j->work->outputs,
-                    (rk_result_rows){j->position + b * rows, 0, all});
+  if (!j->position && end > all) end = all;
+  rk_state_finish(reduction, states, (ptrdiff_t)(end - first), j->work->outputs,
+                  (rk_result_rows){j->position ? j->position + first : NULL, first, all});
 }
 
 static void run_task(void *data, int64_t task, const rk_worker *worker) {

@@ -115,10 +115,11 @@ static void note_block(cutting *c) {
 
 /* Rows from `place` on get blocks of their own. */
 static void add_rows(cutting *c, int64_t place, int64_t rows, int64_t first, int64_t end) {
-  for (; rows > 0 && !c->failed; place += c->rows, rows -= c->rows) {
+  for (int64_t k = 0; rows > 0 && !c->failed; k++, place += c->rows, rows -= c->rows) {
     note_block(c);
     begin_block(c, place);
     c->rows = rows < c->cut->size ? rows : c->cut->size;
+    if (k) continue; /* they have the same columns */
     c->open.count = c->open.columns = 0;
     unite(c, first, end);
     take_both(c);

@@ -66,6 +66,7 @@ static void add_part(const block *b, rk_interval one, int32_t from, int32_t end,
   one.end = end;
   one.masked = masked || !is_whole(b, &one);
   if (!one.masked) one.first = one.last = one.lower = one.upper = 0;
+  else if (one.last == b->end - b->from) one.last = b->size; /* the last row, repeated */
   rk_intervals_add(b->list, one);
 }
 
@@ -247,4 +248,12 @@ int rk_walk_list(const rk_walk *w, const rk_cut *cut, int64_t number, rk_interva
     add_several(&b, s);
   }
   return !list->failed;
+}
+
+int64_t rk_walk_alike(const rk_walk *w, const rk_cut *cut, int64_t b, int64_t most) {
+  int32_t end = w->segment_end[segment_of(w, cut->from[b])];
+  int64_t n = 1;
+  if (w->bands || w->low || cut->from[b + 1] > end) return 1;
+  while (n < most && cut->from[b + n + 1] <= end) n++;
+  return n;
 }

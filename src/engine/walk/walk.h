@@ -48,15 +48,18 @@ typedef struct { int64_t blocks, size; int32_t *from, *columns; double pairs; } 
 rk_status rk_walk_cut(const rk_walk *walk, int size, rk_cut *cut, rk_error *error);
 void rk_cut_free(rk_cut *cut);
 
-/* Rows of the blocks in order, each filled up to its size: the position of each. Freed by the
+/* Rows of the blocks in order, each filled up to its size by its last row: the position of each. Freed by the
  * caller; NULL: out of memory. */
 int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 
 typedef struct { rk_interval *at; int64_t count, room; int failed; } rk_intervals;
 
 /* list.c: what a kernel walks over for block b, in place of what was there: ascending for each row.
- * 0: out of memory. */
+ * What fills a block up has the columns of its last row. 0: out of memory. */
 int rk_walk_list(const rk_walk *walk, const rk_cut *cut, int64_t b, rk_intervals *list);
+
+/* How many blocks from b on, at most `most`, have the list of block b. */
+int64_t rk_walk_alike(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t most);
 void rk_intervals_add(rk_intervals *list, rk_interval one);
 void rk_intervals_free(rk_intervals *list);
 int64_t rk_intervals_columns(const rk_intervals *list);
