@@ -109,9 +109,91 @@ static void test_reductions(void) {
       }
 }
 
+/* Few rows: columns are in parts, which take several calls of a kernel each. */
+static void test_long_rows(void) {
+  static const int numbers[] = {SUM, ARG_MIN, NEAREST, FIRST_EXPONENTIAL};
+  static const blocks_kind kinds[] = {BLOCKS_LABELS, BLOCKS_INTERVALS, BLOCKS_SORTED_BANDS};
+  const rk_options options = {.precision = RK_FLOAT64};
+  for (int k = 0; k < 3; k++) {
+    cloud *c = cloud_new(k ? 5 : 40, 600000, 2, 1, 0, 0);
+    random_blocks b = blocks_of(kinds[k], c->m, c->n);
+    settle(&b);
+    for (int n = 0; n < 4; n++) {
+      problem q = problem_of(c, &rules[numbers[n]], kind_for(numbers[n]), 'j', &options, 0);
+      q.blocks = &b.pairs;
+      q.kept = b.kept;
+      CHECK(!wrong_in(&q, &options, c->input), "long rows of blocks are right");
+    }
+    blocks_free(&b);
+    cloud_free(c);
+  }
+}
+
+/* The same bits for any number of threads. */
+static void test_threads(void) {
+  cloud *c = cloud_new(700, 900, 3, 2, 0, 0);
+  random_blocks b = blocks_of(BLOCKS_LABELS, c->m, c->n);
+  const rk_options options = {.precision = RK_FLOAT32};
+  rk_program *program = program_for(c, "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", &options);
+  result one = result_new(700 * 2), two = result_new(700 * 2);
+  settle(&b);
+  CHECK(!rk_set_threads(1, &last) &&
+        !run_pairs(&rules[SUM], program, &b.pairs, c->input, &one, NULL, NULL) &&
+        !rk_set_threads(2, &last) &&
+        !run_pairs(&rules[SUM], program, &b.pairs, c->input, &two, NULL, NULL) &&
+        !memcmp(one.values, two.values, 700 * 2 * sizeof *one.values), "threads change nothing");
+  rk_set_threads(0, &last);
+  result_free(&one);
+  result_free(&two);
+  blocks_free(&b);
+  cloud_free(c);
+}
+
+/* ---- what is no blocks ----------------------------------------------------------------------- */
+
+typedef struct { rk_blocks blocks; rk_status status; const char *words; } wrong_blocks;
+
+static void test_refusals(void) {
+  enum { M = 4, N = 5 };
+  static const int32_t twice[] = {1, 2, 2, 4}, beyond[] = {1, 2, 3, 4, 6}, ends[] = {2, 4},
+                       short_ends[] = {2, 3}, falling[] = {3, 3}, lists[] = {1, 2}, from[] = {0, 2},
+                       to[] = {3, 6}, back[] = {2, 2}, overlapping[] = {3, 5}, both[] = {2, 2};
+  static const double low[] = {0, 2}, high[] = {2, 3}, nan[] = {NAN};
+  const wrong_blocks wrong[] = {
+    {{.size = {M, N + 1}}, RK_ERROR_SHAPE, "of 6 rows of j: expected 5"},
+    {{.size = {M, N}, .order = {twice}, .base = 1}, RK_ERROR_ARGUMENT, "order of i"},
+    {{.size = {M, N}, .order = {NULL, beyond}, .base = 1}, RK_ERROR_ARGUMENT, "order of j"},
+    {{.size = {M, N}, .segments = 2, .row_end = short_ends, .list_end = lists, .from = from,
+      .end = overlapping}, RK_ERROR_ARGUMENT, "last segment"},
+    {{.size = {M, N}, .segments = 2, .row_end = falling, .list_end = lists, .from = from,
+      .end = overlapping}, RK_ERROR_ARGUMENT, "ends of segments"},
+    {{.size = {M, N}, .segments = 2, .row_end = ends, .list_end = lists, .from = from, .end = to},
+     RK_ERROR_ARGUMENT, "intervals"},
+    {{.size = {M, N}, .segments = 2, .row_end = ends, .list_end = lists, .from = from,
+      .end = back}, RK_ERROR_ARGUMENT, "intervals"},
+    {{.size = {M, N}, .segments = 2, .row_end = ends, .list_end = both, .from = from,
+      .end = overlapping}, RK_ERROR_ARGUMENT, "intervals"},
+    {{.size = {M, N}, .bands = 2, .lower = low, .upper = high}, RK_ERROR_ARGUMENT, "bands"},
+    {{.size = {M, N}, .bands = 1, .lower = nan, .upper = high}, RK_ERROR_ARGUMENT, "bands"}};
+  cloud *c = cloud_new(M, N, 2, 1, 0, 0);
+  const rk_options options = {.precision = RK_FLOAT64};
+  rk_program *program = program_for(c, "Sum_Reduction(SqDist(x,y), j)", &options);
+  result r = result_new(M);
+  for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+    rk_status status =
+        run_pairs(&rules[SUM], program, &wrong[k].blocks, c->input, &r, NULL, NULL);
+    CHECK(status == wrong[k].status && said(wrong[k].words), wrong[k].words);
+  }
+  result_free(&r);
+  cloud_free(c);
+}
+
 int main(void) {
   check_configure();
   test_lists();
+  test_refusals();
   test_reductions();
+  if (!check_is_small()) test_threads();
+  if (!check_is_small()) test_long_rows();
   return check_end();
 }
