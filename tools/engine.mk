@@ -33,7 +33,7 @@ CUDA_DRIVER := $(wildcard tests/cuda/driver*.c tests/cuda/emulator.c)
 STANDIN_FLAGS := $(FLAGS)
 STANDIN := -std=gnu11 -Wall -Wextra -fPIC -fvisibility=hidden -shared $(STANDIN_FLAGS) \
   -DRKEOPS_EMULATOR_HEADER='"$(CURDIR)/tests/cuda/emulator.h"'
-FAILING := malloc calloc realloc posix_memalign
+FAILING := malloc calloc realloc
 MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 
 all: $(TESTS) $(MATH_TESTS)

@@ -466,15 +466,6 @@ void rk_os_wait(rk_os_monitor *monitor, int place) {
   pthread_cond_wait(&monitor->place[place], &monitor->lock);
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
-
-void *rk_os_aligned(size_t bytes) {
-  void *memory;
-  return posix_memalign(&memory, 64, (bytes + 127) / 64 * 64) == 0 ? memory : NULL;
-}
-
-void rk_os_aligned_free(void *memory) { free(memory); }
-
 /* ---- libraries ------------------------------------------------------------------------------ */
 
 void *rk_os_open_library(const char *path, rk_text *reason) {

@@ -84,7 +84,7 @@ void rk_os_wake(rk_os_monitor *monitor, int place); /* one of those who wait at 
 /* ---- memory --------------------------------------------------------------------------------- */
 
 void *rk_os_aligned(size_t bytes);        /* to 64 bytes, which are never none; or NULL */
-void rk_os_aligned_free(void *memory);    /* not free(): Windows keeps it elsewhere */
+void rk_os_aligned_free(void *memory);    /* not free() */
 
 /* ---- libraries ------------------------------------------------------------------------------ */
 

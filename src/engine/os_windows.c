@@ -299,11 +299,6 @@ void rk_os_wait(rk_os_monitor *monitor, int place) {
   SleepConditionVariableSRW(&monitor->place[place], &monitor->lock, INFINITE, 0);
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
-
-void *rk_os_aligned(size_t bytes) { return _aligned_malloc((bytes + 127) / 64 * 64, 64); }
-void rk_os_aligned_free(void *memory) { _aligned_free(memory); }
-
 /* ---- libraries ------------------------------------------------------------------------------ */
 
 void *rk_os_open_library(const char *path, rk_text *reason) {

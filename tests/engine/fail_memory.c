@@ -32,18 +32,13 @@ static int fails(void) {
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t k, size_t n);
 void *__real_realloc(void *p, size_t n);
-int __real_posix_memalign(void **p, size_t alignment, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t k, size_t n);
 void *__wrap_realloc(void *p, size_t n);
-int __wrap_posix_memalign(void **p, size_t alignment, size_t n);
 
 void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
 void *__wrap_calloc(size_t k, size_t n) { return fails() ? NULL : __real_calloc(k, n); }
 void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
-int __wrap_posix_memalign(void **p, size_t alignment, size_t n) {
-  return fails() ? ENOMEM : __real_posix_memalign(p, alignment, n);
-}
 
 /* ---- what is tried ---- */
 
