@@ -79,7 +79,7 @@ test_address() {
 
 test_threads() {
   use thread -fsanitize=thread
-  for program in standin mutants device; do
+  for program in mutants device; do
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu

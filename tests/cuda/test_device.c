@@ -1,5 +1,5 @@
-/* The driver and the devices, on the stand-in driver: opening, refusing, errors that stay, any call
- * failing, fork, threads. RKEOPS_CUDA_PATH and RKEOPS_NVRTC_PATH name the stand-ins. */
+/* The driver and the devices, on the stand-in driver: opening, refusing, errors that stay,
+ * fork, threads (any call failing: test_faults). RKEOPS_CUDA_PATH and RKEOPS_NVRTC_PATH name the stand-ins. */
 #include "check_device.h"
 
 #include <pthread.h>
@@ -172,34 +172,7 @@ static void which_errors_stay(void) {
   }
 }
 
-/* ---- any call may fail ----------------------------------------------------------------------- */
-
-static rk_status a_bit_of_everything(void) {
-  void *stage = NULL;
-  rk_cu_pointer p, q;
-  size_t bytes;
-  rk_device *device = NULL;
-  rk_arena *arena = NULL;
-  rk_status status = use(1, 0, 2);
-  if (!status) status = rk_device_enter(device = rk_device_at(1), &last);
-  if (status) return status;
-  arena = rk_arena_new(device);
-  status = rk_device_budget(device, &bytes, &last);
-  if (!status) status = rk_arena_take(arena, 5000, &p, &last);
-  if (!status) status = rk_arena_take(arena, 70000, &q, &last);
-  if (!status) status = rk_device_take_pinned(device, &stage, &last);
-  if (!status) {
-    static const char zeros[5000];
-    int result = rk_device_driver(device)->copy_to_device(p, zeros, sizeof zeros,
-                                                          rk_device_stream(device, 0));
-    status = rk_device_check(device, result, "clearing", &last);
-  }
-  if (!status) status = rk_device_wait(device, (rk_caller){.error = &last});
-  rk_device_give_pinned(device, stage);
-  rk_arena_free(arena);
-  rk_device_leave(device);
-  return status;
-}
+/* ---- fork, threads, the report --------------------------------------------------------------- */
 
 static const char *const functions[] = {
   "cuInit", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetAttribute",
@@ -212,86 +185,6 @@ static long all_calls(void) {
   for (int k = 0; functions[k]; k++) n += count_of(functions[k]);
   return n;
 }
-
-static const char *failing;
-static int failing_call, failing_code;
-
-/* The same after the failure has passed; all is freed. */
-static void one_failure(void) {
-  char fault[80];
-  standin("DEVICES", "2");
-  standin("LAZY", failing_call % 2 ? "1" : "0");
-  snprintf(fault, sizeof fault, "%s:%d:%d", failing, failing_call, failing_code);
-  standin("FAIL", fault);
-  rk_status status = a_bit_of_everything();
-  int good = status == RK_OK ||
-             ((status == RK_ERROR_DEVICE || status == RK_ERROR_MEMORY) && *last.message);
-  standin("FAIL", NULL);
-  if (failing_code == 2) good &= a_bit_of_everything() == RK_OK;
-  good &= use(0, 0, 0) == RK_OK && count_of("bytes") <= 0 && count_of("pinned") <= 0;
-  if (!CHECK(good, "a failing call ends well")) printf("  %s %s\n", fault, last.message);
-}
-
-static void every_call_may_fail(void) {
-  for (int k = 0; functions[k]; k++)
-    for (failing_call = 1; failing_call <= 4; failing_call++)
-      for (failing_code = 2; failing_code <= 700; failing_code += 698) {
-        failing = functions[k];
-        run_in_child(one_failure, failing);
-      }
-}
-
-static const char kernel[] =
-  "extern \"C\" __global__ void __launch_bounds__(128) twice(double *x, int n) {\n"
-  "  int i = blockIdx.x * 128 + threadIdx.x;\n"
-  "  if (i < n) x[i] = 2 * x[i];\n}\n";
-
-static const char *const compiler_functions[] = {
-  "nvrtcVersion", "nvrtcGetNumSupportedArchs", "nvrtcGetSupportedArchs", "nvrtcCreateProgram",
-  "nvrtcSetFlowCallback", "nvrtcCompileProgram", "nvrtcGetProgramLogSize", "nvrtcGetProgramLog",
-  "nvrtcGetCUBINSize", "nvrtcGetCUBIN", "nvrtcDestroyProgram", NULL};
-
-static int go_on(void *data, double done) {
-  (void)data;
-  (void)done;
-  return 0;
-}
-
-/* A source of its own each time: what was built is found on the disk. */
-static void one_failure_of_nvrtc(void) {
-  void *image = NULL;
-  size_t bytes = 0;
-  rk_text source = {0};
-  char fault[80];
-  snprintf(fault, sizeof fault, "%s:1:%d", failing, failing_code);
-  standin("FAIL", fault);
-  rk_text_format(&source, "// %s %d\n%s", fault, (int)rk_os_process_id(), kernel);
-  last.message[0] = 0;
-  rk_status status = rk_build_cuda(source.bytes, 9, 0, 0, &image, &bytes,
-                                   (rk_caller){go_on, NULL, &last});
-  int good = status == RK_OK ? image != NULL
-                             : (status == RK_ERROR_COMPILE || status == RK_ERROR_DEVICE ||
-                                status == RK_ERROR_MEMORY) && !image && *last.message;
-  rk_free(image);
-  standin("FAIL", NULL);
-  good &= rk_build_cuda(source.bytes, 9, 0, 0, &image, &bytes,
-                                   (rk_caller){go_on, NULL, &last}) == RK_OK;
-  rk_free(image);
-  rk_text_free(&source);
-  if (!CHECK(good, "a failing call of NVRTC ends well")) printf("  %s %s\n", fault, last.message);
-}
-
-static void every_call_of_nvrtc_may_fail(void) {
-  const int codes[] = {1, 6, 7};
-  for (int k = 0; compiler_functions[k]; k++)
-    for (int c = 0; c < 3; c++) {
-      failing = compiler_functions[k];
-      failing_code = codes[c];
-      run_in_child(one_failure_of_nvrtc, failing);
-    }
-}
-
-/* ---- fork, threads, the report --------------------------------------------------------------- */
 
 static rk_device *inherited;
 static rk_arena *inherited_arena;
@@ -419,8 +312,6 @@ int main(void) {
   IN_CHILD(without_nvrtc);
   IN_CHILD(an_error_that_stays_marks_the_device);
   IN_CHILD(which_errors_stay);
-  every_call_may_fail();
-  every_call_of_nvrtc_may_fail();
   IN_CHILD(a_forked_process_leaves_the_driver_alone);
   IN_CHILD(before_the_driver_is_opened);
   IN_CHILD(several_threads_use_several_devices);

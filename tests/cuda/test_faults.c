@@ -169,8 +169,9 @@ static void sweep_driver(const char *self) {
     {"cuLaunchKernel", 701}, {"cuLaunchKernel", 719}};
   for (unsigned k = 0; k < sizeof fault / sizeof *fault; k++)
     sweep(self, fault[k].name, fault[k].code, 1);
-  static const char *const compiler[] = {"nvrtcCreateProgram", "nvrtcCompileProgram",
-                                         "nvrtcGetCUBINSize", "nvrtcGetCUBIN"};
+  static const char *const compiler[] = {
+    "nvrtcVersion", "nvrtcCompileProgram", "nvrtcGetNumSupportedArchs", "nvrtcGetSupportedArchs",
+    "nvrtcCreateProgram", "nvrtcGetCUBINSize", "nvrtcGetCUBIN"};
   for (unsigned k = 0; k < sizeof compiler / sizeof *compiler; k++)
     sweep(self, compiler[k], k == 1 ? 6 : 1, 1);
   static const char *const shared[] = {"cuMemAlloc", "cuEventRecord", "cuLaunchKernel",

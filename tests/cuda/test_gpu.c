@@ -6,7 +6,6 @@
  * arguments name the tests to run. */
 #include "gpu_fixture.h"
 
-#include "children.h"
 #include "os.h"
 
 #include <time.h>
@@ -462,24 +461,6 @@ static void test_cancelling(void) {
   cloud_free(c);
 }
 
-/* ---- nothing ---- */
-
-static void test_nothing(void) {
-  rk_options options = {.precision = RK_FLOAT32};
-  cloud *c = cloud_new(0, 5, 3, 2, 0, 0), *d = cloud_new(5, 0, 3, 2, 0, 0);
-  rk_program *p = program_for(c, "L = LogSumExp_Reduction(SqDist(x,y), j);"
-                                 "Sum_Reduction(b*(SqDist(x,y) - L), j)", &options);
-  double out[10];
-  CHECK(!run_values(p, c->input, INPUTS, out, &last), "no rows");
-  for (int k = 0; k < 10; k++) out[k] = NAN;
-  CHECK(!run_values(p, d->input, INPUTS, out, &last), "no columns");
-  int bad = 0;
-  for (int k = 0; k < 10; k++) bad += out[k] != 0;
-  CHECK(!bad, "give sums of 0, also in two passes");
-  cloud_free(c);
-  cloud_free(d);
-}
-
 /* ---- half ---- */
 
 static void test_half(void) {
@@ -508,7 +489,7 @@ static void test_half(void) {
   cloud_free(c);
 }
 
-/* ---- the clock, fork ---- */
+/* ---- the clock ---- */
 
 static void test_clock(void) {
   cloud *c = cloud_new(500, 500, 3, 2, 0, 0);
@@ -523,41 +504,14 @@ static void test_clock(void) {
   cloud_free(c);
 }
 
-static void test_fork(void) {
-  cloud *c = cloud_new(30, 20, 3, 2, 0, 0);
-  rk_options options = {.precision = RK_FLOAT64};
-  rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
-  rk_resident *x = NULL;
-  double out[60], again[60];
-  CHECK(!run_values(p, c->input, INPUTS, out, &last), "before a fork");
-  CHECK(!rk_resident_new(&c->input[0], RK_FLOAT64, &x, NULL, NULL, &last), "a resident");
-  fflush(NULL);
-  pid_t child = fork();
-  if (!child) {
-    int bad = run_values(p, c->input, INPUTS, again, &last) != RK_ERROR_DEVICE;
-    bad += 2 * (use_devices(NULL, 0, &last) != RK_OK);
-    bad += 4 * (run_values(p, c->input, INPUTS, again, &last) != RK_OK);
-    for (int k = 0; k < 60; k++) bad |= 8 * !(fabs(again[k] - out[k]) < 1e-12);
-    rk_resident_free(x);
-    rk_forget();
-    _exit(bad);
-  }
-  CHECK(status_of(child) == 0,
-        "a forked child gets an error on the GPU and computes on the CPU");
-  CHECK(!run_values(p, c->input, INPUTS, again, &last) && !memcmp(out, again, sizeof out),
-        "and does not disturb its parent");
-  rk_resident_free(x);
-  cloud_free(c);
-}
-
 static const struct { const char *name; void (*run)(void); } tests[] = {
   {"reductions", test_reductions}, {"edges", test_edges}, {"thin", test_long_and_thin},
   {"pieces", test_pieces}, {"budgets", test_budgets}, {"kinds", test_kinds},
   {"residents", test_residents}, {"resident_life", test_resident_life},
   {"resident_precision", test_resident_precision}, {"floats", test_float_residents},
-  {"two_passes", test_two_passes}, {"nothing", test_nothing},
+  {"two_passes", test_two_passes},
   {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
-  {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}, {"fork", test_fork}};
+  {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}};
 
 int main(int argc, char **argv) {
   const char *seed = getenv("RKEOPS_TEST_SEED");
