@@ -43,15 +43,13 @@ static const plan_case
   masked = {"Sum_Reduction(IfElse(s-SqDist(x,y), Exp(-SqDist(x,y))*(x-y), 0), j)",
             {"x=Vi(10)", "y=Vj(10)", "s=Pm(1)"}, 3, RK_FLOAT64, RK_LAY_KEPT};
 
-/* Whole texts, one for each thing that changes by itself: a plain kernel for both targets; columns
- * in any order, for some of the rows; a state in memory with references and weights; masks, in
- * float64; values that a block of threads makes together, and a list that they enter. */
+/* Whole texts, one for each thing that changes by itself: a plain kernel; columns in any order, for
+ * some of the rows; a state in memory with references and weights; values that a block of threads
+ * makes together, and a list that they enter. */
 static const struct { const char *file; const plan_case *what; int on_gpu; } golden[] = {
   {"gaussian.c", &gaussian, 0},
-  {"gaussian.cu", &gaussian, 1},
   {"blocks.c", &blocks, 0},
   {"softmax-wide.c", &softmax, 0},
-  {"masked.c", &masked, 0},
   {"neighbours-d100.cu", &neighbours, 1}};
 enum { GOLDEN = sizeof golden / sizeof *golden };
 
@@ -110,6 +108,12 @@ static int count_of(const plan_case *c, int on_gpu, int bytes, const char *what)
 /* What no golden text shows, by the words that make it. */
 static void test_texts(void) {
   static const struct { const plan_case *what; int on_gpu; const char *words; } says[] = {
+    {&gaussian, 1, "out[((long long)(i / 512) * 3 + (k)) * 512 + i % 512] = float(t3);"},
+    {&gaussian, 1, "const vec t3 = params[(k + 1)];"},
+    {&gaussian, 1, "rk_copy(shared[now ^ 1], columns + (long long)(from + 128) * 4, 2048);"},
+    {&gaussian, 1, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld);"},
+    {&masked, 0, "const mask t7 = rk_le(rk_num(0), t6);"},
+    {&masked, 0, "t[r] = rk_select(in[v][r], v ? t[r] + t13 : t13, v ? t[r] : rk_num(0));"},
     {&one_row, 0, "lanes along the reduced index"},
     {&one_row, 0, "rk_broadcast(x[u * 3 + k])"},
     {&one_row, 0, "if (masked) g = rk_select(rk_valid(v, u), g, rk_num(0));"},
