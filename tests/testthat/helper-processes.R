@@ -58,22 +58,6 @@ install_package <- function(name, files) {
   library
 }
 
-as_root <- function() .Platform$OS.type == "unix" && system("id -u", intern = TRUE) == "0"
-
-# A command that runs another one as a user who owns nothing here.
-unprivileged <- c("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-
-# Runs R code as an unprivileged user: this one, or another one when this one is root.
-run_unprivileged <- function(code, folders) {
-  if (!as_root()) return(run_r(code))
-  testthat::skip_if(Sys.which("setpriv") == "", "setpriv is not there")
-  Sys.chmod(c(tempdir(), folders), "0755")
-  script <- function(...) run_r(..., prefix = unprivileged)
-  if (script("cat('loaded')")$output[1] != "loaded")
-    testthat::skip("an unprivileged user cannot load the package from where it is")
-  script(code)
-}
-
 # R code that uses the given cache.
 using_cache <- function(path) {
   paste0("set_rkeops_options(list(cache_dir = ", deparse(path), "))")

@@ -210,35 +210,6 @@ test_that("a cache folder that is a file is replaced for the session", {
     expect_identical(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), matrix(1)))
 })
 
-test_that("a cache folder that is read-only is replaced for the session", {
-  skip_on_os("windows")
-  folder <- tempfile("read-only")
-  dir.create(folder)
-  Sys.chmod(folder, "0555")
-  on.exit({
-    Sys.chmod(folder, "0700")
-    unlink(folder, recursive = TRUE)
-  })
-  code <- c(using_cache(folder),
-            sprintf("cat(keops_kernel('%s', 'x=Vi(1)')(list(0)))", fresh_formula()))
-  expect_identical(run_unprivileged(code, folder)$output, "1")
-  expect_identical(dir(folder), character())
-})
-
-test_that("corrupted kernels are rebuilt", {
-  folder <- tempfile("cache")
-  dir.create(folder, mode = "0700")
-  on.exit(unlink(folder, recursive = TRUE))
-  with_options(list(cache_dir = folder), {
-    text <- fresh_formula()
-    run <- function() keops_kernel(text, "x=Vi(1)")(list(0))
-    run()
-    for (file in dir(folder, full.names = TRUE, recursive = TRUE)) writeLines("garbage", file)
-    .Call(C_forget)
-    expect_identical(run(), matrix(1))
-  })
-})
-
 test_that("a compiler that is missing, fails or hangs gives one readable error", {
   skip_on_os("windows")
   skip_on_gpu_machine()

@@ -70,14 +70,3 @@ test_that("numbers in LazyTensors are never compiled in", {
   for (number in runif(20, 2.5, 9)) sum(x * number, "i")
   expect_identical(counters()[["compiles"]], before)
 })
-
-test_that("two processes may compile the same formula at the same time", {
-  skip_on_os("windows")
-  in_new_cache({
-    folder <- get_rkeops_cache_dir()
-    jobs <- lapply(1:2, function(k) parallel::mcparallel(
-      run_r(c(using_cache(folder),
-              "cat(keops_kernel('Sum_Reduction(x*x+Exp(x), i)', 'x=Vi(1)')(list(c(0, 0))))"))))
-    for (job in parallel::mccollect(jobs)) expect_identical(job$output, "2")
-  })
-})

@@ -144,17 +144,6 @@ test_that("it prints a table of the levels of each pass", {
   expect_true(any(grepl("no sum", nearest)))
 })
 
-test_that("formulas can be read back: brackets are where they are needed", {
-  for (formula in c("(x-(y-x))/(y/(x*y)) - x*(y+2)", "-(x+y)*x - (x-y)", "x*(-2)*y - (-3)",
-                    "IfElse(s, Pow(x-y, 2), x)*(x < y) + ((x < y) | (y <= x)) * Sum(x*y)",
-                    "Elem(y, 1)*s")) {
-    read <- function(text)
-      pass_of(keops_kernel(text, c("x=Vi(2)", "y=Vj(2)", "s=Pm(1)")))$formula
-    made <- read(paste0("Sum_Reduction(", formula, ", j)"))
-    expect_identical(read(made), made, info = formula)
-  }
-})
-
 test_that("a long formula is cut, not written in full", {
   text <- paste(sprintf("Sin(%d*x-y)", 2:300), collapse = "+")
   op <- keops_kernel(paste0("Sum_Reduction(", text, ", j)"), c("x=Vi(1)", "y=Vj(1)"))

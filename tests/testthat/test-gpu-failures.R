@@ -39,68 +39,6 @@ test_that("an error that stays marks the GPU, and the CPU goes on", {
   expect_identical(got$backend, "CPU")
 })
 
-# Some calls of some functions fail once: in a right result or in a classed error, and nothing is left
-# over. All calls of all functions: tests/cuda/test_faults.c.
-test_that("whichever call of the driver fails, the error is classed or the result right", {
-  got <- on_standin({
-    dyn.load(standin)
-    op <- keops_kernel(gauss, gauss_args)
-    outcome <- function(code) tryCatch(code, rkeops_error = function(e) class(e)[1])
-    failing <- function(name, k, code, run) {
-      Sys.setenv(RKEOPS_STANDIN_FAIL = sprintf("%s:%d:%d", name, k, code))
-      on.exit(Sys.setenv(RKEOPS_STANDIN_FAIL = ""))
-      outcome(run())
-    }
-    starting <- lapply(c("cuInit", "cuDeviceGetCount", "cuDevicePrimaryCtxRetain"), failing, 1, 999,
-                       rkeops_use_gpu)
-    rkeops_use_gpu(0)
-    all <- function() {
-      X <- to_gpu(x)
-      list(op(list(X, y, b)), as.matrix(X))
-    }
-    all()
-    left <- function() {
-      invisible(gc())
-      c(rkeops_device_info()$held[1], vapply(c("pushed", "streams", "events", "pinned"), count, 1))
-    }
-    good <- all()
-    at_rest <- left()
-    running <- list()
-    for (name in c("cuMemAlloc", "cuMemHostAlloc", "cuMemcpyHtoDAsync", "cuMemcpyDtoHAsync",
-                   "cuEventRecord", "cuLaunchKernel", "cuCtxPushCurrent", "cuModuleLoadDataEx"))
-      for (code in if (grepl("Alloc|Launch|Load", name)) 2:1 else 1) for (k in 1:4) {
-        if (grepl("Module", name)) .Call(rkeops:::C_forget)
-        end <- failing(name, k, code, all)
-        running <- c(running, list(list(paste(name, code, k),
-                                        if (identical(end, good)) "right" else end, left())))
-      }
-    list(starting = starting, running = running, at_rest = at_rest, after = identical(all(), good))
-  }, given, devices = 2)
-  expect_identical(got$starting, as.list(rep("rkeops_error_device", 3)))
-  for (run in got$running) {
-    expect_match(run[[2]], "^(right|rkeops_error_(device|memory|compile))$", label = run[[1]])
-    expect_identical(run[[3]], got$at_rest, label = paste("left after", run[[1]]))
-  }
-  expect_true(any(vapply(got$running, `[[`, "", 2) != "right"))
-  expect_true(got$after)
-})
-
-test_that("a failure of NVRTC is an error of class rkeops_error_compile, and not for ever", {
-  got <- on_standin({
-    op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b*Sin(b), j)", gauss_args)
-    rkeops_use_gpu()
-    outcome <- function(fault) {
-      Sys.setenv(RKEOPS_STANDIN_FAIL = fault)
-      end <- class_of(op(list(x, y, b)))
-      Sys.setenv(RKEOPS_STANDIN_FAIL = "")
-      end
-    }
-    c(outcome("nvrtcCreateProgram:1:4"), outcome("nvrtcCompileProgram:1:6"),
-      outcome("nvrtcGetCUBIN:1:4"), outcome(""))
-  }, given)
-  expect_identical(got, c(rep("rkeops_error_compile", 3), "none"))
-})
-
 # The file of a process that computes for long: it writes its number, then "done" or what
 # `at_interrupt` gives, then TRUE. The stand-in is slow, and told so that its launches are short.
 long_call <- function(at_interrupt = "0") {
@@ -145,19 +83,4 @@ test_that("a long call on a GPU can be interrupted, and the session goes on", {
   lines <- lines_of(file, 3)
   expect_length(lines, 3)
   expect_lt(as.numeric(lines[2]) - stopped, 2)
-})
-
-test_that("a process that is killed while it computes on a GPU leaves it usable", {
-  skip_on_os("windows")
-  if (!on_gpu_machine()) skip_without_standin()
-  file <- long_call()
-  on.exit(unlink(file))
-  process <- as.integer(lines_of(file, 1)[1])
-  Sys.sleep(1)
-  tools::pskill(process, tools::SIGKILL)
-  expect_truth(on_gpu({
-    rkeops_use_gpu()
-    keops_kernel(gauss, gauss_args)(list(x, y, b))
-  }, given))
-  expect_length(lines_of(file, 1), 1)
 })

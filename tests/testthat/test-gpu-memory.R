@@ -245,26 +245,6 @@ test_that("the package can be unloaded while such objects are there", {
   expect_identical(got, "fine")
 })
 
-test_that("data larger than the memory, or than gpu_memory, go through in pieces", {
-  large <- gauss_values(6000, 3000)
-  truth <- oracle("Sum_Reduction(Exp(-(SqDist(x,y)))*b, j)", gauss_args,
-                  list(large$x[1:20, ], large$y, large$b))
-  for (lazy in 0:1) {
-    got <- on_standin({
-      op <- keops_kernel(gauss, gauss_args)
-      lse <- keops_kernel("LogSumExp_Reduction(-SqDist(x,y), j)", gauss_args[1:2])
-      rkeops_use_gpu()
-      run <- function() list(op(list(x, y, b)), lse(list(x, y)))
-      whole <- run()
-      set_rkeops_options(list(gpu_memory = 80000))
-      list(whole = whole, pieces = run())
-    }, large, memory = 150000, lazy = lazy)
-    expect_within(got$whole[[1]][1:20, , drop = FALSE], truth$value, truth$scale,
-                  machine_eps[["float32"]], label = "whole")
-    expect_equal(got$pieces, got$whole, tolerance = 1e-6)
-  }
-})
-
 test_that("a call that cannot fit is an error that names the bytes, and the session goes on", {
   got <- on_standin({
     op <- keops_kernel(gauss, gauss_args)

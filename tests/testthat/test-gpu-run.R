@@ -152,25 +152,6 @@ test_that("wide results of interleaved, reversed and permuted components are rig
 
 # ---- rows, devices, kernels ---------------------------------------------------------------------
 
-test_that("empty and single rows, and rows for one index only, are right", {
-  got <- on_gpu({
-    rkeops_use_gpu()
-    rkeops_use_float64()
-    total <- keops_kernel("Sum_Reduction(SqDist(x,y), i)", c("x=Vi(3)", "y=Vj(3)"))
-    none <- x[0, , drop = FALSE]
-    X <- to_gpu(none)
-    list(empty = total(list(none, y)), empty_there = total(list(X, y)), shape = dim(as.matrix(X)),
-         no_rows = dim(total(list(x, none))), one = total(list(x[1, , drop = FALSE], y)),
-         alone = sum(Vi(x), "j"))
-  }, given)
-  expect_identical(got$empty, matrix(0, 150, 1))
-  expect_identical(got$empty_there, got$empty)
-  expect_identical(got$shape, c(0L, 3L))
-  expect_identical(got$no_rows, c(0L, 1L))
-  expect_equal(got$one, matrix(colSums((t(y) - x[1, ])^2)), tolerance = 1e-12)
-  expect_identical(got$alone, x)
-})
-
 test_that("several devices give the result of one, the same at each call", {
   texts <- c("Sum_Reduction(Exp(-SqDist(x,y))*y, j)", "LogSumExp_Reduction(-SqDist(x,y), j)",
              "KMin_ArgKMin_Reduction(SqDist(x,y), 3, j)", "Max_ArgMax_Reduction(SqDist(x,y), j)")
@@ -214,21 +195,6 @@ test_that("several devices give the result of one, the same at each call", {
     expect_within(got$several[[2]][[2]][1:5, , drop = FALSE], truth$value, truth$scale,
                   machine_eps[["float32"]], label = "on several devices")
   }
-})
-
-test_that("a kernel is compiled once for each kind of GPU, and kept", {
-  compiles <- function(...) on_standin({
-    op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b+0.5, j)", gauss_args)
-    rkeops_use_gpu()
-    list(op(list(x, y, b)), rkeops:::counters()[["compiles"]])
-  }, given, ...)
-  first <- compiles()
-  second <- compiles()
-  other <- compiles(capability = 80)
-  expect_gt(first[[2]], 0)
-  expect_identical(second[[2]], 0)
-  expect_gt(other[[2]], 0)
-  expect_identical(first[[1]], second[[1]])
 })
 
 test_that("a GPU newer than NVRTC works, one that is too old for it is an error", {

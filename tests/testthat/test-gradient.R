@@ -125,19 +125,6 @@ test_that("every reduction has the derivatives that difference quotients show", 
   expect_all_derivatives(formulas)
 })
 
-test_that("second derivatives are derivatives of the first", {
-  skip_on_cran() # takes a while
-  args <- c("x=Vi(2)", "y=Vj(2)", "b=Vj(1)", "e=Vi(1)")
-  sums <- c("Sum_Reduction(Exp(-SqDist(x,y))*b, j)", "LogSumExp_Reduction(-SqDist(x,y)*b, j)",
-            "Sum_Reduction(Norm2(x-y)*Sin(b), j)", "MinNaN_Reduction(SqDist(x,y)*b, j)",
-            "SumSoftMaxWeight_Reduction(-SqDist(x,y), b, j)")
-  formulas <- lapply(c(sprintf("Grad(%s, x, e)", sums), sprintf("Grad(%s, y, e)", sums)),
-                     list, args)
-  set.seed(6)
-  expect_all_derivatives(formulas, function(args) # x and y apart, for the norm
-    list(uniform(5, 2), uniform(7, 2, 1.5, 2.2), uniform(7, 1), uniform(5, 1)))
-})
-
 # ---- closed forms --------------------------------------------------------------------------------
 
 # Radial kernels k(r2) of the squared distance, with first and second derivative by r2.
@@ -277,43 +264,6 @@ test_that("singular points are as decided", {
 
 # ---- what is not taken ---------------------------------------------------------------------------
 
-test_that("what where() leaves out gives 0 to gradients: forces, norms, logs, powers", {
-  set.seed(12)
-  X <- matrix(c(0, 1, 3, 4.5, 0.2, 2, 1, 7), 4)
-  n <- nrow(X)
-  x <- Vi(X)
-  y <- Vj(X)
-  s <- Pm(1.5)
-  other <- Vi(matrix(1:n)) != Vj(matrix(1:n))
-  e <- c(1, -2, 0.5, 3)
-  d <- function(k) outer(X[, k], X[, k], `-`)
-  r <- d(1)^2 + d(2)^2 + diag(n)
-  # kernels of the squared distance, their derivatives by it and by s
-  k <- list(
-    list(function(r) s * r^-6 - r^-3, function(r) -9 * r^-7 + 3 * r^-4, function(r) r^-6),
-    list(function(r) s / sqrt(r), function(r) -0.75 * r^-1.5, function(r) r^-0.5),
-    list(function(r) s * log(r), function(r) 1.5 / r, function(r) log(r)),
-    list(function(r) r^-s, function(r) -1.5 * r^-2.5, function(r) -log(r) * r^-1.5),
-    list(function(r) where(r < 9, s / r, log(r)), function(r) ifelse(r < 9, -1.5 / r^2, 1 / r),
-         function(r) (r < 9) / r))
-  in_float64(for (f in k) {
-    op <- sum(where(other, f[[1]](sqdist(x, y)), 0), "j", call = FALSE)
-    slope <- f[[2]](r) * (1 - diag(n))
-    by_x <- cbind(rowSums(2 * slope * d(1)), rowSums(2 * slope * d(2)))
-    expect_equal(gradient(op, x, e), e * by_x, tolerance = 1e-12)
-    by_y <- -2 * cbind(c(e %*% (slope * d(1))), c(e %*% (slope * d(2))))
-    expect_equal(gradient(op, y, e), by_y, tolerance = 1e-12)
-    expect_equal(c(gradient(op, s, e)), sum(e * f[[3]](r) * (1 - diag(n))), tolerance = 1e-12)
-    u <- matrix(runif(2 * n), n)
-    expect_equal(c(jvp(op, x, u)), rowSums(by_x * u), tolerance = 1e-12)
-    # the Hessian is symmetric, and has what the masks leave out nowhere
-    slope_of <- gradient(op, x, e, call = FALSE)
-    v <- matrix(runif(2 * n), n)
-    expect_equal(sum(v * jvp(slope_of, x, u)), sum(u * jvp(slope_of, x, v)), tolerance = 1e-12)
-    expect_equal(gradient(slope_of, x, v), jvp(slope_of, x, v), tolerance = 1e-12)
-  })
-})
-
 test_that("vectors that are chosen whole are summed where they are, of all rows of a tile", {
   set.seed(13)
   X <- matrix(runif(70 * 10, 0.1, 1), 70)
@@ -325,22 +275,6 @@ test_that("vectors that are chosen whole are summed where they are, of all rows 
   x <- Vi(X)
   op <- sum(relu((x | Vj(Y)) - 0.1), "j", call = FALSE)
   in_float64(expect_equal(gradient(op, x, e), want, tolerance = 1e-12))
-})
-
-test_that("a decay that overflows where it is masked has gradients by its rate and its times", {
-  time <- c(0, 1, 100, 5000)
-  b <- Pm(20)
-  lag <- outer(time, time, `-`)
-  value <- ifelse(lag > 0, exp(-20 * pmax(lag, 0)), 0)
-  in_float64({
-    t <- Vi(matrix(time))
-    s <- Vj(matrix(time))
-    op <- sum(where(s < t, exp(-b * (t - s)), 0), "j", call = FALSE)
-    expect_equal(c(gradient(op, b)), -sum(value * lag), tolerance = 1e-12)
-    expect_equal(gradient(op, t), matrix(-20 * rowSums(value)), tolerance = 1e-12)
-    expect_equal(gradient(op, s), matrix(20 * colSums(value)), tolerance = 1e-12)
-    expect_equal(c(jvp(gradient(op, b, call = FALSE), b, 1)), sum(value * lag^2), tolerance = 1e-12)
-  })
 })
 
 test_that("rows and points that a mask leaves out may be anything, NaN and Inf too", {
@@ -556,17 +490,6 @@ test_that("gradients of many points are accurate, and the same on any number of 
   })
 })
 
-test_that("third derivatives are derivatives of the second", {
-  u <- list(uniform(5, 3), uniform(5, 3))
-  second <- keops_grad(keops_grad(op, "x"), "x")
-  third <- keops_grad(second, "s")
-  in_float64({
-    moved <- function(h) sum(second(c(data[-4], list(0.5 + h), list(e, u[[1]]))) * u[[2]])
-    quotient <- (moved(step_size) - moved(-step_size)) / (2 * step_size)
-    expect_equal(third(c(data, list(e), u)), matrix(quotient), tolerance = 1e-8)
-  })
-})
-
 test_that("the cotangent of one column may be missing", {
   one <- keops_kernel("LogSumExp_Reduction(-s*SqDist(x,y), i)", args[-3])
   both <- keops_value_and_grad(one, c("x", "y"))
@@ -641,13 +564,6 @@ test_that("wrong operators, variables and cotangents are refused", {
   expect_error(dx(c(data, list(e[-1, ]))), "var1", class = "rkeops_error_shape")
   expect_error(dx(c(data, list("a"))), "var1", class = "rkeops_error_argument")
   expect_error(keops_grad(op, "s")(c(data, list(0.5))), "var1", class = "rkeops_error_shape")
-})
-
-test_that("operators of derivatives survive saveRDS()", {
-  file <- tempfile(fileext = ".rds")
-  on.exit(unlink(file))
-  saveRDS(keops_grad(op, "x"), file)
-  expect_identical(readRDS(file)(c(data, list(e))), keops_grad(op, "x")(c(data, list(e))))
 })
 
 # ---- LazyTensors ---------------------------------------------------------------------------------

@@ -102,8 +102,6 @@ skip_without_timers <- function() {
 # The code with `during` in front of it.
 with_timers <- function(code) as.call(c(quote(`{`), as.list(during)[-1], as.list(code)[-1]))
 
-on_gpu_code <- function(code, values) eval(bquote(on_gpu(.(code), values)))
-
 # Of code that uses `big` and `small`, arguments of `op`; `truth` and `little` are its values.
 in_session_with_timers <- function(code, rows, session = in_session) {
   set.seed(5)
@@ -156,32 +154,4 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
   expect_identical(got$stopped$inner, "interrupted")
   expect_identical(got$built$outer, got$little)
   expect_identical(got$built$inner, got$little)
-})
-
-test_that("timers may run, forget and go back to the CPU while a GPU works", {
-  skip_without_timers()
-  got <- in_session_with_timers(quote({
-    rkeops_use_gpu()
-    truth <- op(big)
-    little <- op(small)
-    again <- during(function() op(big), function() op(small))
-    clean <- during(function() op(big), function() {
-      clean_rkeops()
-      op(small)
-    })
-    fixed <- lapply(big, to_gpu)
-    freed <- during(function() op(lapply(big, to_gpu)), function() {
-      gc()
-      op(small)
-    })
-    cpu <- during(function() op(fixed), function() {
-      rkeops_use_cpu()
-      op(small)
-    })
-    list(truth = truth, little = little, again = again, clean = clean, freed = freed, cpu = cpu)
-  }), if (on_gpu_machine()) c(4e4, 4e5) else c(1000, 4000), on_gpu_code)
-  for (name in c("again", "clean", "freed", "cpu"))
-    expect_identical(got[[!!name]]$outer, got$truth)
-  for (name in c("again", "clean", "freed")) expect_identical(got[[!!name]]$inner, got$little)
-  expect_equal(got$cpu$inner, got$little, tolerance = 1e-4)
 })

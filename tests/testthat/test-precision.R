@@ -210,34 +210,3 @@ test_that("sums of money keep their cents, and sums of squares their variance", 
   moments <- c(sum(Vj(year)^2, "j"), sum(Vj(year), "j")) / 1e5
   expect_equal(moments[1] - moments[2]^2, mean((year - mean(year))^2), tolerance = 1e-7)
 })
-
-test_that("numbers below the smallest normal one may be 0 in kernels, and stay numbers in R", {
-  smallest <- c(float64 = 2.2250738585072014e-308, float32 = 1.1754943508222875e-38)
-  for (precision in names(smallest)) {
-    least <- smallest[[precision]]
-    side <- matrix(sqrt(least) * c(1.001, 0.5))
-    found <- sum(Vi(side) * Vj(side[1, , drop = FALSE]), "j", precision = precision)
-    expect_equal(found[1] / side[1]^2, 1, tolerance = 1e-6)
-    expect_true(found[2] == 0 || abs(found[2] / prod(side) - 1) < 1e-6)
-    expect_error(sum(Vi(side) * Vj(side), "k"))
-    expect_identical(side[1] * side[2] > 0 & least / c(2, 2^20) > 0, c(TRUE, TRUE))
-  }
-  # what has one index is computed in double
-  small <- sum(Vi(matrix(1)) * (Vj(matrix(1e-40)) * 1e30), "j", precision = "float32")
-  expect_equal(c(small), 1e-10, tolerance = 1e-6)
-})
-
-test_that("kernels of coordinates and times far from 0 are those of plain R", {
-  set.seed(5)
-  at <- cbind(450000 + runif(200) * 500, 4.5e6 + runif(200) * 500)
-  at[1, ] <- 0 # a missing place
-  squares <- outer(at[, 1], at[, 1], "-")^2 + outer(at[, 2], at[, 2], "-")^2
-  expect_equal(sum(exp(-sqdist(Vi(at), Vj(at)) / 50^2), "j")[, 1],
-               rowSums(exp(-squares / 50^2)), tolerance = 1e-13)
-  nearest <- apply(squares + diag(Inf, 200), 1, which.min)
-  self <- Vi(matrix(1:200)) == Vj(matrix(1:200))
-  expect_identical(argmin(where(self, Inf, sqdist(Vi(at), Vj(at))), "j")[, 1], nearest)
-  time <- matrix(1.709251e9 + sort(runif(200) * 3600))
-  expect_equal(sum(exp(-abs(Vi(time) - Vj(time)) / 600), "j")[, 1],
-               rowSums(exp(-abs(outer(time[, 1], time[, 1], "-")) / 600)), tolerance = 1e-13)
-})

@@ -42,32 +42,6 @@ test_that("ties go to the lowest position whatever the split", {
   })
 })
 
-test_that("reductions of parts merge to the reduction of the whole", {
-  x <- uniform(5, 2)
-  y <- uniform(70, 2)
-  y[60, ] <- y[3, ] # a tie across parts
-  with_options(list(precision = "float64"), for (parts in c(1, 2, 7)) {
-    part_of <- rep(seq_len(parts), each = 70 / parts)
-    starts <- match(seq_len(parts), part_of) - 1L
-    over <- function(f) lapply(seq_len(parts), function(k)
-      f(sqdist(Vi(x), Vj(y[part_of == k, , drop = FALSE]))))
-    whole <- function(f) f(sqdist(Vi(x), Vj(y)))
-    merges <- function(f, merge, ...)
-      expect_equal(Reduce(merge, over(f)), whole(f), tolerance = 1e-14)
-    merges(function(D) sum(D, "j"), `+`)
-    merges(function(D) min(D, "j"), pmin)
-    merges(function(D) max(D, "j"), pmax)
-    merges(function(D) logsumexp(D, "j"), function(a, b) pmax(a, b) + log1p(exp(-abs(a - b))))
-    merges(function(D) Kmin(D, 4, "j"), function(a, b) t(apply(cbind(a, b), 1, sort))[, 1:4])
-    # positions: those of the smallest values of all parts, the first part first
-    found <- over(function(D) min_argmin(D, "j"))
-    values <- do.call(cbind, lapply(found, `[[`, 1))
-    best <- apply(values, 1, which.min)
-    positions <- do.call(cbind, Map(function(f, start) f[[2]] + start, found, starts))
-    expect_identical(positions[cbind(1:5, best)], as.vector(whole(function(D) argmin(D, "j"))))
-  })
-})
-
 test_that("log-sum-exp of special values is as decided", {
   lse <- keops_kernel("LogSumExp_Reduction(x, i)", "x=Vi(1)")
   for (precision in names(machine_eps)) with_options(list(precision = precision), {

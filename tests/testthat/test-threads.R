@@ -9,10 +9,6 @@ sum_in_threads <- c(
   "sums <- function(n) { rkeops_use_cpu(ncore = n); sum(exp(-sqdist(Vi(x), Vj(x))), 'j') }",
   "alone <- sums(1)")
 
-prlimit <- function(what) {
-  sprintf("stopifnot(system(sprintf('prlimit --pid %%d %s', Sys.getpid())) == 0)", what)
-}
-
 skip_unless_two_threads <- function() {
   engine_options() # tells the engine
   skip_if(.Call(C_threads)$threads < 2L, "no two threads may be used")
@@ -59,17 +55,6 @@ test_that("variables of the environment bound the number of threads, and are nam
   expect_true(as.integer(check$output[1]) <= 2L)
 })
 
-test_that("a call goes on where the system gives no thread: limit of processes", {
-  skip_unless_prlimit()
-  out <- run_unprivileged(c(
-    sum_in_threads, prlimit("--nproc=1:1"), "stopifnot(identical(sums(2), alone))",
-    "cat(grep('had|have', rkeops_sitrep(), value = TRUE), '\\n')", "cat('went on\\n')"),
-    character())
-  expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
-  expect_true("went on" %in% out$output)
-  expect_true(any(grepl("the system let the last call have: 1 of 2", out$output)))
-})
-
 test_that("a call goes on where the system gives no thread: limit of memory", {
   skip_unless_prlimit()
   # less than the stack of a thread is left
@@ -81,30 +66,6 @@ test_that("a call goes on where the system gives no thread: limit of memory", {
     "stopifnot(identical(sums(2), alone))", "cat('went on\\n')"))
   expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
   expect_true("went on" %in% out$output)
-})
-
-test_that("processors are those before OpenMP bound the process to one of them", {
-  skip_on_os(c("windows", "mac", "solaris"))
-  skip_unless_two_threads()
-  library <- Sys.glob(c("/usr/lib/*/libgomp.so.1", "/usr/lib64/libgomp.so.1",
-                        "/usr/lib/libgomp.so.1"))
-  skip_if(!length(library), "libgomp is not there")
-  bound <- "length(parallel::mcaffinity()) == 1L" # where R itself loads libgomp it is so at once
-  code <- c(sprintf("if (!(%s)) dyn.load(%s)", bound, deparse(library[1])),
-            sprintf("stopifnot(%s)", bound), "suppressMessages(library(rkeops))", sum_in_threads,
-            "rkeops_use_cpu()",
-            sprintf("stopifnot(.Call(rkeops:::C_threads)$processors == %d)",
-                    .Call(C_threads)$processors),
-            "stopifnot(identical(sums(2), alone))",
-            "cat(grep('bound', rkeops_sitrep(), value = TRUE), '\\n')")
-  bind <- list(c("OMP_PROC_BIND=true", "OMP_PLACES=cores"), "OMP_PROC_BIND=true",
-               "GOMP_CPU_AFFINITY=0-1023")
-  for (env in bind) {
-    out <- run_r(code, env = env, attach = FALSE)
-    expect_identical(out$status, 0L, label = paste(c(env, out$output), collapse = "\n"))
-    expect_true(any(grepl("OpenMP has bound the calling thread", out$output)))
-    expect_false(any(grepl("`ncore` is", out$output)))
-  }
 })
 
 test_that("threads end with the package", {
