@@ -41,6 +41,37 @@ takes_interrupts <- function(pid) {
   bitwAnd(last, 2L) == 0L
 }
 
+# A call of some minutes on the points `x`, which `setup` makes in a process of its own: it ends soon
+# after SIGINT, and the next call is right. The process writes its number, when it was interrupted,
+# and TRUE.
+expect_interruptible <- function(setup, env = character()) {
+  testthat::skip_on_os("windows")
+  file <- tempfile()
+  script <- r_script(c(
+    using_cache(get_rkeops_cache_dir()), setup,
+    "invisible(sum(exp(-sqdist(Vi(x[1:9, ]), Vj(x[1:9, ]))), 'j'))",
+    sprintf("report <- function(...) cat(..., '\\n', file = %s, append = TRUE)", deparse(file)),
+    "report(Sys.getpid())",
+    "tryCatch({ for (k in 1:20) sum(exp(-sqdist(Vi(x), Vj(x))), 'j'); report('done') },",
+    "         interrupt = function(e) report(as.numeric(Sys.time())))",
+    "report(sum(Vi(x[1:2, ]) + 0 * Vj(1), 'j')[1] == x[1])"))
+  on.exit(unlink(c(file, script)))
+  start_script(script, env)
+  lines <- function() if (file.exists(file)) readLines(file) else character()
+  wait_for <- function(n) for (k in 1:300) if (length(lines()) < n) Sys.sleep(0.1)
+  wait_for(1)
+  process <- as.integer(lines()[1])
+  on.exit(tools::pskill(process, tools::SIGKILL), add = TRUE)
+  testthat::skip_if_not(takes_interrupts(process), "this process was started with interrupts ignored")
+  Sys.sleep(1)
+  stopped <- as.numeric(Sys.time())
+  tools::pskill(process, tools::SIGINT)
+  wait_for(3)
+  testthat::expect_length(lines(), 3)
+  testthat::expect_lt(as.numeric(lines()[2]) - stopped, 2)
+  testthat::expect_identical(trimws(lines()[3]), "TRUE")
+}
+
 # Installs a package of the given files (contents by path) into a new library: its path.
 install_package <- function(name, files) {
   root <- tempfile("package-")

@@ -28,37 +28,14 @@ test_that("the class tells complex from real", {
 })
 
 test_that("dimensions count complex components, declarations and data real ones", {
-  emits <- function(z, text, dimres) {
-    expect_identical(z$formula, text)
-    expect_identical(z$dimres, as.integer(dimres), label = paste("dimres of", text))
-    info <- checked(.Call(C_expression, z$formula, z$args))
-    expect_identical(info[["dim"]], z$dimres * (1L + is.ComplexLazyTensor(z)),
-                     label = paste("engine's dimension of", text))
-  }
-  emits(x_i, "V0", 3)
+  expect_identical(x_i$dimres, 3L)
   expect_identical(x_i$args, "V0=Vi(6)")
   expect_identical(x_i$data[[1]], cbind(Re(x), Im(x))[, c(1, 4, 2, 5, 3, 6)])
   expect_identical(Pm(1 + 2i)$data[[1]], matrix(c(1, 2), 1))
   expect_identical(dim(x_i - y_j), c(4L, 5L, 3L))
-  emits(x_i + y_j, "ComplexAdd(V0,V1)", 3)
-  emits(x_i[1] - y_j, "ComplexSubtract(Extract(V0,0,2),V1)", 3)
-  emits(x_i * y_j, "ComplexMult(V0,V1)", 3)
-  emits(x_i / y_j, "ComplexDivide(V0,V1)", 3)
-  emits(s_j * x_i, "Mult(V0,V1)", 3)
-  emits(-x_i, "Minus(V0)", 3)
-  emits(Re(x_i), "ComplexReal(V0)", 3)
-  emits(Mod(x_i), "ComplexAbs(V0)", 3)
-  emits(exp(x_i), "ComplexExp(V0)", 3)
-  emits(exp1j(r_i), "ComplexExp1j(V0)", 3)
-  emits(sum(x_i), "ComplexSum(V0)", 1)
-  emits(normalize(x_i), "Normalize(V0)", 3)
-  emits(x_i[2], "Extract(V0,2,2)", 1)
-  emits(x_i[2:3], "Extract(V0,2,4)", 2)
-  emits(elem(x_i, 2), "Extract(V0,4,2)", 1)
-  emits(extract(x_i, 1, 2), "Extract(V0,2,4)", 2)
-  emits(extractT(x_i, 1, 5), "ExtractT(V0,2,10)", 5)
-  emits(elemT(x_i[1], 1, 3), "ExtractT(Extract(V0,0,2),2,6)", 3)
-  emits(concat(x_i, s_j), "Concat(V0,Real2Complex(V1))", 4)
+  expect_identical(extractT(x_i, 1, 5)$formula, "ExtractT(V0,2,10)")
+  expect_identical(elemT(x_i[1], 1, 3)$formula, "ExtractT(Extract(V0,0,2),2,6)")
+  expect_identical(concat(x_i, s_j)$dimres, 4L)
 })
 
 test_that("norms, comparisons and components have their complex meaning", {
@@ -103,16 +80,6 @@ test_that("matrices without rows and data frames of complex numbers are taken", 
   expect_identical(sum(Vi(x[0, ]) * y_j, "j"), matrix(0i, 0, 3))
   expect_identical(sum(Vi(x[0, ]) * y_j, "i"), matrix(0i, 5, 3))
   expect_identical(Vi(as.data.frame(x))$data, x_i$data)
-})
-
-test_that("complex LazyTensors survive saveRDS() and t()", {
-  file <- tempfile(fileext = ".rds")
-  on.exit(unlink(file))
-  saveRDS(x_i * y_j, file)
-  with_options(list(precision = "float64"), {
-    expect_equal(sum(readRDS(file), "j"), sum(x_i * y_j, "j"))
-    expect_equal(sum(t(x_i * y_j), "i"), sum(x_i * y_j, "j"))
-  })
 })
 
 test_that("plain numbers keep their plain functions", {

@@ -3,20 +3,6 @@ y <- uniform(9, 3)
 gauss <- function(x, y) exp(-sum((x - y)^2))
 dense <- function(x, y) exp(-outer(rowSums(x^2), rowSums(y^2), `+`) + 2 * x %*% t(y))
 
-test_that("LazyTensor(), Vi(), Vj() and Pm() make variables", {
-  expect_identical(Vi(x)$args, "V0=Vi(3)")
-  expect_identical(LazyTensor(x, "j")$args, "V0=Vj(3)")
-  expect_identical(Pm(c(0.5, 1))$args, "V0=Pm(2)")
-  expect_identical(LazyTensor(0.5)$args, "V0=Pm(1)")
-  expect_identical(Vi(x)$data, list(x))
-  expect_identical(Vi(x)$dimres, 3L)
-  expect_identical(LazyTensor(3)$formula, "IntCst(3)")
-  expect_length(LazyTensor(3)$args, 0)
-  expect_identical(Vi(as.data.frame(x))$data[[1]], unname(x))
-  expect_identical(dim(Vi(x) - Vj(y)), c(6L, 9L, 3L))
-  expect_identical(dim(Pm(1:3 + 0.5)), c(1L, 1L, 3L))
-})
-
 test_that("what is no numeric matrix is refused", {
   for (wrong in list("a", NULL, factor("a"), list(1), array(0, c(2, 2, 2)), Vi(x)))
     expect_error(Vi(wrong), class = "rkeops_error_argument")
@@ -24,14 +10,6 @@ test_that("what is no numeric matrix is refused", {
   expect_error(LazyTensor(x), class = "rkeops_error_argument")
   expect_error(LazyTensor(x, "k"), class = "rkeops_error_argument")
   expect_error(Vi(matrix(0, 3, 0)), class = "rkeops_error_shape")
-})
-
-test_that("the same R object with the same index is one variable", {
-  same <- Vi(x) + Vi(x)
-  expect_identical(same$args, "V0=Vi(3)")
-  expect_identical(same$formula, "Add(V0,V0)")
-  expect_identical((Vi(x) * Vj(x))$args, c("V0=Vi(3)", "V1=Vj(3)"))
-  expect_length((Vi(x) * Vi(x + 0))$args, 2)
 })
 
 test_that("a plain vector is one column of Vi() and Vj(), and a parameter of Pm()", {

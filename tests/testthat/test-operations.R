@@ -79,14 +79,6 @@ test_that("components are chosen as usual in R", {
   expect_error(x_i[1] <- 2, class = "rkeops_error")
 })
 
-test_that("plain numbers keep their plain functions", {
-  expect_identical(clamp(c(-1, 0.5, 3), 0, 1), c(0, 0.5, 1))
-  expect_identical(clampint(5, 0, 1), 1)
-  expect_identical(ifelse(c(TRUE, NA, FALSE), 1, 2), c(1, NA, 2))
-  expect_identical(atan2(1, 2), base::atan2(1, 2))
-  expect_identical(diag(2) %*% 1:2, matrix(c(1, 2)))
-})
-
 test_that("stats::step() works through ours", {
   fit <- stats::lm(mpg ~ wt + hp, data = datasets::mtcars)
   expect_s3_class(step(fit, trace = 0), "lm")

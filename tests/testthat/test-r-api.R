@@ -223,23 +223,6 @@ test_that("builders refuse what has no meaning, and name it", {
   refused(ternaryop.LazyTensor(x_i, y_j, Pm(1:2), "Clamp"), "dimension 2")
 })
 
-test_that("reduction.LazyTensor() takes any reduction by name", {
-  K <- gauss(x, y)
-  K_ij <- exp(-sqdist(x_i, y_j))
-  with_options(list(precision = "float64"), {
-    expect_equal(reduction.LazyTensor(K_ij, "Sum", "j"), matrix(rowSums(K)))
-    expect_equal(reduction.LazyTensor(K_ij, "Max", "i"), matrix(apply(K, 2, max)))
-    expect_equal(reduction.LazyTensor(K_ij, "KMin", "j", 2), t(apply(K, 1, sort))[, 1:2])
-    expect_equal(reduction.LazyTensor(K_ij, "SumSoftMaxWeight", "j", y_j),
-                 exp(K) %*% y / rowSums(exp(K)))
-  })
-  refused(reduction.LazyTensor(x, "Sum", "j"), "`x`")
-  refused(reduction.LazyTensor(K_ij, 1, "j"), "`opstr`")
-  refused(reduction.LazyTensor(K_ij, "sum", "j"), "did you mean 'Sum'")
-  for (index in list("k", NA, NULL, 1, c("i", "j")))
-    refused(reduction.LazyTensor(K_ij, "Sum", index))
-})
-
 test_that("[!] opt_arg of reduction.LazyTensor() is a whole number or a LazyTensor", {
   for (wrong in list(2.5, "a", -1, TRUE, x))
     refused(reduction.LazyTensor(x_i, "KMin", "j", wrong), "`opt_arg`")
@@ -390,22 +373,6 @@ test_that("inner reductions have dimension 1, [!] minima and their positions too
 
 # ---- options (section 8) -------------------------------------------------------------------------
 
-test_that("options of RKeOps have their defaults and their checks", {
-  old <- set_rkeops_options()
-  on.exit(set_rkeops_options(old))
-  expect_identical(unclass(get_rkeops_options(c("backend", "device_id", "precision", "verbosity",
-                                                "debug", "formula_only"))),
-                   list(backend = "CPU", device_id = -1L, precision = "float64", verbosity = 1L,
-                        debug = 0L, formula_only = FALSE))
-  expect_s3_class(get_rkeops_options(), "rkeops_options")
-  expect_identical(get_rkeops_options("cache_dir"), get_rkeops_cache_dir())
-  for (wrong in list(list(backend = "cpu"), list(device_id = 0.5), list(device_id = -2),
-                     list(precision = "double"), list(verbosity = 2), list(debug = "yes"),
-                     list(cache_dir = tempfile()), list(formula_only = NA), list(nope = 1)))
-    refused(set_rkeops_options(wrong))
-  refused(get_rkeops_options("nope"), "nope")
-})
-
 test_that("[!] all options can be set at once", {
   old <- get_rkeops_options()
   on.exit(set_rkeops_options(old))
@@ -414,21 +381,6 @@ test_that("[!] all options can be set at once", {
   all$precision <- "float64"
   expect_identical(set_rkeops_options(all), old)
   expect_identical(get_rkeops_options("precision"), "float64")
-})
-
-test_that("functions that set options return the previous ones", {
-  old <- get_rkeops_options()
-  on.exit(set_rkeops_options(old))
-  expect_identical(rkeops_use_cpu(2), old)
-  expect_identical(get_rkeops_options("backend"), "CPU")
-  refused(rkeops_use_cpu(ncore = 1.5), "ncore")
-  expect_identical(rkeops_use_float64()$precision, old$precision)
-  expect_identical(rkeops_use_float32()$precision, "float64")
-  rkeops_disable_verbosity()
-  expect_identical(get_rkeops_options("verbosity"), 0L)
-  rkeops_enable_verbosity()
-  expect_identical(get_rkeops_options("verbosity"), 1L)
-  for (wrong in list(-2, 0.5, NA, "a")) refused(rkeops_use_gpu(wrong), "device")
 })
 
 # ---- misspelt names ------------------------------------------------------------------------------
@@ -440,10 +392,10 @@ test_that("an error about a misspelt name says the nearest one", {
   suggests(get_rkeops_options("backnd"), "backend")
   suggests(set_rkeops_options(list(precision = "flaot64")), "float64")
   suggests(set_rkeops_options(list(backend = "cpu")), "CPU")
-  suggests(sum(x_i, "j", precison = "float64"), "precision")
-  suggests(sum(x_i, "j", precision = "Float64"), "float64")
+  suggests(sum(x_i, "i", precison = "float64"), "precision")
+  suggests(sum(x_i, "i", precision = "Float64"), "float64")
   suggests(sum(x_i, indx = "j"), "index")
-  suggests(sum(x_i, "j", sum_scheme = "kahan"), "kahan_scheme")
+  suggests(sum(x_i, "i", sum_scheme = "kahan"), "kahan_scheme")
   suggests(keops_kernel("Sum_Reduction(x, 0)", "x=Vi(3)", sum_scheme = "block"), "block_sum")
   suggests(keops_kernel("sum_Reduction(x, 0)", "x=Vi(3)"), "Sum")
   suggests(keops_kernel("Sum_Reduction(Epx(x), 0)", "x=Vi(3)"), "Exp")
