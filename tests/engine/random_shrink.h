@@ -209,61 +209,23 @@ static situation with_rows(const situation *s, rk_kind kind, long from, long n) 
   return next;
 }
 
+/* Without one half, or without one row at an end. */
 static int shrink_rows(situation *s, rk_kind kind) {
-  long all = rows_of(&s->f, kind), half = all / 2;
-  if (all <= 1) return 0;
-  situation next = with_rows(s, kind, 0, half);
-  if (take(s, &next)) return 1;
-  next = with_rows(s, kind, half, all - half);
-  if (take(s, &next)) return 1;
-  next = with_rows(s, kind, 1, all - 1);
-  if (take(s, &next)) return 1;
-  next = with_rows(s, kind, 0, all - 1);
-  return take(s, &next);
+  const long all = rows_of(&s->f, kind), half = all / 2;
+  const struct { long from, rows; } part[] = {{0, half}, {half, all - half}, {1, all - 1}, {0, all - 1}};
+  for (int k = 0; k < 4 && all > 1; k++) {
+    situation next = with_rows(s, kind, part[k].from, part[k].rows);
+    if (take(s, &next)) return 1;
+  }
+  return 0;
 }
 
 static int shrink_ways(situation *s) {
-  situation next = *s;
-  next.w.times = 1;
-  if (s->w.times > 1 && take(s, &next)) return 1;
-  next = *s;
-  next.w.times = s->w.times / 2;
-  if (s->w.times > 2 && take(s, &next)) return 1;
-  next = *s;
-  next.w.budget = 0;
-  if (s->w.budget && take(s, &next)) return 1;
-  next = *s;
-  next.w.threads = 1;
-  return s->w.threads > 1 && take(s, &next);
-}
-
-static int shrink_dims(situation *s) {
-  for (int v = 0; v < s->f.variables; v++)
-    for (int dim = 1; dim < s->f.variable[v].dim; dim = dim * 2 < s->f.variable[v].dim
-                                                         ? dim * 2 : s->f.variable[v].dim - 1) {
-      situation next = *s;
-      next.f.variable[v].dim = dim;
-      if (try_next(s, &next)) return 1;
-      if (dim == s->f.variable[v].dim - 1) break;
-    }
-  return 0;
-}
-
-/* Numbers with few digits, where that will do. */
-static int shrink_data(situation *s) {
-  for (int v = 0; v < s->f.variables; v++) {
-    situation next = *s;
-    long n = rows_of(&s->f, s->f.variable[v].kind) * s->f.variable[v].dim;
-    double *data = malloc(sizeof(double) * (size_t)n + 1);
-    int changed = 0;
-    for (long k = 0; k < n; k++) {
-      data[k] = round(s->f.variable[v].data[k] * 4) / 4;
-      changed |= apart(data[k], s->f.variable[v].data[k]) != 0;
-    }
-    next.f.variable[v].data = data;
-    if (changed && take(s, &next)) return 1;
-  }
-  return 0;
+  situation plain = *s, fewer = *s;
+  plain.w = (way){.precision = s->w.precision, .threads = 1, .times = 1};
+  fewer.w.times = s->w.times / 2;
+  int is_plain = s->w.threads == 1 && s->w.times == 1 && !s->w.budget;
+  return (!is_plain && take(s, &plain)) || (s->w.times > 2 && take(s, &fewer));
 }
 
 /* ---- the R call ---- */
@@ -306,26 +268,6 @@ static void print_call(const situation *s) {
   printf("))\n");
 }
 
-/* Last variables that nothing uses. */
-static void drop_variables(situation *s) {
-  while (s->f.variables) {
-    situation next = *s;
-    next.f.variables--;
-    char used[NODES] = {0};
-    int needed = 0;
-    mark_query(&s->f, &s->q, used);
-    for (int k = 0; k < s->f.nodes; k++)
-      needed |= used[k] && s->f.node[k].group == LEAF && s->f.node[k].op == next.f.variables;
-    for (int k = 0; k < s->q.n; k++)
-      for (int q = 0; q < s->q.r[k].steps; q++)
-        needed |= s->q.r[k].step[q].variable == next.f.variables ||
-                  s->q.r[k].step[q].other == next.f.variables;
-    if (!has_kind(&next.f, RK_KIND_I)) next.f.M = 1;
-    if (!has_kind(&next.f, RK_KIND_J)) next.f.N = 1;
-    if (needed || !take(s, &next)) return;
-  }
-}
-
 static void shrink_and_show(const formula *f, const query *q, const way *w) {
   situation s = {*f, *q, *w};
   rk_error error;
@@ -333,10 +275,7 @@ static void shrink_and_show(const formula *f, const query *q, const way *w) {
   attempts = 250;
   manner = manner_of(&s, &error);
   while (manner && (shrink_query(&s) || shrink_nodes(&s) || shrink_ways(&s) ||
-                    shrink_rows(&s, RK_KIND_I) || shrink_rows(&s, RK_KIND_J) || shrink_dims(&s) ||
-                    shrink_data(&s))) {}
-  attempts += VARIABLES;
-  drop_variables(&s);
+                    shrink_rows(&s, RK_KIND_I) || shrink_rows(&s, RK_KIND_J))) {}
   attempts = 0;
   print_call(&s);
   if (!manner) printf("# fails only where it was found\n");
