@@ -78,6 +78,21 @@ static int leave(int code) {
   return code;
 }
 
+/* Functions that do no more than one call of another part; those that give back wait for what is
+ * queued, as a true driver does. */
+#define CALL(name, needs, parameters, work)                                                        \
+  API name parameters {                                                                            \
+    int code = enter(#name, needs);                                                                \
+    if (!code) code = (work);                                                                      \
+    return leave(code);                                                                            \
+  }
+#define RELEASE(name, parameters, work)                                                            \
+  API name parameters {                                                                            \
+    int late, code = enter_release(#name, IN_CONTEXT, &late);                                      \
+    if (!code) code = (work);                                                                      \
+    return leave(code ? code : late);                                                              \
+  }
+
 /* ---- start and end --------------------------------------------------------------------------- */
 
 static void end_of_thread(void *stack) {
@@ -159,39 +174,22 @@ RK_EXPORT void rkeops_standin_mend(void) {
 
 int capability(void) { return (int)rk_number_setting("RKEOPS_STANDIN_CAPABILITY", 90); }
 
+/* Those that the engine asks for. */
 static int attribute(int which) {
   switch (which) {
-  case 1: return 1024;                    /* threads of a block */
-  case 2: case 3: return 1024;            /* block.x, block.y */
-  case 4: return 64;
-  case 5: return 2147483647;              /* grid.x */
-  case 6: case 7: return 65535;
   case 8: return 49152;                   /* shared memory of a block */
-  case 9: return 65536;                   /* constant memory */
-  case 10: return 32;                     /* warp */
-  case 12: return 65536;                  /* registers of a block */
   case 13: return (int)rk_number_setting("RKEOPS_STANDIN_CLOCK", 1000000); /* kHz */
   case 16: return (int)rk_number_setting("RKEOPS_STANDIN_MULTIPROCESSORS", 4);
-  case 31: case 40: case 41: return 1;    /* concurrent kernels, copy engines, unified addresses */
-  case 36: return 1000000;                /* kHz of the memory */
-  case 37: return 1024;                   /* bits of its bus */
   case 39: return 2048;                   /* threads of a multiprocessor */
   case 75: return capability() / 10;
   case 76: return capability() % 10;
-  case 81: return 233472;                 /* shared memory of a multiprocessor */
-  case 82: return 65536;                  /* registers of one */
   case 87: return 2;                      /* float32 : float64 */
-  case 97: return 232448;                 /* shared memory of a block that asks for more */
   case 106: return 32;                    /* blocks of a multiprocessor */
   default: return 0;
   }
 }
 
-API cuInit(unsigned flags) {
-  int code = enter("cuInit", ANYTIME);
-  if (!code) code = flags ? CU_INVALID_VALUE : start();
-  return leave(code);
-}
+CALL(cuInit, ANYTIME, (unsigned flags), flags ? CU_INVALID_VALUE : start())
 
 API cuDriverGetVersion(int *version) {
   int code = enter("cuDriverGetVersion", ANYTIME);
@@ -292,31 +290,13 @@ API cuMemGetInfo_v2(size_t *unused, size_t *total) {
   return leave(code);
 }
 
-API cuMemAlloc_v2(cu_pointer *pointer, size_t bytes) {
-  int code = enter("cuMemAlloc_v2", IN_CONTEXT);
-  if (!code) code = memory_alloc(current(), bytes, pointer);
-  return leave(code);
-}
-
-API cuMemFree_v2(cu_pointer pointer) {
-  int late, code = enter_release("cuMemFree_v2", IN_CONTEXT, &late);
-  if (!code) queue_drain(current()); /* a true driver waits, too */
-  if (!code && pointer) code = memory_free(current(), pointer);
-  return leave(code ? code : late);
-}
-
-API cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
-  int code = enter("cuMemHostAlloc", IN_CONTEXT);
-  if (!code) code = flags > 7 ? CU_INVALID_VALUE : host_alloc(pointer, bytes);
-  return leave(code);
-}
-
-API cuMemFreeHost(void *pointer) {
-  int late, code = enter_release("cuMemFreeHost", IN_CONTEXT, &late);
-  if (!code) queue_drain(current());
-  if (!code) code = host_free(pointer);
-  return leave(code ? code : late);
-}
+CALL(cuMemAlloc_v2, IN_CONTEXT, (cu_pointer *pointer, size_t bytes),
+     memory_alloc(current(), bytes, pointer))
+RELEASE(cuMemFree_v2, (cu_pointer pointer),
+        (queue_drain(current()), pointer ? memory_free(current(), pointer) : CU_OK))
+CALL(cuMemHostAlloc, IN_CONTEXT, (void **pointer, size_t bytes, unsigned flags),
+     flags > 7 ? CU_INVALID_VALUE : host_alloc(pointer, bytes))
+RELEASE(cuMemFreeHost, (void *pointer), (queue_drain(current()), host_free(pointer)))
 
 API cuMemcpyHtoDAsync_v2(cu_pointer to, const void *from, size_t bytes, stream *s) {
   int code = enter("cuMemcpyHtoDAsync_v2", IN_CONTEXT);
@@ -325,79 +305,24 @@ API cuMemcpyHtoDAsync_v2(cu_pointer to, const void *from, size_t bytes, stream *
   return leave(code);
 }
 
-API cuMemcpyDtoHAsync_v2(void *to, cu_pointer from, size_t bytes, stream *s) {
-  int code = enter("cuMemcpyDtoHAsync_v2", IN_CONTEXT);
-  if (!code) code = queue_to_host(current(), s, to, from, bytes);
-  return leave(code);
-}
-
-API cuMemsetD8Async(cu_pointer to, unsigned char value, size_t bytes, stream *s) {
-  int code = enter("cuMemsetD8Async", IN_CONTEXT);
-  if (!code) code = queue_set(current(), s, to, value, bytes);
-  return leave(code);
-}
+CALL(cuMemcpyDtoHAsync_v2, IN_CONTEXT, (void *to, cu_pointer from, size_t bytes, stream *s),
+     queue_to_host(current(), s, to, from, bytes))
 
 /* ---- streams and events ---------------------------------------------------------------------- */
 
-API cuStreamCreate(stream **s, unsigned flags) {
-  int code = enter("cuStreamCreate", IN_CONTEXT);
-  if (!code) code = flags > 1 ? CU_INVALID_VALUE : stream_create(current(), s);
-  return leave(code);
-}
-
-API cuStreamDestroy_v2(stream *s) {
-  int late, code = enter_release("cuStreamDestroy_v2", IN_CONTEXT, &late);
-  if (!code) code = stream_destroy(current(), s);
-  return leave(code ? code : late);
-}
-
-API cuStreamSynchronize(stream *s) {
-  int code = enter("cuStreamSynchronize", IN_CONTEXT);
-  if (!code) code = stream_synchronize(current(), s);
-  return leave(code);
-}
-
-API cuStreamWaitEvent(stream *s, event *e, unsigned flags) {
-  int code = enter("cuStreamWaitEvent", IN_CONTEXT);
-  if (!code) code = flags > 1 ? CU_INVALID_VALUE : stream_wait(current(), s, e);
-  return leave(code);
-}
-
-API cuEventCreate(event **e, unsigned flags) {
-  int code = enter("cuEventCreate", IN_CONTEXT);
-  if (!code) code = flags > 7 ? CU_INVALID_VALUE : event_create(current(), flags, e);
-  return leave(code);
-}
-
-API cuEventDestroy_v2(event *e) {
-  int late, code = enter_release("cuEventDestroy_v2", IN_CONTEXT, &late);
-  if (!code) code = event_destroy(current(), e);
-  return leave(code ? code : late);
-}
-
-API cuEventRecord(event *e, stream *s) {
-  int code = enter("cuEventRecord", IN_CONTEXT);
-  if (!code) code = event_record(current(), e, s);
-  return leave(code);
-}
-
-API cuEventQuery(event *e) {
-  int code = enter("cuEventQuery", IN_CONTEXT);
-  if (!code) code = event_query(current(), e);
-  return leave(code);
-}
-
-API cuEventSynchronize(event *e) {
-  int code = enter("cuEventSynchronize", IN_CONTEXT);
-  if (!code) code = event_synchronize(current(), e);
-  return leave(code);
-}
-
-API cuEventElapsedTime(float *milliseconds, event *from, event *to) {
-  int code = enter("cuEventElapsedTime", IN_CONTEXT);
-  if (!code) code = event_elapsed(milliseconds, from, to);
-  return leave(code);
-}
+CALL(cuStreamCreate, IN_CONTEXT, (stream **s, unsigned flags),
+     flags > 1 ? CU_INVALID_VALUE : stream_create(current(), s))
+RELEASE(cuStreamDestroy_v2, (stream *s), stream_destroy(current(), s))
+CALL(cuStreamSynchronize, IN_CONTEXT, (stream *s), stream_synchronize(current(), s))
+CALL(cuStreamWaitEvent, IN_CONTEXT, (stream *s, event *e, unsigned flags),
+     flags > 1 ? CU_INVALID_VALUE : stream_wait(current(), s, e))
+CALL(cuEventCreate, IN_CONTEXT, (event **e, unsigned flags),
+     flags > 7 ? CU_INVALID_VALUE : event_create(current(), flags, e))
+RELEASE(cuEventDestroy_v2, (event *e), event_destroy(current(), e))
+CALL(cuEventRecord, IN_CONTEXT, (event *e, stream *s), event_record(current(), e, s))
+CALL(cuEventQuery, IN_CONTEXT, (event *e), event_query(current(), e))
+CALL(cuEventElapsedTime, IN_CONTEXT, (float *milliseconds, event *from, event *to),
+     event_elapsed(milliseconds, from, to))
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
@@ -409,24 +334,9 @@ API cuModuleLoadDataEx(module **m, const void *image, unsigned n, int *option, v
   return leave(code);
 }
 
-API cuModuleUnload(module *m) {
-  int late, code = enter_release("cuModuleUnload", IN_CONTEXT, &late);
-  if (!code) queue_drain(current());
-  if (!code) code = module_unload(current(), m);
-  return leave(code ? code : late);
-}
-
-API cuModuleGetFunction(function **f, module *m, const char *name) {
-  int code = enter("cuModuleGetFunction", IN_CONTEXT);
-  if (!code) code = module_function(current(), m, name, f);
-  return leave(code);
-}
-
-API cuFuncGetAttribute(int *value, int which, function *f) {
-  int code = enter("cuFuncGetAttribute", IN_CONTEXT);
-  if (!code) code = f ? function_attribute(which, f, value) : CU_INVALID_HANDLE;
-  return leave(code);
-}
+RELEASE(cuModuleUnload, (module *m), (queue_drain(current()), module_unload(current(), m)))
+CALL(cuModuleGetFunction, IN_CONTEXT, (function **f, module *m, const char *name),
+     module_function(current(), m, name, f))
 
 API cuLaunchKernel(function *f, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                    unsigned block_y, unsigned block_z, unsigned shared, stream *s,

@@ -196,18 +196,6 @@ static int most_threads(const function *f) {
   return f->kernel->most_threads > 0 ? f->kernel->most_threads : 1024;
 }
 
-int function_attribute(int attribute, const function *f, int *value) {
-  switch (attribute) {
-  case 0: *value = most_threads(f); break;
-  case 1: *value = (int)f->shared; break;
-  case 2: case 3: *value = 0; break;      /* constant and local memory */
-  case 4: *value = 64; break;             /* registers */
-  case 5: case 6: *value = capability(); break;
-  default: return CU_INVALID_VALUE;
-  }
-  return CU_OK;
-}
-
 /* ---- launches -------------------------------------------------------------------------------- */
 
 static int is_function(const device *d, const function *wanted) {

@@ -69,11 +69,9 @@ int event_create(device *d, unsigned flags, event **made);
 int event_destroy(device *d, event *e);
 int event_record(device *d, event *e, stream *s);
 int event_query(device *d, event *e);
-int event_synchronize(device *d, event *e);
 int event_elapsed(float *milliseconds, event *from, event *to);
 int queue_to_device(device *d, stream *s, cu_pointer to, const void *from, size_t bytes);
 int queue_to_host(device *d, stream *s, void *to, cu_pointer from, size_t bytes);
-int queue_set(device *d, stream *s, cu_pointer to, int value, size_t bytes);
 int queue_launch(device *d, stream *s, launch *l); /* takes the launch */
 void queue_drain(device *d);  /* all streams of the device */
 
@@ -84,7 +82,6 @@ void modules_remove_files(void); /* of modules that are still loaded */
 int module_load(device *d, const void *image, module **made);
 int module_unload(device *d, module *m);
 int module_function(device *d, module *m, const char *name, function **found);
-int function_attribute(int attribute, const function *f, int *value);
 int launch_new(device *d, const function *f, rk_triple grid, rk_triple block, void **parameters,
                launch **made);
 int launch_run(device *d, launch *l); /* now */

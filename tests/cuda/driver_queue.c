@@ -20,7 +20,7 @@ typedef struct {
   stream *in;
 } mark;
 
-typedef enum { TO_DEVICE, TO_HOST, SET, LAUNCH, RECORD, WAIT } op_kind;
+typedef enum { TO_DEVICE, TO_HOST, LAUNCH, RECORD, WAIT } op_kind;
 
 typedef struct op {
   op_kind kind;
@@ -28,7 +28,6 @@ typedef struct op {
   const void *from;
   void *kept;                /* what was read from pageable memory */
   size_t bytes;
-  int value;
   launch *launch;
   mark *mark;
   struct op *next;
@@ -94,8 +93,7 @@ static void finish(mark *m) {
 static void copy(op *o) {
   const void *p = o->kind == TO_HOST ? o->from : o->to;
   memory_show_one(p, 1);
-  if (o->kind == SET) memset(o->to, o->value, o->bytes);
-  else memcpy(o->to, o->kept ? o->kept : o->from, o->bytes);
+  memcpy(o->to, o->kept ? o->kept : o->from, o->bytes);
   memory_show_one(p, 0);
 }
 
@@ -112,7 +110,7 @@ static void perform(op *o, device *d) {
     d->launches++;
     break_device(d, launch_run(d, o->launch));
   }
-  if (o->kind > SET) return;
+  if (o->kind > TO_HOST) return;
   if (still_there(o, d)) copy(o);
   else {
     fprintf(stderr, "stand-in: a buffer was freed while a copy was queued\n");
@@ -225,11 +223,6 @@ int queue_to_host(device *d, stream *s, void *to, cu_pointer from, size_t bytes)
   return code;
 }
 
-int queue_set(device *d, stream *s, cu_pointer to, int value, size_t bytes) {
-  op o = {.kind = SET, .to = (void *)(uintptr_t)to, .value = value, .bytes = bytes};
-  return memory_holds(d, to, bytes) ? queue(d, s, &o) : CU_INVALID_VALUE;
-}
-
 int queue_launch(device *d, stream *s, launch *l) {
   op o = {.kind = LAUNCH, .launch = l};
   int code = queue(d, s, &o);
@@ -299,12 +292,6 @@ int event_query(device *d, event *e) {
   if (!e->mark->done && ++e->mark->queries > QUERIES) drain(e->mark->in, e->mark);
   if (e->mark->done) comes_after(d);
   return d->broken ? d->broken : e->mark->done ? CU_OK : CU_NOT_READY;
-}
-
-int event_synchronize(device *d, event *e) {
-  if (!is_event(e)) return CU_INVALID_HANDLE;
-  if (e->mark && !e->mark->done) drain(e->mark->in, e->mark);
-  return d->broken;
 }
 
 int event_elapsed(float *milliseconds, event *from, event *to) {
