@@ -48,8 +48,8 @@ typedef struct { int64_t blocks, size; int32_t *from, *columns; double pairs; } 
 rk_status rk_walk_cut(const rk_walk *walk, int size, rk_cut *cut, rk_error *error);
 void rk_cut_free(rk_cut *cut);
 
-/* Rows of the blocks in order, each filled up to its size by its last row: the position of each. Freed by the
- * caller; NULL: out of memory. */
+/* Rows of the blocks in order, each filled up to its size by its last row: the position of each.
+ * Freed by the caller; NULL: out of memory. */
 int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 
 typedef struct { rk_interval *at; int64_t count, room; int failed; } rk_intervals;
