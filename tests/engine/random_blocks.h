@@ -162,7 +162,15 @@ static inline random_blocks blocks_of(blocks_kind kind, int m, int n) {
   return b;
 }
 
-/* `pairs` point into it: it is marked where it stays. */
+/* Where it stays: its pairs point into it. */
+static inline void blocks_settle(random_blocks *b) {
+  if (b->pairs.bands) {
+    b->pairs.lower = b->limits;
+    b->pairs.upper = b->limits + 4;
+  }
+  mark_kept(b);
+}
+
 static inline void blocks_free(random_blocks *b) {
   free(b->order[0]);
   free(b->order[1]);

@@ -5,7 +5,7 @@
 #include "random_oracle.h"
 
 /* Where and how: `budget` cuts what a GPU may use so that data are streamed through it. */
-typedef struct { int precision, threads, budget, times; } way;
+typedef struct { int precision, threads, budget, times; const rk_blocks *blocks; } way;
 
 typedef struct { double *first, *second; long size; } results;
 
@@ -55,7 +55,13 @@ static int sort_column(const column *c, int sign, int K, num *sorted, double *e)
   return n;
 }
 
-static num of_position(const column *c, double p) { return c->x[(long)p % c->n].part[0]; }
+/* Which of the values has the position p; -1: none. */
+static int place_of(const column *c, double p) {
+  if (!(p >= 0 && p < (double)reduced_rows * c->times) || p != floor(p)) return -1;
+  for (int k = 0; k < c->n; k++)
+    if (kept_at[k] == (long)p % reduced_rows) return k;
+  return -1;
+}
 
 /* Ranks of the smallest (sign 1) or largest values: found values and positions of one row. */
 static int wrong_ranks(const column *c, int sign, int K, const double *values,
@@ -77,12 +83,12 @@ static int wrong_ranks(const column *c, int sign, int K, const double *values,
       if (p != -1) return 1;
       continue;
     }
-    if (!(p >= 0 && p < (double)c->n * c->times) || p != floor(p)) return 1;
-    if (wrong(of_position(c, p).v, want, row, at)) return 1;
+    int place = place_of(c, p);
+    if (place < 0 || wrong(c->x[place].part[0].v, want, row, at)) return 1;
     for (int s = 0; s < r; s++) if (positions[s * step] == p) return 1;
     /* of equals the first, where nothing was rounded */
-    for (int k = 0; r == 0 && e == 0 && k < (int)p && k < c->n; k++)
-      if (c->x[k].part[0].v == of_position(c, p).v) return 1;
+    for (int k = 0; r == 0 && e == 0 && k < place; k++)
+      if (c->x[k].part[0].v == c->x[place].part[0].v) return 1;
   }
   return 0;
 }
@@ -233,14 +239,15 @@ static int64_t bytes_needed(const char *message) {
 }
 
 /* With as little memory of the GPU as will do, when the way says so. */
-static rk_status run_within(rk_program *program, const rk_array *inputs, int n,
-                            const rk_output *outputs, int budget, rk_error *error) {
-  if (!budget || !check_on_gpu()) return rk_run(program, inputs, n, outputs, NULL, NULL, error);
+static rk_status run_within(rk_program *program, const rk_array *inputs, const way *w,
+                            const rk_output *outputs, rk_error *error) {
+  if (!w->budget || !check_on_gpu())
+    return rk_run_blocks(program, w->blocks, inputs, outputs, NULL, NULL, error);
   int64_t bytes = 1 << 10;
   rk_status status = RK_ERROR_MEMORY;
   for (int k = 0; k < 40 && status == RK_ERROR_MEMORY && bytes; k++) {
     set_budget(bytes);
-    status = rk_run(program, inputs, n, outputs, NULL, NULL, error);
+    status = rk_run_blocks(program, w->blocks, inputs, outputs, NULL, NULL, error);
     int64_t needed = status ? bytes_needed(error->message) : 0;
     bytes = needed > bytes ? needed + needed / 16 + 2 : bytes * 2;
   }
@@ -272,7 +279,7 @@ static rk_status run(const formula *f, const query *q, rk_program *program, cons
   }
   for (int k = 0; k < f->variables; k++) inputs[k] = input_of(f, k, &made[k]);
   rk_set_threads(w->threads, error);
-  rk_status status = run_within(program, inputs, f->variables, outputs, w->budget, error);
+  rk_status status = run_within(program, inputs, w, outputs, error);
   for (int k = 0; k < f->variables; k++) free(made[k]);
   return status;
 }

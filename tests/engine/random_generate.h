@@ -4,7 +4,6 @@
 
 #include "random_formula.h"
 
-static int below(int n) { return (int)(uniform() * n); }
 static int chance(double p) { return uniform() < p; }
 
 /* ---- making them ---- */

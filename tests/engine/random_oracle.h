@@ -8,18 +8,25 @@
 
 /* ---- reductions ---- */
 
-typedef struct { jet *x; int n, times; } column; /* the values of one row and component */
+/* The values of one row and component: of the pairs that are kept, at their positions. */
+typedef struct { jet *x; int n, times; } column;
+static const unsigned char *pair_kept; /* NULL: all */
+static int kept_at[MAX_PAIRS], reduced_rows;
 
 static void take_column(const formula *f, const sheet *s, int k, int d, int kept, int row,
                         column *c) {
   const node *x = &f->node[k];
-  c->n = kept ? f->M : f->N;
+  reduced_rows = kept ? f->M : f->N;
+  c->n = 0;
   c->times = repeats[kept ? RK_KIND_I : RK_KIND_J];
-  for (int q = 0; q < c->n; q++) {
+  for (int q = 0; q < reduced_rows; q++) {
     int pair = kept ? q + f->M * row : row + f->M * q;
+    if (pair_kept && !pair_kept[pair]) continue;
     const num *v = s->value[k] + (((long)pair * x->dim + d) << s->L);
-    c->x[q] = (jet){{{0, 0}}};
-    for (int part = 0; part < 1 << s->L; part++) c->x[q].part[part] = v[part];
+    kept_at[c->n] = q;
+    c->x[c->n] = (jet){{{0, 0}}};
+    for (int part = 0; part < 1 << s->L; part++) c->x[c->n].part[part] = v[part];
+    c->n++;
   }
 }
 
@@ -142,7 +149,7 @@ static void reduction_node(const formula *f, sheet *s, int k) {
     for (int row = 0; row < rows; row++) {
       take_column(f, s, x->operand[0], d, x->n, row, &c);
       jet value = reduce_column(&c, x->op, 0, s->L);
-      for (int q = 0; q < c.n; q++) {
+      for (int q = 0; q < reduced_rows; q++) {
         int pair = x->n ? q + f->M * row : row + f->M * q;
         memcpy(s->value[k] + ((long)pair * x->dim + d) * width, value.part, sizeof(num) * width);
       }

@@ -1,11 +1,12 @@
 /* Random well-typed formulas against a naive evaluator: all operations, kinds of variables, shared
  * vectors, reductions of reductions, derivatives of expressions and of reductions, both precisions
- * and directions, sizes around the tiles; on one thread and several, in parts that are merged, on
- * GPUs with as little memory as will do.
+ * and directions, sizes around the tiles; on one thread and several, in parts that are merged, for
+ * some of the pairs only, on GPUs with as little memory as will do.
  *
  *   test_random [seed [formulas]]     RKEOPS_TEST_FULL=1: many more formulas
  *
  * A failure prints the seed, and an R call that shows it, made as small as it will go. */
+#include "random_blocks.h"
 #include "random_generate.h"
 #include "random_shrink.h"
 
@@ -50,11 +51,11 @@ static void choose_sizes(task *t, int round) {
 }
 
 static void show_failure(task *t, const way *w, rk_status status, const rk_error *error) {
-  printf("seed %llu, float%d, %d threads%s%s%s\n", t->seed, w->precision == RK_FLOAT32 ? 32 : 64,
-         w->threads, w->budget ? ", little memory" : "", status ? ": " : "",
-         status ? error->message : "");
+  printf("seed %llu, float%d, %d threads%s%s%s%s\n", t->seed,
+         w->precision == RK_FLOAT32 ? 32 : 64, w->threads, w->budget ? ", little memory" : "",
+         w->blocks ? ", blocks" : "", status ? ": " : "", status ? error->message : "");
   static unsigned long long shown; /* a formula is shrunk once, five of them in all */
-  if (shown != t->seed && failures_shown++ < 5) shrink_and_show(t->f, &t->q, w);
+  if (!w->blocks && shown != t->seed && failures_shown++ < 5) shrink_and_show(t->f, &t->q, w);
   shown = t->seed;
 }
 
@@ -90,6 +91,22 @@ static void check_parts(task *t, const way *plain) {
   repeats[reduced] = 1;
 }
 
+/* Once more for some of the pairs only. */
+static void check_blocks(task *t, const way *plain) {
+  expected e[RESULTS];
+  way w = *plain;
+  if (!t->f->M || !t->f->N) return;
+  random_blocks b = blocks_of((blocks_kind)below(BLOCKS_KINDS), t->f->M, t->f->N);
+  blocks_settle(&b);
+  pair_kept = b.kept;
+  w.blocks = &b.pairs;
+  expect_all(t->f, &t->q, e);
+  check_run(t, &w, e, NULL);
+  forget_all(e, t->q.n);
+  pair_kept = NULL;
+  blocks_free(&b);
+}
+
 static void check_formula(task *t, int narrow) {
   int rounds = has_derivatives(t) ? 2 : 2 + narrow;
   for (int round = 0; round < rounds; round++) {
@@ -103,6 +120,7 @@ static void check_formula(task *t, int narrow) {
       expect_all(t->f, &t->q, e);
       check_run(t, &w, e, NULL);
       if (round == 0) check_parts(t, &w);
+      if (round == 0 && t->seed % 3 == 0) check_blocks(t, &w);
       forget_all(e, t->q.n);
     }
   }

@@ -4,15 +4,6 @@
 #include "random_blocks.h"
 #include "walk/walk.h"
 
-/* `lower` and `upper` point to where b lies now. */
-static void settle(random_blocks *b) {
-  if (b->pairs.bands) {
-    b->pairs.lower = b->limits;
-    b->pairs.upper = b->limits + 4;
-  }
-  mark_kept(b);
-}
-
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 /* Adds 1 for each pair that the list of a block has; whether positions ascend for each row. */
@@ -63,7 +54,7 @@ static void test_lists(void) {
     for (int k = 0; k < 5; k++)
       for (int round = 0; round < 4; round++) {
         random_blocks b = blocks_of((blocks_kind)kind, rows[k], columns[(k + round) % 5]);
-        settle(&b);
+        blocks_settle(&b);
         rk_walks walks;
         CHECK(!rk_walks_make(&walks, &b.pairs, b.pairs.size, both, &last), "walks are made");
         int good = 1;
@@ -80,7 +71,7 @@ static void test_lists(void) {
 
 static void check_blocks(const cloud *c, blocks_kind kind, const rk_options *options, int whole) {
   random_blocks b = blocks_of(kind, c->m, c->n);
-  settle(&b);
+  blocks_settle(&b);
   for (int number = 0; number < RULES; number++)
     for (int index = 'i'; index <= 'j'; index++) {
       if (rules[number].weight && index == 'i') continue;
@@ -117,7 +108,7 @@ static void test_long_rows(void) {
   for (int k = 0; k < 3; k++) {
     cloud *c = cloud_new(k ? 5 : 40, 600000, 2, 1, 0, 0);
     random_blocks b = blocks_of(kinds[k], c->m, c->n);
-    settle(&b);
+    blocks_settle(&b);
     for (int n = 0; n < 4; n++) {
       problem q = problem_of(c, &rules[numbers[n]], kind_for(numbers[n]), 'j', &options, 0);
       q.blocks = &b.pairs;
@@ -136,7 +127,7 @@ static void test_threads(void) {
   const rk_options options = {.precision = RK_FLOAT32};
   rk_program *program = program_for(c, "Sum_Reduction(Exp(-SqDist(x,y))*b, j)", &options);
   result one = result_new(700 * 2), two = result_new(700 * 2);
-  settle(&b);
+  blocks_settle(&b);
   CHECK(!rk_set_threads(1, &last) &&
         !run_pairs(&rules[SUM], program, &b.pairs, c->input, &one, NULL, NULL) &&
         !rk_set_threads(2, &last) &&
