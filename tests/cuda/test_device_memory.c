@@ -172,35 +172,6 @@ static int count_polls(void *data, double done) {
   return ++polls == stop_at;
 }
 
-static void copies_arrive(void) {
-  double in[1000], out[1000] = {0};
-  void *pinned = NULL;
-  rk_cu_pointer p;
-  rk_device *device = first_device();
-  const rk_driver *driver = rk_device_driver(device);
-  rk_arena *arena = rk_arena_new(device);
-  for (int k = 0; k < 1000; k++) in[k] = k;
-  CHECK(rk_arena_take(arena, sizeof in, &p, &last) == RK_OK &&
-        rk_device_take_pinned(device, &pinned, &last) == RK_OK, "room");
-  memcpy(pinned, in, sizeof in);
-  rk_cu_handle copy = rk_device_stream(device, RK_STREAM_COPY);
-  CHECK(driver->copy_to_device(p, pinned, sizeof in, copy) == 0, "to the device");
-  CHECK(rk_device_wait(device, (rk_caller){.error = &last}) == RK_OK, "wait");
-  memset(pinned, 0, sizeof in);
-  CHECK(driver->copy_to_host(pinned, p, sizeof in, copy) == 0, "and back");
-  CHECK(rk_device_wait(device, (rk_caller){count_polls, &polls, &last}) == RK_OK, "wait");
-  memcpy(out, pinned, sizeof out);
-  CHECK(!memcmp(in, out, sizeof in), "the numbers are the same");
-  rk_device_give_pinned(device, pinned);
-  rk_arena_free(arena);
-  nothing_is_left(device);
-}
-
-static void copies_arrive_late(void) {
-  standin("LAZY", "1");
-  copies_arrive();
-}
-
 /* Queued work uses a buffer of an arena that is freed: the arena has to wait. */
 static void freeing_waits_for_the_device(void) {
   static char sent[100000];
@@ -338,8 +309,6 @@ int main(void) {
   IN_CHILD(another_error_while_allocating);
   IN_CHILD(budgets);
   IN_CHILD(pinned_memory_is_kept);
-  IN_CHILD(copies_arrive);
-  IN_CHILD(copies_arrive_late);
   IN_CHILD(freeing_waits_for_the_device);
   IN_CHILD(waiting_polls_and_can_be_stopped);
   IN_CHILD(kernels_run);

@@ -1,9 +1,9 @@
 /* The engine on GPUs against naive loops in double: every reduction at sizes around the blocks of
  * its kernel, few rows with many columns and the reverse, large inner dimensions, wide results,
- * three precisions, small budgets, residents, programs of two passes, several devices, cancelling.
- * (Schemes and special values: test_engine, which runs on GPUs as well.) On the stand-in
- * (RKEOPS_CUDA_PATH, RKEOPS_NVRTC_PATH) and, unchanged, on real GPUs. RKEOPS_TEST_SEED repeats a run;
- * arguments name the tests to run. */
+ * three precisions, small budgets, residents, several devices, cancelling. (Schemes and special
+ * values: test_engine, programs of several passes: test_programs, which run on GPUs as well.) On the
+ * stand-in (RKEOPS_CUDA_PATH, RKEOPS_NVRTC_PATH) and, unchanged, on real GPUs. RKEOPS_TEST_SEED
+ * repeats a run; arguments name the tests to run. */
 #include "gpu_fixture.h"
 
 #include "os.h"
@@ -345,35 +345,6 @@ static void test_resident_life(void) {
   free(back);
 }
 
-/* ---- programs of two passes ---- */
-
-static void test_two_passes(void) {
-  cloud *c = cloud_new(150, 290, 3, 2, 0, 0);
-  double out[150];
-  for (int precision = 0; precision < 2; precision++) {
-    rk_options options = {.precision = (rk_precision)precision};
-    rk_program *p = program_for(c, "F = -4*SqDist(x,y); L = LogSumExp_Reduction(F, j);"
-                                   "Sum_Reduction(Exp(F - L), j)", &options);
-    for (int small = 0; small < 2; small++) {
-      budget(small ? 64 << 10 : 0);
-      CHECK(!run_values(p, c->input, INPUTS, out, &last), "a program of two passes runs");
-      double worst = 0;
-      for (int i = 0; i < 150; i++) worst = fmax(worst, fabs(out[i] - 1));
-      CHECK(worst < (precision ? 1e-13 : 1e-5), "sum of exp(F - lse) is 1");
-    }
-  }
-  budget(0);
-  /* the second pass reads the result of the first as a column, and positions as numbers */
-  rk_options options = {.precision = RK_FLOAT64};
-  rk_program *p = program_for(c, "L = LogSumExp_Reduction(-4*SqDist(x,y), i);"
-                                 "Sum_Reduction(Exp(-4*SqDist(x,y) - L), j)", &options);
-  double total = 0;
-  CHECK(!run_values(p, c->input, INPUTS, out, &last), "the result of a pass is a column");
-  for (int i = 0; i < 150; i++) total += out[i];
-  CHECK(fabs(total - 290) < 1e-9, "and its sums are right");
-  cloud_free(c);
-}
-
 /* ---- devices ---- */
 
 static void test_devices(void) {
@@ -395,7 +366,6 @@ static void test_devices(void) {
     cloud_free(c);
   }
   use(2);
-  test_two_passes();
   test_residents();
   test_float_residents();
   use(1);
@@ -509,7 +479,6 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
   {"pieces", test_pieces}, {"budgets", test_budgets}, {"kinds", test_kinds},
   {"residents", test_residents}, {"resident_life", test_resident_life},
   {"resident_precision", test_resident_precision}, {"floats", test_float_residents},
-  {"two_passes", test_two_passes},
   {"half", test_half}, {"clock", test_clock}, {"devices", test_devices},
   {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}};
 

@@ -164,20 +164,6 @@ test_that("sum_scheme of the session holds for operators that were given none", 
   expect_identical(found[1], 2^24 + 5e4)
 })
 
-test_that("one operator runs in both precisions, read when it is called", {
-  x <- uniform(5, 3)
-  y <- uniform(7, 3)
-  expect_oracle("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"), list(x, y),
-                op = keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)")))
-})
-
-test_that("results do not depend on the number of threads", {
-  x <- uniform(300, 3)
-  y <- uniform(5000, 3)
-  run <- function(n) with_options(list(ncore = n), sum(exp(-sqdist(Vi(x), Vj(y))), "j"))
-  expect_identical(run(1), run(2))
-})
-
 test_that("loading the package makes and prints nothing", {
   home <- tempfile("home")
   dir.create(home)

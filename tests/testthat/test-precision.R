@@ -178,30 +178,6 @@ test_that("great-circle distances of neighbouring points are right in both usual
   expect_equal(sum(6371000 * acos(clamp(cosines, -1, 1)), "j")[, 1], distance, tolerance = 1e-3)
 })
 
-test_that("conjugate gradients solve a kernel system that is badly conditioned", {
-  set.seed(3)
-  n <- 300
-  t <- matrix(seq(0, 1, length.out = n))
-  values <- sin(6 * t) + 0.1 * rnorm(n)
-  dense <- exp(-outer(t[, 1], t[, 1], "-")^2 / (2 * 0.1^2))
-  ridge <- 1e-4
-  K <- exp(-sqdist(Vi(t), Vj(t)) / (2 * 0.1^2))
-  a <- 0 * values
-  residual <- direction <- values
-  for (step in 1:300) {
-    if (sqrt(sum(residual^2)) <= 1e-10 * sqrt(sum(values^2))) break
-    image <- K %*% direction + ridge * direction
-    length <- sum(residual^2) / sum(direction * image)
-    a <- a + length * direction
-    old <- residual
-    residual <- residual - length * image
-    direction <- residual + sum(residual^2) / sum(old^2) * direction
-  }
-  expect_lt(step, 300)
-  left <- values - dense %*% a - ridge * a
-  expect_lt(sqrt(sum(left^2) / sum(values^2)), 1e-9)
-})
-
 test_that("sums of money keep their cents, and sums of squares their variance", {
   set.seed(4)
   cents <- matrix(round(runif(1e5) * 1e9) / 100)
