@@ -119,7 +119,7 @@ read_level <- function(fields) {
 
 read_data <- function(fields) {
   word <- words_of(fields$slot, 6L)
-  number <- function(k) as.double(word(k))
+  number <- function(k) as.double(replace(word(k), word(k) == "NA", NA))
   list(split = fields$split == 1,
        slots = data.frame(level = word(1L), formula = word(6L), dim = as.integer(word(2L)),
                           largest = number(3L), centre = number(4L), digits = number(5L),

@@ -194,14 +194,13 @@ static rk_status check_backend(const rk_backend *backend, const rk_program *prog
 }
 
 /* What the data asks for decides what is built. */
-static rk_status look_and_build(const rk_plan *plan, rk_program_data *data, rk_stage **stage,
-                                rk_values *values, const rk_backend *backend, rk_text *warned,
+static rk_status look_and_build(rk_look *look, const rk_plan *plan, rk_program_data *data,
+                                rk_stage **stage, rk_values *values, rk_text *warned,
                                 rk_caller caller) {
+  const rk_backend *backend = rk_call_now()->backend;
   unsigned char split[RK_MAX_WANTED] = {0};
   work w = {.n = 0};
-  rk_status status = stages_of(plan, NULL, stage, caller.error);
-  if (!status) status = rk_values_make(values, data, caller);
-  if (!status) status = rk_look(data, values, split, warned, caller);
+  rk_status status = rk_look_at(look, data, values, split, warned, caller);
   if (!status) status = stages_of(plan, split, stage, caller.error);
   if (!status && values->count < rk_graph_variables(plan->graph))
     status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
@@ -234,6 +233,7 @@ static rk_status run(rk_program *program, const given *g, const rk_backend *back
   int64_t rows[3];
   rk_values values = {0};
   rk_walks walks = {.owns = 0};
+  rk_look look = {0};
   rk_status status = rk_program_check(program, g->inputs, g->n, g->blocks, g->outputs, rows,
                                       caller.error);
   if (!status) status = check_backend(backend, program, caller.error);
@@ -241,9 +241,15 @@ static rk_status run(rk_program *program, const given *g, const rk_backend *back
   if (g->blocks) status = make_walks(plan, g, rows, &walks, caller.error);
   rk_program_data data = {plan->graph, stage, plan->stages, &program->info, plan->served,
                           plan->roots, program->number, g->inputs, rows,
-                          g->blocks ? &walks : NULL, g->outputs};
-  if (!status) status = look_and_build(plan, &data, stage, &values, backend, warned, caller);
-  if (!status) status = rk_run_passes(&data, &values, caller);
+                          g->blocks ? &walks : NULL, g->outputs, NULL};
+  if (!status) status = stages_of(plan, NULL, stage, caller.error);
+  if (!status) status = rk_values_make(&values, &data, caller);
+  do {
+    if (!status || look.again)
+      status = look_and_build(&look, plan, &data, stage, &values, warned, caller);
+    if (!status) status = rk_run_passes(&data, &values, caller);
+  } while (look.again);
+  rk_look_end(&look);
   rk_values_free(&values);
   rk_walks_free(&walks);
   return status;

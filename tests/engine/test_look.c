@@ -180,6 +180,43 @@ static void test_calls(void) {
   }
 }
 
+/* Data that is looked at while it is packed. Of `hidden` only those rows lie where the sample says
+ * that it takes quickly. */
+typedef enum { EVEN, HIDDEN, TOO_LARGE, TOO_SMALL } much;
+
+static void fill_much(sample *s, much kind) {
+  for (int k = 0; k < 2; k++) {
+    const int64_t rows = s->inputs[k].rows, step = rows / RK_SAMPLE_QUICK;
+    for (int64_t r = 0; r < 4 * rows; r++)
+      if (kind != HIDDEN || r % rows % step == 0)
+        s->data[k][r] = 4.5e6 + (kind == HIDDEN ? 500 : 1) * s->data[k][r];
+  }
+  if (kind == TOO_LARGE) s->data[0][1] = 1e200;
+  if (kind == TOO_SMALL) s->data[2][1] = 1e-60;
+}
+
+static void test_much(const char *what, much kind) {
+  static const char *const names[] = {"x=Vi(4)", "y=Vj(4)", "b=Vj(1)"};
+  enum { M = 33000, N = 300 };
+  static double single[M];
+  sample s = sample_of(names, 3, M, N, 0, 1);
+  rk_error error;
+  rk_status status[2];
+  fill_much(&s, kind);
+  for (int wide = 1; wide >= 0; wide--) {
+    rk_output output = {.type = RK_OUT_DOUBLE, .data = wide ? s.out : single};
+    rk_program *program = program_of("Sum_Reduction(Exp(-SqDist(x,y))*b,j)", names, 3,
+                                     wide ? RK_FLOAT64 : RK_FLOAT32);
+    status[wide] = rk_run(program, s.inputs, 3, &output, NULL, NULL, &error);
+  }
+  CHECK(!status[1] && status[0] == (kind == TOO_LARGE ? RK_ERROR_PRECISION : RK_OK), what);
+  CHECK(!strstr(rk_warning(), "1e-60") == (kind != TOO_SMALL), what);
+  double worst = 0;
+  for (int i = 0; i < M && !status[0]; i++) worst = fmax(worst, fabs(s.out[i] - single[i]));
+  if (!CHECK(worst < 1e-5 * N, what)) printf("  %g\n", worst);
+  sample_free(&s);
+}
+
 int main(void) {
   check_configure();
   test_evaluator(1);
@@ -194,5 +231,9 @@ int main(void) {
   test_centre("data near the largest float", huge, 0, -1e30, 1e30, 0);
   test_centre("data whose inverse is no double", minute, 0, -1e-307, 1e-307, 0);
   test_calls();
+  test_much("much data of one place", EVEN);
+  test_much("much data in two places, of which the quick sample sees one", HIDDEN);
+  test_much("a number that float32 has not, among many", TOO_LARGE);
+  test_much("a number that becomes 0, among many", TOO_SMALL);
   return check_end();
 }

@@ -245,11 +245,12 @@ static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *ro
   for (int v = 0; v < rk_graph_variables(b->graph); v++)
     number[v] = rk_graph_variable_at(b->graph, v)->number;
   const rk_caller caller = {.error = error};
-  const rk_program_data data = {.graph = b->graph, .stage = at, .stages = passes->count,
+  rk_look look = {0};
+  rk_program_data data = {.graph = b->graph, .stage = at, .stages = passes->count,
                                 .served = passes->served, .results = b->roots, .number = number,
                                 .inputs = s->inputs, .rows = rows, .outputs = outputs};
   if (!status) status = rk_values_make(&values, &data, caller);
-  if (!status) status = rk_look(&data, &values, split, &warning, caller);
+  if (!status) status = rk_look_at(&look, &data, &values, split, &warning, caller);
   if (!status) status = build_stages(wanted, passes->count, call->backend, caller);
   if (!status) status = rk_run_passes(&data, &values, caller);
   rk_values_free(&values);

@@ -105,6 +105,13 @@ test_that("an explanation says what the last call has seen", {
   expect_match(format(two), "sums of two numbers", all = FALSE)
   none <- seen(near[0, , drop = FALSE])$passes[[1]]$data$slots
   expect_true(all(is.na(c(none$largest, none$digits))))
+  scaled <- in_float32({
+    op <- sum(cos(2 * log(Vi(near)) + Vj(near - 6e6)), "j", call = FALSE)
+    op()
+    rkeops_explain(op)$passes[[1]]$data$slots
+  })
+  expect_equal(scaled$largest, c(2 * log(max(near)), 40 / 7), tolerance = 1e-5)
+  expect_true(all(is.na(scaled$digits)))
   t <- in_float32(format(rkeops_explain(sum(Vi(near) < Vj(near), "j", call = FALSE))))
   expect_match(t, "rank(V0)", fixed = TRUE, all = FALSE)
 })

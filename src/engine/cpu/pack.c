@@ -18,6 +18,7 @@ enum { DOUBLE_LANES = 8, RECORDS = 64 };
 typedef struct {
   const rk_stage *stage;
   const rk_array *value;
+  const rk_watch *watch;
   rk_pack_function function;
   rk_kind kind;
   int64_t rows;
@@ -92,10 +93,11 @@ static void pack_chunk(const side *s, int64_t first, const workspace *own) {
               own->work);
 }
 
-/* A task packs several chunks, about a quarter of a megabyte of output. */
+/* A task packs several chunks, about an eighth of a megabyte of output: what it has read is near
+ * when it is shown. */
 static int64_t chunks_per_task(const side *s) {
   size_t bytes = (s->record ? s->record : 1) * s->unit * (size_t)s->chunk;
-  return bytes < (1 << 18) ? (int64_t)((1 << 18) / bytes) : 1;
+  return bytes < (1 << 17) ? (int64_t)((1 << 17) / bytes) : 1;
 }
 
 static void pack_task(void *data, int64_t task, const rk_worker *worker) {
@@ -106,9 +108,10 @@ static void pack_task(void *data, int64_t task, const rk_worker *worker) {
                    malloc((size_t)s->chunk * sizeof *own.row), rk_os_aligned(s->work)};
   (void)worker;
   if (own.x && own.ld && own.copies && own.row && own.work) {
-    int64_t per = chunks_per_task(s) * s->chunk, end = (task + 1) * per;
-    for (int64_t first = task * per; first < end && first < s->rows; first += s->chunk)
-      pack_chunk(s, first, &own);
+    int64_t per = chunks_per_task(s) * s->chunk, begin = task * per, end = begin + per;
+    if (end > s->rows) end = s->rows;
+    for (int64_t first = begin; first < end; first += s->chunk) pack_chunk(s, first, &own);
+    if (s->watch) s->watch->see(s->watch->data, s->kind, task, begin, end);
   } else {
     s->failed = 1;
   }
@@ -135,7 +138,8 @@ static rk_status pack_side(side *s, int threads, void **out, rk_caller caller) {
                    bytes);
   if (!s->record) return RK_OK;
   int64_t tasks = rk_ceil_div(chunks, chunks_per_task(s));
-  rk_status status = rk_parallel(tasks, tasks < 4 ? 1 : threads, pack_task, s, caller);
+  rk_status status = s->watch ? s->watch->begin(s->watch->data, s->kind, tasks) : RK_OK;
+  if (!status) status = rk_parallel(tasks, tasks < 4 ? 1 : threads, pack_task, s, caller);
   if (status) return status;
   return s->failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
 }
@@ -178,16 +182,15 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
 rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, int threads,
                   rk_packed *packed, rk_caller caller) {
   const rk_stage *stage = job->stage;
-  const rk_array *value = job->value;
   const rk_pass *pass = &stage->pass;
   const rk_tile *tile = &module->tile;
   rk_kind kept = rk_kept_kind(pass->source), reduced = rk_reduced_kind(pass->source);
   double *exact = NULL;
   *packed = (rk_packed){0};
   rk_status status =
-      pack_parameters(stage, module, value, &exact, &packed->parameters, caller.error);
-  side rows = {.stage = stage, .value = value, .function = module->rows, .kind = kept,
-               .rows = places.count, .order = places.rows,
+      pack_parameters(stage, module, job->value, &exact, &packed->parameters, caller.error);
+  side rows = {.stage = stage, .value = job->value, .watch = job->watch,
+               .function = module->rows, .kind = kept, .rows = places.count, .order = places.rows,
                .record = (size_t)pass->slots[RK_NEST_ROW].size,
                .unit = (size_t)rk_real_size(&pass->options), .parameters = exact,
                .work = module->work};
@@ -202,6 +205,7 @@ rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, 
                                               : rk_block_columns(tile);
   if (!status) status = pack_side(&rows, threads, &packed->rows, caller);
   if (!status) status = pack_side(&columns, threads, &packed->columns, caller);
+  if (!status && job->watch) status = job->watch->judge(job->watch->data);
   packed->row_blocks = rk_ceil_div(places.count, rk_block_rows(tile));
   rk_os_aligned_free(exact);
   if (status) rk_packed_free(packed);

@@ -12,6 +12,11 @@
 #include <float.h>
 #include <math.h>
 
+#define RK_BYTES 16
+#define RK_TYPE 64
+#include "names.h"
+#include "lanes.h"
+
 /* One float is enough with so many digits: a Gaussian of a 20th of the width errs by 1e-5.
  * Of rows that no sample shows, because they are few, less is asked: data with long tails, where
  * distances grow with the distance from the centre, is none of two clusters. */
@@ -78,44 +83,75 @@ static double plain_centre(double low, double high) {
 
 /* ---- quickly ---- */
 
-/* There is one bin more, for the highest value. */
-static void fill_bins(const double *value, int64_t step, int n, const rk_sample *s, int bins,
-                      int *count) {
-  double scale = bins / (s->high - s->low);
-  for (int k = 0; k < n; k++, value += step)
-    if (*value >= s->low && *value <= s->high) count[(int)((*value - s->low) * scale)]++;
+/* How many values each part of the range has, by the lane that found them. */
+typedef struct { int bins; uint16_t count[RK_LANES][BINS + 2]; } spread;
+
+/* In the low bits of its lane, the bin of a number; of one that is not finite, one that is none. */
+static ivec bin_of(vec value, double low, double scale, int bins) {
+  const vec place = rk_abs((value - rk_broadcast(low)) * rk_broadcast(scale));
+  return (ivec)(rk_min(place, rk_broadcast(bins)) + rk_num(0x1.8p52));
+}
+
+static void fill_bins(const double *value, int64_t step, int n, const rk_sample *s, spread *to) {
+  const double scale = (to->bins - 1) / (s->high - s->low);
+  for (int k = 0; k < n; k += RK_LANES, value += RK_LANES * step) {
+    vec next;
+    for (int l = 0; l < RK_LANES; l++) next[l] = k + l < n ? value[l * step] : RK_NAN;
+    const ivec bin = bin_of(next, s->low, scale, to->bins);
+    for (int l = 0; l < RK_LANES; l++) to->count[l][bin[l] & 0xff]++;
+  }
 }
 
 /* Half of the bins have values, no bin has very many, and there is no wide gap; at the ends, which
  * few of many values reach, it may be wider. */
-static int is_even(const int *in_bin, int bins, int n) {
+static int is_even(const spread *s, int n) {
+  const int bins = s->bins, crowd = CROWD * n / bins;
   int filled = 0, last = -1;
-  for (int b = 0; b <= bins; b++) {
-    int is_end = last < 0 || b == bins;
-    if (b < bins && !in_bin[b]) continue;
-    if (b - last > 1 + bins / (is_end ? END_GAP : GAP)) return 0;
-    if (b < bins && in_bin[b] > CROWD * n / bins) return 0;
-    filled += b < bins;
+  for (int b = 0; b < bins; b++) {
+    int count = 0;
+    for (int l = 0; l < RK_LANES; l++) count += s->count[l][b];
+    if (!count) continue;
+    if (count > crowd || b - last > 1 + bins / (last < 0 ? END_GAP : GAP)) return 0;
+    filled++;
     last = b;
   }
-  return 2 * filled >= bins;
+  return 2 * filled >= bins && bins - last <= 1 + bins / END_GAP;
+}
+
+/* Are the values spread over their range, and does one float keep enough digits around the centre
+ * of `found`? */
+static int is_spread(const rk_sample *s, rk_centring *found) {
+  int n = s->rows + s->columns;
+  spread all = {.bins = n / 4 < BINS ? n / 4 : BINS};
+  found->width = s->high - s->low;
+  if (n < FEW || !(found->width >= BINS * DBL_MIN && found->width < INFINITY))
+    return 0; /* bins / width ends */
+  found->digits = log2(found->width / rk_greatest_around(found->centre, s->low, s->high)) + 24;
+  if (found->digits < ENOUGH) return 0;
+  fill_bins(s->row, s->row_step, s->rows, s, &all);
+  fill_bins(s->column, s->column_step, s->columns, s, &all);
+  return is_even(&all, n);
 }
 
 /* The centre is such that no value becomes larger: a difference errs by the roundings of the values
  * themselves at most. */
 int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
-  int in_bin[BINS + 2] = {0};
-  int n = s->rows + s->columns, bins = n / 4;
-  double width = s->high - s->low, centre = plain_centre(s->low, s->high);
-  if (bins > BINS) bins = BINS;
-  if (n < FEW || !(width >= BINS * DBL_MIN && width < INFINITY)) return 0; /* bins / width ends */
-  double digits = log2(width / rk_greatest_around(centre, s->low, s->high)) + 24;
-  if (digits < ENOUGH) return 0;
-  fill_bins(s->row, s->row_step, s->rows, s, bins, in_bin);
-  fill_bins(s->column, s->column_step, s->columns, s, bins, in_bin);
-  if (!is_even(in_bin, bins, n)) return 0;
-  *found = (rk_centring){centre, width, digits};
-  return 1;
+  found->centre = plain_centre(s->low, s->high);
+  return is_spread(s, found);
+}
+
+void rk_guess_range(rk_sample *s) {
+  rk_extremes e = rk_widened(rk_extremes_of(s->row, s->row_step, s->rows, 0),
+                             rk_extremes_of(s->column, s->column_step, s->columns, 0));
+  double more = (e.high - e.low) / 8;
+  s->low = e.low - more;
+  s->high = e.high + more;
+}
+
+int rk_centre_holds(const rk_sample *s, rk_centring *found) {
+  double centre = found->centre;
+  int grows = centre > 0 ? centre > 2 * s->low : centre < 0 && centre < 2 * s->high;
+  return !grows && is_spread(s, found);
 }
 
 /* ---- with care ---- */

@@ -28,6 +28,11 @@ enum { RK_SAMPLE_QUICK = 128, RK_SAMPLE = 512, RK_SAMPLE_MOST = 2048 };
  * plain? Fills `found` then. */
 int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
 
+/* Before the range is known: that of the sample, and an eighth more on both sides. And whether the
+ * centre that is found so is good once it is known; fills the rest of `found` then. */
+void rk_guess_range(rk_sample *sample);
+int rk_centre_holds(const rk_sample *sample, rk_centring *found);
+
 /* The best of some centres; the samples, of steps of 1, are put in order. */
 void rk_centre(const rk_sample *sample, rk_centring *found);
 

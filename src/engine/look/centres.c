@@ -133,32 +133,48 @@ static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centrin
   return status;
 }
 
-/* A row and a column that stand in arrays, as most do: their centres, if they are found quickly. */
-static int centre_arrays(const rk_looking *l, int variable) {
+/* A row and a column that stand in arrays, as most do; the same number times each. */
+typedef struct { const rk_array *row, *column; double scale; } arrays;
+
+static int are_arrays(const rk_looking *l, int variable, arrays *a) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
-  const rk_array *x[2] = {NULL, NULL};
-  double scale[2] = {1, 1};
   if (group->members != 2) return 0;
-  for (int k = 0; k < 2; k++) {
-    rk_plain plain = rk_plain_of(l, group->member[k]);
-    x[group->member[k]->level == RK_LEVEL_J] = plain.array;
-    scale[k] = plain.scale;
-  }
-  if (!x[0] || !x[1] || x[0]->dim != x[1]->dim || scale[0] != scale[1]) return 0;
-  int n[2];
-  for (int k = 0; k < 2; k++)
-    n[k] = x[k]->rows < RK_SAMPLE_QUICK ? (int)x[k]->rows : RK_SAMPLE_QUICK;
+  int first = group->member[0]->level == RK_LEVEL_J;
+  const rk_watched *row = rk_find_watched(l, group->member[first], variable),
+                   *column = rk_find_watched(l, group->member[!first], variable);
+  if (!row || !column || row->node->level == column->node->level) return 0;
+  *a = (arrays){row->plain.array, column->plain.array, row->plain.scale};
+  return a->row && a->column && a->row->dim == a->column->dim &&
+         row->plain.scale == column->plain.scale;
+}
+
+static rk_sample sample_of_arrays(const arrays *a, int component) {
+  const rk_array *x = a->row, *y = a->column;
+  int rows = x->rows < RK_SAMPLE_QUICK ? (int)x->rows : RK_SAMPLE_QUICK,
+      columns = y->rows < RK_SAMPLE_QUICK ? (int)y->rows : RK_SAMPLE_QUICK;
+  return (rk_sample){(double *)x->data + component * x->component_stride,
+                     (double *)y->data + component * y->component_stride, rows, columns,
+                     x->rows / rows, y->rows / columns, 0, 0, FLT_MAX};
+}
+
+/* Centres before the rows are seen, once they are, and whether those of before hold then. */
+typedef enum { AHEAD, SEEN, HELD } moment;
+
+/* Their centres, if they are found quickly. */
+static int centre_arrays(const rk_looking *l, int variable, moment when) {
+  double *centre = l->values->own[variable];
+  arrays a;
+  if (!are_arrays(l, variable, &a)) return 0;
   l->digits[variable] = INFINITY;
-  for (int c = 0; c < group->dim; c++) {
-    rk_sample s = {(double *)x[0]->data + c * x[0]->component_stride,
-                   (double *)x[1]->data + c * x[1]->component_stride, n[0], n[1],
-                   x[0]->rows / n[0], x[1]->rows / n[1], 0, 0, FLT_MAX};
-    rk_extremes e = group_range(l, variable, c);
-    rk_centring found;
-    s.low = (scale[0] < 0 ? e.high : e.low) / scale[0];
-    s.high = (scale[0] < 0 ? e.low : e.high) / scale[0];
-    if (!rk_centre_quickly(&s, &found)) return 0;
-    l->values->own[variable][c] = found.centre * scale[0];
+  for (int c = 0; c < rk_variable_of(l, variable)->dim; c++) {
+    rk_sample s = sample_of_arrays(&a, c);
+    rk_centring found = {.centre = centre[c] / a.scale};
+    rk_extremes e = when == AHEAD ? rk_nothing : group_range(l, variable, c);
+    s.low = (a.scale < 0 ? e.high : e.low) / a.scale;
+    s.high = (a.scale < 0 ? e.low : e.high) / a.scale;
+    if (when == AHEAD) rk_guess_range(&s);
+    if (when == HELD ? !rk_centre_holds(&s, &found) : !rk_centre_quickly(&s, &found)) return 0;
+    centre[c] = found.centre * a.scale;
     l->digits[variable] = fmin(l->digits[variable], found.digits);
   }
   return 1;
@@ -173,13 +189,25 @@ static int is_used(const rk_looking *l, int variable) {
   return 1;
 }
 
+static int all_at(const rk_looking *l, moment when) {
+  int are = 1;
+  for (int k = 0; k < l->values->count && are; k++)
+    if (rk_variable_of(l, k)->origin == RK_FROM_CENTRE && is_used(l, k))
+      are = centre_arrays(l, k, when);
+  return are;
+}
+
+int rk_centres_ahead(rk_looking *l) { return all_at(l, AHEAD); }
+int rk_centres_hold(rk_looking *l) { return all_at(l, HELD); }
+
 /* By graph variable: what is known of a centre by component, where it was not plain. */
 static rk_status find_centres(rk_looking *l, rk_centring **found) {
   rk_status status = RK_OK;
   for (int k = 0; k < l->values->count && !status; k++) {
     const rk_graph_variable *v = rk_variable_of(l, k);
     int quick = 0;
-    if (v->origin != RK_FROM_CENTRE || !is_used(l, k) || centre_arrays(l, k)) continue;
+    if (v->origin != RK_FROM_CENTRE || !is_used(l, k) || centre_arrays(l, k, SEEN))
+      continue;
     found[k] = calloc((size_t)v->dim, sizeof **found);
     if (!found[k]) return rk_fail_memory(l->caller.error, (size_t)v->dim * sizeof **found);
     status = centre_with(l, k, RK_SAMPLE_QUICK, found[k], &quick);

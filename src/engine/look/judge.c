@@ -35,6 +35,12 @@ static int is_input(const rk_looking *l, const rk_node *node) {
   return rk_is_origin(l, node, RK_FROM_INPUT);
 }
 
+/* Is the input itself too large, where the value is a number times it? */
+static int is_too_large(const rk_looking *l, const rk_watched *value, double greatest) {
+  const rk_node *node = value->plain.scale != 1 ? value->node->operand[1] : value->node;
+  return is_input(l, node) && (float)greatest > FLT_MAX;
+}
+
 /* A line for each kind of trouble: the first value that has it. */
 static void warn(rk_looking *l, int *told, const rk_node *node, double size, const char *becomes) {
   char number[RK_NUMBER_TEXT];
@@ -52,12 +58,13 @@ static rk_status judge_side(rk_looking *l, const rk_side *s, int *small, int *la
     double greatest = rk_greatest_of(l, value), least = least_of(s, value, greatest);
     if (least < FLT_MIN) warn(l, small, value->node, least, "0");
     if ((float)greatest <= FLT_MAX) continue;
-    if (is_input(l, value->node))
+    greatest /= fabs(value->plain.scale);
+    if (is_too_large(l, value, greatest))
       return rk_fail(l->caller.error, RK_ERROR_PRECISION,
                      "`%s`: %s is too large for float32, whose largest number is 3.4e38; "
                      "rkeops_use_float64() takes it", rk_name_in(l, value->node),
                      rk_number_text(number, "%.15g", greatest));
-    warn(l, large, value->node, greatest, "infinite");
+    warn(l, large, value->node, greatest * fabs(value->plain.scale), "infinite");
   }
   return RK_OK;
 }

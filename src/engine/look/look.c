@@ -28,7 +28,7 @@ double rk_centre_of(const rk_looking *l, const rk_watched *value, int component)
 
 const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre) {
   const rk_side *s = &l->side[rk_kind_of_level(node->level)];
-  for (int k = 0; k < s->count && s->seen; k++)
+  for (int k = 0; k < s->count && s->rows; k++)
     if (s->value[k].node == node && s->value[k].centre == centre) return &s->value[k];
   return NULL;
 }
@@ -67,7 +67,7 @@ rk_plain rk_plain_of(const rk_looking *l, const rk_node *node) {
     node = node->operand[1];
   const rk_array *x = rk_is_variable(node) && node->level ? &l->host[node->variable] : NULL;
   int is_plain = x && x->data && x->row_stride == 1 && fabs(scale) <= DBL_MAX;
-  return (rk_plain){is_plain ? x : NULL, scale, is_plain ? x->resident : NULL};
+  return is_plain ? (rk_plain){x, scale, x->resident} : (rk_plain){NULL, 1, NULL};
 }
 
 /* Most are inputs. */
@@ -97,7 +97,7 @@ static void watch(rk_looking *l, rk_side *s, const rk_node *node, int centre) {
     s->value = larger;
     s->room *= 2;
   }
-  s->value[s->count++] = (rk_watched){node, centre, s->components};
+  s->value[s->count++] = (rk_watched){node, centre, s->components, rk_plain_of(l, node)};
   s->components += node->dim;
 }
 
@@ -125,6 +125,12 @@ static void watch_pass(rk_looking *l, const rk_pass *pass) {
   }
 }
 
+static int watched(const rk_looking *l) {
+  int count = 0;
+  for (int kind = 0; kind < RK_KINDS; kind++) count += l->side[kind].count;
+  return count;
+}
+
 /* ---- a walk over all rows ---- */
 
 static rk_extremes rounding_of(const double *at, int64_t n, double scale, double centre,
@@ -136,8 +142,7 @@ static rk_extremes rounding_of(const double *at, int64_t n, double scale, double
   return e;
 }
 
-/* A walk for the extremes, or for the roundings once there are centres; `root` are the values that
- * have to be computed. */
+/* The roots are the values that have to be computed. */
 typedef struct {
   rk_looking *l;
   rk_side *s;
@@ -154,35 +159,51 @@ static rk_extremes scaled(rk_extremes e, double scale) {
                        e.rounding};
 }
 
-static void see(const walking *w, const rk_watched *value, int component, const double *at,
-                int64_t n, double scale, rk_extremes *seen) {
+static void see(const rk_watched *value, int component, const double *at, int64_t n,
+                rk_extremes *seen) {
   rk_extremes *one = &seen[value->first + component];
-  if (!w->for_roundings)
-    *one = rk_widened(*one, scaled(rk_extremes_of(at, 1, n, value->centre < 0), scale));
-  else if (value->centre >= 0)
-    *one = rounding_of(at, n, scale, rk_centre_of(w->l, value, component), *one);
+  double scale = value->plain.scale;
+  *one = rk_widened(*one, scaled(rk_extremes_of(at, 1, n, value->centre < 0), scale));
+}
+
+static void see_rounding(const rk_looking *l, const rk_watched *value, int component,
+                         const double *at, int64_t n, rk_extremes *seen) {
+  rk_extremes *one = &seen[value->first + component];
+  if (value->centre < 0) return;
+  *one = rounding_of(at, n, value->plain.scale, rk_centre_of(l, value, component), *one);
 }
 
 /* What was kept when the array went to a GPU. */
-static void see_resident(const walking *w, const rk_watched *value, rk_plain x, rk_extremes *seen) {
+static void see_resident(const rk_looking *l, const rk_watched *value, int for_roundings,
+                         rk_extremes *seen) {
+  const rk_resident *x = value->plain.resident;
   for (int c = 0; c < value->node->dim; c++) {
     rk_extremes *one = &seen[value->first + c];
-    const rk_extremes e = {x.resident->low[c], x.resident->high[c], INFINITY, 0};
-    if (!w->for_roundings) *one = scaled(e, x.scale);
+    const rk_extremes e = {x->low[c], x->high[c], INFINITY, 0};
+    if (!for_roundings) *one = scaled(e, value->plain.scale);
     else if (value->centre >= 0)
       one->rounding =
-          0x1p-25 * rk_greatest_around(rk_centre_of(w->l, value, c), one->low, one->high);
+          0x1p-25 * rk_greatest_around(rk_centre_of(l, value, c), one->low, one->high);
   }
 }
 
-static void see_arrays(const walking *w, int64_t first, int64_t end, rk_extremes *seen) {
-  for (int k = 0; k < w->s->count; k++) {
-    rk_plain x = rk_plain_of(w->l, w->s->value[k].node);
-    if (x.resident) see_resident(w, &w->s->value[k], x, seen);
-    for (int64_t c = 0; x.array && !x.resident && c < x.array->dim; c++)
-      see(w, &w->s->value[k], (int)c, x.array->data + c * x.array->component_stride + first,
-          end - first, x.scale, seen);
+static void see_arrays(const rk_looking *l, const rk_side *s, int for_roundings, int64_t first,
+                       int64_t end, rk_extremes *seen) {
+  for (int k = 0; k < s->count; k++) {
+    const rk_watched *value = &s->value[k];
+    const rk_array *x = value->plain.array;
+    if (value->plain.resident) see_resident(l, value, for_roundings, seen);
+    else for (int c = 0; x && c < x->dim; c++) {
+      const double *at = x->data + c * x->component_stride + first;
+      if (for_roundings) see_rounding(l, value, c, at, end - first, seen);
+      else see(value, c, at, end - first, seen);
+    }
   }
+}
+
+void rk_see_arrays(const rk_looking *l, const rk_side *s, int64_t first, int64_t end,
+                   rk_extremes *seen) {
+  see_arrays(l, s, 0, first, end, seen);
 }
 
 static void see_computed(walking *w, int64_t first, int64_t end, rk_extremes *seen,
@@ -198,10 +219,11 @@ static void see_computed(walking *w, int64_t first, int64_t end, rk_extremes *se
     rk_evaluate(&e, first, n);
     for (int k = 0; k < w->s->count; k++) {
       const rk_watched *value = &w->s->value[k];
-      if (rk_plain_of(w->l, value->node).array) continue;
+      if (value->plain.array) continue;
       for (int c = 0; c < value->node->dim; c++) {
         rk_operand x = rk_evaluated(&e, value->node, c);
-        see(w, value, c, x.at, x.step ? n : 1, 1, seen);
+        if (w->for_roundings) see_rounding(w->l, value, c, x.at, x.step ? n : 1, seen);
+        else see(value, c, x.at, x.step ? n : 1, seen);
       }
     }
   }
@@ -214,26 +236,36 @@ static void walk_task(void *data, int64_t task, const rk_worker *worker) {
   rk_extremes *seen = s->seen + task * s->components;
   int64_t first = task * RK_TASK_ROWS, end = first + RK_TASK_ROWS;
   if (end > s->rows) end = s->rows;
-  for (int c = 0; c < s->components && !w->for_roundings; c++) seen[c] = rk_nothing;
-  see_arrays(w, first, end, seen);
+  see_arrays(w->l, s, w->for_roundings, first, end, seen);
   if (w->roots) see_computed(w, first, end, seen, worker);
 }
 
-static int make_room(rk_side *s, walking *w) {
-  s->tasks = rk_ceil_div(s->rows, RK_TASK_ROWS);
+static int64_t walk_tasks(const rk_side *s) { return rk_ceil_div(s->rows, RK_TASK_ROWS); }
+
+rk_status rk_make_seen(rk_looking *l, rk_side *s, int64_t tasks) {
+  if (s->seen) return RK_OK;
+  s->tasks = tasks > walk_tasks(s) ? tasks : walk_tasks(s);
   int64_t size = s->tasks * s->components;
-  if (!s->seen && size <= RK_FEW_COMPONENTS) s->seen = s->few_seen;
-  if (!s->seen) s->seen = malloc((size_t)size * sizeof *s->seen);
-  if (s->count > RK_FEW) w->root = calloc((size_t)s->count, sizeof *w->root);
-  return s->seen && w->root;
+  s->seen = size <= RK_FEW_COMPONENTS ? s->few_seen : malloc((size_t)size * sizeof *s->seen);
+  if (!s->seen) return rk_fail_memory(l->caller.error, (size_t)size * sizeof *s->seen);
+  for (int64_t k = 0; k < size; k++) s->seen[k] = rk_nothing;
+  return RK_OK;
+}
+
+void rk_merge_seen(rk_side *s) {
+  for (int64_t t = 1; t < s->tasks && s->seen; t++)
+    for (int c = 0; c < s->components; c++)
+      s->seen[c] = rk_widened(s->seen[c], s->seen[t * s->components + c]);
 }
 
 static rk_status begin_walk(walking *w, rk_side *s) {
   rk_error *error = w->l->caller.error;
-  if (!make_room(s, w))
-    return rk_fail_memory(error, (size_t)(s->tasks * s->components) * sizeof *s->seen);
+  rk_status status = rk_make_seen(w->l, s, walk_tasks(s));
+  if (status) return status;
+  w->root = s->count > RK_FEW ? calloc((size_t)s->count, sizeof *w->root) : w->few;
+  if (!w->root) return rk_fail_memory(error, (size_t)s->count * sizeof *w->root);
   for (int k = 0; k < s->count; k++)
-    if (!rk_plain_of(w->l, s->value[k].node).array) w->root[w->roots++] = s->value[k].node;
+    if (!s->value[k].plain.array) w->root[w->roots++] = s->value[k].node;
   if (!w->roots) return RK_OK;
   return rk_evaluator_begin(&w->all, w->l->p->graph, w->l->host, w->root, w->roots, error);
 }
@@ -241,14 +273,11 @@ static rk_status begin_walk(walking *w, rk_side *s) {
 rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
   if (!s->count || !s->rows) return RK_OK;
   walking w = {.l = l, .s = s, .for_roundings = for_roundings};
-  w.root = w.few;
   double numbers = (double)s->rows * s->components;
+  int threads = numbers < 1e6 ? 1 : rk_call_threads();
   rk_status status = begin_walk(&w, s);
-  if (!status)
-    status = rk_parallel(s->tasks, numbers < 1e6 ? 1 : rk_call_threads(), walk_task, &w, l->caller);
-  for (int64_t t = 1; t < s->tasks && !status; t++)
-    for (int c = 0; c < s->components; c++)
-      s->seen[c] = rk_widened(s->seen[c], s->seen[t * s->components + c]);
+  if (!status) status = rk_parallel(walk_tasks(s), threads, walk_task, &w, l->caller);
+  if (!status) rk_merge_seen(s);
   if (w.root != w.few) free(w.root);
   rk_evaluator_end(&w.all);
   return status || !w.failed ? status : rk_fail_memory(l->caller.error, 1 << 12);
@@ -327,6 +356,7 @@ static rk_status begin(rk_looking *l) {
     s->rows = l->p->rows[kind];
     s->value = s->few;
     s->seen = NULL;
+    s->tasks = 0;
     s->count = s->components = 0;
     s->room = RK_FEW;
   }
@@ -337,7 +367,11 @@ static rk_status begin(rk_looking *l) {
     memcpy(l->host, l->values->value, (variables - 1) * sizeof *l->host);
     status = bring_home(l);
   }
-  for (int s = 0; s < l->p->stages && !status; s++) watch_pass(l, &l->p->stage[s]->pass);
+  for (int s = 0, first = 0; s < l->p->stages && !status; s++) {
+    watch_pass(l, &l->p->stage[s]->pass);
+    if (!s) first = watched(l);
+    l->first_sees_all = watched(l) == first;
+  }
   return status || !l->failed ? status : rk_fail_memory(l->caller.error, sizeof(rk_watched));
 }
 
@@ -381,22 +415,72 @@ static void remember(const rk_looking *l, rk_stage *stage, int was_split) {
       stage->seen[n++] = slot_seen(l, slots[level].slot[k].node);
 }
 
-rk_status rk_look(const rk_program_data *p, rk_values *values, unsigned char *split,
-                  rk_text *warning, rk_caller caller) {
-  if (!p->stages || p->stage[0]->pass.options.precision == RK_FLOAT64) return RK_OK;
-  rk_looking l; /* not cleared: there is much room in it */
-  l.p = p;
-  l.values = values;
-  l.warning = warning;
-  l.caller = caller;
-  rk_status status = begin(&l);
-  for (int kind = 0; kind < RK_KINDS && !status; kind++)
-    status = rk_look_at_rows(&l, &l.side[kind], 0);
-  if (!status) status = rk_find_centres(&l, split);
-  if (!status) status = rk_rank_groups(&l);
-  if (!status) status = rk_judge(&l);
-  for (int s = 0; s < p->stages && !status; s++) remember(&l, p->stage[s], split[s]);
-  if (!status && (l.failed || warning->failed)) status = rk_fail_memory(caller.error, 1 << 12);
-  end(&l);
+rk_status rk_conclude(rk_looking *l, const unsigned char *split) {
+  rk_status status = rk_judge(l);
+  for (int s = 0; s < l->p->stages && !status; s++) remember(l, l->p->stage[s], split[s]);
+  if (!status && (l->failed || l->warning->failed))
+    status = rk_fail_memory(l->caller.error, 1 << 12);
   return status;
+}
+
+static rk_status look_now(rk_looking *l, unsigned char *split) {
+  rk_status status = RK_OK;
+  for (int kind = 0; kind < RK_KINDS && !status; kind++)
+    if (!l->side[kind].seen) status = rk_look_at_rows(l, &l->side[kind], 0);
+  if (!status) status = rk_find_centres(l, split);
+  return status ? status : rk_conclude(l, split);
+}
+
+/* Less than that is read once more from a cache. */
+static const double MUCH = 1 << 17;
+
+static int is_much(const rk_program_data *p) {
+  double numbers = 0;
+  for (int k = 0; k < rk_graph_variables(p->graph); k++) {
+    const rk_graph_variable *v = rk_graph_variable_at(p->graph, k);
+    if (v->origin == RK_FROM_INPUT) numbers += (double)p->rows[v->kind] * v->dim;
+  }
+  return numbers > MUCH;
+}
+
+/* Not cleared: there is much room in it. What may wait lies where it can stay; NULL: it may not, as
+ * where a walk has rows in another order. */
+static rk_looking *room_to_wait(const rk_program_data *p) {
+  int waits = rk_call_now()->backend->shows_rows && !p->walks && is_much(p);
+  return waits ? malloc(sizeof(rk_looking)) : NULL;
+}
+
+static rk_status look_again(rk_look *look, unsigned char *split) {
+  rk_status status = look_now(look->waiting, split);
+  look->again = 0;
+  rk_look_end(look);
+  return status;
+}
+
+rk_status rk_look_at(rk_look *look, rk_program_data *p, rk_values *values, unsigned char *split,
+                     rk_text *warning, rk_caller caller) {
+  if (!p->stages || p->stage[0]->pass.options.precision == RK_FLOAT64) return RK_OK;
+  p->watch = NULL;
+  if (look->again) return look_again(look, split);
+  rk_looking here, *room = room_to_wait(p), *l = room ? room : &here;
+  l->p = p;
+  l->values = values;
+  l->warning = warning;
+  l->caller = caller;
+  rk_status status = begin(l);
+  if (!status) status = rk_rank_groups(l);
+  if (!status && room && rk_wait(look, l)) {
+    p->watch = &look->watch;
+    return RK_OK;
+  }
+  if (!status) status = look_now(l, split);
+  end(l);
+  free(room);
+  return status;
+}
+
+void rk_look_end(rk_look *look) {
+  if (look->waiting) end(look->waiting);
+  free(look->waiting);
+  look->waiting = NULL;
 }

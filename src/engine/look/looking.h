@@ -7,20 +7,24 @@
 
 enum { RK_KINDS = 3, RK_TASK_ROWS = 1 << 15 };
 
+/* A value that is a number times an array, as most are; array NULL: it has to be computed. Of a
+ * `resident` the array is a sample, and the extremes are known. */
+typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
+
 /* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. */
-typedef struct { const rk_node *node; int centre, first; } rk_watched;
+typedef struct { const rk_node *node; int centre, first; rk_plain plain; } rk_watched;
 
 /* `few` and `few_seen`: room for what most formulas have. */
 enum { RK_FEW = 16, RK_FEW_COMPONENTS = 32 };
 typedef struct {
-  int64_t rows, tasks;
+  int64_t rows;
   rk_watched *value, few[RK_FEW];
   int count, room, components;
-  rk_extremes *seen, few_seen[RK_FEW_COMPONENTS]; /* by component, of all tasks one after the other;
-                                                   * NULL: there are no rows */
+  int64_t tasks;                                  /* that see rows, or more */
+  rk_extremes *seen, few_seen[RK_FEW_COMPONENTS]; /* by component, of all tasks in a row */
 } rk_side;
 
-typedef struct {
+struct rk_looking {
   const rk_program_data *p;
   rk_values *values;
   rk_array *host;              /* by graph variable: the same on the host; with a resident: its
@@ -32,8 +36,9 @@ typedef struct {
   double *digits;              /* by graph variable, of centres */
   rk_text *warning;
   rk_caller caller;
+  int first_sees_all;          /* the first pass reads all that is watched */
   int failed;
-} rk_looking;
+};
 
 static inline const rk_graph_variable *rk_variable_of(const rk_looking *l, int k) {
   return rk_graph_variable_at(l->p->graph, k);
@@ -50,9 +55,6 @@ const rk_node *rk_without_centre(const rk_looking *l, const rk_node *slot, int *
 /* NULL: it is not watched, or its side has no rows. */
 const rk_watched *rk_find_watched(const rk_looking *l, const rk_node *node, int centre);
 
-/* A value that is a number times an array, as most are; array NULL: it has to be computed. Of a
- * `resident` the array is a sample, and the extremes are known. */
-typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
 rk_plain rk_plain_of(const rk_looking *l, const rk_node *node);
 
 /* Can a value be computed before any pass runs, of what lies on the host? Inputs: always. */
@@ -64,12 +66,27 @@ double rk_greatest_of(const rk_looking *l, const rk_watched *value);
 /* The name of an input that a value is made of; NULL: of none. */
 const char *rk_name_in(const rk_looking *l, const rk_node *node);
 
-/* look.c: a walk over all rows, for extremes, or for roundings once there are centres. */
+/* look.c: a walk over all rows, for extremes, or for roundings once there are centres. Its parts:
+ * room for what tasks see, one after the other; some rows of what lies in arrays; all together. And
+ * what is done when centres are known: data is judged, and what was seen kept for people. */
 rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings);
+rk_status rk_make_seen(rk_looking *l, rk_side *s, int64_t tasks);
+void rk_see_arrays(const rk_looking *l, const rk_side *s, int64_t first, int64_t end,
+                   rk_extremes *seen);
+void rk_merge_seen(rk_side *s);
+rk_status rk_conclude(rk_looking *l, const unsigned char *split);
 
-/* centres.c, ranks of groups (rank_groups.c), judge.c: in this order. */
-rk_status rk_find_centres(rk_looking *l, unsigned char *split);
+/* rank_groups.c, centres.c, judge.c: in this order, the latter two once all rows have been seen. */
 rk_status rk_rank_groups(rk_looking *l);
+rk_status rk_find_centres(rk_looking *l, unsigned char *split);
 rk_status rk_judge(rk_looking *l);
+
+/* Centres by a sample alone, before rows are seen; 0: it does not say what they are. And, once all
+ * are, whether they hold. */
+int rk_centres_ahead(rk_looking *l);
+int rk_centres_hold(rk_looking *l);
+
+/* ahead.c: waits for the rows that packing shows, where these are enough. */
+int rk_wait(rk_look *look, rk_looking *l);
 
 #endif

@@ -64,6 +64,15 @@ int rk_wanted_together(const rk_wanted *wanted, int n); /* how many the first te
 enum { RK_NAME_TEXT = 48 };
 const char *rk_name_in_text(char *text, const char *name, int number);
 
+/* Who is shown the rows of inputs while they are packed, task by task on any thread, and judges
+ * them then: where that is no RK_OK the pass ends with it. */
+typedef struct {
+  void *data;
+  rk_status (*begin)(void *data, rk_kind kind, int64_t tasks);
+  void (*see)(void *data, rk_kind kind, int64_t task, int64_t first, int64_t end);
+  rk_status (*judge)(void *data);
+} rk_watch;
+
 /* A pass on data. */
 typedef struct {
   rk_stage *stage;           /* built for these sizes */
@@ -73,6 +82,7 @@ typedef struct {
   const rk_output *outputs;  /* by field */
   rk_resident **keep;        /* not NULL: the first field stays with the backend as *keep ("no
                               * position" is NaN there), and there are no outputs */
+  const rk_watch *watch;     /* NULL: nobody is shown anything; only of a backend that shows rows */
 } rk_job;
 
 /* Of a backend whose processors have memory of their own. */
@@ -87,6 +97,7 @@ typedef struct {
 struct rk_backend {
   const char *name;
   int one_text;              /* passes are compiled in one text; else in several, side by side */
+  int shows_rows;            /* to rk_job.watch */
 
   /* Is it there? Takes into use, or out of it (n = 0), the devices with these numbers; NULL: it has
    * no devices, and is always there. */

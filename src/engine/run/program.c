@@ -14,6 +14,7 @@ typedef struct {
   rk_values *v;
   double before, share, all;   /* operations of the passes that are done, of this one, of all */
   double done;                 /* what was last told to the caller */
+  int was_watched;
   rk_caller caller;
 } running;
 
@@ -53,7 +54,8 @@ static rk_caller asked_by(running *r, rk_poll poll) {
 static rk_status run_one(running *r, rk_stage *stage, const rk_output *outputs,
                          rk_resident **keep) {
   const rk_job job = {stage, sizes_of(r, stage), rk_walk_of(stage, r->p->walks), r->v->value,
-                      outputs, keep};
+                      outputs, keep, r->was_watched ? NULL : r->p->watch};
+  r->was_watched = 1;
   return rk_call_now()->backend->run(&job, asked_by(r, poll_all));
 }
 

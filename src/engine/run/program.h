@@ -17,6 +17,7 @@ struct rk_program_data {
   const int64_t *rows;         /* by rk_kind */
   const rk_walks *walks;       /* which pairs; NULL: all */
   const rk_output *outputs;    /* fields of all results, one after the other */
+  const rk_watch *watch;       /* of the first pass, once; or NULL */
 };
 
 /* What the user calls an input: programs of one plan differ in names. */

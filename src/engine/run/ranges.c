@@ -74,11 +74,6 @@ rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_l
   return of_finite(at + n - rest, 1, rest, found);
 }
 
-rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
-  return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
-                       b.least < a.least ? b.least : a.least, fmax(a.rounding, b.rounding)};
-}
-
 /* ---- arrays ---- */
 
 enum { RANGE_ROWS = 1 << 18 };

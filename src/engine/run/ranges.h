@@ -10,7 +10,11 @@
  * at most, where somebody asked for that. */
 typedef struct { double low, high, least, rounding; } rk_extremes;
 static const rk_extremes rk_nothing = {INFINITY, -INFINITY, INFINITY, 0};
-rk_extremes rk_widened(rk_extremes a, rk_extremes b);
+static inline rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
+  return (rk_extremes){b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high,
+                       b.least < a.least ? b.least : a.least,
+                       b.rounding > a.rounding ? b.rounding : a.rounding};
+}
 
 /* Of n numbers at steps, without the rounding. The least takes as long as the others together. */
 rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_least);

@@ -13,6 +13,7 @@ static const int64_t POSITION_BASE = 1 << 20; /* as RK_FROM_POSITION says */
 
 int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
   if ((double)rows * dim > 0x1p58) return 0;
+  free(v->own[k]);
   v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
   v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows, NULL};
   return v->own[k] != NULL;
