@@ -129,10 +129,44 @@ static int records_chunk(const rk_stage *stage, rk_kind kind) {
   return chunk;
 }
 
-static rk_status pack_side(side *s, int threads, void **out, rk_caller caller) {
+/* Memory of the last call's packed data is kept for the next one, some megabytes of it: to get pages
+ * from the system anew takes longer than to fill them. */
+enum { SPARES = 2, LEAST_SPARE = 1 << 17, MOST_SPARE = 1 << 24 };
+static struct { void *at; size_t bytes; } spare[SPARES];
+
+/* *bytes becomes what there is. */
+static void *take_spare(size_t *bytes) {
+  for (int k = 0; k < SPARES && *bytes >= LEAST_SPARE; k++) {
+    if (spare[k].bytes < *bytes || spare[k].bytes / 4 > *bytes) continue;
+    void *taken = spare[k].at;
+    *bytes = spare[k].bytes;
+    spare[k].at = NULL;
+    spare[k].bytes = 0;
+    return taken;
+  }
+  return rk_os_aligned(*bytes);
+}
+
+/* Takes the place of the smallest one. */
+static void keep_spare(void *at, size_t bytes) {
+  int least = 0;
+  if (!at) return;
+  for (int k = 1; k < SPARES; k++)
+    if (spare[k].bytes < spare[least].bytes) least = k;
+  if (bytes >= LEAST_SPARE && bytes <= MOST_SPARE && bytes > spare[least].bytes) {
+    void *smaller = spare[least].at;
+    spare[least].at = at;
+    spare[least].bytes = bytes;
+    at = smaller;
+  }
+  rk_os_aligned_free(at);
+}
+
+static rk_status pack_side(side *s, int threads, void **out, size_t *size, rk_caller caller) {
   int64_t chunks = rk_ceil_div(s->rows, s->chunk);
   double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
-  *out = s->out = bytes < 0x1p62 ? rk_os_aligned((size_t)bytes + 64) : NULL;
+  *size = bytes < 0x1p62 ? (size_t)bytes + 64 : 0;
+  *out = s->out = *size ? take_spare(size) : NULL;
   if (!s->out)
     return rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
                    bytes);
@@ -203,8 +237,9 @@ rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, 
   columns.record = (size_t)pass->slots[RK_NEST_COLUMN].size;
   columns.chunk = tile->axis == RK_LANES_KEPT ? records_chunk(stage, reduced)
                                               : rk_block_columns(tile);
-  if (!status) status = pack_side(&rows, threads, &packed->rows, caller);
-  if (!status) status = pack_side(&columns, threads, &packed->columns, caller);
+  if (!status) status = pack_side(&rows, threads, &packed->rows, &packed->row_bytes, caller);
+  if (!status)
+    status = pack_side(&columns, threads, &packed->columns, &packed->column_bytes, caller);
   if (!status && job->watch) status = job->watch->judge(job->watch->data);
   packed->row_blocks = rk_ceil_div(places.count, rk_block_rows(tile));
   rk_os_aligned_free(exact);
@@ -213,8 +248,8 @@ rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, 
 }
 
 void rk_packed_free(rk_packed *packed) {
-  rk_os_aligned_free(packed->rows);
-  rk_os_aligned_free(packed->columns);
+  keep_spare(packed->rows, packed->row_bytes);
+  keep_spare(packed->columns, packed->column_bytes);
   rk_os_aligned_free(packed->parameters);
   *packed = (rk_packed){0};
 }

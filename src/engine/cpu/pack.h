@@ -7,6 +7,7 @@
 
 typedef struct {
   void *rows, *columns, *parameters; /* aligned to 64 bytes; rows and columns padded to blocks */
+  size_t row_bytes, column_bytes;
   int64_t row_blocks;
 } rk_packed;
 
