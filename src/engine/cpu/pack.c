@@ -129,8 +129,8 @@ static int records_chunk(const rk_stage *stage, rk_kind kind) {
   return chunk;
 }
 
-/* Memory of the last call's packed data is kept for the next one, some megabytes of it: to get pages
- * from the system anew takes longer than to fill them. */
+/* Memory of the last call's packed data is kept for the next one, some megabytes of it: to get
+ * pages from the system anew takes longer than to fill them. */
 enum { SPARES = 2, LEAST_SPARE = 1 << 17, MOST_SPARE = 1 << 24 };
 static struct { void *at; size_t bytes; } spare[SPARES];
 
