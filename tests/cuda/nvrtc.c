@@ -384,11 +384,20 @@ static int take_architecture(program *p, int n, const char *const *option) {
   return NVRTC_INVALID_OPTION;
 }
 
+static int version(void) { return (int)rk_number_setting("RKEOPS_STANDIN_NVRTC", 1300); }
+
 API nvrtcVersion(int *major, int *minor) {
   int code = rk_count_call("nvrtcVersion");
-  *major = 13;
-  *minor = 0;
+  *major = version() / 100;
+  *minor = version() % 100;
   return code;
+}
+
+/* From 12.9 on there is a cache, of files that nobody asked for, and an option against it. */
+static int is_without_cache(int n, const char *const *option) {
+  int told = 0;
+  for (int k = 0; k < n; k++) told |= !strcmp(option[k], "--no-cache");
+  return told == (version() >= 1209);
 }
 
 API nvrtcGetNumSupportedArchs(int *n) {
@@ -438,6 +447,7 @@ API nvrtcDestroyProgram(program **p) {
 
 API nvrtcCompileProgram(program *p, int n, const char *const *option) {
   int code = rk_count_call("nvrtcCompileProgram");
+  if (!code && !is_without_cache(n, option)) code = NVRTC_INVALID_OPTION;
   if (!code) code = take_architecture(p, n, option);
   return code ? code : compile_or_find(p);
 }

@@ -1,5 +1,6 @@
 /* The driver and the devices, on the stand-in driver: opening, refusing, errors that stay,
- * fork, threads (any call failing: test_faults). RKEOPS_CUDA_PATH and RKEOPS_NVRTC_PATH name the stand-ins. */
+ * fork, threads (any call failing: test_faults). RKEOPS_CUDA_PATH and RKEOPS_NVRTC_PATH name the
+ * stand-ins. */
 #include "check_device.h"
 
 #include <pthread.h>
@@ -121,6 +122,18 @@ static void unknown_capabilities(void) {
 static void without_nvrtc(void) {
   setenv("RKEOPS_NVRTC_PATH", "/nowhere/libnvrtc.so", 1);
   CHECK(use(0, 0, 1) == RK_ERROR_DEVICE && said("/nowhere/libnvrtc.so"), "NVRTC is needed, too");
+}
+
+static const char *nvrtc_version;
+
+static void a_version_of_nvrtc_gets_the_options_that_it_knows(void) {
+  static const char source[] = "extern \"C\" __global__ void f(float *x) { *x = 1; }\n";
+  void *image = NULL;
+  size_t bytes = 0;
+  standin("NVRTC", nvrtc_version);
+  CHECK(rk_nvrtc_image(source, "sm_90", 0, NULL, &image, &bytes, &last) == RK_OK && image,
+        nvrtc_version);
+  rk_free(image);
 }
 
 /* ---- errors that stay ------------------------------------------------------------------------ */
@@ -310,6 +323,11 @@ int main(void) {
   IN_CHILD(describing_devices);
   IN_CHILD(unknown_capabilities);
   IN_CHILD(without_nvrtc);
+  static const char *const version[] = {"1208", "1209", "1300"};
+  for (int k = 0; k < 3; k++) {
+    nvrtc_version = version[k];
+    IN_CHILD(a_version_of_nvrtc_gets_the_options_that_it_knows);
+  }
   IN_CHILD(an_error_that_stays_marks_the_device);
   IN_CHILD(which_errors_stay);
   IN_CHILD(a_forked_process_leaves_the_driver_alone);

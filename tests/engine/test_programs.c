@@ -559,9 +559,12 @@ static void test_large(void) {
   sample_free(&s);
 }
 
-/* Components from the last to the first, in a loop that begins within them. */
+/* Components from the last to the first, in a loop that begins within them; powers below 0, of nine
+ * terms of at most 1 with some roundings each. */
 static void test_reversed(void) {
   sample s = sample_new(7, 9);
+  compare_texts("a=1+Square(x-y);Sum_Reduction(Pow(a,-3),j)", "a=1+Square(x-y);Sum_Reduction(1/(a*a*a),j)",
+                &s, 9 * 16 * 0x1p-53);
   compare_texts("Sum_Reduction(Extract(Reverse(x*Elem(y,0)),1,2),j)",
                 "Sum_Reduction(Concat(Elem(x,1),Elem(x,0))*Elem(y,0),j)", &s, 0);
   sample_free(&s);

@@ -49,13 +49,18 @@ enum { TASKS = 400, MOST = 16 };
 typedef struct {
   atomic_int runs[TASKS];
   atomic_intptr_t thread[MOST]; /* address of a variable that each has */
-  atomic_int wrong;             /* tasks under another rounding mode, or with signals let through */
+  atomic_int wrong;             /* tasks under another rounding mode, with signals let through, or on
+                                   a thread that was made under another mask */
   int rounding;
   double seconds;               /* of a task */
 } tally;
 
 static _Thread_local int here;
 static _Thread_local int is_main;
+
+/* Masks that this process had so far, and which of them was there when a thread began to work. */
+static atomic_int masks = 1;
+static _Thread_local int born_under;
 
 static void note_thread(tally *t) {
   for (int k = 0; k < MOST; k++) {
@@ -78,6 +83,8 @@ static void count_task(void *data, int64_t task, const rk_worker *worker) {
   tally *t = data;
   atomic_fetch_add(&t->runs[task], 1);
   note_thread(t);
+  if (!born_under) born_under = atomic_load(&masks);
+  if (!is_main && born_under != atomic_load(&masks)) atomic_fetch_add(&t->wrong, 1);
   if (fegetround() != t->rounding || (!is_main && signals_come_through()))
     atomic_fetch_add(&t->wrong, 1);
   double end = rk_os_seconds() + t->seconds;
@@ -346,10 +353,13 @@ static void masks_of_any_size_are_read(void) {
   int64_t changes = rk_os_affinity_changes();
   tally t;
   CHECK(true_count > 0 && rk_os_affinity_changes() == changes, "the mask stays what it is");
+  run_tasks(&t, 3, NULL, NULL);
   fake.room = 8192, fake.count = 3000;
+  atomic_fetch_add(&masks, 1);
   CHECK(rk_os_affinity() == 3000, "3000 of 8192 processors");
   CHECK(rk_os_affinity_changes() > changes, "which is a change");
-  CHECK(run_tasks(&t, 3, NULL, NULL) == RK_OK && all_once(&t), "threads are made anew then");
+  CHECK(run_tasks(&t, 3, NULL, NULL) == RK_OK && all_once(&t) && !atomic_load(&t.wrong),
+        "threads are made anew then");
   if (!rk_os_quota()) {
     CHECK(rk_processors() == 3000, "they may be used");
     variables_bound_the_number_of_threads();
