@@ -5,6 +5,7 @@
 #include "look/centre.h"
 #include "look/evaluate.h"
 #include "look/ranks.h"
+#include "run/ranges.h"
 
 #include <float.h>
 
@@ -156,6 +157,31 @@ static void test_centre(const char *what, double (*make)(int k), int quick, doub
   CHECK(rk_centre_is_enough(&found, rounding) == enough, what);
 }
 
+/* ---- ranges ---- */
+
+/* Whole vectors and what is left, with some numbers that are none, or 0, or tiny. */
+static void test_ranges(void) {
+  static const double strange[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e-310, -1e-60, 3, 1e300};
+  enum { MOST = 40, KINDS = sizeof strange / sizeof *strange };
+  double at[MOST];
+  int wrong = 0;
+  for (int trial = 0; trial < 20000; trial++) {
+    const int n = trial % (MOST + 1), often = trial % 7;
+    rk_extremes truth = rk_nothing;
+    for (int k = 0; k < n; k++) {
+      at[k] = 10 * uniform() < often ? strange[(int)(KINDS * uniform())] : 2 * uniform() - 1.5;
+      if (at[k] - at[k] != 0) continue;
+      truth.low = fmin(truth.low, at[k]), truth.high = fmax(truth.high, at[k]);
+      if (at[k] != 0) truth.least = fmin(truth.least, fabs(at[k]));
+    }
+    const rk_extremes range = rk_range_of(at, 1, n), sizes = rk_sizes_of_numbers(at, n);
+    wrong += range.low != truth.low || range.high != truth.high || sizes.least != truth.least;
+    wrong += rk_greatest_around(0, sizes.low, sizes.high) !=
+             rk_greatest_around(0, truth.low, truth.high);
+  }
+  CHECK(!wrong, "ranges, and sizes but 0, of numbers that are finite");
+}
+
 /* ---- calls ---- */
 
 /* A phase by what an earlier pass makes; data whose inverse is no double. */
@@ -230,6 +256,7 @@ int main(void) {
   test_centre("whole numbers in clusters", whole, 0, 0, 1001000, 1);
   test_centre("data near the largest float", huge, 0, -1e30, 1e30, 0);
   test_centre("data whose inverse is no double", minute, 0, -1e-307, 1e-307, 0);
+  test_ranges();
   test_calls();
   test_much("much data of one place", EVEN);
   test_much("much data in two places, of which the quick sample sees one", HIDDEN);

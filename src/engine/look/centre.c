@@ -141,8 +141,8 @@ int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
 }
 
 void rk_guess_range(rk_sample *s) {
-  rk_extremes e = rk_widened(rk_extremes_of(s->row, s->row_step, s->rows, 0),
-                             rk_extremes_of(s->column, s->column_step, s->columns, 0));
+  rk_extremes e = rk_widened(rk_range_of(s->row, s->row_step, s->rows),
+                             rk_range_of(s->column, s->column_step, s->columns));
   double more = (e.high - e.low) / 8;
   s->low = e.low - more;
   s->high = e.high + more;

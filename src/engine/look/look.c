@@ -162,8 +162,8 @@ static rk_extremes scaled(rk_extremes e, double scale) {
 static void see(const rk_watched *value, int component, const double *at, int64_t n,
                 rk_extremes *seen) {
   rk_extremes *one = &seen[value->first + component];
-  double scale = value->plain.scale;
-  *one = rk_widened(*one, scaled(rk_extremes_of(at, 1, n, value->centre < 0), scale));
+  rk_extremes e = value->centre < 0 ? rk_sizes_of_numbers(at, n) : rk_range_of(at, 1, n);
+  *one = rk_widened(*one, scaled(e, value->plain.scale));
 }
 
 static void see_rounding(const rk_looking *l, const rk_watched *value, int component,

@@ -45,33 +45,39 @@ static rk_extremes range_in_vectors(const double *at, int64_t n) {
   return found;
 }
 
-static vec size_of(vec v) {
-  const vec size = rk_abs(v);
-  return rk_select(rk_eq(size, rk_num(0)), rk_num(RK_INF), size);
+static inline vec not_zero(vec size, int has_zeros) {
+  return has_zeros ? rk_select(rk_eq(size, rk_num(0)), rk_num(RK_INF), size) : size;
 }
 
-/* The least of those that are not 0. */
-static double least_in_vectors(const double *at, int64_t n) {
-  vec least = rk_num(INFINITY), other = least;
-  double found = INFINITY;
-  for (int64_t r = 0; r + AT_ONCE <= n; r += AT_ONCE) {
-    least = rk_min(size_of(rk_load(at + r)), least);
-    other = rk_min(size_of(rk_load(at + r + RK_LANES)), other);
-    least = rk_min(size_of(rk_load(at + r + 2 * RK_LANES)), least);
-    other = rk_min(size_of(rk_load(at + r + 3 * RK_LANES)), other);
+/* The least is 0 where there are zeros that nobody has told of. */
+static rk_extremes sizes_in_vectors(const double *at, int64_t n, int has_zeros) {
+  vec least = rk_num(INFINITY), least1 = least, greatest = rk_num(-INFINITY), greatest1 = greatest;
+  for (int64_t r = 0; r < n - n % AT_ONCE; r += 2 * RK_LANES) {
+    const vec a = rk_abs(rk_load(at + r)), b = rk_abs(rk_load(at + r + RK_LANES));
+    greatest = rk_max(a, greatest), greatest1 = rk_max(b, greatest1);
+    least = rk_min(not_zero(a, has_zeros), least), least1 = rk_min(not_zero(b, has_zeros), least1);
   }
-  least = rk_min(least, other);
-  for (int l = 0; l < RK_LANES; l++) found = fmin(found, least[l]);
+  greatest = rk_max(greatest, greatest1), least = rk_min(least, least1);
+  rk_extremes found = rk_nothing;
+  for (int l = 0; l < RK_LANES; l++)
+    found = rk_widened(found, (rk_extremes){-greatest[l], greatest[l], least[l], 0});
   return found;
 }
 
-rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_least) {
-  if (step != 1) return of_finite(at, step, n, rk_nothing);
-  rk_extremes found = range_in_vectors(at, n);
+static rk_extremes rest_of(const double *at, int64_t n, rk_extremes found) {
   if (found.low < -DBL_MAX || found.high > DBL_MAX) return of_finite(at, 1, n, rk_nothing);
-  if (with_least) found.least = least_in_vectors(at, n);
   int64_t rest = n % AT_ONCE;
   return of_finite(at + n - rest, 1, rest, found);
+}
+
+rk_extremes rk_range_of(const double *at, int64_t step, int64_t n) {
+  return step == 1 ? rest_of(at, n, range_in_vectors(at, n)) : of_finite(at, step, n, rk_nothing);
+}
+
+rk_extremes rk_sizes_of_numbers(const double *at, int64_t n) {
+  rk_extremes found = sizes_in_vectors(at, n, 0);
+  if (found.least == 0) found = sizes_in_vectors(at, n, 1);
+  return rest_of(at, n, found);
 }
 
 /* ---- arrays ---- */
@@ -87,9 +93,8 @@ static void range_task(void *data, int64_t task, const rk_worker *worker) {
   int64_t component = task / all->blocks, first = task % all->blocks * RANGE_ROWS,
           n = x->rows - first < RANGE_ROWS ? x->rows - first : RANGE_ROWS;
   (void)worker;
-  all->found[task] =
-      rk_extremes_of(x->data + component * x->component_stride + first * x->row_stride,
-                     x->row_stride, n, 0);
+  all->found[task] = rk_range_of(
+      x->data + component * x->component_stride + first * x->row_stride, x->row_stride, n);
 }
 
 rk_status rk_range(const rk_array *x, double *low, double *high, rk_caller caller) {

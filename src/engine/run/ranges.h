@@ -16,8 +16,10 @@ static inline rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
                        b.rounding > a.rounding ? b.rounding : a.rounding};
 }
 
-/* Of n numbers at steps, without the rounding. The least takes as long as the others together. */
-rk_extremes rk_extremes_of(const double *at, int64_t step, int64_t n, int with_least);
+/* Of n numbers: the range, of such at steps; or the least, and a range that has their sizes and the
+ * opposites of these at least. */
+rk_extremes rk_range_of(const double *at, int64_t step, int64_t n);
+rk_extremes rk_sizes_of_numbers(const double *at, int64_t n);
 
 /* The largest of such numbers in size, once the centre is subtracted. */
 static inline double rk_greatest_around(double centre, double low, double high) {
