@@ -24,7 +24,8 @@ static inline void budget(int64_t bytes) {
 static inline rk_gpu_shape shape_of(const cloud *c, const char *text, const rk_options *options) {
   rk_gpu_shape shape = {.row_block = 128, .column_block = 64};
   planned p;
-  if (!plan_text(&p, text, c->declaration, INPUTS, options)) shape = rk_gpu_shape_choose(&p.pass);
+  if (!plan_text(&p, text, c->declaration, INPUTS, options))
+    shape = rk_gpu_shape_choose(&p.pass, RK_GPU_ALL);
   free_planned(&p);
   return shape;
 }

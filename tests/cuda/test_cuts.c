@@ -43,7 +43,7 @@ static void test_cuts(const char *text, rk_precision precision, int D, int E) {
   rk_status status = plan_text(&p, text, c->declaration, INPUTS, &options);
   CHECK(!status, "a pass is planned");
   rk_gpu_shape shape = {0};
-  if (!status) shape = rk_gpu_shape_choose(&p.pass);
+  if (!status) shape = rk_gpu_shape_choose(&p.pass, RK_GPU_ALL);
   rk_device_limits limits = {.multiprocessors = 132, .blocks = 32, .threads = 2048,
                              .clock = 1980000, .double_ratio = 2};
   int bad = 0;

@@ -71,7 +71,7 @@ static rk_status plan_wish(const wish *w, planned *p, rk_gpu_shape *shape) {
   const char *declarations[DECLARATIONS];
   for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
   rk_status status = plan_text(p, w->text, declarations, DECLARATIONS, &w->options);
-  if (!status) *shape = rk_gpu_shape_choose(&p->pass);
+  if (!status) *shape = rk_gpu_shape_choose(&p->pass, RK_GPU_ALL);
   return status;
 }
 

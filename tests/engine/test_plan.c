@@ -49,6 +49,7 @@ static const plan_case
 static const struct { const char *file; const plan_case *what; int on_gpu; } golden[] = {
   {"gaussian.c", &gaussian, 0},
   {"blocks.c", &blocks, 0},
+  {"blocks.cu", &blocks, 1},
   {"softmax-wide.c", &softmax, 0},
   {"neighbours-d100.cu", &neighbours, 1}};
 enum { GOLDEN = sizeof golden / sizeof *golden };
@@ -63,7 +64,8 @@ static rk_status emit_case(const plan_case *c, int on_gpu, int bytes, rk_text *o
     const rk_pass *pass = &p.pass;
     rk_tile tile = rk_tile_choose(pass, c->lay, bytes);
     const rk_tile *tiles = &tile;
-    rk_gpu_shape shape = rk_gpu_shape_choose(pass);
+    rk_gpu_lay lay = c->lay == RK_LAY_REORDERED ? RK_GPU_REORDERED : RK_GPU_ALL;
+    rk_gpu_shape shape = rk_gpu_shape_choose(pass, lay);
     const rk_gpu_shape *shapes = &shape;
     status = on_gpu ? rk_emit_cuda(&pass, &shapes, 1, prelude_dir, out, &last)
                     : rk_emit_c(&pass, &tiles, 1, prelude_dir, out, &last);

@@ -1,13 +1,9 @@
-/* What a kernel for a CPU walks over: for the engine, which fills it in, and for emitted text. The
- * same form of sections as lanes.h. */
+/* What a kernel for a CPU is given: for the engine, which fills it in, and for emitted text, where
+ * interval.h comes before it. */
 
 //@ base
 #ifndef RKEOPS_WALKED_H
 #define RKEOPS_WALKED_H
-
-/* Columns from .. end - 1, by place. If it is masked, for the rows first .. last - 1 of the block
- * only, of which each takes the columns with positions from its own + lower to its own + upper. */
-typedef struct { int from, end, masked, first, last, lower, upper; } rk_interval;
 
 /* `blocks` blocks of rows, each with all intervals of the list. A state that `starts` is new, else
  * it was left in `states`; when it `ends`, that of row r (lane r for lanes along the columns) goes to

@@ -312,8 +312,8 @@ static void write_head(rk_text *out, const rk_pass *const *pass, const rk_tile *
 
 rk_status rk_emit_c(const rk_pass *const *pass, const rk_tile *const *tile, int n,
                     const char *include_dir, rk_text *out, rk_error *error) {
-  static const char *const preludes[] = {"names.h", "walked.h", "lanes.h", "tile.h", "sums.h",
-                                         NULL};
+  static const char *const preludes[] = {"names.h", "interval.h", "walked.h", "lanes.h",
+                                         "tile.h", "sums.h", NULL};
   rk_module_text m = {.n = n, .preludes = preludes};
   for (int k = 0; k < n; k++) {
     rk_text *kernel = &m.part[pass[k]->options.precision != RK_FLOAT64];

@@ -4,6 +4,7 @@
 
 #include "build/build.h"
 #include "run/backend.h"
+#include "walked.h"
 
 extern const rk_backend rk_backend_cpu; /* module.c */
 

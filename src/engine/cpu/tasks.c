@@ -195,22 +195,6 @@ static int keep_states(const job *j, buffers *b, rk_walked *w) {
   return b->states != NULL;
 }
 
-/* Up to `left` columns of the list, from interval `at` on: as many intervals, the last one maybe
- * cut; what was cut off goes to `rest`, which is empty otherwise. */
-static int64_t take_chunk(rk_intervals *list, int64_t at, int64_t left, rk_interval *rest) {
-  int64_t n = 0;
-  *rest = (rk_interval){.end = 0};
-  for (; at + n < list->count && left > 0; n++) {
-    rk_interval *one = &list->at[at + n];
-    if (one->end - one->from > left) {
-      *rest = *one;
-      one->end = rest->from = one->from + (int32_t)left;
-    }
-    left -= one->end - one->from;
-  }
-  return n;
-}
-
 /* All of the list in chunks; whether it came to its end. */
 static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
                      const rk_worker *worker) {
@@ -218,7 +202,7 @@ static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
   rk_interval rest;
   int64_t at = 0, chunk = rk_round_up(rk_ceil_div(j->chunk, r->blocks), column_unit(j));
   do {
-    int64_t n = take_chunk(&b->list, at, chunk, &rest);
+    int64_t n = rk_intervals_take(&b->list, at, chunk, &rest);
     w.list = b->list.at + at;
     w.intervals = n;
     w.ends = at + n == b->list.count && !rest.end;

@@ -1,6 +1,5 @@
 /* How a pass is laid out on a CPU. */
 #include "cpu/kernel.h"
-#include "rounding.h"
 
 /* Rows in a vector. */
 static int lanes_of(const rk_stage *stage) {
@@ -10,17 +9,10 @@ static int lanes_of(const rk_stage *stage) {
 /* Blocks of one vector of rows are for segments that would leave most of a wide block idle: the
  * kernel does less for a column then. */
 static int is_narrow(const rk_stage *stage, const rk_walk *walk) {
-  int64_t narrow = 0, wide = 0, first = 0, place = 0, lanes = lanes_of(stage);
+  int64_t lanes = lanes_of(stage);
   const int tile_rows = rk_tile_choose(&stage->pass, RK_LAY_WALK, stage->vectors).rows;
-  if (tile_rows == 1) return 0;
-  for (int64_t s = 0; s < walk->segments; s++) {
-    int64_t rows = walk->segment_end[s] - place, columns = 0;
-    for (; first < walk->list_end[s]; first++) columns += walk->end[first] - walk->from[first];
-    narrow += rk_round_up(rows, lanes) * columns;
-    wide += rk_round_up(rows, lanes * tile_rows) * columns;
-    place = walk->segment_end[s];
-  }
-  return (double)wide > 1.5 * (double)narrow;
+  return tile_rows > 1 &&
+         rk_walk_filled(walk, lanes * tile_rows) > 1.5 * rk_walk_filled(walk, lanes);
 }
 
 /* Lanes along the kept index read R's columns as they are; with fewer rows than half a vector most

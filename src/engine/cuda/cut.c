@@ -48,7 +48,8 @@ static double parts_bytes(const rk_gpu_sizes *s) {
 }
 
 static double packed_bytes(const rk_gpu_sizes *s, rk_nest_kind side, int64_t count) {
-  return (double)rk_packed_bytes(s->pass, s->shape, side, count);
+  return (double)rk_packed_bytes(s->pass, s->shape, side, count) +
+         (double)s->place_bytes[side] * (double)rk_packed_count(s->shape, side, count);
 }
 
 /* Packed rows and their two states. */
@@ -138,13 +139,12 @@ static int groups_of(const rk_gpu_shape *shape) {
   return shape->component_groups > 1 ? shape->component_groups : 1;
 }
 
-/* Parts of `columns` columns for `blocks` blocks of rows: several waves of blocks as long as a part
- * keeps FULL_PART columns, one wave as long as it keeps LEAST_PART. */
-static int64_t parts_for(const rk_gpu_sizes *s, int64_t blocks, int64_t columns, int64_t rows) {
+/* Several waves of blocks as long as a part keeps FULL_PART columns, one wave as long as it keeps
+ * LEAST_PART. */
+int64_t rk_gpu_parts(const rk_gpu_sizes *s, int64_t blocks, int64_t columns, double room) {
   int64_t full = capacity(s), parts = rk_ceil_div(WAVES * full, blocks);
   parts = least(parts, columns / FULL_PART);
   if (parts * blocks < full) parts = least(rk_ceil_div(full, blocks), columns / LEAST_PART);
-  double room = parts_bytes(s) / (state_bytes(s) * (double)rk_round_up(rows, 32));
   if (room < (double)parts) parts = (int64_t)room;
   return most(1, least(parts, MAX_PARTS));
 }
@@ -157,9 +157,12 @@ static void cut_launches(const rk_gpu_sizes *s, rk_gpu_cut *cut) {
   int64_t few = least(columns, FULL_PART);
   if ((double)blocks * (double)few > budget) blocks = round_down(budget / (double)few, 1);
   cut->launch_rows = least(cut->rows, blocks * row_block);
+  cut->work = budget;
+  if (s->list && s->list < columns) columns = s->list;
   if ((double)blocks * (double)columns > budget)
     columns = rk_ceil_div(columns, rk_ceil_div(columns, round_down(budget / (double)blocks, 1)));
-  int64_t parts = parts_for(s, blocks * groups_of(s->shape), columns, cut->rows);
+  double room = parts_bytes(s) / (state_bytes(s) * (double)rk_round_up(cut->rows, 32));
+  int64_t parts = rk_gpu_parts(s, blocks * groups_of(s->shape), columns, room);
   cut->part = rk_round_up(rk_ceil_div(columns, parts), column_block);
   cut->parts = (int)rk_ceil_div(columns, cut->part);
   cut->launch_columns = cut->part * cut->parts;

@@ -1,6 +1,6 @@
 /* The frame for GPUs: packing, modules, and rk_pair where one thread walks over the columns; the
  * blocked form is in frame_blocked.c, merging and finishing in frame_state.c. What the kernels are
- * given stands in kernel.h, the forms in shape.h.
+ * given stands in kernel.h, the forms in shape.h; lists of columns are walked over in frame_list.c.
  *
  * Nothing here is divergent around a barrier, and there is no early return before one. Inside a
  * tile of columns there is no test of bounds: packed data goes up to whole tiles, and the rest of
@@ -122,14 +122,23 @@ void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape, const char *suf
   rk_open(w,
           "extern \"C\" __global__ void __launch_bounds__(%d, %d) rk_pair%s("
           "const %s *restrict rows, const %s *restrict columns, "
-          "const real *restrict params, int m, int n, int part, long long first, "
+          "const real *restrict params, %s"
           "double *restrict values, long long *restrict positions, long long ld)",
           shape->threads, least, suffix, rk_stored_type(shape, RK_NEST_ROW),
-          rk_stored_type(shape, RK_NEST_COLUMN));
-  rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
+          rk_stored_type(shape, RK_NEST_COLUMN),
+          w->tile->masks ? "const int *row_at, const int *column_at, const int *restrict list_at, "
+                           "const rk_interval *restrict list, int m, "
+                         : "int m, int n, int part, long long first, ");
+  if (w->tile->masks) rk_write_list_head(w, shape);
+  else
+    rk_line(w, "const int start = blockIdx.y * part, end = n - start < part ? n : start + part;");
 }
 
 static int is_sum(const rk_writer *w) { return !rk_keeps_values(w->pass->reduction->reduction); }
+
+int rk_flushes(const rk_writer *w) {
+  return is_sum(w) && rk_flush_period(w->pass, w->tile) <= 1LL << 30;
+}
 
 void rk_write_columns(rk_writer *w, const char *call, int tile) {
   int columns = w->tile->columns;
@@ -144,19 +153,20 @@ void rk_write_columns(rk_writer *w, const char *call, int tile) {
   }
   rk_line(w, "for (; j + %d <= stop; j += %d) rk_tile(%d, %s);", columns, columns, columns, call);
   if (columns > 1) rk_line(w, "for (; j < stop; j++) rk_tile(1, %s);", call);
-  if (is_sum(w) && flush <= 1LL << 30) rk_line(w, "rk_flush(z);");
+  if (rk_flushes(w)) rk_line(w, "rk_flush(z);");
   if (inner) rk_close(w);
 }
 
 /* The state of the block's rows goes out as part blockIdx.y. */
 void rk_write_pair_end(rk_writer *w, const char *row) {
-  if (is_sum(w) && rk_flush_period(w->pass, w->tile) > 1LL << 30) rk_line(w, "rk_flush(z);");
+  int masks = w->tile->masks;
+  if (is_sum(w) && (masks || !rk_flushes(w))) rk_line(w, "rk_flush(z);");
   rk_line(w, "values += (long long)blockIdx.y * %d * ld;", w->pass->state.values);
   rk_line(w, "positions += (long long)blockIdx.y * %d * ld;", w->pass->state.positions);
   rk_open(w, "rk_each (u, %d)", w->tile->rows);
   rk_line(w, "const int row = %s;", row);
-  rk_line(w, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld%s);",
-          w->grouped ? ", k0" : "");
+  rk_line(w, "if (row < m) rk_leave(z, u, 0, %s, values + row, positions + row, ld%s);",
+          masks ? "0" : "first", w->grouped ? ", k0" : "");
   rk_close(w);
 }
 
@@ -184,8 +194,8 @@ static void write_walk_tile(rk_writer *w, const rk_gpu_shape *shape) {
     rk_write_parts(w, parameters);
   }
   rk_open(w, "RK_INLINE void rk_tile(const int nv, %s, const %s *restrict y, "
-             "const real *restrict params, int j, rk_state *z, char *panel)",
-          x, rk_stored_type(shape, RK_NEST_COLUMN));
+             "const real *restrict params, int j, rk_state *z, char *panel%s)",
+          x, rk_stored_type(shape, RK_NEST_COLUMN), w->tile->masks ? RK_MASKED_GIVEN : "");
   rk_write_steps(w, 0, w->nest->steps);
   rk_declare_reads(w, 0, w->nest->roots);
   rk_write_accumulate(w);
@@ -210,12 +220,18 @@ static void load_rows(rk_writer *w, const rk_gpu_shape *shape) {
   rk_close(w);
 }
 
+static int is_shared(const rk_gpu_shape *shape) {
+  int bytes = shape->half[RK_NEST_COLUMN] ? 2 : shape->tile.bytes;
+  return shape->column_stride > 0 &&
+         2 * shape->column_block * shape->column_stride * bytes <= 49152;
+}
+
 /* Columns pass through shared memory, the next tile on its way while this one is used. */
 static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
   int stride = shape->column_stride, tile = shape->column_block;
   int bytes = shape->half[RK_NEST_COLUMN] ? 2 : w->tile->bytes;
   const char *type = rk_stored_type(shape, RK_NEST_COLUMN);
-  int shared = stride > 0 && 2 * tile * stride * bytes <= 49152;
+  int shared = is_shared(shape);
   char call[96];
   snprintf(call, sizeof call, "x, y + j * %d, params, from + j, z, panel", stride);
   if (shared) {
@@ -239,6 +255,13 @@ static void write_walk(rk_writer *w, const rk_gpu_shape *shape) {
   rk_close(w);
 }
 
+static void write_list_walk(rk_writer *w, const rk_gpu_shape *shape) {
+  char call[96], row[48];
+  snprintf(call, sizeof call, "x, y + j * %d, params, from + j, z, panel", shape->column_stride);
+  snprintf(row, sizeof row, "u * %d + threadIdx.x", shape->threads);
+  rk_write_list_walk(w, shape, is_shared(shape), call, row);
+}
+
 static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape, const char *suffix) {
   size_t pairs = (size_t)(w->tile->rows * w->tile->columns);
   int kept = w->nest->panel + (w->nest->is_large ? w->nest->scalars : 0);
@@ -250,7 +273,8 @@ static void write_walk_pair(rk_writer *w, const rk_gpu_shape *shape, const char 
   if (panel) rk_line(w, "__align__(16) char tile[%zu], *const panel = tile;", panel);
   else rk_line(w, "char *const panel = 0;");
   rk_line(w, "rk_start(z);");
-  write_walk(w, shape);
+  if (w->tile->masks) write_list_walk(w, shape);
+  else write_walk(w, shape);
   snprintf(row, sizeof row, "(blockIdx.x * %d + u) * %d + threadIdx.x", w->tile->rows,
            shape->threads);
   rk_write_pair_end(w, row);
@@ -282,19 +306,26 @@ static void write_walk_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_sh
 
 static void write_kernel(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
                          const char *suffix) {
-  rk_text_add(out, "#define rk_column(j, v) ((j) + (v))\n");
+  rk_text_format(out, "#define rk_column(j, v) %s\n",
+                 shape->tile.reorders ? "column_at[(j) + (v)]" : "((j) + (v))");
+  if (shape->tile.masks)
+    rk_text_add(out, "#define rk_valid(v, u) rk_and(rk_ilt(low[u], rk_column(j, v)), "
+                     "rk_ilt(rk_column(j, v), high[u]))\n");
   rk_text_format(out, "#define RK_RANKS %s\n#define RK_STOP(done) %s\n",
                  shape->resident ? "RK_UNROLLED" : RK_ROLLED,
                  shape->resident ? "/* in registers: no branches */" : "if (done) return;");
   if (shape->blocked) rk_write_blocked_kernel(out, pass, shape, suffix);
   else write_walk_kernel(out, pass, shape, suffix);
-  rk_text_add(out, "#undef rk_column\n#undef RK_RANKS\n#undef RK_STOP\n");
+  rk_text_format(out, "#undef rk_column\n%s#undef RK_RANKS\n#undef RK_STOP\n",
+                 shape->tile.masks ? "#undef rk_valid\n" : "");
 }
 
-static void write_state_kernels(rk_text *out, const rk_pass *pass, const char *suffix) {
+static void write_state_kernels(rk_text *out, const rk_pass *pass, const rk_gpu_shape *shape,
+                                const char *suffix) {
   const rk_spelling spelling = {.function = "RK_INLINE"};
-  rk_writer w = {.out = out, .pass = pass, .target = &spelling};
+  rk_writer w = {.out = out, .pass = pass, .tile = &shape->tile, .target = &spelling};
   rk_write_device_state(&w, suffix);
+  if (shape->tile.masks) rk_write_gather(&w, suffix);
 }
 
 static void write_head(rk_text *out, const rk_pass *const *pass, const rk_gpu_shape *const *shape,
@@ -321,7 +352,11 @@ static rk_status check_texts(const rk_pass *pass, rk_error *error) {
 rk_status rk_emit_cuda(const rk_pass *const *pass, const rk_gpu_shape *const *shape, int n,
                        const char *include_dir, rk_text *out, rk_error *error) {
   static const char *const preludes[] = {"names.h", "cuda.h", "tile_cuda.h", "sums.h", NULL};
+  static const char *const with_lists[] = {"names.h", "cuda.h", "tile_cuda.h", "sums.h",
+                                           "interval.h", NULL};
   rk_module_text m = {.n = n, .preludes = preludes};
+  for (int k = 0; k < n; k++)
+    if (shape[k]->tile.masks) m.preludes = with_lists;
   for (int k = 0; k < n; k++)
     if (check_texts(pass[k], error)) return error->status;
   for (int k = 0; k < n; k++) {
@@ -332,7 +367,7 @@ rk_status rk_emit_cuda(const rk_pass *const *pass, const rk_gpu_shape *const *sh
     write_parameters(&m.part[0], pass[k], suffix);
     write_side(&m.part[0], pass[k], shape[k], RK_NEST_ROW, suffix);
     write_side(&m.part[0], pass[k], shape[k], RK_NEST_COLUMN, suffix);
-    write_state_kernels(&m.part[0], pass[k], suffix);
+    write_state_kernels(&m.part[0], pass[k], shape[k], suffix);
     if (kernel != &m.part[0]) {
       rk_end_pass(&m, &m.part[0]);
       rk_begin_pass(&m, kernel, k);

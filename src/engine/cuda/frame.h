@@ -29,6 +29,22 @@ void rk_write_columns(rk_writer *w, const char *call, int tile);
  * `component` a format for its components. */
 void rk_write_pair_end(rk_writer *w, const char *row);
 
+/* frame_list.c: where lists are walked over. After the head: the lists of the block; the columns
+ * j .. count - 1 of a tile that begins at `from`, of `interval`, as calls of
+ * rk_tile(nv, call, ...), `row` being that of a thread in its block, and with `by_four` columns that
+ * are read four at once where j is a multiple; the walk of one thread. */
+int rk_flushes(const rk_writer *w); /* do short sums enter long ones now and then? */
+void rk_write_list_head(rk_writer *w, const rk_gpu_shape *shape);
+void rk_write_list_bounds(rk_writer *w, int tile);
+void rk_write_list_columns(rk_writer *w, const char *call, const char *row, int by_four);
+void rk_write_list_walk(rk_writer *w, const rk_gpu_shape *shape, int is_shared, const char *call,
+                        const char *row);
+void rk_write_gather(rk_writer *w, const char *suffix);
+
+/* What rk_tile is given beside the data, where rows are masked. */
+#define RK_MASKED_GIVEN ", const int masked, const ivec *low, const ivec *high, " \
+                        "const int *restrict column_at"
+
 /* frame_state.c: rk_merge and rk_finish. */
 void rk_write_device_state(rk_writer *w, const char *suffix);
 

@@ -70,28 +70,49 @@ static int weight_of(const rk_writer *w, const exchange *e) {
   return -1;
 }
 
+/* Pairs that take no part have a weight of 0. */
+static void mask_exponents(rk_writer *w) {
+  rk_open(w, "if (interval.masked)");
+  rk_line(w, "const int at = row_at[row], low = at + interval.lower, high = at + interval.upper;");
+  rk_line(w, "const int in = interval.first <= row && row < interval.last;");
+  rk_open(w, "for (int v = start; v < n; v++)");
+  rk_line(w, "const int column = rk_column(from, first + v);");
+  rk_line(w, "if (!in || column < low || column > high) g[first + v][row] = rk_num(-RK_INF);");
+  rk_close(w);
+  rk_close(w);
+}
+
 /* Every thread has some columns of one row. References are kept from tile to tile. */
 static void write_weigh(rk_writer *w, const rk_gpu_shape *shape) {
   int rows = shape->row_block, sets = shape->threads / rows, columns = shape->column_block / sets;
+  const char *start = w->tile->masks ? "start" : "0";
   rk_open(w, "RK_INLINE void rk_weigh(real (*g)[%d], const int count, real *reference, "
-             "real (*tops)[%d])", rows, rows);
+             "real (*tops)[%d]%s)", rows, rows,
+          w->tile->masks ? ", const rk_interval interval, const int from, const int *row_at, "
+                           "const int *column_at" : "");
   rk_line(w, "const int row = threadIdx.x %% %d, set = threadIdx.x / %d, first = set * %d;", rows,
           rows, columns);
   rk_line(w, "const int left = count - first, n = left < %d ? left : %d;", columns, columns);
+  if (w->tile->masks) {
+    rk_line(w, "const int start = max(interval.from - from - first, 0);");
+    mask_exponents(w);
+  }
   rk_line(w, "real top = reference[row];");
-  rk_line(w, "for (int v = 0; v < n; v++) top = rk_max(g[first + v][row], top);");
+  rk_line(w, "for (int v = %s; v < n; v++) top = rk_max(g[first + v][row], top);", start);
   rk_line(w, "tops[set][row] = top;");
   rk_line(w, "__syncthreads(); /* now nobody reads the old references any more */");
   rk_line(w, "rk_each (v, %d) top = rk_max(tops[v][row], top);", sets);
   rk_line(w, "top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */");
   rk_line(w, "if (set == 0) reference[row] = top;");
-  rk_line(w, "for (int v = 0; v < n; v++) g[first + v][row] = rk_exp2(g[first + v][row] - top);");
+  rk_line(w, "for (int v = %s; v < n; v++) g[first + v][row] = rk_exp2(g[first + v][row] - top);",
+          start);
   rk_close(w);
 }
 
 /* Between the scalars and the entering of them. */
 static void call_weigh(rk_writer *w, int weight) {
-  rk_line(w, "rk_weigh(shared[%d], count, reference, tops);", weight);
+  rk_line(w, "rk_weigh(shared[%d], count, reference, tops%s);", weight,
+          w->tile->masks ? ", interval, from, row_at, column_at" : "");
   rk_line(w, "__syncthreads();");
   rk_open(w, "rk_each (u, %d)", w->tile->rows);
   rk_line(w, "const real top = reference[row0 + u];");
@@ -120,8 +141,9 @@ static const char *row_type(const rk_gpu_shape *shape) {
 static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exchange *e) {
   rk_open(w, "RK_INLINE void rk_tile(const int nv, const %s *restrict x, const %s *restrict y, "
              "const real *restrict params, int j, rk_state *z, const real *restrict shared, "
-             "const int row0%s)",
-          row_type(shape), four_type(shape, RK_NEST_COLUMN), w->grouped ? ", const int k0" : "");
+             "const int row0%s%s)",
+          row_type(shape), four_type(shape, RK_NEST_COLUMN), w->grouped ? ", const int k0" : "",
+          w->tile->masks ? RK_MASKED_GIVEN : "");
   rk_line(w, "char *const panel = 0;");
   for (int k = 0; k < e->count; k++) {
     int is_mask = rk_is_kept_as_mask(w, e->node[k]);
@@ -135,6 +157,27 @@ static void write_enter_tile(rk_writer *w, const rk_gpu_shape *shape, const exch
   rk_write_steps(w, shape->shared_steps, w->nest->steps);
   rk_write_accumulate(w);
   rk_close(w);
+}
+
+/* The tiles of columns: of the part of the block, or of its list; there as they are packed. */
+static void open_tiles(rk_writer *w, int block) {
+  if (!w->tile->masks) {
+    rk_open(w, "for (int from = start; from < end; from += %d)", block);
+    rk_line(w, "const int count = end - from < %d ? end - from : %d;", block, block);
+    return;
+  }
+  rk_open(w, "for (; next < last; next++)");
+  rk_line(w, "const rk_interval interval = *next;");
+  rk_open(w, "for (int from = interval.from / %d * %d; from < interval.end; from += %d)", block,
+          block, block);
+  rk_write_list_bounds(w, block);
+}
+
+static void close_tiles(rk_writer *w, const char *call, int block) {
+  if (w->tile->masks) rk_write_list_columns(w, call, "row0 + u", 1);
+  else rk_write_columns(w, call, block);
+  rk_close(w);
+  if (w->tile->masks) rk_close(w);
 }
 
 static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const exchange *e,
@@ -159,8 +202,7 @@ static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const ex
     rk_line(w, "__shared__ __align__(16) char stage[%d];", 2 * STAGE_BYTES);
   }
   if (weight >= 0) declare_references(w, shape);
-  rk_open(w, "for (int from = start; from < end; from += %d)", block);
-  rk_line(w, "const int count = end - from < %d ? end - from : %d;", block, block);
+  open_tiles(w, block);
   rk_line(w, "const %s *const y = columns + (long long)from * %d;",
           rk_stored_type(shape, RK_NEST_COLUMN), w->pass->slots[RK_NEST_COLUMN].size);
   if (e->count) {
@@ -172,8 +214,7 @@ static void write_blocked_pair(rk_writer *w, const rk_gpu_shape *shape, const ex
   snprintf(call, sizeof call, "own, (const %s *)y + j / 4, params, from + j, z, %s, row0%s",
            four_type(shape, RK_NEST_COLUMN), e->count ? "shared[0][j]" : "0",
            w->grouped ? ", k0" : "");
-  rk_write_columns(w, call, block);
-  rk_close(w);
+  close_tiles(w, call, block);
   snprintf(call, sizeof call, "blockIdx.x * %d + row0 + u", shape->row_block);
   rk_write_pair_end(w, call);
   rk_close(w);

@@ -43,6 +43,9 @@ static void write_merge(rk_writer *w, const char *suffix) {
 
 /* ---- rk_finish ---- */
 
+/* Where the result of `row` goes. */
+static const char *place_of(const rk_writer *w) { return w->tile->masks ? "to" : "row"; }
+
 static void finish_values(rk_writer *w, int f, int columns) {
   const rk_reduction *entry = w->pass->reduction->reduction;
   const rk_state_shape *state = &w->pass->state;
@@ -57,15 +60,16 @@ static void finish_values(rk_writer *w, int f, int columns) {
           entry->has_head, entry->unit, K, K);
   rk_line(w, "if (component >= 0) state.sum = state.value = %svalues[place * ld + row];",
           entry->negate ? "-" : "");
-  rk_line(w, "number[c * out_ld + row] = rk_number_%d(&state, component);", f);
+  rk_line(w, "number[c * out_ld + %s] = rk_number_%d(&state, component);", place_of(w), f);
   rk_close(w);
 }
 
 static void finish_positions(rk_writer *w, int f, int columns) {
   rk_open(w, "if (!as_numbers || !%d) for (int c = 0; c < %d; c++)", f, columns);
   rk_line(w, "const long long at = positions[c * ld + row];");
-  rk_line(w, "if (as_numbers) number[c * out_ld + row] = at == RK_NO_POSITION ? NAN : (double)at;");
-  rk_line(w, "else position[c * out_ld + row] = at;");
+  rk_line(w, "if (as_numbers) number[c * out_ld + %s] = at == RK_NO_POSITION ? NAN : (double)at;",
+          place_of(w));
+  rk_line(w, "else position[c * out_ld + %s] = at;", place_of(w));
   rk_close(w);
 }
 
@@ -79,9 +83,14 @@ static void write_finish(rk_writer *w, const char *suffix) {
               entry->field[f].value_text);
   rk_open(w, "extern \"C\" __global__ void rk_finish%s(const double *values, "
              "const long long *positions, long long ld, int m, double *number, "
-             "long long *position, long long out_ld, int as_numbers)", suffix);
+             "long long *position, long long out_ld, int as_numbers%s)", suffix,
+          w->tile->masks ? ", const int *restrict order" : "");
   rk_line(w, "const int row = blockIdx.x * 128 + threadIdx.x;");
   rk_line(w, "if (row >= m) return;");
+  if (w->tile->masks) {
+    rk_line(w, "if (order && row && order[row - 1] == order[row]) return; /* fills a block up */");
+    rk_line(w, "const int to = order ? order[row] : row;");
+  }
   for (int f = 0; f < fields; f++) {
     if (field[f].is_position) finish_positions(w, f, field[f].k * field[f].dim);
     else finish_values(w, f, field[f].k * field[f].dim);

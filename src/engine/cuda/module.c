@@ -24,7 +24,7 @@ typedef struct {
   loaded *first;
 } code;
 
-/* A stage's place in a code, -1 when it is alone there. */
+/* The place of a layout of a stage in a code, -1 when it is alone there. */
 typedef struct use {
   code *code;
   int number;
@@ -43,15 +43,23 @@ typedef struct {
   placed *places;            /* one for each device */
 } gpu_module;
 
-static gpu_module *module_of(const rk_stage *stage) {
+typedef struct { gpu_module lay[RK_GPU_LAYS]; } gpu_modules;
+
+static gpu_modules *modules_of(const rk_stage *stage) {
   return rk_stage_part(stage, &rk_backend_cuda);
 }
 
-const rk_gpu_shape *rk_gpu_shape_of(const rk_stage *stage) { return &module_of(stage)->shape; }
+static gpu_module *module_of(const rk_stage *stage, const rk_walk *walk) {
+  gpu_modules *all = modules_of(stage);
+  return all ? &all->lay[rk_gpu_lay_choose(&stage->pass, walk)] : NULL;
+}
 
-static const use *use_for(const rk_stage *stage, const rk_device *device) {
+const rk_gpu_shape *rk_gpu_shape_of(const rk_job *job) {
+  return &module_of(job->stage, job->walk)->shape;
+}
+
+static const use *use_for(const gpu_module *module, const rk_device *device) {
   const rk_device_limits *limits = rk_device_limits_of(device);
-  const gpu_module *module = module_of(stage);
   if (!module) return NULL;
   for (const use *u = module->uses; u; u = u->next)
     if (u->code->major == limits->major && u->code->minor == limits->minor) return u;
@@ -59,8 +67,9 @@ static const use *use_for(const rk_stage *stage, const rk_device *device) {
 }
 
 int rk_gpu_is_built(const rk_wanted *wanted) {
+  const gpu_module *module = module_of(wanted->stage, wanted->walk);
   for (int k = 0; k < rk_devices(); k++)
-    if (!use_for(wanted->stage, rk_device_at(k))) return 0;
+    if (!use_for(module, rk_device_at(k))) return 0;
   return rk_devices() > 0;
 }
 
@@ -77,11 +86,12 @@ static rk_status check_inputs(const rk_pass *pass, rk_error *error) {
                  RK_CUDA_MAX_INPUTS);
 }
 
-static rk_status make_module(rk_stage *stage, rk_error *error) {
-  if (module_of(stage)) return RK_OK;
-  gpu_module *made = calloc(1, sizeof *made);
+static rk_status make_modules(rk_stage *stage, rk_error *error) {
+  if (modules_of(stage)) return RK_OK;
+  gpu_modules *made = calloc(1, sizeof *made);
   if (!made) return rk_fail_memory(error, sizeof *made);
-  made->shape = rk_gpu_shape_choose(&stage->pass);
+  for (int k = 0; k < RK_GPU_LAYS; k++)
+    made->lay[k].shape = rk_gpu_shape_choose(&stage->pass, (rk_gpu_lay)k);
   rk_stage_set_part(stage, &rk_backend_cuda, made);
   return RK_OK;
 }
@@ -92,10 +102,10 @@ rk_status rk_gpu_source(const rk_wanted *wanted, int n, rk_text *text, rk_error 
   for (int k = 0; k < n; k++) {
     rk_stage *stage = wanted[k].stage;
     rk_status status = check_inputs(&stage->pass, error);
-    if (!status) status = make_module(stage, error);
+    if (!status) status = make_modules(stage, error);
     if (status) return status;
     pass[k] = &stage->pass;
-    shape[k] = rk_gpu_shape_of(stage);
+    shape[k] = &module_of(stage, wanted[k].walk)->shape;
   }
   return rk_emit_cuda(pass, shape, n, rk_include_dir(), text, error);
 }
@@ -103,7 +113,7 @@ rk_status rk_gpu_source(const rk_wanted *wanted, int n, rk_text *text, rk_error 
 /* The tile is that of a thread, which reads columns in shared memory. */
 void rk_gpu_explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) {
   const rk_pass *pass = &wanted->stage->pass;
-  rk_gpu_shape shape = rk_gpu_shape_choose(pass);
+  rk_gpu_shape shape = rk_gpu_shape_choose(pass, rk_gpu_lay_choose(pass, wanted->walk));
   layout->rows = shape.tile.rows;
   layout->columns = shape.tile.columns;
   layout->flush = shape.tile.flush;
@@ -133,10 +143,9 @@ static void drop_code(code *c) {
   free(c);
 }
 
-static rk_status add_use(rk_stage *stage, code *c, int number, rk_error *error) {
+static rk_status add_use(gpu_module *module, code *c, int number, rk_error *error) {
   use *u = malloc(sizeof *u);
   if (!u) return rk_fail_memory(error, sizeof *u);
-  gpu_module *module = module_of(stage);
   *u = (use){c, number, module->uses};
   module->uses = u;
   c->users++;
@@ -153,9 +162,10 @@ static rk_status build_for(const rk_wanted *wanted, int n, const char *source,
   rk_status status = rk_build_cuda(source, limits->major, limits->minor,
                                    wanted[0].stage->pass.options.fast_math, &c->image, &bytes,
                                    caller);
-  for (int k = 0; k < n && !status; k++)
-    if (!use_for(wanted[k].stage, device))
-      status = add_use(wanted[k].stage, c, n > 1 ? k : -1, caller.error);
+  for (int k = 0; k < n && !status; k++) {
+    gpu_module *module = module_of(wanted[k].stage, wanted[k].walk);
+    if (!use_for(module, device)) status = add_use(module, c, n > 1 ? k : -1, caller.error);
+  }
   drop_code(c);
   return status;
 }
@@ -165,7 +175,8 @@ rk_status rk_gpu_build(const rk_wanted *wanted, int n, const rk_text *source, rk
   for (int d = 0; d < rk_devices() && !status; d++) {
     const rk_device *device = rk_device_at(d);
     int missing = 0;
-    for (int k = 0; k < n; k++) missing |= !use_for(wanted[k].stage, device);
+    for (int k = 0; k < n; k++)
+      missing |= !use_for(module_of(wanted[k].stage, wanted[k].walk), device);
     if (missing) status = build_for(wanted, n, rk_text_string(source), device, caller);
   }
   return status;
@@ -193,13 +204,13 @@ static rk_status module_on(code *c, rk_device *device, rk_cu_handle *module, rk_
 }
 
 static rk_status take_functions(rk_gpu_functions *f, rk_device *device, rk_cu_handle module,
-                                int number, rk_error *error) {
+                                int number, int with_lists, rk_error *error) {
   static const char *const name[] = {"rk_parameters", "rk_rows", "rk_columns",
-                                     "rk_pair", "rk_merge", "rk_finish"};
+                                     "rk_pair", "rk_merge", "rk_finish", "rk_gather"};
   rk_cu_handle *const to[] = {&f->parameters, &f->rows, &f->columns, &f->pair, &f->merge,
-                              &f->finish};
+                              &f->finish, &f->gather};
   rk_status status = RK_OK;
-  for (int k = 0; k < 6 && !status; k++) {
+  for (int k = 0; k < 6 + with_lists && !status; k++) {
     char full[RK_NAME_TEXT];
     rk_name_in_text(full, name[k], number);
     status = rk_device_function(device, module, full, to[k], error);
@@ -207,22 +218,23 @@ static rk_status take_functions(rk_gpu_functions *f, rk_device *device, rk_cu_ha
   return status;
 }
 
-rk_status rk_gpu_load(rk_stage *stage, rk_device *device, const rk_gpu_functions **functions,
+rk_status rk_gpu_load(const rk_job *job, rk_device *device, const rk_gpu_functions **functions,
                       rk_error *error) {
-  gpu_module *module = module_of(stage);
+  gpu_module *module = module_of(job->stage, job->walk);
   for (placed *p = module->places; p; p = p->next)
     if (p->device == device) {
       *functions = &p->functions;
       return RK_OK;
     }
-  const use *u = use_for(stage, device);
+  const use *u = use_for(module, device);
   if (!u) return rk_fail(error, RK_ERROR_INTERNAL, "a pass is not built for a device in use");
   placed *p = malloc(sizeof *p);
   if (!p) return rk_fail_memory(error, sizeof *p);
   *p = (placed){.device = device, .next = module->places};
   rk_cu_handle handle = NULL;
   rk_status status = module_on(u->code, device, &handle, error);
-  if (!status) status = take_functions(&p->functions, device, handle, u->number, error);
+  if (!status)
+    status = take_functions(&p->functions, device, handle, u->number, job->walk != NULL, error);
   if (status) {
     free(p);
     return status;
@@ -232,9 +244,7 @@ rk_status rk_gpu_load(rk_stage *stage, rk_device *device, const rk_gpu_functions
   return RK_OK;
 }
 
-void rk_gpu_forget(rk_stage *stage) {
-  gpu_module *module = module_of(stage);
-  if (!module) return;
+static void drop_module(gpu_module *module) {
   for (use *u = module->uses, *next; u; u = next) {
     next = u->next;
     drop_code(u->code);
@@ -244,6 +254,12 @@ void rk_gpu_forget(rk_stage *stage) {
     next = p->next;
     free(p);
   }
-  free(module);
+}
+
+void rk_gpu_forget(rk_stage *stage) {
+  gpu_modules *all = modules_of(stage);
+  if (!all) return;
+  for (int k = 0; k < RK_GPU_LAYS; k++) drop_module(&all->lay[k]);
+  free(all);
   rk_stage_set_part(stage, &rk_backend_cuda, NULL);
 }

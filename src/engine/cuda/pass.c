@@ -41,8 +41,27 @@ static int cut_shares(rk_gpu_share *share, int devices, int64_t count, int64_t b
   return n;
 }
 
+/* The same of the blocks of a walk: about as many columns for each device. */
+static int cut_blocks(const rk_gpu_call *call, rk_gpu_share *share, int devices) {
+  const rk_cut *blocks = &call->blocks;
+  double all = 0, sum = 0;
+  int n = 0;
+  for (int64_t b = 0; b < blocks->blocks; b++) all += blocks->columns[b] + 1.0;
+  for (int64_t b = 0, first = 0; b < blocks->blocks; b++) {
+    sum += blocks->columns[b] + 1.0;
+    int is_last = b + 1 == blocks->blocks;
+    if (!is_last && (n + 1 == devices || sum < all * (n + 1) / devices)) continue;
+    share[n].device = rk_device_at(n);
+    share[n].first_row = first * blocks->size;
+    share[n].rows = (b + 1 - first) * blocks->size;
+    first = b + 1;
+    n++;
+  }
+  return n;
+}
+
 static int make_shares(rk_gpu_call *call, rk_gpu_share *share, int devices) {
-  const rk_gpu_shape *shape = rk_gpu_shape_of(call->job->stage);
+  const rk_gpu_shape *shape = rk_gpu_shape_of(call->job);
   int64_t row_blocks = rk_ceil_div(call->job->sizes.kept, shape->row_block);
   int64_t enough = (int64_t)FULL_BLOCKS * devices *
                    rk_device_limits_of(rk_device_at(0))->multiprocessors;
@@ -51,6 +70,7 @@ static int make_shares(rk_gpu_call *call, rk_gpu_share *share, int devices) {
     share[k].rows = call->job->sizes.kept;
     share[k].columns = call->job->sizes.reduced;
   }
+  if (call->job->walk) return cut_blocks(call, share, devices);
   if (devices == 1 || row_blocks >= enough)
     return cut_shares(share, devices, call->job->sizes.kept, shape->row_block, row_blocks, 1);
   int64_t least = rk_gpu_least_columns(shape);
@@ -78,7 +98,7 @@ static rk_status prepare(rk_gpu_call *call, rk_gpu_share *share, int n, rk_error
     status = find_residents(call, &share[k], error);
     if (!status) status = rk_device_enter(share[k].device, error);
     if (status) break;
-    status = rk_gpu_load(call->job->stage, share[k].device, &share[k].functions, error);
+    status = rk_gpu_load(call->job, share[k].device, &share[k].functions, error);
     if (!status) status = rk_device_budget(share[k].device, &share[k].budget, error);
     rk_device_leave(share[k].device);
   }
@@ -191,6 +211,17 @@ static rk_status run_empty(const rk_gpu_call *call, rk_error *error) {
 
 /* ---- the pass ---- */
 
+/* Blocks of rows of the walk, and which rows lie there. */
+static rk_status cut_walk(rk_gpu_call *call, rk_error *error) {
+  const rk_walk *walk = call->job->walk;
+  if (!walk) return RK_OK;
+  rk_status status = rk_walk_cut(walk, rk_gpu_shape_of(call->job)->row_block, &call->blocks, error);
+  if (status) return status;
+  call->position = rk_cut_positions(walk, &call->blocks);
+  if (call->position) return RK_OK;
+  return rk_fail_memory(error, (size_t)(call->blocks.blocks * call->blocks.size) * 4);
+}
+
 static rk_status run_call(rk_gpu_call *call, rk_gpu_share *share, rk_error *error) {
   int n = make_shares(call, share, rk_devices());
   int by_columns = n > 1 && share[1].first_column > 0;
@@ -212,7 +243,10 @@ static rk_status run(const rk_job *job, rk_caller caller) {
   if (!job->sizes.reduced) return run_empty(&call, caller.error);
   rk_gpu_share *share = calloc((size_t)rk_devices() + 1, sizeof *share);
   if (!share) return rk_fail_memory(caller.error, (size_t)rk_devices() * sizeof *share);
-  rk_status status = run_call(&call, share, caller.error);
+  rk_status status = cut_walk(&call, caller.error);
+  if (!status) status = run_call(&call, share, caller.error);
+  rk_cut_free(&call.blocks);
+  free(call.position);
   free(share);
   return status;
 }

@@ -84,40 +84,77 @@ rk_status rk_pipe_flush(rk_pipe *pipe) {
   return status;
 }
 
-static void gather(double *to, const double *from, int64_t stride, int64_t n) {
-  if (stride == 1) memcpy(to, from, (size_t)n * sizeof *to);
-  else for (int64_t r = 0; r < n; r++) to[r] = from[r * stride];
+/* Numbers of one column; with an order those are `at` .. there. */
+typedef struct { const double *column; int64_t stride; const int32_t *order; } numbers;
+
+static void gather(double *to, const numbers *from, int64_t at, int64_t n) {
+  const double *column = from->column;
+  if (from->order)
+    for (int64_t r = 0; r < n; r++) to[r] = column[from->order[at + r] * from->stride];
+  else if (from->stride == 1) memcpy(to, column + at, (size_t)n * sizeof *to);
+  else for (int64_t r = 0; r < n; r++) to[r] = column[(at + r) * from->stride];
 }
 
-static void gather_floats(float *to, const double *from, int64_t stride, int64_t n) {
-  for (int64_t r = 0; r < n; r++) to[r] = (float)from[r * stride];
+static void gather_floats(float *to, const numbers *from, int64_t at, int64_t n) {
+  for (int64_t r = 0; r < n; r++) {
+    int64_t row = from->order ? from->order[at + r] : at + r;
+    to[r] = (float)from->column[row * from->stride];
+  }
 }
 
-/* A part of one column: as much as the buffer has room for. */
-static rk_status put_some(rk_pipe *pipe, const double *from, int64_t stride, int64_t n,
-                          int64_t *taken) {
+/* How many numbers the buffer at turn has room for, once it is free. */
+static rk_status make_room(rk_pipe *pipe, int64_t *room) {
   rk_status status = RK_OK;
   if (!pipe->filled) {
     status = rk_pipe_ask(pipe);
     if (!status) status = wait_for(pipe, pipe->turn);
     if (status) return status;
   }
-  int64_t room = (int64_t)(RK_PINNED_BYTES / pipe->bytes - pipe->filled);
-  void *buffer = pipe->pinned[pipe->turn];
-  *taken = n < room ? n : room;
-  if (pipe->bytes == sizeof(float))
-    gather_floats((float *)buffer + pipe->filled, from, stride, *taken);
-  else gather((double *)buffer + pipe->filled, from, stride, *taken);
-  pipe->filled += (size_t)*taken;
-  return *taken == room ? rk_pipe_flush(pipe) : RK_OK;
+  *room = (int64_t)(RK_PINNED_BYTES / pipe->bytes - pipe->filled);
+  return RK_OK;
 }
 
-rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n) {
+static void *place_in(const rk_pipe *pipe) {
+  return (char *)pipe->pinned[pipe->turn] + pipe->filled * pipe->bytes;
+}
+
+/* After `taken` of the numbers that there was room for. */
+static rk_status count_taken(rk_pipe *pipe, int64_t taken, int64_t room) {
+  pipe->filled += (size_t)taken;
+  return taken == room ? rk_pipe_flush(pipe) : RK_OK;
+}
+
+/* A part of one column: as much as the buffer has room for. */
+static rk_status put_some(rk_pipe *pipe, const numbers *from, int64_t at, int64_t n,
+                          int64_t *taken) {
+  int64_t room;
+  rk_status status = make_room(pipe, &room);
+  if (status) return status;
+  *taken = n < room ? n : room;
+  if (pipe->bytes == sizeof(float)) gather_floats(place_in(pipe), from, at, *taken);
+  else gather(place_in(pipe), from, at, *taken);
+  return count_taken(pipe, *taken, room);
+}
+
+rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, const int32_t *order, int64_t first,
+                      int64_t n) {
   rk_status status = RK_OK;
   for (int64_t d = 0; d < x->dim && !status; d++) {
-    const double *column = x->data + d * x->component_stride + first * x->row_stride;
+    const numbers from = {x->data + d * x->component_stride, x->row_stride, order};
     for (int64_t r = 0, taken = 0; r < n && !status; r += taken)
-      status = put_some(pipe, column + r * x->row_stride, x->row_stride, n - r, &taken);
+      status = put_some(pipe, &from, first + r, n - r, &taken);
+  }
+  return status;
+}
+
+rk_status rk_pipe_put_whole(rk_pipe *pipe, const int32_t *number, int64_t n) {
+  rk_status status = RK_OK;
+  for (int64_t r = 0, taken = 0, room; r < n && !status; r += taken) {
+    status = make_room(pipe, &room);
+    if (status) break;
+    taken = n - r < room ? n - r : room;
+    memcpy(place_in(pipe), number + r, (size_t)taken * sizeof *number);
+    status = count_taken(pipe, taken, room);
   }
   return status;
 }

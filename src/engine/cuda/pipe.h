@@ -28,9 +28,11 @@ rk_status rk_pipe_ask(rk_pipe *pipe);
 
 /* To the device: what is put lies one after another from `to` on, as numbers of `bytes` bytes, once
  * it was flushed and the copy stream came so far. Rows first .. first + n of an array are put
- * column by column. */
+ * column by column, or order[first] .. order[first + n - 1]; whole numbers of 4 bytes as they are. */
 void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to, size_t bytes);
-rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, int64_t first, int64_t n);
+rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, const int32_t *order, int64_t first,
+                      int64_t n);
+rk_status rk_pipe_put_whole(rk_pipe *pipe, const int32_t *number, int64_t n);
 rk_status rk_pipe_flush(rk_pipe *pipe);
 rk_status rk_pipe_wait(rk_pipe *pipe); /* until all that was flushed is there */
 

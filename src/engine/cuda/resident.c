@@ -55,7 +55,7 @@ static rk_status send(rk_device *device, const rk_array *x, rk_cu_pointer to, si
   rk_pipe pipe;
   rk_status status = rk_pipe_open(&pipe, device, caller);
   rk_pipe_begin(&pipe, to, bytes);
-  if (!status) status = rk_pipe_put(&pipe, x, 0, x->rows);
+  if (!status) status = rk_pipe_put(&pipe, x, NULL, 0, x->rows);
   if (!status) status = rk_pipe_flush(&pipe);
   if (!status) status = rk_pipe_wait(&pipe);
   rk_pipe_close(&pipe);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-  WALK_THREADS = 128, WALK_COLUMNS = 4, WALK_TILE = 128,
+  WALK_THREADS = 128, NARROW_THREADS = 32, WALK_COLUMNS = 4, WALK_TILE = 128,
   CHEAP = 40, SHORT = 8,   /* operations of a pair, components of a record: twice the columns */
   CALL = 60,               /* operations that a function of the library stands for, compiled */
   MUCH_CODE = 1024,        /* operations that are written out: the compiler's time */
@@ -117,8 +117,8 @@ static int column_stride(const rk_pass *pass) {
   return (int)rk_round_up(size, unit);
 }
 
-static rk_gpu_shape walk(const rk_pass *pass) {
-  rk_gpu_shape shape = {.threads = WALK_THREADS, .column_block = WALK_TILE,
+static rk_gpu_shape walk(const rk_pass *pass, int narrow) {
+  rk_gpu_shape shape = {.threads = narrow ? NARROW_THREADS : WALK_THREADS, .column_block = WALK_TILE,
                         .column_stride = column_stride(pass), .component_groups = 1,
                         .components = pass->state.components};
   int rows = 4;
@@ -130,7 +130,7 @@ static rk_gpu_shape walk(const rk_pass *pass) {
   for (; columns > 1 && code * rows * columns > MUCH_CODE; columns /= 2) {}
   for (; rows > 1 && code * rows * columns > MUCH_CODE; rows /= 2) {}
   if (code > MUCH_CODE) shape.resident = 0;
-  if (!shape.resident) rows = 1;
+  if (!shape.resident || narrow) rows = 1;
   shape.tile = (rk_tile){.rows = rows, .columns = columns, .lanes = 1, .flush = 64,
                          .bytes = rk_real_size(&pass->options)};
   if (shape.resident && pass->state.K == 1 && shape.column_stride <= SHORT &&
@@ -138,7 +138,8 @@ static rk_gpu_shape walk(const rk_pass *pass) {
     shape.tile.columns *= 2;
   shape.row_block = rows * shape.threads;
   int record = shape.column_stride * shape.tile.bytes;
-  while (shape.column_block > 32 && shape.column_block * record > WALK_BYTES)
+  while (shape.column_block > 32 &&
+         shape.column_block * record > WALK_BYTES * shape.threads / WALK_THREADS)
     shape.column_block /= 2;
   return shape;
 }
@@ -246,8 +247,12 @@ static int needs_library_memory(const rk_pass *pass) {
   return 0;
 }
 
-rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass) {
-  rk_gpu_shape shape = walk(pass);
+static int is_narrow(rk_gpu_lay lay) {
+  return lay == RK_GPU_LISTS_NARROW || lay == RK_GPU_REORDERED_NARROW;
+}
+
+rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass, rk_gpu_lay lay) {
+  rk_gpu_shape shape = walk(pass, is_narrow(lay));
   if (!shape.resident) {
     rk_gpu_shape other;
     if (blocked(pass, &other)) shape = other;
@@ -255,7 +260,20 @@ rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass) {
   shape.stackless = shape.resident && !needs_library_memory(pass);
   shape.half[RK_NEST_ROW] = is_stored_as_half(pass, RK_NEST_ROW);
   shape.half[RK_NEST_COLUMN] = is_stored_as_half(pass, RK_NEST_COLUMN);
+  shape.tile.masks = shape.enter.masks = lay != RK_GPU_ALL;
+  shape.tile.reorders = shape.enter.reorders = lay >= RK_GPU_REORDERED;
   return shape;
+}
+
+/* Narrow blocks are for segments that would leave most of a wide one idle: a thread has fewer rows
+ * for each column that it reads then. */
+rk_gpu_lay rk_gpu_lay_choose(const rk_pass *pass, const rk_walk *walk) {
+  if (!walk) return RK_GPU_ALL;
+  rk_gpu_lay lay = rk_walk_reorders(walk) ? RK_GPU_REORDERED : RK_GPU_LISTS;
+  rk_gpu_shape wide = rk_gpu_shape_choose(pass, lay);
+  if (wide.blocked) return lay;
+  double narrow = rk_walk_filled(walk, NARROW_THREADS);
+  return rk_walk_filled(walk, wide.row_block) > 1.5 * narrow ? lay + 1 : lay;
 }
 
 /* ---- packed sizes ---- */

@@ -3,6 +3,7 @@
 #define RKEOPS_SHAPE_H
 
 #include "plan/plan.h"
+#include "walk/walk.h"
 
 /* The shape of a pass on a GPU. A thread block has `row_block` kept rows; grid.x counts row blocks,
  * grid.y parts of the columns, grid.z groups of components of a wide result.
@@ -30,7 +31,14 @@ typedef struct {
   int component_groups;        /* blocked: grid.z */
 } rk_gpu_shape;
 
-rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass);
+/* What a kernel walks over: all columns; lists of them, for some of the rows of a block; lists of
+ * columns in any order; the same with a block of as few threads as walk together. */
+typedef enum {
+  RK_GPU_ALL, RK_GPU_LISTS, RK_GPU_LISTS_NARROW, RK_GPU_REORDERED, RK_GPU_REORDERED_NARROW,
+  RK_GPU_LAYS
+} rk_gpu_lay;
+rk_gpu_lay rk_gpu_lay_choose(const rk_pass *pass, const rk_walk *walk);
+rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass, rk_gpu_lay lay);
 void rk_gpu_shape_print(const rk_gpu_shape *shape, const char *prefix, rk_text *text);
 
 /* The scalars of a pair that the first `steps` steps make and the others, or the reduction, read:

@@ -13,51 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WITH_TIME = 0, WITHOUT_TIME = 2, NOT_READY = 600 };
-
 static const rk_driver *driver_of(const rk_gpu_share *s) { return rk_device_driver(s->device); }
 
 static rk_cu_handle stream_of(const rk_gpu_share *s, int which) {
   return rk_device_stream(s->device, which);
-}
-
-/* ---- events ---- */
-
-static void drop_event(rk_gpu_share *s, rk_cu_handle *event) {
-  if (*event) driver_of(s)->event_destroy(*event);
-  *event = NULL;
-}
-
-static void drop_events(rk_gpu_share *s) {
-  for (int k = 0; k < 2; k++) {
-    drop_event(s, &s->filled[k]);
-    drop_event(s, &s->freed[k]);
-  }
-  drop_event(s, &s->finished);
-  for (int k = 0; k < RK_LAUNCHES; k++) {
-    drop_event(s, &s->start[k]);
-    drop_event(s, &s->stop[k]);
-  }
-}
-
-/* Events are made when they are first recorded: a small call needs few of them. */
-static rk_status record(rk_gpu_share *s, rk_cu_handle *event, unsigned flags, int stream,
-                        rk_error *error) {
-  if (!*event) {
-    int result = driver_of(s)->event_create(event, flags);
-    if (result) *event = NULL;
-    rk_status status = rk_device_check(s->device, result, "creating an event", error);
-    if (status) return status;
-  }
-  return rk_device_check(s->device, driver_of(s)->event_record(*event, stream_of(s, stream)),
-                         "recording an event", error);
-}
-
-static rk_status let_wait(rk_gpu_share *s, int stream, rk_cu_handle event, rk_error *error) {
-  if (!event) return RK_OK; /* never recorded */
-  return rk_device_check(s->device,
-                         driver_of(s)->stream_wait_event(stream_of(s, stream), event, 0),
-                         "making a stream wait", error);
 }
 
 /* ---- memory ---- */
@@ -66,16 +25,34 @@ static double parameter_bytes(const rk_pass *pass) {
   return 8.0 * (double)(rk_gpu_parameter_numbers(pass) + 2 * pass->slots[RK_NEST_PARAMETER].size);
 }
 
+/* Pairs of a share, and columns of the longest of its lists. */
+static void measure(rk_gpu_share *s) {
+  const rk_cut *blocks = &s->call->blocks;
+  s->all_pairs = (double)s->rows * (double)s->columns;
+  if (!s->call->job->walk) return;
+  int64_t first = s->first_row / blocks->size, columns = 1;
+  s->sizes.list = 1;
+  for (int64_t b = first; b < first + s->rows / blocks->size; b++) {
+    columns += blocks->columns[b];
+    if (blocks->columns[b] > s->sizes.list) s->sizes.list = blocks->columns[b];
+  }
+  s->all_pairs = (double)columns * (double)blocks->size;
+  s->list_room = rk_gpu_list_room(s);
+}
+
 static rk_status choose_cut(rk_gpu_share *s, rk_error *error) {
-  rk_gpu_sizes sizes = {.pass = s->pass, .shape = s->shape,
-                        .limits = rk_device_limits_of(s->device), .rows = s->rows,
-                        .columns = s->columns,
-                        .fixed = parameter_bytes(s->pass) + (double)s->kept_bytes,
-                        .budget = (double)s->budget};
+  s->sizes = (rk_gpu_sizes){.pass = s->pass, .shape = s->shape,
+                            .limits = rk_device_limits_of(s->device), .rows = s->rows,
+                            .columns = s->columns, .budget = (double)s->budget};
   double least;
-  for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++)
-    sizes.raw_dims[side] = rk_gpu_raw_dims(s->pass, s->call->job->value, (rk_nest_kind)side);
-  if (rk_gpu_cut_choose(&sizes, &s->cut, &least)) return RK_OK;
+  measure(s);
+  s->sizes.fixed = parameter_bytes(s->pass) + (double)s->kept_bytes +
+                   4.0 * RK_LAUNCHES * (double)s->list_room;
+  for (int side = RK_NEST_ROW; side <= RK_NEST_COLUMN; side++) {
+    s->sizes.raw_dims[side] = rk_gpu_raw_dims(s, (rk_nest_kind)side);
+    s->sizes.place_bytes[side] = rk_gpu_order(s, (rk_nest_kind)side) ? 4 : 0;
+  }
+  if (rk_gpu_cut_choose(&s->sizes, &s->cut, &least)) return RK_OK;
   s->too_small = 1;
   return rk_fail(error, RK_ERROR_MEMORY,
                  "out of memory on GPU %d: %.0f bytes are needed, %zu are available",
@@ -90,6 +67,17 @@ static rk_status take_state(rk_gpu_share *s, double rows, rk_gpu_state *state, r
   rk_status status = take(s, rows * s->pass->state.values * 8, &state->values, error);
   if (status || !s->pass->state.positions) return status;
   return take(s, rows * s->pass->state.positions * 8, &state->positions, error);
+}
+
+/* What a walk needs besides. */
+static rk_status take_places(rk_gpu_share *s, rk_error *error) {
+  rk_status status = RK_OK;
+  if (rk_gpu_order(s, RK_NEST_ROW)) status = take(s, 4.0 * (double)s->cut.rows, &s->row_at, error);
+  for (int k = 0; k < s->cut.buffers && !status && rk_gpu_order(s, RK_NEST_COLUMN); k++)
+    status = take(s, 4.0 * (double)s->cut.columns, &s->column_at[k], error);
+  for (int k = 0; k < RK_LAUNCHES && s->list_room && !status; k++)
+    status = take(s, 4.0 * (double)s->list_room, &s->list[k], error);
+  return status;
 }
 
 static rk_status take_memory(rk_gpu_share *s, rk_error *error) {
@@ -108,105 +96,7 @@ static rk_status take_memory(rk_gpu_share *s, rk_error *error) {
     status = take(s, (double)columns, &s->packed_columns[k], error);
   if (!status) status = take_state(s, (double)cut->ld, &s->state, error);
   if (!status) status = take_state(s, (double)cut->ld * cut->parts, &s->part, error);
-  return status;
-}
-
-/* ---- launches ---- */
-
-static double pairs_of(const rk_gpu_share *s) { return (double)s->rows * (double)s->columns; }
-
-/* The oldest launch that was not waited for. */
-static rk_status wait_oldest(rk_gpu_share *s, rk_error *error) {
-  int k = (int)(s->waited % RK_LAUNCHES);
-  float milliseconds = 0;
-  rk_status status = rk_pipe_ask(&s->pipe); /* there may be nothing to wait for */
-  if (!status)
-    status = rk_device_wait_event(s->device, s->stop[k], s->pairs_done / pairs_of(s), s->caller);
-  if (status) return status;
-  int result = driver_of(s)->event_elapsed(&milliseconds, s->start[k], s->stop[k]);
-  status = rk_device_check(s->device, result, "reading its clock", error);
-  s->seconds += milliseconds * 1e-3;
-  s->pairs_done += s->pairs[k];
-  s->pipe.done = s->pairs_done / pairs_of(s);
-  s->waited++;
-  return status;
-}
-
-static rk_status wait_launches(rk_gpu_share *s, rk_error *error) {
-  rk_status status = RK_OK;
-  while (s->waited < s->launches && !status) status = wait_oldest(s, error);
-  return status;
-}
-
-static rk_status launch_pair(rk_gpu_share *s, int m, int n, rk_gpu_state to, rk_error *error) {
-  int k = (int)(s->launches % RK_LAUNCHES), part = (int)s->cut.part;
-  int groups = s->shape->component_groups > 1 ? s->shape->component_groups : 1;
-  rk_cu_pointer rows = s->packed_rows + rk_packed_bytes(s->pass, s->shape, RK_NEST_ROW, s->at_row);
-  rk_cu_pointer columns = s->packed_columns[s->buffer] +
-                          rk_packed_bytes(s->pass, s->shape, RK_NEST_COLUMN, s->at_column);
-  long long first = s->first_column + s->chunk_column + s->at_column, ld = s->cut.ld;
-  rk_launch shape = {{(unsigned)rk_ceil_div(m, s->shape->row_block),
-                      (unsigned)rk_ceil_div(n, part), (unsigned)groups},
-                     (unsigned)s->shape->threads};
-  void *parameters[] = {&rows, &columns, &s->packed, &m, &n, &part, &first, &to.values,
-                        &to.positions, &ld};
-  rk_status status = record(s, &s->start[k], WITH_TIME, RK_STREAM_RUN, error);
-  if (!status)
-    status = rk_device_launch(s->device, s->functions->pair, &shape,
-                              stream_of(s, RK_STREAM_RUN), parameters, error);
-  if (!status) status = record(s, &s->stop[k], WITH_TIME, RK_STREAM_RUN, error);
-  s->pairs[k] = (double)m * n;
-  s->launches += !status;
-  return status;
-}
-
-static rk_status launch_merge(rk_gpu_share *s, int m, int parts, rk_gpu_state to,
-                              rk_gpu_state from, rk_error *error) {
-  long long ld = s->cut.ld;
-  int fresh = s->chunk_column == 0 && s->at_column == 0;
-  rk_launch shape = {{(unsigned)rk_ceil_div(m, RK_CUDA_PACK_THREADS),
-                      (unsigned)rk_merge_groups(s->pass), 1}, RK_CUDA_PACK_THREADS};
-  void *parameters[] = {&to.values, &to.positions, &ld, &from.values, &from.positions, &ld, &m,
-                        &parts, &fresh};
-  return rk_device_launch(s->device, s->functions->merge, &shape, stream_of(s, RK_STREAM_RUN),
-                          parameters, error);
-}
-
-static rk_gpu_state rows_from(rk_gpu_state state, int64_t row) {
-  state.values += (rk_cu_pointer)row * 8;
-  if (state.positions) state.positions += (rk_cu_pointer)row * 8;
-  return state;
-}
-
-/* A range of rows and the next columns. */
-static rk_status launch_next(rk_gpu_share *s, rk_error *error) {
-  int64_t m = s->chunk_rows - s->at_row, n = s->chunk_columns - s->at_column;
-  if (m > s->cut.launch_rows) m = s->cut.launch_rows;
-  if (n > s->cut.launch_columns) n = s->cut.launch_columns;
-  rk_gpu_state state = rows_from(s->state, s->at_row), part = rows_from(s->part, s->at_row);
-  rk_status status = launch_pair(s, (int)m, (int)n, s->cut.direct ? state : part, error);
-  if (!status && !s->cut.direct)
-    status = launch_merge(s, (int)m, (int)rk_ceil_div(n, s->cut.part), state, part,
-                          error);
-  s->at_row += m;
-  if (s->at_row < s->chunk_rows) return status;
-  s->at_row = 0;
-  s->at_column += n;
-  return status;
-}
-
-rk_status rk_gpu_pump(rk_gpu_share *s, rk_pump mode, rk_error *error) {
-  rk_status status = RK_OK;
-  while (s->at_column < s->chunk_columns && !status) {
-    if (s->launches - s->waited == RK_LAUNCHES) {
-      if (mode == RK_PUMP_READY &&
-          driver_of(s)->event_query(s->stop[s->waited % RK_LAUNCHES]) == NOT_READY)
-        return RK_OK;
-      status = wait_oldest(s, error);
-    }
-    if (!status) status = launch_next(s, error);
-  }
-  return status;
+  return status ? status : take_places(s, error);
 }
 
 /* ---- columns ---- */
@@ -214,11 +104,11 @@ rk_status rk_gpu_pump(rk_gpu_share *s, rk_pump mode, rk_error *error) {
 /* Packs a chunk of columns; no launch is at work on that buffer any more. */
 static rk_status fill(rk_gpu_share *s, int64_t first, int buffer, rk_error *error) {
   int64_t n = s->columns - first < s->cut.columns ? s->columns - first : s->cut.columns;
-  rk_status status = let_wait(s, RK_STREAM_COPY, s->freed[buffer], error);
+  rk_status status = rk_gpu_let_wait(s, RK_STREAM_COPY, s->freed[buffer], error);
   if (!status)
     status = rk_gpu_feed_side(s, RK_NEST_COLUMN, s->first_column + first, n,
-                              s->packed_columns[buffer], error);
-  return status ? status : record(s, &s->filled[buffer], WITHOUT_TIME, RK_STREAM_COPY, error);
+                              s->packed_columns[buffer], s->column_at[buffer], error);
+  return status ? status : rk_gpu_record(s, &s->filled[buffer], RK_WITHOUT_TIME, RK_STREAM_COPY, error);
 }
 
 /* The launches of a chunk of columns, while the next chunk is brought. */
@@ -227,13 +117,14 @@ static rk_status run_chunk(rk_gpu_share *s, int64_t first, int buffer, rk_error 
   s->chunk_column = first;
   s->chunk_columns = next < s->columns ? s->cut.columns : s->columns - first;
   s->at_row = s->at_column = 0;
+  s->lists.block = -1;
   s->buffer = buffer;
-  rk_status status = let_wait(s, RK_STREAM_RUN, s->filled[buffer], error);
+  rk_status status = rk_gpu_let_wait(s, RK_STREAM_RUN, s->filled[buffer], error);
   if (!status) status = rk_gpu_pump(s, RK_PUMP_READY, error);
   if (!status && next < s->columns) status = fill(s, next, 1 - buffer, error);
   if (!status) status = rk_gpu_pump(s, RK_PUMP_ALL, error);
   if (status || s->cut.buffers == 1) return status;
-  return record(s, &s->freed[buffer], WITHOUT_TIME, RK_STREAM_RUN, error);
+  return rk_gpu_record(s, &s->freed[buffer], RK_WITHOUT_TIME, RK_STREAM_RUN, error);
 }
 
 static rk_status run_columns(rk_gpu_share *s, rk_error *error) {
@@ -241,7 +132,7 @@ static rk_status run_columns(rk_gpu_share *s, rk_error *error) {
   s->chunk_columns = s->at_column = 0; /* nothing to launch while the first chunk is brought */
   rk_status status = there ? RK_OK : fill(s, 0, 0, error);
   if (!status && there) /* only the rows were brought */
-    status = record(s, &s->filled[0], WITHOUT_TIME, RK_STREAM_COPY, error);
+    status = rk_gpu_record(s, &s->filled[0], RK_WITHOUT_TIME, RK_STREAM_COPY, error);
   for (int64_t first = 0; first < s->columns && !status; first += s->cut.columns) {
     status = run_chunk(s, first, buffer, error);
     buffer = 1 - buffer;
@@ -255,11 +146,28 @@ typedef struct {
   const rk_output *output;
   int is_position;
   int64_t first, rows;
+  const int32_t *order;
 } field_sink;
+
+/* Rows that fill a block up repeat the one before them. */
+static void take_ordered(const field_sink *to, int64_t column, int64_t first, int64_t n,
+                         const void *numbers) {
+  for (int64_t r = 0; r < n; r++) {
+    int64_t place = to->first + first + r;
+    if (place && to->order[place] == to->order[place - 1]) continue;
+    int64_t at = column * to->rows + to->order[place];
+    if (to->is_position) rk_position_write(to->output, at, ((const int64_t *)numbers)[r]);
+    else ((double *)to->output->data)[at] = ((const double *)numbers)[r];
+  }
+}
 
 static void take_field(void *data, int64_t column, int64_t first, int64_t n,
                        const void *numbers) {
   field_sink *to = data;
+  if (to->order) {
+    take_ordered(to, column, first, n, numbers);
+    return;
+  }
   int64_t at = column * to->rows + to->first + first;
   if (!to->is_position) {
     memcpy((double *)to->output->data + at, numbers, (size_t)n * sizeof(double));
@@ -300,7 +208,7 @@ static rk_status fetch_fields(rk_gpu_share *s) {
   rk_status status = RK_OK;
   for (int f = 0; f < fields && !status; f++) {
     field_sink to = {&s->call->job->outputs[f], field[f].is_position, s->first_row + s->chunk_row,
-                     s->call->job->sizes.kept};
+                     s->call->job->sizes.kept, rk_gpu_order(s, RK_NEST_ROW)};
     status = fetch(s, field[f].is_position ? s->part.positions : s->part.values,
                    (int64_t)field[f].k * field[f].dim, take_field, &to);
   }
@@ -310,27 +218,46 @@ static rk_status fetch_fields(rk_gpu_share *s) {
 /* Numbers of the chunk of rows, into the memory of the parts (there are never more columns than in
  * a state), or to where they stay. */
 static rk_status finish_chunk(rk_gpu_share *s, rk_error *error) {
-  int m = (int)s->chunk_rows, as_numbers = s->kept != 0;
+  int m = (int)s->chunk_rows, as_numbers = s->kept != 0, ordered = s->call->job->walk != NULL;
+  rk_cu_pointer order = s->kept ? s->row_at : 0;
   long long ld = s->cut.ld, out_ld = s->kept ? s->call->job->sizes.kept : ld;
-  rk_cu_pointer number = s->kept ? s->kept + (rk_cu_pointer)(s->first_row + s->chunk_row) * 8
-                                 : s->part.values;
+  int64_t first = ordered ? 0 : s->first_row + s->chunk_row;
+  rk_cu_pointer number = s->kept ? s->kept + (rk_cu_pointer)first * 8 : s->part.values;
   rk_launch shape = {{(unsigned)rk_ceil_div(m, RK_CUDA_PACK_THREADS), 1, 1},
                      RK_CUDA_PACK_THREADS};
   void *parameters[] = {&s->state.values, &s->state.positions, &ld, &m, &number,
-                        &s->part.positions, &out_ld, &as_numbers};
+                        &s->part.positions, &out_ld, &as_numbers, &order};
   return rk_device_launch(s->device, s->functions->finish, &shape, stream_of(s, RK_STREAM_RUN),
                           parameters, error);
 }
 
 static rk_status deliver_chunk(rk_gpu_share *s, rk_error *error) {
   rk_status status = s->states.values ? RK_OK : finish_chunk(s, error);
-  if (!status) status = record(s, &s->finished, WITHOUT_TIME, RK_STREAM_RUN, error);
-  if (!status) status = let_wait(s, RK_STREAM_COPY, s->finished, error);
+  if (!status) status = rk_gpu_record(s, &s->finished, RK_WITHOUT_TIME, RK_STREAM_RUN, error);
+  if (!status) status = rk_gpu_let_wait(s, RK_STREAM_COPY, s->finished, error);
   if (status || s->kept) return status;
   return s->states.values ? fetch_states(s) : fetch_fields(s);
 }
 
 /* ---- the share ---- */
+
+static void drop_event(rk_gpu_share *s, rk_cu_handle *event) {
+  if (*event) driver_of(s)->event_destroy(*event);
+  *event = NULL;
+}
+
+static void drop_events(rk_gpu_share *s) {
+  for (int k = 0; k < 2; k++) {
+    drop_event(s, &s->filled[k]);
+    drop_event(s, &s->freed[k]);
+  }
+  drop_event(s, &s->finished);
+  drop_event(s, &s->listed);
+  for (int k = 0; k < RK_LAUNCHES; k++) {
+    drop_event(s, &s->start[k]);
+    drop_event(s, &s->stop[k]);
+  }
+}
 
 static rk_status run_rows(rk_gpu_share *s, rk_error *error) {
   rk_status status = rk_gpu_feed_parameters(s, error);
@@ -338,11 +265,11 @@ static rk_status run_rows(rk_gpu_share *s, rk_error *error) {
     s->chunk_row = row;
     s->chunk_rows = s->rows - row < s->cut.rows ? s->rows - row : s->cut.rows;
     status = rk_gpu_feed_side(s, RK_NEST_ROW, s->first_row + row, s->chunk_rows, s->packed_rows,
-                              error);
+                              s->row_at, error);
     if (!status) status = run_columns(s, error);
     if (!status) status = deliver_chunk(s, error);
   }
-  return status ? status : wait_launches(s, error);
+  return status ? status : rk_gpu_wait_launches(s, error);
 }
 
 static rk_status attempt(rk_gpu_share *s, rk_error *error) {
@@ -394,12 +321,13 @@ static rk_status run_and_keep(rk_gpu_share *s, rk_error *error) {
 
 void rk_gpu_share_run(rk_gpu_share *s) {
   s->pass = &s->call->job->stage->pass;
-  s->shape = rk_gpu_shape_of(s->call->job->stage);
+  s->shape = rk_gpu_shape_of(s->call->job);
   s->status = rk_device_enter(s->device, &s->error);
   if (!s->status) {
     s->status = s->call->job->keep ? run_and_keep(s, &s->error) : attempts(s, &s->error);
     rk_device_leave(s->device);
   }
+  rk_gpu_lists_free(&s->lists);
   if (s->status) atomic_store(&s->call->stop, 1);
   atomic_store(&s->ended, 1);
 }

@@ -364,7 +364,7 @@ static void write_weights(rk_writer *w) {
   char held[96];
   snprintf(held, sizeof held, "%s", rk_component(w, exponent, (rk_index){0}));
   rk_line(w, "w[v][u] = %s;", held);
-  mask_value(w, "w[v][u]", "rk_num(-RK_INF)");
+  if (!w->weighed) mask_value(w, "w[v][u]", "rk_num(-RK_INF)");
   rk_close_tile(w);
   if (!w->weighed && !only_weights(w)) write_references(w);
 }

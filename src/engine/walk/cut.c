@@ -3,6 +3,7 @@
  * more. See walk.h. */
 #include "walk/walk.h"
 #include "error.h"
+#include "rounding.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,17 @@ static int64_t columns_of_list(const rk_walk *w, int64_t first, int64_t end) {
   int64_t columns = 0;
   for (int64_t k = first; k < end; k++) columns += w->end[k] - w->from[k];
   return columns;
+}
+
+double rk_walk_filled(const rk_walk *w, int64_t block) {
+  double pairs = 0;
+  for (int64_t s = 0, first = 0, place = 0; s < w->segments; s++) {
+    int64_t rows = w->segment_end[s] - place, columns = columns_of_list(w, first, w->list_end[s]);
+    pairs += (double)rk_round_up(rows, block) * (double)columns;
+    place = w->segment_end[s];
+    first = w->list_end[s];
+  }
+  return pairs;
 }
 
 /* How many rows of a segment with so many columns go into the open block. */

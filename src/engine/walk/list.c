@@ -16,27 +16,45 @@ static int is_same(const rk_interval *a, const rk_interval *b) {
          a->lower == b->lower && a->upper == b->upper;
 }
 
-void rk_intervals_add(rk_intervals *list, rk_interval one) {
-  rk_interval *last = list->count ? &list->at[list->count - 1] : NULL;
-  if (last && last->end == one.from && is_same(last, &one)) {
-    last->end = one.end;
-    return;
-  }
-  if (list->count == list->room) {
-    int64_t room = list->room * 2 + 16;
+void rk_intervals_append(rk_intervals *list, const rk_interval *more, int64_t n) {
+  if (list->count + n > list->room) {
+    int64_t room = (list->count + n) * 2 + 16;
     rk_interval *at = realloc(list->at, (size_t)room * sizeof *at);
     list->failed |= !at;
     if (!at) return;
     list->at = at;
     list->room = room;
   }
-  list->at[list->count++] = one;
+  for (int64_t k = 0; k < n; k++) list->at[list->count++] = more[k];
+}
+
+void rk_intervals_add(rk_intervals *list, rk_interval one) {
+  rk_interval *last = list->count ? &list->at[list->count - 1] : NULL;
+  if (last && last->end == one.from && is_same(last, &one)) {
+    last->end = one.end;
+    return;
+  }
+  rk_intervals_append(list, &one, 1);
 }
 
 int64_t rk_intervals_columns(const rk_intervals *list) {
   int64_t columns = 0;
   for (int64_t k = 0; k < list->count; k++) columns += list->at[k].end - list->at[k].from;
   return columns;
+}
+
+int64_t rk_intervals_take(rk_intervals *list, int64_t at, int64_t left, rk_interval *rest) {
+  int64_t n = 0;
+  *rest = (rk_interval){.end = 0};
+  for (; at + n < list->count && left > 0; n++) {
+    rk_interval *one = &list->at[at + n];
+    if (one->end - one->from > left) {
+      *rest = *one;
+      one->end = rest->from = one->from + (int32_t)left;
+    }
+    left -= one->end - one->from;
+  }
+  return n;
 }
 
 /* ---- bands ----------------------------------------------------------------------------------- */

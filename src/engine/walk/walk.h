@@ -6,7 +6,7 @@
 #define RKEOPS_WALK_H
 
 #include "engine.h"
-#include "walked.h"
+#include "interval.h"
 
 /* A segment of rows has the intervals list_end[s - 1] .. list_end[s] - 1, ascending and disjoint.
  * Of an interval with `low` and `high` only rows low .. high - 1 of the segment take part. */
@@ -52,6 +52,9 @@ void rk_cut_free(rk_cut *cut);
  * Freed by the caller; NULL: out of memory. */
 int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 
+/* Pairs that are computed where each segment is filled up to blocks of so many rows. */
+double rk_walk_filled(const rk_walk *walk, int64_t rows);
+
 typedef struct { rk_interval *at; int64_t count, room; int failed; } rk_intervals;
 
 /* list.c: what a kernel walks over for block b, in place of what was there: ascending for each row.
@@ -60,8 +63,14 @@ int rk_walk_list(const rk_walk *walk, const rk_cut *cut, int64_t b, rk_intervals
 
 /* How many blocks from b on, at most `most`, have the list of block b. */
 int64_t rk_walk_alike(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t most);
-void rk_intervals_add(rk_intervals *list, rk_interval one);
+
+void rk_intervals_add(rk_intervals *list, rk_interval one); /* or makes the last one longer */
+void rk_intervals_append(rk_intervals *list, const rk_interval *more, int64_t n);
 void rk_intervals_free(rk_intervals *list);
 int64_t rk_intervals_columns(const rk_intervals *list);
+
+/* From interval `at` on as many as have up to `columns` columns, the last one maybe cut; what was
+ * cut off goes to `rest`, which is empty otherwise. How many they are. */
+int64_t rk_intervals_take(rk_intervals *list, int64_t at, int64_t columns, rk_interval *rest);
 
 #endif
