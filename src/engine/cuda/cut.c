@@ -111,7 +111,8 @@ static double least_bytes(const rk_gpu_sizes *s) {
                     .columns = least(s->columns, s->shape->column_block), .buffers = 2};
   small.budget = 0;
   cut_slabs(&small, &cut);
-  return bytes_of(&small, &cut) * 4 / 3; /* an eighth is for parts, an eighth for slabs */
+  /* an eighth is for parts, an eighth for slabs, a little for lists */
+  return bytes_of(&small, &cut) * (s->list ? 1.5 : 4.0 / 3);
 }
 
 /* ---- launches and parts ---- */

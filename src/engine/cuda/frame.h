@@ -29,11 +29,13 @@ void rk_write_columns(rk_writer *w, const char *call, int tile);
  * `component` a format for its components. */
 void rk_write_pair_end(rk_writer *w, const char *row);
 
-/* frame_list.c: where lists are walked over. After the head: the lists of the block; the columns
- * j .. count - 1 of a tile that begins at `from`, of `interval`, as calls of
- * rk_tile(nv, call, ...), `row` being that of a thread in its block, and with `by_four` columns that
- * are read four at once where j is a multiple; the walk of one thread. */
-int rk_flushes(const rk_writer *w); /* do short sums enter long ones now and then? */
+/* Do short sums enter long ones now and then? */
+int rk_flushes(const rk_writer *w);
+
+/* frame_list.c. Which lists a block has, next .. last - 1; which columns, j .. count - 1, a tile
+ * that begins at `from` has of `interval`; these as calls of rk_tile(nv, call, ...), `row` being
+ * row u of the thread in its block, and by_four: columns are read four at once where j is a
+ * multiple; all of it where one thread walks. */
 void rk_write_list_head(rk_writer *w, const rk_gpu_shape *shape);
 void rk_write_list_bounds(rk_writer *w, int tile);
 void rk_write_list_columns(rk_writer *w, const char *call, const char *row, int by_four);

@@ -44,7 +44,8 @@ static void write_limits(rk_writer *w, const char *row) {
   rk_line(w, "ivec low[%d], high[%d];", rows, rows);
   rk_open(w, "rk_each (u, %d)", rows);
   rk_line(w, "const int row = %s, at = row_at[row];", row);
-  rk_line(w, "low[u] = interval.first <= row && row < interval.last ? at + interval.lower - 1 : RK_LAST;");
+  rk_line(w, "low[u] = interval.first <= row && row < interval.last ? at + interval.lower - 1 "
+             ": RK_LAST;");
   rk_line(w, "high[u] = at + interval.upper + 1;");
   rk_close(w);
 }

@@ -1,5 +1,5 @@
-/* Launches over lists: the next blocks of rows of a chunk, with what each walks over in the chunk of
- * columns, as many as a launch has time and room for. Their lists are cut into parts of about as
+/* Launches over lists: the next blocks of rows of a chunk, with what each walks over in the chunk
+ * of columns, as many as a launch has time and room for. Their lists are cut into parts of about as
  * many columns; what has more than one part, or comes in several launches, is merged in order. */
 #include "cuda/parts.h"
 #include "rounding.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { LEAST_ROOM = 1 << 11, MOST_ROOM = 1 << 20 }; /* numbers of 4 bytes */
+enum { BUDGET = 64 };                               /* a part of it in which one fits */
 enum { NUMBERS = sizeof(rk_interval) / 4 };
 
 /* What a launch has: blocks of rows from at_row on; does it begin their lists, does it end them? */
@@ -27,7 +28,10 @@ int64_t rk_gpu_list_room(const rk_gpu_share *s) {
   const rk_walk *w = s->call->job->walk;
   int64_t intervals = w->segments ? w->list_end[w->segments - 1] : 0;
   int64_t room = 4 * NUMBERS * (3 * w->bands + 1) * (intervals + s->call->blocks.blocks);
-  return room < LEAST_ROOM ? LEAST_ROOM : room > MOST_ROOM ? MOST_ROOM : room;
+  int64_t most = (int64_t)(s->budget / (4 * BUDGET));
+  if (most > MOST_ROOM) most = MOST_ROOM;
+  if (room > most) room = most;
+  return room < LEAST_ROOM ? LEAST_ROOM : room;
 }
 
 /* ---- lists ---- */

@@ -28,7 +28,8 @@ rk_status rk_pipe_ask(rk_pipe *pipe);
 
 /* To the device: what is put lies one after another from `to` on, as numbers of `bytes` bytes, once
  * it was flushed and the copy stream came so far. Rows first .. first + n of an array are put
- * column by column, or order[first] .. order[first + n - 1]; whole numbers of 4 bytes as they are. */
+ * column by column, or rows order[first] .. order[first + n - 1]; whole numbers of 4 bytes are
+ * put as they are. */
 void rk_pipe_begin(rk_pipe *pipe, rk_cu_pointer to, size_t bytes);
 rk_status rk_pipe_put(rk_pipe *pipe, const rk_array *x, const int32_t *order, int64_t first,
                       int64_t n);

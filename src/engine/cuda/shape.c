@@ -118,9 +118,9 @@ static int column_stride(const rk_pass *pass) {
 }
 
 static rk_gpu_shape walk(const rk_pass *pass, int narrow) {
-  rk_gpu_shape shape = {.threads = narrow ? NARROW_THREADS : WALK_THREADS, .column_block = WALK_TILE,
-                        .column_stride = column_stride(pass), .component_groups = 1,
-                        .components = pass->state.components};
+  rk_gpu_shape shape = {.threads = narrow ? NARROW_THREADS : WALK_THREADS,
+                        .column_block = WALK_TILE, .column_stride = column_stride(pass),
+                        .component_groups = 1, .components = pass->state.components};
   int rows = 4;
   while (rows > 1 && walk_words(pass, rows) > (rows > 2 ? WALK_WORDS : WALK_WORDS_TWO)) rows /= 2;
   shape.resident =

@@ -108,7 +108,8 @@ static rk_status fill(rk_gpu_share *s, int64_t first, int buffer, rk_error *erro
   if (!status)
     status = rk_gpu_feed_side(s, RK_NEST_COLUMN, s->first_column + first, n,
                               s->packed_columns[buffer], s->column_at[buffer], error);
-  return status ? status : rk_gpu_record(s, &s->filled[buffer], RK_WITHOUT_TIME, RK_STREAM_COPY, error);
+  if (status) return status;
+  return rk_gpu_record(s, &s->filled[buffer], RK_WITHOUT_TIME, RK_STREAM_COPY, error);
 }
 
 /* The launches of a chunk of columns, while the next chunk is brought. */
