@@ -25,6 +25,10 @@
 #'     [summary()][summary.LazyTensor].}
 #' }
 #'
+#' @section Parts of all pairs:
+#' [Blocks][rkeops_blocks] say which pairs are computed: those of [some labels or groups][keep_labels()]
+#' or [positions][keep_band()]. They print, draw and combine by `&`, `|` and `!`.
+#'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and
 #' others of operators from formulas, [grad()] of RKeOps.
