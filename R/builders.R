@@ -114,7 +114,7 @@ is_complex_operation <- function(opstr, operands, dim) {
 # x with `dim` numbers of the engine, as real or complex ones.
 set_complex <- function(x, dim, complex) {
   new_lazytensor(x$root, x$table, x$leaves, x$data, x$kind,
-                 as.integer(if (complex) dim %/% 2L else dim), x$logical, complex)
+                 as.integer(if (complex) dim %/% 2L else dim), x$logical, complex, x$walk)
 }
 
 # x with the class and the dimension that the user asks for.

@@ -11,7 +11,8 @@
 #' @return A list of class `rkeops_explanation`, which prints itself:
 #'   * `backend`: `"cpu"` or `"cuda"`, as the option or the operator says now;
 #'   * `formula`, as the operator was made, and `variables`, its declarations; `rows`, numbers of
-#'     rows of i and j, where the operator has its data;
+#'     rows of i and j, where the operator has its data; `pairs`, how many pairs are computed, where
+#'     [restrict_pairs()] left some out (operators of [keops_kernel()] are told when they are called);
 #'   * `passes`: a list with one element for each walk over the pairs, in order.
 #'
 #'   A pass is a list of
@@ -64,13 +65,15 @@
 rkeops_explain <- function(op) {
   program <- program_to_show(op)
   rows <- if (inherits(op, "LazyOperator")) rows_of_state(environment(op)$state)
+  blocks <- program[["blocks"]]
   text <- checked(.Call(C_explain, program, rows, engine_options(program$options)))
   sections <- sections_of(text)
   titles <- names(sections)
   number <- cumsum(titles == "pass")
   passes <- lapply(seq_len(max(number)), function(k) read_pass(sections[number == k]))
   structure(c(sections[[1L]], list(formula = program$text, variables = program$declarations),
-              if (length(rows)) list(rows = rows), list(passes = passes)),
+              if (length(rows)) list(rows = rows), if (!is.null(blocks)) list(pairs = pairs_kept(blocks)),
+              list(passes = passes)),
             class = "rkeops_explanation")
 }
 
@@ -143,6 +146,7 @@ format.rkeops_explanation <- function(x, ...) {
     paste0("formula: ", shortened(x$formula)),
     paste0("variables: ", paste(x$variables, collapse = ", ")),
     if (length(x$rows)) paste0("rows: ", paste(names(x$rows), "=", big(x$rows), collapse = ", ")),
+    if (length(x$pairs)) paste0("pairs: ", big(x$pairs), ", ", share_text(x$pairs / prod(x$rows))),
     unlist(passes))
 }
 

@@ -100,10 +100,10 @@ value_and_gradients <- function(program, context, names, output) {
   force(context)
   force(names)
   force(output)
-  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col") {
+  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
     if (is.null(input)) return(context)
     input <- with_cotangent(input, program, output, is_row(inner_dim))
-    out <- run_program(program, input, inner_dim)
+    out <- run_program(program, input, inner_dim, ...)
     gradients <- lapply(seq_along(names), function(k)
       shaped(out[[k + 1L]], program$shapes[[names[k]]]))
     names(gradients) <- names

@@ -24,14 +24,15 @@
 #' @param ... `accumulator`, `precision`, `backend`, `device`: how this operator computes, as in
 #'   [reductions]; what is not given is an option of the session, read at each call.
 #'
-#' @return A function `op(input = NULL, inner_dim = "col")`.
+#' @return A function `op(input = NULL, inner_dim = "col", ...)`.
 #'
 #'   `input` is a list with one element for each variable, in the order of `args` (of positions
 #'   when they are given), or in any order with the names of the variables. A variable of
 #'   dimension D is a matrix with D columns and one row for each i or j (a plain vector is one
 #'   column); a parameter is a vector of length D. With `inner_dim = "row"` matrices have one column
 #'   for each i or j instead (the numbers 1 and 0 of RKeOps 1.x are read as `"col"` and `"row"`).
-#'   [to_gpu()] makes inputs that lie on a GPU.
+#'   [to_gpu()] makes inputs that lie on a GPU. Further arguments `blocks`, `groups` and `ranges` say
+#'   which pairs are computed, as in [restrict_pairs()].
 #'
 #'   The result is a matrix with one row for each i (or j): of D columns for most reductions, for
 #'   `Min_ArgMin` and `Max_ArgMax` a list of two such matrices (values and positions), for `KMin`
@@ -88,9 +89,9 @@ kernel_options <- function(..., call) {
 new_operator <- function(program, context) {
   force(program)
   force(context)
-  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col") {
+  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
     if (is.null(input)) return(context)
-    run_program(program, input, inner_dim)
+    run_program(program, input, inner_dim, ...)
   })
 }
 
@@ -187,9 +188,10 @@ program_info <- function(program) {
   checked(.Call(C_program_info, program, engine_options(program$options)))
 }
 
-run_program <- function(program, input, inner_dim = "col") {
+run_program <- function(program, input, inner_dim = "col", ...) {
   input <- arrange_input(input, program$variables$name)
   rows_inside <- is_row(inner_dim)
+  if (...length()) program$blocks <- blocks_for_input(list(...), input, program, rows_inside)
   if (length(program$shapes)) input <- flattened(input, program, rows_inside)
   out <- run_arranged(program, input, rows_inside)
   if (has_positions(out)) explain_positions()

@@ -10,6 +10,7 @@
 #   dimres   its dimension
 #   logical  whether it is of logical kind
 #   complex  whether its components are complex: pairs of numbers for the engine, see complex.R
+#   walk     there only if it does not stand for all pairs, or has batches: see restrict.R
 #   no_vector  a symbol, for range(1, x) and others that make a vector of all parts of their
 #            arguments without asking us: with a symbol R makes a list of them, which is no number
 # When two LazyTensors meet, their tables are merged by identifier; leaves that are the same R
@@ -17,9 +18,10 @@
 # once, and its length grows with the number of R operations only.
 
 new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE,
-                           complex = FALSE) {
+                           complex = FALSE, walk = NULL) {
   x <- list(root = root, table = table, leaves = leaves, data = data, kind = kind,
             dimres = dimres, logical = logical, complex = complex, no_vector = quote(LazyTensor))
+  if (!is.null(walk)) x$walk <- walk
   class(x) <- c(if (complex) "ComplexLazyTensor", "LazyTensor")
   x
 }
@@ -168,7 +170,7 @@ define <- function(op, operands, literals = NULL, dimres, logical = FALSE, compl
   node <- add_node(x$table, op, vapply(operands, root_of, ""),
                    if (length(literals)) number_text(literals))
   new_lazytensor(node$id, node$table, x$leaves, x$data, x$kind, as.integer(dimres), logical,
-                 complex)
+                 complex, x$walk)
 }
 
 # The table with one more definition, and its identifier. What is `inline` never gets a name in the
@@ -207,9 +209,14 @@ merge_two <- function(x, y, distinct = FALSE) {
   }
   leaves <- y$leaves[known == 0L]
   leaves[] <- place[leaves]
+  walk <- x$walk
+  if (!is.null(walk) || !is.null(y$walk)) {
+    walk <- common_walk(walk, y$walk)
+    check_walk(walk, x$data, x$kind)
+  }
   # made anew: R looks through all of a value that is assigned to an element of a list
   list(table = .Call(C_merge_definitions, x$table, y$table), leaves = c(x$leaves, leaves),
-       data = x$data, kind = x$kind)
+       data = x$data, kind = x$kind, walk = walk)
 }
 
 check_rows <- function(x, y, new) {
@@ -222,10 +229,10 @@ check_rows <- function(x, y, new) {
   }
 }
 
-# Numbers of rows of the first matrix of that kind, 1 if there is none.
+# Numbers of rows of the first matrix of that kind; if there is none, 1 or what blocks say.
 row_count <- function(x, kind) {
   first <- match(kind, part(x, "kind"))
-  if (is.na(first)) 1L else nrow(part(x, "data")[[first]])
+  if (is.na(first)) rows_of_walk(part(x, "walk"), kind) else nrow(part(x, "data")[[first]])
 }
 
 # "`Vi(x)` has dimension 3, `b` has dimension 2": operands as the user wrote them. Strings are none.
@@ -297,7 +304,7 @@ dim.LazyTensor <- function(x) c(row_count(x, "Vi"), row_count(x, "Vj"), part(x, 
 format.LazyTensor <- function(x, ...) {
   size <- dim(x)
   c(paste0("<", class(x)[1L], "> ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
-           if (part(x, "logical")) ", logical"),
+           if (part(x, "logical")) ", logical", restriction(x)),
     paste0("formula: ", shortened(formula_of(x))), variable_lines(unclass(x)), precision_line())
 }
 
@@ -334,9 +341,10 @@ str.LazyTensor <- function(object, ...) cat("", format(object)[1L], "\n")
 #' @param object a LazyTensor.
 #' @param ... not used.
 #' @return A list of class `summary.LazyTensor` that prints: `dim`, c(M, N, D); `type`, `"real"`,
-#'   `"complex"` or `"logical"`; `operations`, their number; `variables`, a data.frame of name,
-#'   kind, rows, dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of
-#'   the values. It raises no error.
+#'   `"complex"` or `"logical"`; `operations`, their number; `pairs`, the share of pairs that
+#'   [restrict_pairs()] left, in words, or NULL; `variables`, a data.frame of name, kind, rows,
+#'   dimension and bytes of each variable; `bytes`, of all variables; `dense_bytes`, of the values.
+#'   It raises no error.
 #' @family functions of LazyTensors
 #' @examples
 #' x <- matrix(sin(1:30), ncol = 3)
@@ -358,7 +366,7 @@ summary.LazyTensor <- function(object, ...) {
   structure(class = "summary.LazyTensor",
             list(dim = dim(object), type = type,
                  operations = .Call(C_count_definitions, part(object, "table")),
-                 variables = variables, bytes = sum(bytes),
+                 pairs = pairs_text(object), variables = variables, bytes = sum(bytes),
                  dense_bytes = dense_bytes(object, dim(object))))
 }
 
@@ -366,7 +374,8 @@ summary.LazyTensor <- function(object, ...) {
 print.summary.LazyTensor <- function(x, ...) {
   size <- x$dim
   cat("LazyTensor, ", x$type, ": ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
-      ", ", x$operations, if (x$operations == 1L) " operation" else " operations", "\n", sep = "")
+      if (length(x$pairs)) paste(",", x$pairs), ", ", x$operations,
+      if (x$operations == 1L) " operation" else " operations", "\n", sep = "")
   shown <- x$variables
   shown$bytes <- vapply(shown$bytes, size_text, "")
   names(shown)[5L] <- "memory"
@@ -435,7 +444,8 @@ check_lazy <- function(x, name) {
 #'
 #' @param x a LazyTensor.
 #' @return The LazyTensor with i and j exchanged in each of its variables: of `dim()` c(N, M, D),
-#'   so that `t(K) %*% v` is `crossprod(K, v)`. Parameters stay. It raises no error.
+#'   so that `t(K) %*% v` is `crossprod(K, v)`. Parameters stay, and the pairs of [restrict_pairs()]
+#'   are those that were. It raises no error.
 #' @family functions of LazyTensors
 #' @examples
 #' K <- Vi(1:3) * Vj(1:2)
@@ -444,12 +454,13 @@ check_lazy <- function(x, name) {
 #' dim(t(K))
 #' @export
 t.LazyTensor <- function(x) {
-  of_variables(x, "t", c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[part(x, "kind")], part(x, "data"))
+  of_variables(x, "t", c(Vi = "Vj", Vj = "Vi", Pm = "Pm")[part(x, "kind")], part(x, "data"),
+               transposed_walk(part(x, "walk")))
 }
 
 # The same formula of other variables. Their identifiers are new ones, made from the old ones and
 # `tag`: they would mean two things otherwise. t(t(x)) has those of x. Parameters stay as they are.
-of_variables <- function(x, tag, kind, data) {
+of_variables <- function(x, tag, kind, data, walk) {
   x <- unclass(x)
   old <- .Call(C_definitions, x$leaves, x$table, x$root)
   ids <- c(names(x$leaves), vapply(old, `[[`, "", "id"))
@@ -466,7 +477,7 @@ of_variables <- function(x, tag, kind, data) {
     new[length(x$leaves) + k] <- node$id
   }
   new_lazytensor(new[match(x$root, ids)], table, x$leaves, data, unname(kind), x$dimres,
-                 x$logical, x$complex)
+                 x$logical, x$complex, walk)
 }
 
 # The elements of `x` as a list of vectors that are as long as those of `like`.

@@ -40,7 +40,7 @@ if (in_namespace) {
 #'
 #' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
 #'   multiplied as usual.
-#' @param ... not used.
+#' @param ... options of the reduction, and `blocks`, `groups` or `ranges`: see [reductions].
 #' @return A matrix: M x P for `K %*% b` with P columns of b, P x N for `b %*% K`, N x P for
 #'   `crossprod(K, a)`. Row names of the matrices that K was made of, and names of b, are kept as in
 #'   base R.
@@ -78,7 +78,7 @@ if (getRversion() < "4.3.0") `%*%` <- function(x, y) {
 }
 
 # The group has crossprod() and tcrossprod() from R 4.4 on, with one argument or two.
-matrixOps.LazyTensor <- function(x, y = NULL) matrix_operation(.Generic, x, y)
+matrixOps.LazyTensor <- function(x, y = NULL, ...) matrix_operation(.Generic, x, y, list(...))
 
 set_product_methods <- function(name, method) {
   for (classes in list(c("LazyTensor", "ANY"), c("ANY", "LazyTensor"),
@@ -90,23 +90,30 @@ set_product_methods <- function(name, method) {
 if (in_namespace) {
   if (getRversion() >= "4.3.0")
     set_product_methods("%*%", function(x, y) matrix_operation("%*%", x, y))
-  set_product_methods("crossprod", function(x, y = NULL, ...) matrix_operation("crossprod", x, y))
-  set_product_methods("tcrossprod", function(x, y = NULL, ...) matrix_operation("tcrossprod", x, y))
+  set_product_methods("crossprod", function(x, y = NULL, ...)
+    matrix_operation("crossprod", x, y, list(...)))
+  set_product_methods("tcrossprod", function(x, y = NULL, ...)
+    matrix_operation("tcrossprod", x, y, list(...)))
 }
 
-# Either LazyTensor or both.
-matrix_operation <- function(name, x, y) {
+# Either LazyTensor or both. `given`: options, and which pairs.
+matrix_operation <- function(name, x, y, given = NULL) {
   if (is.null(y) && name != "%*%") refuse_dense_product(name, x, x)
   left <- !is.LazyTensor(x)
+  if (is_restricting(given)) {
+    if (left) y <- restricted(y, given) else x <- restricted(x, given)
+    given <- without_walk(given)
+  }
+  if ("call" %in% names(given)) check_sums(FALSE, 1L, call = given[["call"]])
   index <- switch(name, crossprod = "i", tcrossprod = "j", if (left) "i" else "j")
-  if (is.LazyTensor(x) && is.LazyTensor(y)) return(product_of_lazy(name, x, y, index))
+  if (is.LazyTensor(x) && is.LazyTensor(y)) return(product_of_lazy(name, x, y, index, given))
   # a plain matrix has its rows along the index that is summed over, or its columns
   by_columns <- name == "tcrossprod" || name == "%*%" && left
-  if (left) t(product_with(y, x, "x", index, by_columns, left))
-  else product_with(x, y, "y", index, by_columns, left)
+  if (left) t(product_with(y, x, "x", index, by_columns, left, given))
+  else product_with(x, y, "y", index, by_columns, left, given)
 }
 
-product_with <- function(x, b, name, index, by_columns, left) {
+product_with <- function(x, b, name, index, by_columns, left, given = NULL) {
   shape <- dim(b)
   names <- names_of(b)[[if (by_columns) 1L else 2L]]
   b <- as_factor(b, name, by_columns)
@@ -115,7 +122,7 @@ product_with <- function(x, b, name, index, by_columns, left) {
     refuse_factor(x, nrow(b), if (length(shape) == 2L) c("rows", "columns")[1L + by_columns], kind,
                   left)
   b <- leaf(b, kind)
-  out <- reduce(if (left) b * x else x * b, "Sum", index)
+  out <- reduce(if (left) b * x else x * b, "Sum", index, given)
   if (length(names) == ncol(out)) colnames(out) <- names
   out
 }
@@ -138,12 +145,12 @@ as_factor <- function(x, name, by_columns) {
 }
 
 # The sum over `index` where one factor does not depend on the index that is kept.
-product_of_lazy <- function(name, x, y, index) {
+product_of_lazy <- function(name, x, y, index, given) {
   kept <- if (index == "i") "Vj" else "Vi"
-  if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index))
+  if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index, given))
   if (name == "%*%") refuse_product(x, y)
   if (kept %in% part(x, "kind")) refuse_dense_product(name, x, y)
-  t(reduce(x * y, "Sum", index))
+  t(reduce(x * y, "Sum", index, given))
 }
 
 # Of K %*% L where L depends on i.
@@ -181,9 +188,10 @@ refuse_dense_product <- function(name, x, y) {
 #' @param type as in base R: `"O"` for the largest sum of a column, `"I"` for that of a row, `"F"`
 #'   for the Frobenius norm, `"M"` for the largest value, `"2"` for the largest singular value.
 #' @param ... options of the reduction: `sum_scheme`, `accumulator`, `precision`, `backend`,
-#'   `device`, see [reductions].
+#'   `device`, and `blocks`, `groups` or `ranges`: see [reductions]. `norm()` has none.
 #' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
-#'   made of. If x has dimension D > 1, a matrix with one column for each component. `norm()`: a
+#'   made of. Means are of the pairs that there are, NaN where there are none; see
+#'   [restrict_pairs()]. If x has dimension D > 1, a matrix with one column for each component. `norm()`: a
 #'   number.
 #' @section Errors:
 #' `rkeops_error_argument` for another `na.rm`, `dims` or `type`; `rkeops_error_memory` for a norm
@@ -219,8 +227,10 @@ sums_over <- function(index, mean = FALSE) {
   force(mean)
   function(x, na.rm = FALSE, dims = 1L, ...) {
     check_sums(na.rm, dims, ...)
-    out <- reduce(x, "Sum", index, list(...))
-    if (mean) out <- out / row_count(x, paste0("V", index))
+    given <- list(...)
+    if (is_restricting(given)) x <- restricted(x, given)
+    out <- reduce(x, "Sum", index, without_walk(given))
+    if (mean) out <- out / pairs_of_rows(x, if (index == "j") "i" else "j")
     if (part(x, "dimres") == 1L) out[, 1L] else out
   }
 }
@@ -245,7 +255,7 @@ norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
     O = , `1` = max(colSums(abs(x))),
     I = max(rowSums(abs(x))),
     F = , E = sqrt(sum(rowSums(abs(x)^2))),
-    M = max(max(abs(x), "j")))
+    M = max(0, max(abs(x), "j"))) # of a row without pairs: -Inf
 }
 
 if (in_namespace) {
@@ -265,7 +275,8 @@ if (in_namespace) {
 #' `as.matrix()` and `as.array()` compute all values of a LazyTensor, at all pairs (i, j), and store
 #' them: they are for small ones, and for looking at them. `x[i, j]` computes a block of them, see
 #' [components]. `diag()` computes those at the pairs (i, i), which takes no more memory than the
-#' result. `which()` of a comparison looks at all values.
+#' result. `which()` of a comparison looks at all values. Pairs that [restrict_pairs()] left out are
+#' 0, or FALSE.
 #'
 #' @param x a LazyTensor; for `as.matrix()` of dimension 1.
 #' @param max_size the most bytes that the result may have; 2^30 is 1 GB.
@@ -401,12 +412,19 @@ values_of_pairs <- function(x, n, pairs, k = seq_len(part(x, "dimres")), m = 1L)
   out <- new_values(x, n * length(k))
   if (!length(out)) return(out)
   x <- on_host(x)
+  blocks <- blocks_of(x)
   width <- sum(vapply(part(x, "data"), NCOL, 1L)) + part(x, "dimres")
   chunk <- max(1, 2^22 %/% width)
   if (m <= chunk) chunk <- chunk - chunk %% m
   for (first in seq(1, n, by = chunk)) {
     at <- first:min(n, first + chunk - 1)
     rows <- pairs(at)
+    if (!is.null(blocks)) { # pairs that are left out stay 0
+      kept <- is_kept(blocks, rows$i, rows$j)
+      at <- at[kept]
+      rows <- lapply(rows, `[`, kept)
+    }
+    if (!length(at)) next
     values <- values_at(x, rows$i, rows$j)
     if (length(k) == 1L && ncol(values) == 1L) out[at] <- values
     else for (p in seq_along(k)) out[at + (p - 1) * n] <- values[, k[p]]
@@ -427,7 +445,8 @@ values_at <- function(x, i, j) {
   kind <- part(x, "kind")
   for (k in which(kind == "Vi")) data[[k]] <- rows_at(data[[k]], i)
   for (k in which(kind == "Vj")) data[[k]] <- rows_at(data[[k]], j)
-  pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data)
+  pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data,
+                        walk = NULL)
   out <- compute(reduction_state(pairs, "Sum", "j")) # one column, which may not depend on j
   if (all(kind == "Pm")) out <- out[rep(1L, length(i)), , drop = FALSE]
   if (part(x, "logical")) out != 0 else out
@@ -444,7 +463,8 @@ on_host <- function(x) {
   data <- part(x, "data")
   if (!any(vapply(data, is_gpu, NA))) return(x)
   of_variables(x, "host", part(x, "kind"),
-               lapply(data, function(v) if (is_gpu(v)) array(gpu_values(v), dim(v)) else v))
+               lapply(data, function(v) if (is_gpu(v)) array(gpu_values(v), dim(v)) else v),
+               part(x, "walk"))
 }
 
 # ---- names ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #   complex   for each result, whether its columns are parts of complex numbers
 #   shapes    for each result, its shape if it is an array; see output_of()
 #   options   what the call said about how to compute
+#   walk      as in a LazyTensor
 
 # The value op(operands, literals) as a result. The last literal is the index that is reduced.
 operator_state <- function(op, operands, literals = NULL, complex = FALSE, options = NULL) {
@@ -16,7 +17,7 @@ operator_state <- function(op, operands, literals = NULL, complex = FALSE, optio
   node <- add_node(state$table, op, vapply(operands, root_of, ""), literals, inline = TRUE)
   list(table = node$table, leaves = state$leaves, data = state$data, kind = state$kind,
        roots = node$id, kept = if (literals[length(literals)] == "j") "Vi" else "Vj",
-       complex = complex, options = options)
+       complex = complex, options = options, walk = state$walk)
 }
 
 operator_text <- function(state) formula_text(state, state$roots)
@@ -31,7 +32,7 @@ output_of_state <- function(state) {
 
 program_of_state <- function(state)
   list(text = operator_text(state), declarations = declarations_of_leaves(state),
-       options = state$options)
+       options = state$options, blocks = blocks_of(state))
 
 compute <- function(state) {
   program <- program_of_state(state)
@@ -79,7 +80,7 @@ format.LazyOperator <- function(x, ...) {
   state <- environment(x)$state
   c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
-    precision_line(state$options), option_lines(state$options))
+    if (length(pairs_text(state))) paste0("pairs: ", pairs_text(state)), precision_line(state$options), option_lines(state$options))
 }
 
 #' @export
@@ -208,6 +209,9 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
 # The state with the definitions of a LazyTensor added. Plain numbers are `distinct`: constants for
 # further derivatives, even when they are the same object as a variable.
 merged_state <- function(state, x, distinct) {
+  if (!is.null(part(x, "walk")$blocks) && !identical(part(x, "walk")$blocks, state$walk$blocks))
+    throw("argument", "a LazyTensor that is restricted to other pairs meets the operator: expected one ",
+          "that is not restricted")
   merged <- merge_two(state, unclass(x), distinct)
   for (name in names(merged)) state[[name]] <- merged[[name]]
   state
@@ -349,8 +353,9 @@ grad <- function(f, gradin, opstr, var, index, ...) {
   if (!all(part(gradin, "kind") %in% c(left, "Pm")) || !left %in% part(gradin, "kind"))
     throw("argument", "`gradin` is expected to depend on ", substring(left, 2L), " and not on ",
           index, ", the index that is reduced")
-  options <- call_options(list(...))
-  state <- reduction_state(f, opstr, index, options = options$options)
+  given <- list(...)
+  options <- call_options(without_walk(given))
+  state <- reduction_state(restricted(f, given), opstr, index, options = options$options)
   check_reduced(left, state$kind)
   new <- with_gradients(state, leaf_named(var, f), gradin, name = "gradin")
   if (options$call) compute(new) else new_lazy_operator(new)

@@ -222,15 +222,15 @@ read_call_options <- function(given) {
   given[["call"]] <- NULL
   for (unnamed in given[!nzchar(names_or_none(given))])
     throw("argument", "an argument without a name is ", describe(unnamed), ": expected one of ",
-          paste0("`", c("call", names(call_option_names)), "`", collapse = ", "))
+          paste0("`", c("call", names(call_option_names), walk_names), "`", collapse = ", "))
   options <- lapply(names(given), function(name) call_option(name, given[[name]]))
   names(options) <- call_option_names[names(given)]
   list(call = call, options = if (length(options)) options)
 }
 
 call_option <- function(name, value) {
-  known <- c("call", names(call_option_names))
-  if (!name %in% known)
+  known <- c("call", names(call_option_names), walk_names)
+  if (!name %in% setdiff(known, walk_names))
     throw("argument", "`", name, "` is no argument of a reduction",
           suggestion(name, c(known, "index", "weight")), ": expected one of ",
           paste0("`", known, "`", collapse = ", "))

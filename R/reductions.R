@@ -3,6 +3,10 @@
 
 # `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
 reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
+  if (is_restricting(given)) {
+    x <- restricted(x, given)
+    given <- without_walk(given)
+  }
   options <- if (length(given)) call_options(given) else list(call = TRUE)
   state <- reduction_state(x, op, index, k, weight, options$options)
   check_reduced(if (index == "j") "Vi" else "Vj", state$kind)
@@ -55,7 +59,7 @@ check_index <- function(index) {
 inner_or_over <- function(x, op, index, given, over = reduce) {
   if (length(index) != 1L || !is.na(index)) return(over(x, op, index, given))
   if (length(given)) {
-    call_options(given) # an error about a name that it does not know says more
+    call_options(without_walk(given)) # an error about a name that it does not know says more
     throw("argument", "options of a call are for reductions over an index: expected `index`")
   }
   x <- as_lazy(x)
@@ -101,7 +105,8 @@ explain_positions <- function() {
 #'   reduction when it is called and that [gradient()] differentiates; `sum_scheme`, `accumulator`,
 #'   `precision`, `backend` and `device`, which take the values of the options `sum_scheme`,
 #'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are
-#'   their defaults.
+#'   their defaults; `blocks`, `groups` and `ranges`, which pairs are computed: see
+#'   [restrict_pairs()].
 #'
 #' @return With n the number of rows kept (and their row names, if the variables of that index have
 #'   any): a matrix n x D. For `min_argmin` and `max_argmax` a list
