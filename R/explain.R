@@ -71,14 +71,17 @@ rkeops_explain <- function(op) {
   titles <- names(sections)
   number <- cumsum(titles == "pass")
   passes <- lapply(seq_len(max(number)), function(k) read_pass(sections[number == k]))
-  structure(c(sections[[1L]], list(formula = program$text, variables = program$declarations),
+  structure(c(sections[[1L]], list(formula = program$text, variables = declared(program)),
               if (length(rows)) list(rows = rows), if (!is.null(blocks)) list(pairs = pairs_kept(blocks)),
               list(passes = passes)),
             class = "rkeops_explanation")
 }
 
-rows_of_state <- function(state)
-  c(i = as.double(row_count(state, "Vi")), j = as.double(row_count(state, "Vj")))
+rows_of_state <- function(state) {
+  rows <- if (is_spread(state)) rows_laid_out(layout_of(state, state$per))
+          else c(row_count(state, "Vi"), row_count(state, "Vj"))
+  c(i = as.double(rows[1L]), j = as.double(rows[2L]))
+}
 
 # ---- reading -------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ keops_grad <- function(op, var) {
   output <- output_of(program)
   new <- with_variable(context, output$kind, output$dim)
   derived(op, context, new, sprintf("Grad(%%s, %s, %s)", name, new$name), input = output$shape,
-          result = program$shapes[[name]])
+          result = program$shapes[[name]], of = name)
 }
 
 #' @rdname keops_grad
@@ -72,7 +72,8 @@ keops_jvp <- function(op, var) {
   new <- with_variable(context, info$var_type[k], info$var_dim[k])
   program <- program_of(op)
   derived(op, context, new, sprintf("Diff(%%s, %s, %s)", info$var_name[k], new$name),
-          input = program$shapes[[info$var_name[k]]], result = output_of(program)$shape)
+          input = program$shapes[[info$var_name[k]]], result = output_of(program)$shape,
+          of = program$batch$of)
 }
 
 #' @rdname keops_grad
@@ -91,7 +92,8 @@ keops_value_and_grad <- function(op, vars) {
   new <- with_variable(context, output$kind, output$dim)
   names <- context$args_info$var_name[k]
   text <- paste(c("%s", sprintf("Grad(%%s, %s, %s)", names, new$name)), collapse = ", ")
-  both <- derived(op, context, new, text, input = output$shape)
+  both <- derived(op, context, new, text, input = output$shape, result = output$shape,
+                  of = c(program_of(op)$batch$of, names))
   value_and_gradients(program_of(both), both(), names, output)
 }
 
@@ -160,8 +162,8 @@ with_variable <- function(context, kind, dim) {
 }
 
 # The operator of "definitions; <text>", where %s in `text` is the formula behind the definitions
-# of `op`. `input` and `result` are shapes, see output_of().
-derived <- function(op, context, new, text, input = NULL, result = NULL) {
+# of `op`. `input` and `result` are shapes, see output_of(); results are like the variables `of`.
+derived <- function(op, context, new, text, input = NULL, result = NULL, of = NULL) {
   formula <- sub(";\\s*$", "", context$formula)
   parts <- regmatches(formula, regexec("^(.*;)?([^;]*)$", formula))[[1L]]
   formula <- paste(c(parts[2L][nzchar(parts[2L])],
@@ -171,6 +173,8 @@ derived <- function(op, context, new, text, input = NULL, result = NULL) {
   program$shapes <- program_of(op)$shapes
   program$shapes[[new$name]] <- input
   program$result_shape <- result
+  per <- program_of(op)$batch$per
+  if (!is.null(per)) program <- for_batches(program, per, of)
   new_operator(program, list(formula = formula, args = new$args, args_info = info,
                              sum_scheme = context$sum_scheme))
 }

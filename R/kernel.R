@@ -23,6 +23,7 @@
 #'   call.
 #' @param ... `accumulator`, `precision`, `backend`, `device`: how this operator computes, as in
 #'   [reductions]; what is not given is an option of the session, read at each call.
+#' @param batch `TRUE` for an operator that takes arrays of batches, see [batches].
 #'
 #' @return A function `op(input = NULL, inner_dim = "col", ...)`.
 #'
@@ -58,7 +59,7 @@
 #' head(op(list(s = 0.5, b = rep(1, 20), x = x, y = y)))
 #' @seealso [keops_grad()] for derivatives.
 #' @export
-keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
+keops_kernel <- function(formula, args, sum_scheme = "auto", ..., batch = FALSE) {
   check_given(formula, "formula", "one string")
   check_given(args, "args", "strings such as \"x=Vi(3)\"")
   if (!is_string(formula))
@@ -72,7 +73,7 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ...) {
   kinds <- program$variables$kind
   if (is_reduction_text(formula) && sum(kinds != "Pm") > 1L) # not a map of one variable
     check_reduced(program$results[[1L]]$kept, kinds)
-  new_operator(program, context)
+  new_operator(if (is_batch(batch)) batch_program(program, info) else program, context)
 }
 
 # Is the first result that of a reduction, and not a derivative or made of other results?
@@ -100,8 +101,9 @@ format.rkeops_operator <- function(x, ...) {
   program <- program_of(x)
   c("<rkeops operator> compute it by op(list(...)), see its parts by op()",
     paste0("formula: ", shortened(program$text)),
-    "variables:", paste0("  ", program$declarations), precision_line(program$options),
-    option_lines(program$options))
+    "variables:", paste0("  ", declared(program)),
+    if (!is.null(program$batch)) "batches: dimensions of arrays from the third on",
+    precision_line(program$options), option_lines(program$options))
 }
 
 #' @export
@@ -191,6 +193,7 @@ program_info <- function(program) {
 run_program <- function(program, input, inner_dim = "col", ...) {
   input <- arrange_input(input, program$variables$name)
   rows_inside <- is_row(inner_dim)
+  if (!is.null(program$batch)) return(run_batches(program, input, rows_inside, list(...)))
   if (...length()) program$blocks <- blocks_for_input(list(...), input, program, rows_inside)
   if (length(program$shapes)) input <- flattened(input, program, rows_inside)
   out <- run_arranged(program, input, rows_inside)

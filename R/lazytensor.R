@@ -46,6 +46,10 @@ part <- function(x, name) .subset2(x, name)
 #'   names) are kept for results.
 #' @param index `"i"`, `"j"`, or `NA` for a parameter.
 #' @param is_complex `TRUE` to take real numbers as complex ones; see [complex-numbers].
+#' @param batch `TRUE` where x is an array of batches, see [batches]: M x D x B... (`Vi()`), N x D x
+#'   B... (`Vj()`), 1 x D x B... (`Pm()`).
+#' @param groups labels of the rows of x, a matrix or a vector: a parameter with a row for each group
+#'   of [restrict_pairs()].
 #' @return A LazyTensor. `dim()` of it is c(M, N, D): numbers of rows i and j (1 when it does not
 #'   depend on the index) and dimension. It has the elements `formula`, `args`, `data` and
 #'   `dimres`.
@@ -73,23 +77,29 @@ LazyTensor <- function(x, index = NA, is_complex = FALSE) {
 
 #' @rdname LazyTensor
 #' @export
-Vi <- function(x, is_complex = FALSE) indexed(x, "Vi", is_complex)
+Vi <- function(x, is_complex = FALSE, batch = FALSE) indexed(x, "Vi", is_complex, batch)
 
 #' @rdname LazyTensor
 #' @export
-Vj <- function(x, is_complex = FALSE) indexed(x, "Vj", is_complex)
+Vj <- function(x, is_complex = FALSE, batch = FALSE) indexed(x, "Vj", is_complex, batch)
 
 #' @rdname LazyTensor
 #' @export
-Pm <- function(x, is_complex = FALSE) parameter(x, is_complex)
+Pm <- function(x, is_complex = FALSE, batch = FALSE, groups = NULL) {
+  if (is_batch(batch)) batched(x, "Pm", is_complex)
+  else if (!missing(groups)) parameter_of_groups(x, groups, is_complex)
+  else parameter(x, is_complex)
+}
 
-indexed <- function(x, kind, is_complex = FALSE) {
+indexed <- function(x, kind, is_complex = FALSE, batch = FALSE) {
   check_given(x, "x", "a matrix or a vector")
+  if (is_batch(batch)) return(batched(x, kind, is_complex))
   numbers <- leaf_numbers(x, is_complex)
   if (length(dim(numbers)) > 2L)
     unexpected(x, "x", "a matrix, one row for each ", substring(kind, 2L),
                ", or a vector, one number for each; matrix(x, nrow(x)) has a row ",
-               "for each position of the first index")
+               "for each position of the first index; with batch = TRUE batches are the dimensions ",
+               "from the third on")
   if (length(dim(numbers)) < 2L) numbers <- as_column(numbers)
   given <- if (!is_gpu(x)) .Call(C_given, x, numbers)
   if (!is.null(given)) attr(numbers, "rkeops_given") <- given
@@ -138,17 +148,18 @@ is_whole <- function(x) is.numeric(x) && is.finite(x) && x == round(x) && abs(x)
 is_whole_parameter <- function(x) {
   data <- part(x, "data")
   length(data) == 1L && !length(part(x, "table")) && part(x, "kind") == "Pm" &&
-    length(data[[1L]]) == 1L && !is_gpu(data[[1L]]) && is_whole(data[[1L]])
+    length(data[[1L]]) == 1L && is.null(part(x, "walk")) && !is_gpu(data[[1L]]) && is_whole(data[[1L]])
 }
 
-leaf <- function(x, kind, name = "x") {
-  dim <- if (kind == "Pm") length(x) else ncol(x)
+leaf <- function(x, kind, name = "x", walk = NULL) {
+  dim <- if (kind == "Pm" && is.null(walk)) length(x) else ncol(x)
   if (dim < 1L || dim > max_dim / parts_of(x))
     throw("shape", "`", name, "` has dimension ", dim, ": expected 1 to ", max_dim %/% parts_of(x))
   id <- .Call(C_fresh_id, Sys.getpid())
   leaves <- 1L
   names(leaves) <- id
-  new_lazytensor(id, list(), leaves, list(x), kind, as.integer(dim), complex = is.complex(x))
+  new_lazytensor(id, list(), leaves, list(x), kind, as.integer(dim), complex = is.complex(x),
+                 walk = walk)
 }
 
 # How many numbers of the engine a component is.
@@ -254,7 +265,8 @@ formula_of <- function(x) formula_text(unclass(x), part(x, "root"))
 
 declarations_of_leaves <- function(x) {
   n <- seq_along(x$data)
-  dims <- ifelse_int(x$kind == "Pm", lengths(x$data), vapply(x$data, NCOL, 1L))
+  dims <- if (is.null(x$walk)) ifelse_int(x$kind == "Pm", lengths(x$data), vapply(x$data, NCOL, 1L))
+          else dims_of(x$data, x$kind)
   sprintf("V%d=%s(%d)", n - 1L, x$kind, dims * vapply(x$data, parts_of, 1L))
 }
 
@@ -277,7 +289,9 @@ ifelse_int <- function(test, yes, no) {
 # As RKeOps showed it: complex numbers as columns Re, Im, ..., those of a parameter in one row.
 shown_data <- function(x) {
   if (!is_gpu(x)) attr(x, "rkeops_given") <- NULL
-  if (is.complex(x) && is.null(dim(x))) matrix(interleaved(x), 1L) else interleaved(x)
+  if (length(dim(x)) > 2L) x
+  else if (is.complex(x) && is.null(dim(x))) matrix(interleaved(x), 1L)
+  else interleaved(x)
 }
 
 check_element <- function(value, name, x) {
@@ -298,7 +312,8 @@ check_element <- function(value, name, x) {
 names.LazyTensor <- function(x) c("formula", "args", "data", "dimres")
 
 #' @export
-dim.LazyTensor <- function(x) c(row_count(x, "Vi"), row_count(x, "Vj"), part(x, "dimres"))
+dim.LazyTensor <- function(x)
+  c(row_count(x, "Vi"), row_count(x, "Vj"), part(x, "dimres"), part(x, "walk")$batch)
 
 #' @export
 format.LazyTensor <- function(x, ...) {
@@ -318,7 +333,7 @@ variable_lines <- function(x) {
   if (!length(x$data)) return(NULL)
   rows <- paste(",", vapply(x$data, NROW, 1L), "rows")
   lines <- paste0("  ", declarations_of_leaves(x),
-                  ifelse_int(x$kind == "Pm", rep("", length(rows)), rows))
+                  ifelse_int(x$kind == "Pm", rep("", length(rows)), rows), shared_texts(x))
   c("variables:", lines[seq_len(min(length(lines), 11L))],
     if (length(lines) > 11L) paste("  and", length(lines) - 11L, "more"))
 }
@@ -359,7 +374,7 @@ summary.LazyTensor <- function(object, ...) {
   variables <- data.frame(
     name = sprintf("V%d", seq_along(data) - 1L), kind = kind,
     rows = ifelse_int(is_matrix, vapply(data, NROW, 1L), rep(1L, length(data))),
-    dimension = ifelse_int(is_matrix, vapply(data, NCOL, 1L), lengths(data)),
+    dimension = dims_of(data, kind),
     bytes = bytes)
   type <- if (part(object, "complex")) "complex" else if (part(object, "logical")) "logical"
           else "real"
@@ -374,6 +389,7 @@ summary.LazyTensor <- function(object, ...) {
 print.summary.LazyTensor <- function(x, ...) {
   size <- x$dim
   cat("LazyTensor, ", x$type, ": ", size[1L], " x ", size[2L], " (i x j), dimension ", size[3L],
+      if (length(size) > 3L) paste(", batches", times(size[-(1:3)])),
       if (length(x$pairs)) paste(",", x$pairs), ", ", x$operations,
       if (x$operations == 1L) " operation" else " operations", "\n", sep = "")
   shown <- x$variables
@@ -416,7 +432,8 @@ is.LazyParameter <- function(x) {
   is_one_number(x) && !part(x, "complex")
 }
 
-is_one_number <- function(x) part(x, "dimres") == 1L && all(part(x, "kind") == "Pm")
+is_one_number <- function(x)
+  part(x, "dimres") == 1L && all(part(x, "kind") == "Pm") && !is_spread(x)
 
 #' @rdname is.LazyTensor
 #' @export

@@ -109,19 +109,20 @@ matrix_operation <- function(name, x, y, given = NULL) {
   if (is.LazyTensor(x) && is.LazyTensor(y)) return(product_of_lazy(name, x, y, index, given))
   # a plain matrix has its rows along the index that is summed over, or its columns
   by_columns <- name == "tcrossprod" || name == "%*%" && left
-  if (left) t(product_with(y, x, "x", index, by_columns, left, given))
+  if (left) t_of_each(product_with(y, x, "x", index, by_columns, left, given))
   else product_with(x, y, "y", index, by_columns, left, given)
 }
 
 product_with <- function(x, b, name, index, by_columns, left, given = NULL) {
   shape <- dim(b)
   names <- names_of(b)[[if (by_columns) 1L else 2L]]
-  b <- as_factor(b, name, by_columns)
+  batch <- factor_batch(x, b)
+  b <- as_factor(b, name, by_columns, batch)
   kind <- paste0("V", index)
   if (nrow(b) != row_count(x, kind))
     refuse_factor(x, nrow(b), if (length(shape) == 2L) c("rows", "columns")[1L + by_columns], kind,
                   left)
-  b <- leaf(b, kind)
+  b <- leaf(b, kind, walk = if (length(batch)) new_walk(batch = batch))
   out <- reduce(if (left) b * x else x * b, "Sum", index, given)
   if (length(names) == ncol(out)) colnames(out) <- names
   out
@@ -137,7 +138,8 @@ refuse_factor <- function(x, found, unit, kind, left) {
 }
 
 # A plain factor as a matrix with one row for each position of the index that is summed over.
-as_factor <- function(x, name, by_columns) {
+as_factor <- function(x, name, by_columns, batch = NULL) {
+  if (length(batch)) return(if (by_columns) t_of_each(x) else x)
   is_vector <- length(dim(x)) != 2L
   x <- plain_numbers(x, name, complex_too = TRUE)
   if (is_gpu(x) && (by_columns || is_vector)) x <- gpu_values(x)
@@ -150,7 +152,7 @@ product_of_lazy <- function(name, x, y, index, given) {
   if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index, given))
   if (name == "%*%") refuse_product(x, y)
   if (kept %in% part(x, "kind")) refuse_dense_product(name, x, y)
-  t(reduce(x * y, "Sum", index, given))
+  t_of_each(reduce(x * y, "Sum", index, given))
 }
 
 # Of K %*% L where L depends on i.
@@ -231,7 +233,8 @@ sums_over <- function(index, mean = FALSE) {
     if (is_restricting(given)) x <- restricted(x, given)
     out <- reduce(x, "Sum", index, without_walk(given))
     if (mean) out <- out / pairs_of_rows(x, if (index == "j") "i" else "j")
-    if (part(x, "dimres") == 1L) out[, 1L] else out
+    if (length(dim(out)) > 2L) components_dropped(out)
+    else if (part(x, "dimres") == 1L) out[, 1L] else out
   }
 }
 
@@ -246,6 +249,7 @@ check_sums <- function(na.rm, dims, ..., call = TRUE) {
 
 # Norms of the dense matrix by reductions; that of type "2" needs its singular values.
 norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
+  check_no_batch(x, "norm(x)", "rowSums() and the like")
   if (missing(type)) type <- "O"
   type <- check_choice(if (is_string(type)) upper(readable(type)) else type, "type",
                        c("O", "1", "I", "F", "E", "M", "2"))
@@ -315,6 +319,7 @@ as.matrix.LazyTensor <- function(x, ..., max_size = 2^30) {
   if (part(x, "dimres") != 1L)
     throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as ",
           "x[1]; as.array(x) has all components")
+  check_no_batch(x, "as.matrix(x)", "as.array(x)")
   size <- dim(x)
   values_of_block(x, seq_len(size[1L]), seq_len(size[2L]), NULL, max_size)
 }
@@ -353,6 +358,9 @@ diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
   if (!missing(nrow) || !missing(ncol))
     throw("argument", "`nrow` or `ncol` is given: expected none of them, for a LazyTensor")
   n <- min(dim(x)[1:2])
+  if (is_spread(x))
+    return(components_dropped(components_second(
+      values_in_batches(x, n, function(at) list(i = at, j = at)))))
   values <- values_of_pairs(x, n, function(at) list(i = at, j = at))
   labels <- list(row_names(x, "Vi")[seq_len(n)], row_names(x, "Vj")[seq_len(n)])
   labels <- if (names && identical(labels[[1L]], labels[[2L]])) labels[[1L]]
@@ -372,12 +380,15 @@ values_of_block <- function(x, i, j, k = NULL, max_size = 2^30) {
   m <- length(i)
   is_matrix <- is.null(k)
   if (is_matrix) k <- 1L
-  check_size(x, c(m, length(j), length(k)), max_size)
-  values <- values_of_pairs(x, as.double(m) * length(j), function(at) rows_of_block(at, i, j), k, m)
+  check_size(x, c(m, length(j), length(k), part(x, "walk")$batch), max_size)
+  values <- if (is_spread(x)) values_of_batches(x, i, j, k) else
+    values_of_pairs(x, as.double(m) * length(j), function(at) rows_of_block(at, i, j), k, m)
   names <- list(row_names(x, "Vi")[i], row_names(x, "Vj")[j])
   # in place, as the values may fill half of the memory
-  dim(values) <- c(m, length(j), if (!is_matrix) length(k))
-  if (length(unlist(names))) dimnames(values) <- c(names, if (!is_matrix) list(NULL))
+  batch <- part(x, "walk")$batch
+  dim(values) <- c(m, length(j), if (!is_matrix) length(k), batch)
+  if (length(unlist(names)))
+    dimnames(values) <- c(names, vector("list", length(dim(values)) - 2L))
   values
 }
 

@@ -716,7 +716,11 @@ values_at_rows <- function(x, pairs) {
   size <- dim(x)
   i <- chosen(pairs[, 1L], size[1L], "i")
   j <- chosen(pairs[, 2L], size[2L], "j")
-  check_size(x, c(length(i), 1L, size[3L]))
+  check_size(x, c(length(i), 1L, size[-(1:2)]))
+  if (is_spread(x)) {
+    rows <- function(at) list(i = i[at], j = j[at])
+    return(components_dropped(components_second(values_in_batches(x, length(i), rows))))
+  }
   values <- values_of_pairs(x, length(i), function(at) list(i = i[at], j = j[at]))
   if (size[3L] == 1L) values else matrix(values, length(i))
 }

@@ -10,35 +10,50 @@
 #   shapes    for each result, its shape if it is an array; see output_of()
 #   options   what the call said about how to compute
 #   walk      as in a LazyTensor
+#   per       the kind of variables that the reduction, which the results are derived from, has a row
+#             for each row of
+#   of        NULL, or for each result the position in `data` of the variable that it is like, NA:
+#             like a value of the reduction
 
 # The value op(operands, literals) as a result. The last literal is the index that is reduced.
 operator_state <- function(op, operands, literals = NULL, complex = FALSE, options = NULL) {
   state <- merge_all(operands)
   node <- add_node(state$table, op, vapply(operands, root_of, ""), literals, inline = TRUE)
+  kept <- if (literals[length(literals)] == "j") "Vi" else "Vj"
   list(table = node$table, leaves = state$leaves, data = state$data, kind = state$kind,
-       roots = node$id, kept = if (literals[length(literals)] == "j") "Vi" else "Vj",
-       complex = complex, options = options, walk = state$walk)
+       roots = node$id, kept = kept, complex = complex, options = options, walk = state$walk,
+       per = kept)
 }
 
 operator_text <- function(state) formula_text(state, state$roots)
 
 # Kind, dimension and shape of the result, see output_of().
 output_of_state <- function(state) {
-  output <- output_of(new_program(operator_text(state), declarations_of_leaves(state),
-                                  state$options))
+  program <- program_of_state(state)
+  output <- output_of(c(program, program_info(program)))
   if (length(state$shapes)) output$shape <- state$shapes[[1L]]
+  output$like <- if (is_spread(state)) result_like(state)
+                 else list(kind = output$kind, rows = rows_of_kind(state, output$kind))
   output
 }
 
-program_of_state <- function(state)
-  list(text = operator_text(state), declarations = declarations_of_leaves(state),
-       options = state$options, blocks = blocks_of(state))
+rows_of_kind <- function(x, kind) if (kind == "Pm") 1L else row_count(x, kind)
+
+program_of_state <- function(state) {
+  program <- list(text = operator_text(state), declarations = declarations_of_leaves(state),
+                  options = state$options)
+  if (is.null(state$walk)) return(program)
+  if (is_spread(state)) return(laid_out_program(program, state))
+  program$blocks <- blocks_of(state)
+  program
+}
 
 compute <- function(state) {
   program <- program_of_state(state)
   if (get_options()$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
           " with ", paste(program$declarations, collapse = ", "))
+  if (is_spread(state)) return(compute_spread(state, program))
   out <- run_arranged(program, lapply(state$data, interleaved))
   if (length(state$roots) == 1L) return(as_result(out, state, 1L))
   lapply(seq_along(out), function(k) as_result(out[[k]], state, k))
@@ -80,7 +95,8 @@ format.LazyOperator <- function(x, ...) {
   state <- environment(x)$state
   c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
-    if (length(pairs_text(state))) paste0("pairs: ", pairs_text(state)), precision_line(state$options), option_lines(state$options))
+    if (length(pairs_text(state))) paste0("pairs: ", pairs_text(state)),
+    precision_line(state$options), option_lines(state$options))
 }
 
 #' @export
@@ -194,6 +210,7 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
   e <- cotangent_of(cotangent, output, state, name)
   complex <- state$complex
   kept <- state$kept
+  of <- if (is.null(state$of)) NA_integer_ else state$of
   state <- merged_state(state, e, distinct = !is.LazyTensor(cotangent))
   roots <- vapply(ids, function(id) {
     state <<- with_node(state, "Grad", c(root, id, root_of(e)))
@@ -201,6 +218,7 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
   }, "")
   state$roots <- c(if (values) root, unname(roots))
   state$kept <- c(if (values) kept, state$kind[state$leaves[ids]])
+  state$of <- c(if (values) of, unname(state$leaves[ids]))
   state$complex <- c(if (values) complex, is_complex_leaf(state, ids))
   state$shapes <- c(if (values) list(output$shape), vector("list", length(ids)))
   state
@@ -261,8 +279,7 @@ variable_of <- function(x, state, name) {
 
 # The cotangent as a LazyTensor of the kind and the dimension of the result.
 cotangent_of <- function(e, output, state, name) {
-  kept <- output$kind
-  rows <- if (kept == "Pm") 1L else row_count(state, kept)
+  like <- output$like
   dim <- output$dim / (1L + state$complex)
   if (is.null(e)) {
     if (dim != 1L)
@@ -270,8 +287,8 @@ cotangent_of <- function(e, output, state, name) {
             "missing where the result has one column")
     e <- 1
   }
-  if (!is.LazyTensor(e)) e <- as_variable(e, name, kept, rows, dim, output$shape)
-  check_fits(e, name, kept, rows, c(dim, 1L), state$complex)
+  if (!is.LazyTensor(e)) e <- as_variable(e, name, like, dim, output$shape)
+  check_fits(e, name, like, c(dim, 1L), state$complex)
   if (state$complex) e <- as_complex_lazy(e)
   if (part(e, "dimres") == dim) e
   else define("RepeatAll", list(e), dim, dimres = dim, complex = state$complex)
@@ -280,16 +297,20 @@ cotangent_of <- function(e, output, state, name) {
 direction_along <- function(u, state, id) {
   place <- state$leaves[[id]]
   x <- state$data[[place]]
-  kind <- state$kind[place]
-  dim <- if (kind == "Pm") length(x) else ncol(x)
-  if (!is.LazyTensor(u))
-    u <- as_variable(u, "direction", kind, if (kind == "Pm") 1L else nrow(x), dim)
-  check_fits(u, "direction", kind, if (kind == "Pm") 1L else nrow(x), dim, is.complex(x))
+  like <- like_variable(x, state$kind[place])
+  dim <- dims_of(list(x), state$kind[place])
+  if (!is.LazyTensor(u)) u <- as_variable(u, "direction", like, dim)
+  check_fits(u, "direction", like, dim, is.complex(x))
   if (is.complex(x)) as_complex_lazy(u) else u
 }
 
-# Plain numbers as a variable: rows x dim, or one number for everything. `shape`: see output_of().
-as_variable <- function(x, name, kind, rows, dim, shape = NULL) {
+# Plain numbers as a variable `like` another one (see like_variable()): rows x dim, or one number for
+# everything. `shape`: see output_of().
+as_variable <- function(x, name, like, dim, shape = NULL) {
+  if (length(like$extents) || !is.null(like$groups))
+    return(as_variable_like(x, name, like, dim, shape))
+  kind <- like$kind
+  rows <- like$rows
   if (!is_gpu(x)) {
     if (length(shape) && length(dim(x)) == 3L && identical(dim(x), c(as.integer(rows), shape)))
       x <- matrix(aperm(x, c(1L, 3L, 2L)), ncol = prod(shape))
@@ -302,7 +323,10 @@ as_variable <- function(x, name, kind, rows, dim, shape = NULL) {
   leaf(if (kind == "Pm") as.vector(x) else x, kind)
 }
 
-check_fits <- function(x, name, kind, rows, dims, complex) {
+check_fits <- function(x, name, like, dims, complex) {
+  kind <- like$kind
+  rows <- like$rows
+  check_batch_fits(x, name, like$extents)
   kinds <- setdiff(part(x, "kind"), "Pm")
   if (length(setdiff(kinds, kind)))
     throw("shape", "`", name, "` depends on ", paste(substring(kinds, 2L), collapse = " and "),
@@ -386,6 +410,6 @@ leaf_at <- function(f, place) {
   kind <- part(f, "kind")[place]
   leaves <- 1L
   names(leaves) <- id
-  new_lazytensor(id, list(), leaves, list(x), kind, if (kind == "Pm") length(x) else ncol(x),
-                 complex = is.complex(x))
+  new_lazytensor(id, list(), leaves, list(x), kind, dims_of(list(x), kind), complex = is.complex(x),
+                 walk = part(f, "walk"))
 }

@@ -33,7 +33,8 @@ new_walk <- function(blocks = NULL, groups = NULL, batch = NULL)
 #'
 #' @section Groups:
 #' With `groups` each row i meets the rows j of its own group, as in [tapply()]: `NA` is no group, and
-#' a group that is missing on one side meets nothing.
+#' a group that is missing on one side meets nothing. [Pm()] with an argument `groups` makes a
+#' parameter that has a row for each group; its gradient has one, too.
 #'
 #' @param x a LazyTensor.
 #' @param blocks blocks: what [keep_groups()], [keep_near()] or [keep_band()] make, see
@@ -57,6 +58,12 @@ new_walk <- function(blocks = NULL, groups = NULL, batch = NULL)
 #' as.matrix(own)
 #' own %*% rep(1, 6)
 #' rowMeans(own)
+#'
+#' # a width for each customer
+#' width <- Pm(matrix(c(1, 2, 4)), groups = c("a", "b", "c"))
+#' op <- sum(exp(-sqdist(Vi(x), Vj(x)) / width), "j", groups = customer, call = FALSE)
+#' op()
+#' gradient(op, width)
 #'
 #' # what came before
 #' sum(K_ij, "j", blocks = keep_lower(diagonal = FALSE))
@@ -202,7 +209,8 @@ pairs_text <- function(x) {
 # Behind the sizes of a LazyTensor.
 restriction <- function(x) {
   pairs <- pairs_text(x)
-  if (!is.null(pairs)) paste0(", ", pairs)
+  batch <- part(x, "walk")$batch
+  paste0(if (length(batch)) paste0(", batches ", times(batch)), if (!is.null(pairs)) paste0(", ", pairs))
 }
 
 # ---- operators from formulas ---------------------------------------------------------------------

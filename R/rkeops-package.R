@@ -28,7 +28,8 @@
 #' @section Parts of all pairs:
 #' [Blocks][rkeops_blocks] say which pairs are computed: those of [some labels or groups][keep_labels()]
 #' or [positions][keep_band()]. They print, draw and combine by `&`, `|` and `!`. [restrict_pairs()] of
-#' a LazyTensor stands for these pairs only, in all that computes with it.
+#' a LazyTensor stands for these pairs only, in all that computes with it. [Batches][batches] are many
+#' small problems, computed at once.
 #'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and

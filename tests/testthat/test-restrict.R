@@ -217,6 +217,79 @@ test_that("operators of formulas take blocks when they are called", {
                class = "rkeops_error_shape")
 })
 
+test_that("a parameter has a row for each group, and so has its gradient", {
+  set.seed(10)
+  g <- sample(c("u", "v", "w", NA), 23, replace = TRUE)
+  h <- sample(c("w", "v", "z", "u"), 19, replace = TRUE)
+  m <- outer(g, h, function(g, h) !is.na(g) & g == h)
+  values <- matrix(c(1, 2, 0.5, 3, 1.5, 0.7, 2, 1), 4, dimnames = list(c("w", "u", "z", "v"), NULL))
+  p <- Pm(values, groups = rownames(values))
+  expect_identical(dim(p), c(1L, 1L, 2L))
+  expect_output(print(p), "V0=Pm(2), 4 groups", fixed = TRUE)
+  e <- uniform(23, 1)
+  pairs <- list(i = g, j = h)
+  row <- match(g, rownames(values), nomatch = 1L) # rows without group meet nothing
+  of_row <- values[row, ]
+  f <- exp(-d * of_row[, 1]) * of_row[, 2]
+  f[!m] <- 0
+  R <- restrict_pairs(exp(-D_ij * p[1]) * p[2], groups = pairs)
+  for (precision in names(precisions)) {
+    op <- sum(R, "j", call = FALSE, precision = precision)
+    near <- function(found, truth)
+      expect_equal(found, truth, tolerance = 4 * precisions[[precision]], ignore_attr = TRUE)
+    near(op(), rowSums(f))
+    by_pair <- cbind(rowSums(-f * d), rowSums(f) / of_row[, 2]) * e[, 1]
+    truth <- 0 * values
+    for (label in rownames(values)) truth[label, ] <- colSums(by_pair[g %in% label, , drop = FALSE])
+    found <- gradient(op, p, e)
+    near(found, truth)
+    expect_identical(rownames(found), rownames(values))
+    near(gradient(sum(R, "i", call = FALSE, precision = precision), p, 1),
+         gradient(op, p, 1)) # the sum over all pairs
+    # second derivatives: a cotangent with a row for each group
+    c_p <- matrix(stats::runif(8), 4)
+    both <- gradient(gradient(op, p, e, call = FALSE), Vi(x), c_p)
+    shared <- gradient(jvp(op, p, c_p, call = FALSE), Vi(x), e)
+    near(both, shared)
+    near(jvp(op, p, c_p), rowSums(f * (c_p[row, 2] / of_row[, 2] - d * c_p[row, 1])))
+  }
+  dense <- f
+  expect_equal(as.matrix(R), dense)
+  expect_equal(as.matrix(t(R)), t(dense))
+  expect_equal(R[2:5, 3:4], dense[2:5, 3:4])
+  expect_equal(diag(R), diag(dense))
+  expect_equal(colSums(R), colSums(dense))
+  expect_equal(colSums(t(R)), rowSums(dense))
+  expect_equal(rowMeans(R), rowSums(dense) / rowSums(m))
+  moved <- sample(4)
+  again <- Pm(values[moved, ], groups = factor(rownames(values)[moved]))
+  expect_equal(sum(exp(-D_ij * again[1]) * again[2], "j", groups = pairs), sum(R, "j"))
+  z <- Pm(values[, 1] * 1i, groups = rownames(values))
+  expect_equal(as.matrix(sum(D_ij * z, "j", groups = pairs)),
+               cbind(rowSums(d * m * of_row[, 1]) * 1i))
+  expect_identical(sum(unserialize(serialize(R, NULL)), "j"), sum(R, "j"))
+})
+
+test_that("a parameter of groups needs groups, and a row for each that rows are in", {
+  p <- Pm(matrix(1:2), groups = c("a", "b"))
+  refused <- function(code, message, class = "argument")
+    expect_error(code, message, class = paste0("rkeops_error_", class))
+  refused(sum(D_ij * p, "j"), "expected groups of i and j")
+  refused(sum(D_ij * p, "j", blocks = keep_lower()), "expected groups of i and j")
+  refused(sum(D_ij * p, "j", groups = list(i = rep(c("a", "c"), c(20, 3)), j = rep("a", 19))),
+          "no row for group \"c\"")
+  refused(sum(D_ij * p, "j", groups = list(i = as.Date("2024-01-01") + 1:23,
+                                           j = as.Date("2024-01-01") + 1:19)), "same class")
+  refused(Pm(matrix(1:2), groups = c("a", "a")), "a label twice")
+  refused(Pm(matrix(1:2), groups = c("a", NA)), "NA")
+  refused(Pm(matrix(1:2), groups = NULL), "`groups` is NULL")
+  refused(Pm(matrix(1:2), groups = 1:3), "`x` has 2 rows, `groups` 3 labels", "shape")
+  refused(Pm(matrix(0, 0, 2), groups = character()), "0 rows", "shape")
+  op <- sum(D_ij * p, "j", groups = list(i = rep(c("a", "b"), c(20, 3)), j = rep("b", 19)), call = FALSE)
+  refused(gradient(gradient(op, p, call = FALSE), Vi(x), matrix(1, 3)), "`cotangent` is .*2 x 1", "shape")
+  refused(jvp(op, p, 1:3), "`direction` is", "shape")
+})
+
 test_that("rows, columns and labels in another order give the same", {
   set.seed(8)
   g <- sample(letters[1:4], 23, replace = TRUE)
