@@ -218,6 +218,74 @@ tidy_lists <- function(segment, from, to, segments) {
   list(list_end = cumsum(tabulate(segment[first], segments)), from = from[first], to = to[last])
 }
 
+# ---- distances -----------------------------------------------------------------------------------
+
+#' Pairs of points near each other
+#'
+#' `keep_near()` keeps at least all pairs of rows of x and y within a distance, and few others: rows
+#' are sorted into boxes of neighbours, and a box meets those boxes that may have a point within the
+#' radius. For exactness put `where(d < radius, ..., 0)` into the formula; the blocks save the time.
+#'
+#' For uniform points of which a ball of this radius has 1000, in three dimensions about three times
+#' as many pairs are kept as are within the radius; fewer in one or two, more where the ball has few
+#' points. [summary()][summary.rkeops_blocks] of the blocks says how many.
+#'
+#' @param x,y numeric matrices with a row for each i and for each j, of 1 to 3 columns; a vector is
+#'   one column. What [Vi()] takes is taken.
+#' @param radius the distance, ends included: a number, maybe Inf.
+#' @param metric `"euclidean"`, `"manhattan"` (the sum of the differences of coordinates) or
+#'   `"maximum"` (the largest one).
+#' @return Blocks: see [rkeops_blocks]. Rows with NA meet nothing; those with infinite coordinates
+#'   only where the radius is infinite.
+#' @section Errors:
+#' `rkeops_error_argument` for objects without plain numbers, other metrics, a radius that is no
+#' number or below 0; `rkeops_error_shape` for more than 3 columns, or not as many for x and y.
+#' @family blocks
+#' @examples
+#' x <- cbind(sin(1:500), cos(1.7 * 1:500))
+#' near <- keep_near(x, radius = 0.1)
+#' near
+#' within <- as.matrix(dist(x)) <= 0.1
+#' all(as.matrix(near)[within])
+#' summary(near)$pairs / sum(within)
+#' @export
+keep_near <- function(x, y = x, radius, metric = "euclidean") {
+  x <- coordinates(x, "x")
+  y <- if (missing(y)) x else coordinates(y, "y")
+  if (ncol(x) != ncol(y))
+    throw("shape", "`x` has ", counted(ncol(x), "column"), ", `y` has ", ncol(y),
+          ": expected equal numbers")
+  check_given(radius, "radius", "a number")
+  if (!is_number(radius) || is.na(radius) || radius < 0)
+    unexpected(radius, "radius", "a number not below 0")
+  metric <- match(check_choice(metric, "metric", metrics), metrics) - 1L
+  if (radius == Inf) return(keep_groups(is_known(x), is_known(y)))
+  lists <- checked(.Call(C_near, x, y, metric, as.double(radius), engine_options()))
+  new_blocks(c(nrow(x), nrow(y)), unless_sorted(lists$i_order), unless_sorted(lists$j_order),
+             lists$i_end, lists$list_end, lists$from, lists$to)
+}
+
+metrics <- c("euclidean", "manhattan", "maximum") # those of rk_metric
+
+coordinates <- function(x, name) {
+  check_given(x, name, "a matrix or a vector")
+  x <- as.matrix(plain_numbers(if (is_gpu(x)) as.matrix(x) else x, name))
+  if (ncol(x) < 1L || ncol(x) > 3L)
+    throw("shape", "`", name, "` has ", counted(ncol(x), "column"), ": expected 1 to 3; ",
+          "where(d < radius, ..., 0) in the formula takes any number of them")
+  storage.mode(x) <- "double"
+  x
+}
+
+# TRUE for rows without NA, else NA.
+is_known <- function(x) {
+  known <- rep(TRUE, nrow(x))
+  for (k in seq_len(ncol(x))) known[is.na(x[, k])] <- NA
+  known
+}
+
+unless_sorted <- function(order) if (is.unsorted(order)) order
+
 # ---- positions -----------------------------------------------------------------------------------
 
 #' Pairs of rows by their positions
@@ -269,3 +337,87 @@ keep_upper <- function(diagonal = TRUE)
 #' @rdname keep_band
 #' @export
 drop_self <- function() offset_blocks(other_offsets(cbind(0, 0)))
+
+# ---- ranges of PyKeOps ---------------------------------------------------------------------------
+
+# Blocks as they are, or made of PyKeOps' `ranges`: a list of ranges_i, slices_i, redranges_j (and
+# ranges_j, slices_j, redranges_i, which say the same the other way round). Ranges are [start, end)
+# from 0, as a matrix of two columns or one after the other; range k of i meets the ranges of j from
+# slices[k - 1] to slices[k] - 1. Sizes that are NA are those that the ranges need.
+as_blocks <- function(x, M = NA, N = NA, name = "ranges") {
+  if (inherits(x, "rkeops_blocks")) return(sized(check_blocks(x, name), M, N, name))
+  if (!is.list(x) || is.object(x) || !length(x) %in% c(3L, 6L))
+    unexpected(x, name, "blocks, or a list of 3 or 6 vectors: ranges_i, slices_i, redranges_j, ...")
+  if (is.na(M)) M <- last_end(x[c(1L, 6L)])
+  if (is.na(N)) N <- last_end(x[3:4])
+  blocks <- blocks_of_three(x[1:3], M, N, paste0(name, "[[", 1:3, "]]"))
+  if (length(x) == 6L) {
+    other <- t(blocks_of_three(x[4:6], N, M, paste0(name, "[[", 4:6, "]]")))
+    if (!same_pairs(blocks, other))
+      throw("argument", "`", name, "` says other pairs by i than by j: expected ranges_j, ",
+            "slices_j, redranges_i of the same pairs, or none")
+  }
+  blocks
+}
+
+last_end <- function(ranges) {
+  numbers <- unlist(Filter(is.numeric, ranges))
+  as.integer(max(0, numbers[is.finite(numbers) & numbers < 2^31]))
+}
+
+same_pairs <- function(x, y) {
+  n <- pairs_kept(x)
+  n == pairs_kept(y) && n == pairs_kept(x & y)
+}
+
+blocks_of_three <- function(x, M, N, names) {
+  i <- check_ranges(x[[1L]], M, names[1L])
+  j <- check_ranges(x[[3L]], N, names[3L])
+  slices <- check_slices(x[[2L]], nrow(i), nrow(j), names)
+  range <- rep(seq_len(nrow(i)), diff(c(0L, slices)))
+  check_apart(rep(1L, nrow(i)), i, names[1L])
+  check_apart(range, j, names[3L])
+  end <- sort(unique(c(i[i[, 1L] < i[, 2L], ], M)))
+  end <- end[end > 0L]
+  segment <- match(i[, 2L], end)
+  segment[i[, 1L] == i[, 2L]] <- NA
+  known <- !is.na(segment[range])
+  lists <- tidy_lists(segment[range][known], j[known, 1L], j[known, 2L], length(end))
+  new_blocks(c(M, N), i_end = end, list_end = lists$list_end, from = lists$from, to = lists$to)
+}
+
+check_ranges <- function(x, n, name) {
+  if (!is.numeric(x) || is.object(x) || is.matrix(x) && ncol(x) != 2L || length(x) %% 2)
+    unexpected(x, name, "pairs of start and end")
+  if (!is.matrix(x)) x <- matrix(x, ncol = 2L, byrow = TRUE)
+  wrong <- which(is.na(x[, 1L]) | is.na(x[, 2L]) | x[, 1L] < 0 | x[, 2L] > n | x[, 1L] > x[, 2L] |
+                   x[, 1L] %% 1 != 0 | x[, 2L] %% 1 != 0)
+  if (length(wrong))
+    throw("argument", "`", name, "` has the range ", range_text(x[wrong[1L], ]),
+          ": expected 0 <= start <= end <= ", n)
+  matrix(as.integer(x), ncol = 2L)
+}
+
+range_text <- function(range) paste0("[", range[1L], ", ", range[2L], ")")
+
+check_slices <- function(x, ranges, intervals, names) {
+  if (!is.numeric(x) || is.object(x) || length(x) != ranges)
+    unexpected(x, names[2L], "as many numbers as `", names[1L], "` has ranges, ", ranges)
+  if (anyNA(x) || any(x %% 1 != 0) || any(diff(c(0, x)) < 0) || max(0, x) != intervals)
+    throw("argument", "`", names[2L], "` does not ascend to the number of ranges in `", names[3L],
+          "`: expected ends of slices up to ", intervals)
+  as.integer(x)
+}
+
+# No two ranges of a group overlap.
+check_apart <- function(group, x, name) {
+  order <- order(group, x[, 1L], method = "radix")
+  order <- order[x[order, 1L] < x[order, 2L]]
+  n <- length(order)
+  here <- order[-1L]
+  before <- order[-n]
+  overlap <- which(group[here] == group[before] & x[here, 1L] < x[before, 2L])
+  if (length(overlap))
+    throw("argument", "`", name, "` has the ranges ", range_text(x[before[overlap[1L]], ]), " and ",
+          range_text(x[here[overlap[1L]], ]), ", which overlap: expected ranges apart")
+}

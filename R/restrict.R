@@ -41,7 +41,10 @@ new_walk <- function(blocks = NULL, groups = NULL, batch = NULL)
 #'   [rkeops_blocks].
 #' @param groups a list of `i` and `j`: for each i and for each j the label of its group, vectors of any
 #'   atomic type or factors, of which `j` may be missing where it is the same; or one vector for both.
-#' @param ranges a list of six vectors of whole numbers, as `ranges` of PyKeOps; see [as_blocks()].
+#' @param ranges `ranges` of PyKeOps, for those who have them: a list of `ranges_i`, `slices_i` and
+#'   `redranges_j`, and maybe `ranges_j`, `slices_j`, `redranges_i`, which have to say the same pairs.
+#'   Ranges are \[start, end) from 0, in two columns or one after the other; range k of i meets those
+#'   of `redranges_j` from `slices_i[k - 1]`, from 0, to the one before `slices_i[k]`.
 #' @return The LazyTensor, restricted. `print()` says the share of pairs that it has. Of several of
 #'   these arguments, the pairs that all of them keep.
 #' @section Errors:
@@ -123,7 +126,7 @@ walk_given <- function(given, size) {
 }
 
 blocks_of_ranges <- function(ranges, size)
-  check_size_of(as_blocks(ranges), size, "ranges")
+  check_size_of(as_blocks(ranges, size[1L], size[2L]), size, "ranges")
 
 check_size_of <- function(blocks, size, name) {
   if (is_sized(blocks) && any(blocks$size != size, na.rm = TRUE)) {

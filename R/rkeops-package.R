@@ -26,8 +26,9 @@
 #' }
 #'
 #' @section Parts of all pairs:
-#' [Blocks][rkeops_blocks] say which pairs are computed: those of [some labels or groups][keep_labels()]
-#' or [positions][keep_band()]. They print, draw and combine by `&`, `|` and `!`. [restrict_pairs()] of
+#' [Blocks][rkeops_blocks] say which pairs are computed: those of [some labels or groups][keep_labels()],
+#' of [points that are near each other][keep_near()] or [positions][keep_band()]. They print, draw and
+#' combine by `&`, `|` and `!`; [clusters][cluster_grid()] give labels to points. [restrict_pairs()] of
 #' a LazyTensor stands for these pairs only, in all that computes with it. [Batches][batches] are many
 #' small problems, computed at once.
 #'

@@ -99,33 +99,43 @@ SEXP rkeops_blocks_fault(SEXP x) {
 /* ---- parts of two lists ---------------------------------------------------------------------- */
 
 /* Goes over the places 0 .. columns - 1 in parts from .. to - 1 that lie in an interval of a or
- * not, and in one of b or not: `in` has bit 0 for a, bit 1 for b. */
-typedef struct { const int *from, *to; int n; } list;
+ * not, and in one of b or not: `in` has bit 0 for a, bit 1 for b. Where a list decides alone
+ * outside of its intervals, parts are not told apart by the other one there. */
+typedef struct { const int *from, *to; int n, decides; } list;
 typedef struct { list a, b; int columns, from, to, in; } parts;
 
 static list list_of(const lists *l, int s) {
   int first = first_interval(l, s);
-  return (list){l->from + first, l->to + first, l->list_end[s] - first};
+  return (list){l->from + first, l->to + first, l->list_end[s] - first, 0};
 }
 
-/* Whether `at` is in the list, whose first interval ends after it; *next: where that changes. */
+static void drop(list *l, int n) {
+  l->from += n;
+  l->to += n;
+  l->n -= n;
+}
+
+/* Whether `at` is in the list, of which intervals up to there are dropped; where that changes. */
 static int is_in(list *l, int at, int *next) {
-  while (l->n && *l->to <= at) {
-    l->from++;
-    l->to++;
-    l->n--;
+  for (int step = 1; l->n && *l->to <= at;) {
+    int goes_on = step <= l->n && l->to[step - 1] <= at;
+    if (goes_on) drop(l, step);
+    step = goes_on ? 2 * step : step / 2;
   }
   int inside = l->n && *l->from <= at;
-  if (l->n && (inside ? *l->to : *l->from) < *next) *next = inside ? *l->to : *l->from;
+  if (l->n) *next = inside ? *l->to : *l->from;
   return inside;
 }
 
 static int next_part(parts *p) {
   if (p->to >= p->columns) return 0;
   p->from = p->to;
-  p->to = p->columns;
-  int in_a = is_in(&p->a, p->from, &p->to), in_b = is_in(&p->b, p->from, &p->to);
+  int next_a = p->columns, next_b = p->columns;
+  int in_a = is_in(&p->a, p->from, &next_a), in_b = is_in(&p->b, p->from, &next_b);
   p->in = in_a + 2 * in_b;
+  p->to = next_a < next_b ? next_a : next_b;
+  if (!in_a && p->a.decides) p->to = next_a;
+  if (!in_b && p->b.decides && next_b > p->to) p->to = next_b;
   return 1;
 }
 
@@ -175,6 +185,8 @@ typedef struct { lists x, y; int segments; const int *i_end, *of_x, *of_y, *tabl
 static void add_segment(const pairing *p, int s, made *m) {
   parts part = {.a = list_of(&p->x, p->of_x[s] - 1), .b = list_of(&p->y, p->of_y[s] - 1),
                 .columns = p->x.columns};
+  part.a.decides = p->table[0] == p->table[2];
+  part.b.decides = p->table[0] == p->table[1];
   while (next_part(&part))
     if (p->table[part.in]) add_interval(m, part.from, part.to);
 }

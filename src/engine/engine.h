@@ -278,6 +278,32 @@ rk_status rk_program_rows(const rk_program *program, const rk_blocks *blocks,
 rk_status rk_run_blocks(rk_program *program, const rk_blocks *blocks, const rk_array *inputs,
                         const rk_output *outputs, rk_poll poll, void *poll_data, rk_error *error);
 
+/* Points, one a row, as columns of coordinates: column d from at[d * rows] on. */
+typedef struct { const double *at; int64_t rows; } rk_points;
+typedef enum { RK_EUCLIDEAN, RK_MANHATTAN, RK_MAXIMUM } rk_metric;
+enum { RK_MAX_NEAR = 3 };
+
+/* Which points of x and y are within the radius of each other, which is finite. Points of less than
+ * 2^31 rows, of 1 to RK_MAX_NEAR coordinates. */
+typedef struct {
+  rk_points x, y;
+  int dimension;
+  rk_metric metric;
+  double radius;
+} rk_near;
+
+/* Blocks (rk_blocks, with rows from 0) that have all such pairs, and others of points that lie near
+ * them. Those with coordinates that are no finite numbers meet nothing. Freed by the caller, also
+ * after a failure: RK_ERROR_MEMORY, RK_CANCELLED. */
+typedef struct {
+  int32_t *order[2];
+  int64_t segments, intervals;
+  int32_t *row_end, *list_end, *from, *end;
+} rk_near_blocks;
+rk_status rk_near_make(const rk_near *near, rk_near_blocks *blocks, rk_poll poll, void *poll_data,
+                       rk_error *error);
+void rk_near_free(rk_near_blocks *blocks);
+
 /* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
  * "" where there is nothing to say. Good until the next one ends. */
 const char *rk_warning(void);

@@ -299,3 +299,161 @@ test_that("a million intervals are quick", {
   expect_identical(pairs_kept(y & keep_lower()), 1000 * 1000 * 1001 / 2)
   expect_true(all(is_kept(x, seq_len(n), seq_len(n))))
 })
+
+# ---- points that are near each other -------------------------------------------------------------
+
+distance <- function(x, y, metric) {
+  parts <- lapply(seq_len(ncol(x)), function(k) abs(outer(x[, k], y[, k], "-")))
+  switch(metric, euclidean = sqrt(Reduce(`+`, lapply(parts, `^`, 2))),
+         manhattan = Reduce(`+`, parts), maximum = do.call(pmax, parts))
+}
+
+test_that("keep_near() keeps all pairs within the radius, and few others", {
+  set.seed(5)
+  for (D in 1:3) for (metric in c("euclidean", "manhattan", "maximum")) {
+    x <- matrix(runif(60 * D), 60)
+    y <- rbind(x[1:20, , drop = FALSE], matrix(runif(50 * D), 50)) # some coincide
+    y[c(3, 40), D] <- c(NA, NaN)
+    x[7, 1] <- Inf
+    for (radius in c(0, 0.05, 0.3, 5, Inf)) {
+      near <- keep_near(x, y, radius, metric)
+      dense <- as.matrix(near)
+      expect_dense(near, dense)
+      within <- distance(x, y, metric) <= radius
+      within[is.na(within)] <- FALSE
+      expect_true(all(dense[within]))
+      expect_false(any(dense[, c(3, 40)]))
+      if (radius < Inf) expect_false(any(dense[7, ]))
+      else expect_true(all(dense[, -c(3, 40)]))
+    }
+  }
+  x <- matrix(runif(6e4), ncol = 3)
+  radius <- (1e-2 * 3 / 4 / pi)^(1 / 3) # 200 points in the ball
+  near <- keep_near(x, radius = radius)
+  expect_lt(summary(near)$share, 6e-2)
+  expect_identical(near$i_order, near$j_order)
+  lattice <- as.matrix(expand.grid(0:5, 0:5, 0:5)) # distances of exactly the radius
+  expect_true(all(as.matrix(keep_near(lattice, radius = 1))[as.matrix(dist(lattice)) <= 1]))
+  far <- c(0, 1e-8, 1e300, -1e300, 1e300)
+  expect_dense(keep_near(far, radius = 1e-9) & !keep_near(far, radius = 0), matrix(FALSE, 5, 5))
+})
+
+test_that("keep_near() takes what Vi() takes, and refuses the rest by name", {
+  x <- cbind(a = c(0, 1, 3), b = 0)
+  expect_identical(keep_near(as.data.frame(x), radius = 1), keep_near(x, radius = 1))
+  expect_identical(keep_near(x[, 1], radius = 1), keep_near(x[, 1, drop = FALSE], radius = 1))
+  expect_identical(dim(keep_near(x[0, ], x, 1)), c(0L, 3L))
+  expect_identical(dim(keep_near(x, x[0, ], 1)), c(3L, 0L))
+  expect_dense(keep_near(x[0, ], radius = 1), matrix(FALSE, 0, 0))
+  refused <- function(code, message, class = "argument")
+    expect_error(code, message, class = paste0("rkeops_error_", class))
+  refused(keep_near(matrix(0, 2, 4), radius = 1), "`x` has 4 columns.*where", "shape")
+  refused(keep_near(x, matrix(0, 2, 1), 1), "`x` has 2 columns, `y` has 1", "shape")
+  refused(keep_near(x), "`radius` is missing")
+  refused(keep_near(x, radius = -1), "`radius` is -1")
+  refused(keep_near(x, radius = NA), "`radius` is")
+  refused(keep_near(x, radius = 1, metric = "euclid"), "did you mean `euclidean`")
+  refused(keep_near("a", radius = 1), "`x` is")
+  refused(keep_near(x, factor(1), 1), "`y` is")
+})
+
+# ---- ranges of PyKeOps ---------------------------------------------------------------------------
+
+test_that("ranges of PyKeOps are blocks", {
+  ranges <- list(rbind(c(0, 2), c(2, 5), c(6, 7)), c(1, 3, 3), rbind(c(0, 3), c(5, 6), c(1, 2)))
+  dense <- matrix(FALSE, 8, 6)
+  dense[1:2, 1:3] <- TRUE
+  dense[3:5, c(6, 2)] <- TRUE
+  expect_dense(as_blocks(ranges, 8L, 6L), dense)
+  by_j <- list(c(0, 1, 1, 2, 2, 3, 5, 6), c(1, 3, 4, 5), c(0, 2, 0, 2, 2, 5, 0, 2, 2, 5))
+  expect_dense(as_blocks(c(ranges, by_j), 8L, 6L), dense)
+  shuffled <- list(ranges[[1]][c(2, 3, 1), ], c(2, 2, 3), ranges[[3]][c(2, 3, 1), ])
+  expect_dense(as_blocks(shuffled, 8L, 6L), dense)
+  expect_dense(as_blocks(list(integer(), integer(), integer()), 3L, 2L), matrix(FALSE, 3, 2))
+  expect_dense(as_blocks(list(c(0, 0, 0, 3), 1:2, c(0, 2, 0, 1)), 3L, 2L), cbind(c(1, 1, 1), 0))
+  expect_dense(as_blocks(ranges), dense[1:7, ]) # as many as they need
+  x <- keep_groups(1:3)
+  expect_identical(as_blocks(x, 3L, 3L), x)
+  expect_dense(as_blocks(keep_lower(), 2L, 2L), rbind(c(1, 0), c(1, 1)))
+})
+
+test_that("ranges that are none are refused by name", {
+  good <- list(c(0, 2, 2, 5), 1:2, c(0, 3, 1, 4))
+  refused <- function(k, value, message) {
+    good[[k]] <- value
+    expect_error(as_blocks(good, 5L, 4L), message, class = "rkeops_error_argument")
+  }
+  expect_dense(as_blocks(good, 5L, 4L), rbind(c(1, 1, 1, 0), c(1, 1, 1, 0), c(0, 1, 1, 1),
+                                              c(0, 1, 1, 1), c(0, 1, 1, 1)))
+  refused(1, c(0, 3, 2, 5), "`ranges\\[\\[1\\]\\]` has the ranges \\[0, 3\\) and \\[2, 5\\), which")
+  refused(1, c(0, 2, 2, 6), "has the range \\[2, 6\\): expected")
+  refused(1, c(0, 2, 4, 3), "has the range \\[4, 3\\)")
+  refused(1, c(0, 2, 2, NA), "has the range")
+  refused(1, c(0, 2, 2.5, 3), "has the range")
+  refused(1, c(0, 2, 2), "`ranges\\[\\[1\\]\\]` is .*pairs of start and end")
+  refused(2, 1:3, "`ranges\\[\\[2\\]\\]` is")
+  refused(2, 2:1, "`ranges\\[\\[2\\]\\]` does not ascend")
+  refused(2, c(1, 3), "does not ascend")
+  refused(3, c(0, 3, 1, 5), "`ranges\\[\\[3\\]\\]` has the range \\[1, 5\\)")
+  overlap <- list(c(0, 5), 2, c(0, 3, 2, 4))
+  expect_error(as_blocks(overlap, 5L, 4L), "3\\]\\]` has the ranges \\[0, 3\\) and \\[2, 4\\)",
+               class = "rkeops_error_argument")
+  wrong <- c(good, list(c(0, 4), 1, c(0, 5)))
+  expect_error(as_blocks(wrong, 5L, 4L), "other pairs by i than by j",
+               class = "rkeops_error_argument")
+  for (x in list(1, NULL, good[1:2], "a", keep_groups))
+    expect_error(as_blocks(x, 5L, 4L), "`ranges` is", class = "rkeops_error_argument")
+  expect_error(as_blocks(keep_groups(1:3), 5L, 4L), class = "rkeops_error_shape")
+})
+
+# ---- clusters ------------------------------------------------------------------------------------
+
+test_that("cluster_grid() numbers the cells of a grid", {
+  x <- rbind(c(0.1, 0.1), c(1.5, -0.2), c(0.9, 0.2), c(NA, 1), c(-0.1, 9), c(0, Inf), c(1.2, 0))
+  expect_identical(cluster_grid(x, 1), c(2L, 3L, 2L, NA, 1L, NA, 4L))
+  expect_identical(cluster_grid(x, c(1, 100)), c(2L, 3L, 2L, NA, 1L, NA, 4L))
+  expect_identical(cluster_grid(x[c(1, 3, 7), ], 5), c(1L, 1L, 1L))
+  expect_identical(cluster_grid(c(3, 1, 2.5), 1), c(3L, 1L, 2L))
+  expect_identical(cluster_grid(matrix(0, 0, 5), 1), integer())
+  expect_identical(cluster_grid(c(1e300, -1e300, NA), 1e-5), c(2L, 1L, NA))
+  for (wrong in list(0, -1, NA, Inf, "a", 1:3))
+    expect_error(cluster_grid(x, wrong), "`size` is", class = "rkeops_error_argument")
+  expect_error(cluster_grid(x), "`size` is missing", class = "rkeops_error_argument")
+  expect_error(cluster_grid("a", 1), "`x` is", class = "rkeops_error_argument")
+})
+
+test_that("cluster_kmeans() finds clusters, the same for the same start", {
+  set.seed(6)
+  centre <- rbind(c(0, 0), c(5, 0), c(0, 5))
+  truth <- sample(3, 90, replace = TRUE)
+  x <- centre[truth, ] + runif(180)
+  found <- cluster_kmeans(x, 3, start = x[match(1:3, truth), ])
+  expect_identical(found, truth)
+  with_options(list(index_base = 0), expect_identical(cluster_kmeans(x, 3, start = centre), truth))
+  set.seed(7)
+  one <- cluster_kmeans(x, 8, iterations = 3)
+  set.seed(7)
+  expect_identical(cluster_kmeans(x, 8, iterations = 3, precision = "float64"), one)
+  expect_setequal(one, seq_len(max(one)))
+  x[2, 2] <- NA
+  expect_identical(which(is.na(cluster_kmeans(x, 3, start = centre))), 2L)
+  empty <- rbind(centre, c(100, 100)) # a centre without points
+  expect_identical(max(cluster_kmeans(x, 4, start = empty), na.rm = TRUE), 3L)
+  expect_error(cluster_kmeans(x, 90), "`k` is 90, `x` has 89", class = "rkeops_error_argument")
+  expect_error(cluster_kmeans(x, 2, start = centre), "`start` is 3 x 2: expected 2 x 2",
+               class = "rkeops_error_shape")
+  expect_error(cluster_kmeans(x, 0), "`k` is 0", class = "rkeops_error_argument")
+})
+
+test_that("cluster_centroids() gives weighted means, in the order of labels", {
+  x <- matrix(c(1, 2, 3, 10, 5, 6, 7, 8), 4)
+  label <- c("b", "a", "b", NA)
+  expect_identical(cluster_centroids(x, label), rbind(a = c(2, 6), b = c(2, 6)))
+  expect_equal(cluster_centroids(x, label, c(3, 1, 1, 1)), rbind(a = c(2, 6), b = c(1.5, 5.5)))
+  expect_identical(rownames(cluster_centroids(1:3, factor(c("z", "y", "z"), c("z", "none", "y")))),
+                   c("z", "y"))
+  expect_error(cluster_centroids(x, 1:3), "`labels` has length 3", class = "rkeops_error_shape")
+  expect_error(cluster_centroids(x, label, 1), "`weights` has length 1",
+               class = "rkeops_error_shape")
+  expect_error(cluster_centroids(x, list()), "`labels` is", class = "rkeops_error_argument")
+})

@@ -133,6 +133,8 @@ test_that("each example prints something, the same each time, and no more than a
     old <- set_rkeops_options()
     set_rkeops_options(cache_dir = test_cache, ncore = 2)
     on.exit(set_rkeops_options(old))
+    grDevices::pdf(NULL) # pictures are drawn nowhere
+    on.exit(grDevices::dev.off(), add = TRUE)
     here <- new.env(parent = globalenv())
     utils::capture.output(for (line in examples_of(pages[[name]])) {
       out <- withVisible(suppressMessages(eval(line, here)))
