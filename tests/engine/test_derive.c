@@ -108,8 +108,9 @@ static double product(const double *a, const double *b, int n) {
   return sum;
 }
 
-/* Formulas with something infinite, or no number, behind a test, and the same without: D is the
- * squared distance, 0 on the diagonal E, where y_j is x_j; exp(-p (s - t)) overflows if s < t. */
+/* Formulas with something infinite, or no number, behind a test, and the same without; sums of
+ * exponentials, and the same spelled out. D is the squared distance, 0 on the diagonal E, where y_j
+ * is x_j; exp(-p (s - t)) overflows if s < t. */
 static const struct { const char *masked, *safe; int dim; rk_kind kept; } selections[] = {
   {"Sum_Reduction(Where(i!=j,Pow(D,-6)-p*Pow(D,-3),0),j)",
    "Sum_Reduction((Pow(D+E,-6)-p*Pow(D+E,-3))*(1-E),j)", 1, RK_KIND_I},
@@ -152,6 +153,13 @@ static const struct { const char *masked, *safe; int dim; rk_kind kept; } select
   {"SumSoftMaxWeight_Reduction(Where(i!=j,-p*Inv(D),-1),Where(x!=y,Inv(x-y),p),j)",
    "SumSoftMaxWeight_Reduction(-p*Inv(D+E)*(1-E)-E,Inv(x-y+(x==y))*(x!=y)+p*(x==y),j)", 2,
    RK_KIND_I},
+  {"LogSumExp_Reduction(Sum(x*y)*p,Exp(y),j)", "Log(Sum_Reduction(Exp(Sum(x*y)*p)*Exp(y),j))", 2,
+   RK_KIND_I},
+  {"LogSumExp_Reduction(Sum(x*y)*p,i)", "Log(Sum_Reduction(Exp(Sum(x*y)*p),i))", 1, RK_KIND_J},
+  {"SumSoftMaxWeight_Reduction(-D*p,y*p,j)",
+   "Sum_Reduction(Exp(-D*p)*y*p,j)/Sum_Reduction(Exp(-D*p),j)", 2, RK_KIND_I},
+  {"Sum_Reduction(Exp(Sum(x*y)-LogSumExp_Reduction(Sum(x*y)*p,j))*y*p,j)",
+   "Sum_Reduction(Exp(Sum(x*y))*y*p,j)/Sum_Reduction(Exp(Sum(x*y)*p),j)", 2, RK_KIND_I},
   {"Min_Reduction(Inv(D)*p,j)", "Min_Reduction(Where(E<1,Inv(D+E),99)*p,j)", 1, RK_KIND_I},
   {"Max_Reduction(Log(Square(x-y))*p,i)",
    "Max_Reduction(Where(x==y,-99,Log(Square(x-y)+(x==y))*p),i)", 2, RK_KIND_J},
