@@ -83,12 +83,24 @@ float32_table <- function(forms, places, dirt, what, errors) {
   cases
 }
 
+# What a formula makes of a value in doubles is off by their rounding (x / s at 1e6 degrees), and two
+# floats have five digits less: where every row counts, as in gradients, that may be more than the
+# limit.
+float32_is_good <- function(error, case) {
+  limit <- c(sum = 1e-5, nearest = 1e-6, gradient = 1e-5)[[case$what]]
+  if (!is.numeric(error) || error <= limit || case$what != "gradient")
+    return(is.numeric(error) && error <= limit)
+  in_double <- with_options(list(precision = "float64"),
+    float32_errors(float32_forms[[case$form]], float32_places[[case$place]],
+                   float32_dirt[[case$dirt]], "gradient"))
+  error <= 2^5 * in_double
+}
+
 expect_float32_table <- function(table) {
-  limit <- c(sum = 1e-5, gradient = 1e-5, nearest = 1e-6)
   for (k in seq_len(nrow(table))) {
     error <- table$error[[k]]
     label <- paste(unlist(table[k, 1:4]), collapse = ", ")
-    expect_true(is.numeric(error) && error <= limit[[table$what[k]]],
+    expect_true(float32_is_good(error, table[k, ]),
                 label = paste0(label, ": ", format(error, digits = 3)))
   }
 }
