@@ -36,6 +36,7 @@ typedef struct {
   char declaration[DECLARATIONS][24];
   rk_options options;
   int arch;
+  rk_gpu_lay lay;
   int promised;         /* the issue promises registers, whatever the planner says */
 } wish;
 
@@ -61,8 +62,8 @@ static void add_wish(const char *text, int D, int columns, rk_precision type, in
 }
 
 static void describe(const wish *w, char *out, size_t size) {
-  snprintf(out, size, "sm_%d %s %s, %s %s", w->arch, type_name[w->options.precision], w->text,
-           w->declaration[0], w->declaration[2]);
+  snprintf(out, size, "sm_%d %s %s, %s %s, layout %d", w->arch, type_name[w->options.precision],
+           w->text, w->declaration[0], w->declaration[2], w->lay);
 }
 
 /* ---- passes ---- */
@@ -71,7 +72,7 @@ static rk_status plan_wish(const wish *w, planned *p, rk_gpu_shape *shape) {
   const char *declarations[DECLARATIONS];
   for (int k = 0; k < DECLARATIONS; k++) declarations[k] = w->declaration[k];
   rk_status status = plan_text(p, w->text, declarations, DECLARATIONS, &w->options);
-  if (!status) *shape = rk_gpu_shape_choose(&p->pass, RK_GPU_ALL);
+  if (!status) *shape = rk_gpu_shape_choose(&p->pass, w->lay);
   return status;
 }
 
@@ -286,6 +287,21 @@ static void wish_reductions(int arch, int full) {
       }
 }
 
+/* The same over lists, for every second reduction; another layout for each. */
+static void wish_lists(int arch, int full) {
+  const rk_reduction *r;
+  char text[200];
+  for (int k = 0; (r = rk_reduction_at(k)); k++)
+    for (int s = 0; s < SIZES; s++)
+      for (int lay = RK_GPU_LISTS; lay < RK_GPU_LAYS; lay++) {
+        if (!full && ((s != 1 && s != 4) || (k + s + lay) % 4)) continue;
+        int wide = lay % 2 && s == 4, count = wish_count;
+        if (!reduction_text(r, wide, text, sizeof text)) continue;
+        add_wish(text, sizes[s], wide ? 100 : 2, (rk_precision)((k + lay) % TYPES), arch, 0);
+        if (wish_count > count) wishes[count].lay = (rk_gpu_lay)lay;
+      }
+}
+
 /* ---- every operation ---- */
 
 /* Calls that are not found by trying, or would be trivial; # stands for D. */
@@ -441,6 +457,7 @@ static void wish_all(const rk_nvrtc_facts *facts, int full) {
     if (k && !full) continue;
     wish_operations(arch[k]);
     wish_reductions(arch[k], full);
+    wish_lists(arch[k], full);
     if (full) wish_operations_alone(arch[k]);
   }
 }

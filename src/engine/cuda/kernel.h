@@ -31,6 +31,18 @@
  *    goes to values[(y * V + c) * ld + r], c < V = pass->state.values, and
  *    positions[(y * P + c) * ld + r], P = pass->state.positions.
  *
+ *    Over lists (shape.tile.masks):
+ *    rk_pair(const stored *rows, const stored *columns, const real *packed, const int *row_at,
+ *            const int *column_at, const int *list_at, const rk_interval *list, int m,
+ *            double *values, long long *positions, long long ld)
+ *            grid (m / row_block, parts, component_groups), block shape.threads
+ *    Part y of block x of rows walks over list[list_at[k]] .. list[list_at[k + 1] - 1] (interval.h),
+ *    k = x * parts + y. Columns of a row come in ascending places, and places count from `columns`
+ *    on; what lies there need not be packed, save what the lists name and what is up to the end of
+ *    its column_block (of its 16 bytes, when these are records). m is a multiple of row_block.
+ *    row_at: the position of each row. column_at: of each place; NULL: the place, unless
+ *    shape.tile.reorders.
+ *
  * 4. rk_merge(double *values, long long *positions, long long ld, const double *from_values,
  *             const long long *from_positions, long long from_ld, int m, int parts, int fresh)
  *                                   grid (ceil(m / 128), rk_merge_groups), block 128
@@ -38,12 +50,18 @@
  *    nothing has entered. values[c * ld + r].
  *
  * 5. rk_finish(const double *values, const long long *positions, long long ld, int m,
- *              double *number, long long *position, long long out_ld, int as_numbers)
+ *              double *number, long long *position, long long out_ld, int as_numbers
+ *              [, const int *order])
  *                                   grid ceil(m / 128), block 128
  *    Column c of the field of values goes to number[c * out_ld + r], of the field of positions to
  *    position[c * out_ld + r] (RK_NO_POSITION: none). as_numbers: positions are written to `number`
  *    as doubles, NaN for none, and values are not written if the first field is positions: what a
- *    later pass reads.
+ *    later pass reads. order (over lists): what row r has goes to order[r]; rows that have the order
+ *    of the row before them are left out. NULL: to r.
+ *
+ * 6. rk_gather(const double *x, long long ld, const int *order, double *out, int n, int dim)
+ *                                   grid ceil(n / 128), block 128; over lists
+ *    out[r + d * n] is component d of row order[r] of an input.
  */
 #ifndef RKEOPS_CUDA_KERNEL_H
 #define RKEOPS_CUDA_KERNEL_H
