@@ -110,7 +110,8 @@ static void check_budgets(int number, pair_kind kind) {
   for (int k = 0; k < 3; k++) {
     budget(bytes[k]);
     check_wide(c, &a, k == 1);
-    check_kind(c, &a, k == 2 ? BLOCKS_ROWS : k == 1 ? BLOCKS_LABELS : BLOCKS_MIXED_BANDS);
+    check_kind(c, &a, k == 2 ? BLOCKS_ROWS : k == 1 ? BLOCKS_GROUPS : BLOCKS_MIXED_BANDS);
+    check_kind(c, &a, k == 2 ? BLOCKS_LABELS : BLOCKS_NOTHING);
   }
   budget(0);
   cloud_free(c);

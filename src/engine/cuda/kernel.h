@@ -36,12 +36,11 @@
  *            const int *column_at, const int *list_at, const rk_interval *list, int m,
  *            double *values, long long *positions, long long ld)
  *            grid (m / row_block, parts, component_groups), block shape.threads
- *    Part y of block x of rows walks over list[list_at[k]] .. list[list_at[k + 1] - 1] (interval.h),
- *    k = x * parts + y. Columns of a row come in ascending places, and places count from `columns`
- *    on; what lies there need not be packed, save what the lists name and what is up to the end of
- *    its column_block (of its 16 bytes, when these are records). m is a multiple of row_block.
- *    row_at: the position of each row. column_at: of each place; NULL: the place, unless
- *    shape.tile.reorders.
+ *    Part y of block x of rows walks over list[list_at[k]] .. list[list_at[k + 1] - 1], see
+ *    interval.h, k = x * parts + y. For each row columns come in ascending places, which count from
+ *    `columns` on; packed has to be what the lists name, up to the ends of its column blocks (of
+ *    its 16 bytes where these are records). m is a multiple of row_block. row_at: the position of
+ *    each row; column_at: of each place, NULL without shape.tile.reorders.
  *
  * 4. rk_merge(double *values, long long *positions, long long ld, const double *from_values,
  *             const long long *from_positions, long long from_ld, int m, int parts, int fresh)
@@ -56,8 +55,8 @@
  *    Column c of the field of values goes to number[c * out_ld + r], of the field of positions to
  *    position[c * out_ld + r] (RK_NO_POSITION: none). as_numbers: positions are written to `number`
  *    as doubles, NaN for none, and values are not written if the first field is positions: what a
- *    later pass reads. order (over lists): what row r has goes to order[r]; rows that have the order
- *    of the row before them are left out. NULL: to r.
+ *    later pass reads. order (over lists): what row r has goes to order[r], but for rows with the
+ *    order of the row before them, which are left out; NULL: to r.
  *
  * 6. rk_gather(const double *x, long long ld, const int *order, double *out, int n, int dim)
  *                                   grid ceil(n / 128), block 128; over lists

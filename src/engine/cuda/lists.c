@@ -20,6 +20,7 @@ void rk_gpu_lists_free(rk_gpu_lists *l) {
   rk_intervals_free(&l->cut);
   free(l->end);
   free(l->start);
+  free(l->chosen);
   *l = (rk_gpu_lists){.block = -1};
 }
 
@@ -121,6 +122,40 @@ static int gather(rk_gpu_share *s, launched *to) {
   return !l->whole.failed;
 }
 
+/* ---- chunks of columns ---- */
+
+int64_t rk_gpu_next_chunk(const rk_gpu_share *s, int64_t first) {
+  while (s->lists.chosen && first < s->columns && !s->lists.chosen[first / s->cut.columns])
+    first += s->cut.columns;
+  return first;
+}
+
+/* Where nothing is met the first chunk is brought: states have to begin. */
+rk_status rk_gpu_choose_chunks(rk_gpu_share *s, rk_error *error) {
+  rk_gpu_lists *l = &s->lists;
+  int64_t chunks = rk_ceil_div(s->columns, s->cut.columns), size = s->shape->row_block;
+  free(l->chosen);
+  l->chosen = NULL;
+  l->first = 0;
+  l->block = -1;
+  if (!s->call->job->walk || chunks == 1) return RK_OK;
+  int64_t first = (s->first_row + s->chunk_row) / size, end = first + s->chunk_rows / size;
+  l->chosen = calloc((size_t)chunks, 1);
+  if (!l->chosen) return rk_fail_memory(error, (size_t)chunks);
+  for (int64_t b = first; b < end; b++) {
+    if (!rk_walk_list(s->call->job->walk, &s->call->blocks, b, &l->own))
+      return rk_fail_memory(error, (size_t)l->own.room * sizeof *l->own.at);
+    for (int64_t k = 0; k < l->own.count; k++)
+      for (int64_t c = l->own.at[k].from / s->cut.columns; c * s->cut.columns < l->own.at[k].end;
+           c++) l->chosen[c] = 1;
+  }
+  l->first = rk_gpu_next_chunk(s, 0);
+  if (l->first < s->columns) return RK_OK;
+  l->first = 0;
+  l->chosen[0] = 1;
+  return RK_OK;
+}
+
 /* ---- parts ---- */
 
 /* So many that the longest list takes no longer than the others together would; what there is room
@@ -204,7 +239,7 @@ static rk_status launch_and_merge(rk_gpu_share *s, const launched *of, rk_error 
   int64_t parts = parts_of(s, of), m = of->blocks * s->shape->row_block;
   int is_all = s->cut.columns >= s->columns && of->is_first && of->is_last && parts == 1;
   rk_gpu_merge merge = {.rows = (int)m, .parts = (int)parts,
-                        .fresh = s->chunk_column == 0 && of->is_first,
+                        .fresh = s->chunk_column == s->lists.first && of->is_first,
                         .to = rk_gpu_rows_from(s->state, s->at_row), .from = s->part, .from_ld = m};
   if (!cut_lists(&s->lists, of->blocks, parts)) return rk_fail_memory(error, (size_t)m * 4);
   if (is_all) return launch(s, of, parts, merge.to, s->cut.ld, error);
@@ -216,7 +251,7 @@ rk_status rk_gpu_launch_lists(rk_gpu_share *s, rk_error *error) {
   launched next;
   rk_status status = RK_OK;
   if (!gather(s, &next)) return rk_fail_memory(error, (size_t)s->list_room * 4);
-  if (next.columns || !s->chunk_column) status = launch_and_merge(s, &next, error);
+  if (next.columns || s->chunk_column == s->lists.first) status = launch_and_merge(s, &next, error);
   if (next.is_last) s->at_row += next.blocks * s->shape->row_block;
   if (s->at_row < s->chunk_rows) return status;
   s->at_row = 0;

@@ -77,6 +77,8 @@ typedef struct {
   int32_t *end;                         /* where in `whole` the list of each block ends */
   int32_t *start;                       /* where in `cut` that of each part starts */
   int64_t ends, starts;                 /* that there is room for */
+  unsigned char *chosen;                /* chunks of columns; NULL: all */
+  int64_t first;                        /* column of the first of them */
 } rk_gpu_lists;
 
 /* A pass on all devices. */
@@ -159,6 +161,11 @@ rk_status rk_gpu_pump(rk_gpu_share *share, rk_pump mode, rk_error *error);
 /* The next blocks of rows of the chunk at work, and what they walk over. */
 rk_status rk_gpu_launch_lists(rk_gpu_share *share, rk_error *error);
 int64_t rk_gpu_list_room(const rk_gpu_share *share);
+
+/* Which chunks of columns the rows of the chunk at work meet, and the first of these from column
+ * `first` on, which begins a chunk. */
+rk_status rk_gpu_choose_chunks(rk_gpu_share *share, rk_error *error);
+int64_t rk_gpu_next_chunk(const rk_gpu_share *share, int64_t first);
 void rk_gpu_lists_free(rk_gpu_lists *lists);
 
 /* ---- feed.c --------------------------------------------------------------------------------- */

@@ -114,9 +114,9 @@ static rk_status fill(rk_gpu_share *s, int64_t first, int buffer, rk_error *erro
 
 /* The launches of a chunk of columns, while the next chunk is brought. */
 static rk_status run_chunk(rk_gpu_share *s, int64_t first, int buffer, rk_error *error) {
-  int64_t next = first + s->cut.columns;
+  int64_t end = first + s->cut.columns, next = rk_gpu_next_chunk(s, end);
   s->chunk_column = first;
-  s->chunk_columns = next < s->columns ? s->cut.columns : s->columns - first;
+  s->chunk_columns = end < s->columns ? s->cut.columns : s->columns - first;
   s->at_row = s->at_column = 0;
   s->lists.block = -1;
   s->buffer = buffer;
@@ -131,10 +131,12 @@ static rk_status run_chunk(rk_gpu_share *s, int64_t first, int buffer, rk_error 
 static rk_status run_columns(rk_gpu_share *s, rk_error *error) {
   int there = s->cut.buffers == 1 && s->chunk_row > 0, buffer = 0;
   s->chunk_columns = s->at_column = 0; /* nothing to launch while the first chunk is brought */
-  rk_status status = there ? RK_OK : fill(s, 0, 0, error);
+  rk_status status = rk_gpu_choose_chunks(s, error);
+  int64_t first = rk_gpu_next_chunk(s, 0);
+  if (!status && !there) status = fill(s, first, 0, error);
   if (!status && there) /* only the rows were brought */
     status = rk_gpu_record(s, &s->filled[0], RK_WITHOUT_TIME, RK_STREAM_COPY, error);
-  for (int64_t first = 0; first < s->columns && !status; first += s->cut.columns) {
+  for (; first < s->columns && !status; first = rk_gpu_next_chunk(s, first + s->cut.columns)) {
     status = run_chunk(s, first, buffer, error);
     buffer = 1 - buffer;
   }
