@@ -8,6 +8,7 @@
  * "test_mutants FORMULA" in a process of its own, does not exit with RIGHT in at least one order of
  * threads. */
 #include "oracle.h"
+#include "random_blocks.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -18,17 +19,30 @@ enum { RIGHT = 0, WRONG = 1, FAULT = 2, NOT_EDITABLE = 3 };
 
 /* ---- one run --------------------------------------------------------------------------------- */
 
-static const struct { const char *name; int rule; pair_kind kind; int D, E; } formulas[] = {
-  {"gaussian", SUM, GAUSS, 3, 2}, {"nearest", ARG_MIN, SQUARE_DISTANCE, 3, 2},
-  {"wide", SUM, GAUSS, 100, 130}};
+/* `rows` of the larger of two runs; `lists`: of some of the pairs, in another order. */
+static const struct { const char *name; int rule; pair_kind kind; int D, E, rows, lists; }
+  formulas[] = {{"gaussian", SUM, GAUSS, 3, 2, 530, 0},
+                {"nearest", ARG_MIN, SQUARE_DISTANCE, 3, 2, 530, 0},
+                {"wide", SUM, GAUSS, 100, 130, 130, 0},
+                {"lists", ARG_MIN, SQUARE_DISTANCE, 2, 1, 1000, 1}};
 enum { FORMULAS = sizeof formulas / sizeof *formulas };
 
 static int run_size(int formula, int m, int n) {
   cloud *c = cloud_new(m, n, formulas[formula].D, formulas[formula].E, 0, 0);
-  const problem q = {c, &rules[formulas[formula].rule], formulas[formula].kind, 'j', 0x1p-24, 0};
   const rk_options options = {.precision = RK_FLOAT32};
+  problem q = problem_of(c, &rules[formulas[formula].rule], formulas[formula].kind, 'j', &options,
+                         0);
+  random_blocks b = {.pairs = {.size = {m, n}, .bands = 2}, .limits = {-300, -20, 0, 0, -70, 1001}};
+  for (int k = 0; k < 2; k++)
+    b.pairs.order[k] = b.order[k] = random_order((int)b.pairs.size[k], 0);
+  settle(&b);
+  if (formulas[formula].lists) {
+    q.blocks = &b.pairs;
+    q.kept = b.kept;
+  }
   last = (rk_error){0};
   int wrong = wrong_in(&q, &options, c->input);
+  blocks_free(&b);
   cloud_free(c);
   if (!last.status) return wrong ? WRONG : RIGHT;
   return last.status != RK_ERROR_COMPILE || strstr(last.message, "uninitialized") ? FAULT
@@ -50,7 +64,7 @@ static int child(const char *name) {
   while (k < FORMULAS && strcmp(formulas[k].name, name)) k++;
   if (k == FORMULAS) return NOT_EDITABLE;
   configure();
-  int status = run_size(k, formulas[k].D > 3 ? 130 : 530, 301);
+  int status = run_size(k, formulas[k].rows, 301);
   if (!status) status = run_size(k, 3, 1500); /* columns split over blocks */
   rk_forget();
   rk_cache_clear(&last);

@@ -27,7 +27,7 @@ static int check_kernels(void) {
   int wrong = 0;
   for (int k = 0; k < 3; k++) {
     rk_options options = {.precision = kernel[k].precision};
-    problem q = {c, &rules[kernel[k].number], kernel[k].kind, 'j', eps_of[options.precision], 0};
+    problem q = problem_of(c, &rules[kernel[k].number], kernel[k].kind, 'j', &options, 0);
     wrong += wrong_in(&q, &options, c->input);
   }
   cloud_free(c);

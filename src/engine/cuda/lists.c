@@ -24,14 +24,15 @@ void rk_gpu_lists_free(rk_gpu_lists *l) {
   *l = (rk_gpu_lists){.block = -1};
 }
 
-/* Enough for all lists, as long as they are not very many. */
+/* Enough for all lists, as long as they are not very many; a band of columns in another order is
+ * cut up. */
 int64_t rk_gpu_list_room(const rk_gpu_share *s) {
   const rk_walk *w = s->call->job->walk;
   int64_t intervals = w->segments ? w->list_end[w->segments - 1] : 0;
   int64_t room = 4 * NUMBERS * (3 * w->bands + 1) * (intervals + s->call->blocks.blocks);
   int64_t most = (int64_t)(s->budget / (4 * BUDGET));
   if (most > MOST_ROOM) most = MOST_ROOM;
-  if (room > most) room = most;
+  if (room > most || (w->bands && w->column_at)) room = most;
   return room < LEAST_ROOM ? LEAST_ROOM : room;
 }
 
