@@ -42,8 +42,8 @@ band_of <- function(n, blocks) list(data = data_of(n), blocks = blocks)
 near_of <- function(n, share) {
   data <- data_of(n)
   radius <- (share * 3 / (4 * pi))^(1 / 3)
-  made <- min(replicate(3, seconds(blocks <- keep_near(data$x, data$y, radius))))
-  list(data = data, blocks = blocks, made = made)
+  made <- min(replicate(3, seconds(keep_near(data$x, data$y, radius))))
+  list(data = data, blocks = keep_near(data$x, data$y, radius), made = made)
 }
 
 intervals_of <- function(n, segments, each) {
