@@ -127,15 +127,22 @@ shared_texts <- function(x) {
 
 # M x D x B... as a matrix with M * B... rows, interleaved; n x P... with n = M * B... as M x P... x B...
 flat <- function(v) {
-  if (length(dim(v)) > 2L) v <- matrix(aperm(v, c(1L, 3:length(dim(v)), 2L)), ncol = ncol(v))
+  if (length(dim(v)) > 2L) v <- matrix(swap_axes(v, nrow(v), ncol(v)), ncol = ncol(v))
   interleaved(v)
+}
+
+# Values of an array rows x a x b as those of rows x b x a.
+swap_axes <- function(x, rows, a) {
+  b <- if (rows && a) length(x) / rows / a else 0
+  if (a == 1L || b == 1L) x
+  else if (is.double(x)) .Call(C_swap_axes, x, rows, a, b)
+  else aperm(array(x, c(rows, a, b)), c(1L, 3L, 2L))
 }
 
 stacked <- function(x, rows, extents) {
   if (!length(extents)) return(x)
-  n <- length(extents)
   shape <- dim(x)[-1L]
-  aperm(array(x, c(rows, extents, shape)), c(1L, 1L + n + seq_along(shape), 1L + seq_len(n)))
+  array(swap_axes(x, rows, prod(extents)), c(rows, shape, extents))
 }
 
 # ---- two extents ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "r_glue.h"
 
 #include <limits.h>
+#include <string.h>
 
 static int is_plain(SEXP x) {
   return (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP || TYPEOF(x) == LGLSXP) && !Rf_isObject(x);
@@ -102,6 +103,20 @@ static SEXP one_result(const rk_result *result, const int64_t *rows, int64_t bas
   SEXP out = PROTECT(Rf_allocVector(VECSXP, result->fields));
   for (int k = 0; k < result->fields; k++)
     SET_VECTOR_ELT(out, k, field_result(&result->field[k], kept, reduced, base, &outputs[k]));
+  UNPROTECT(1);
+  return out;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* Numbers of an array rows x a x b as one of rows x b x a: runs of rows stay as they are. */
+SEXP rkeops_swap_axes(SEXP x, SEXP rows, SEXP a, SEXP b) {
+  size_t n = (size_t)Rf_asReal(rows), inner = (size_t)Rf_asReal(a), outer = (size_t)Rf_asReal(b);
+  SEXP out = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)(n * inner * outer)));
+  const double *from = REAL_RO(x);
+  for (size_t k = 0; k < outer && n; k++)
+    for (size_t d = 0; d < inner; d++, from += n)
+      memcpy(REAL(out) + (d * outer + k) * n, from, n * sizeof *from);
   UNPROTECT(1);
   return out;
 }
