@@ -127,7 +127,11 @@ shared_texts <- function(x) {
 
 # M x D x B... as a matrix with M * B... rows, interleaved; n x P... with n = M * B... as M x P... x B...
 flat <- function(v) {
-  if (length(dim(v)) > 2L) v <- matrix(swap_axes(v, nrow(v), ncol(v)), ncol = ncol(v))
+  if (length(dim(v)) > 2L) {
+    columns <- ncol(v)
+    v <- swap_axes(v, nrow(v), columns)
+    dim(v) <- c(length(v) / columns, columns)
+  }
   interleaved(v)
 }
 
@@ -142,7 +146,9 @@ swap_axes <- function(x, rows, a) {
 stacked <- function(x, rows, extents) {
   if (!length(extents)) return(x)
   shape <- dim(x)[-1L]
-  array(swap_axes(x, rows, prod(extents)), c(rows, shape, extents))
+  x <- swap_axes(x, rows, prod(extents))
+  dim(x) <- c(rows, shape, extents)
+  x
 }
 
 # ---- two extents ---------------------------------------------------------------------------------
