@@ -83,6 +83,13 @@ test_that("what float32 cannot hold is said", {
   power <- function(t) in_float32(sum(cos(Vi(c(30, 31)) * Vj(t)), "j"))
   expect_warning(power(day), "phases", class = "rkeops_warning_precision")
   expect_silent(power(day - day[1]))
+  both <- Vi(c(30, 31)) * Vj(day)
+  unknown <- exp(Vi(1:2 / 9) * Vj(day / 1e7))
+  for (phase in list(concat(both, unknown), concat(unknown, both)))
+    expect_warning(in_float32(sum(cos(phase), "j")), "phases", class = "rkeops_warning_precision")
+  deep <- Vi(c(1.5, 2)) * Vj(1:3 * 1e6)
+  for (k in 1:20) deep <- deep + (deep - Vi(1:2)) * 0.1 # each is read twice
+  expect_warning(in_float32(sum(sin(deep), "j")), "phases", class = "rkeops_warning_precision")
   op <- keops_kernel("Sum_Reduction(x*y, j)", c("x=Vi(1)", "y=Vj(1)"))
   renamed <- keops_kernel("Sum_Reduction(left*right, j)", c("left=Vi(1)", "right=Vj(1)"))
   expect_error(in_float32(op(list(x, x * 1e300))), "`y`", class = "rkeops_error_precision")

@@ -162,7 +162,7 @@ static void keep_spare(void *at, size_t bytes) {
   rk_os_aligned_free(at);
 }
 
-static rk_status pack_side(side *s, int threads, void **out, size_t *size, rk_caller caller) {
+static rk_status pack_side(side *s, void **out, size_t *size, rk_caller caller) {
   int64_t chunks = rk_ceil_div(s->rows, s->chunk);
   double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
   *size = bytes < 0x1p62 ? (size_t)bytes + 64 : 0;
@@ -173,7 +173,8 @@ static rk_status pack_side(side *s, int threads, void **out, size_t *size, rk_ca
   if (!s->record) return RK_OK;
   int64_t tasks = rk_ceil_div(chunks, chunks_per_task(s));
   rk_status status = s->watch ? s->watch->begin(s->watch->data, s->kind, tasks) : RK_OK;
-  if (!status) status = rk_parallel(tasks, tasks < 4 ? 1 : threads, pack_task, s, caller);
+  int threads = tasks < 4 ? 1 : rk_call_threads();
+  if (!status) status = rk_parallel(tasks, threads, pack_task, s, caller);
   if (status) return status;
   return s->failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
 }
@@ -213,7 +214,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
   return failed ? rk_fail_memory(error, size * 16 + module->work) : RK_OK;
 }
 
-rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, int threads,
+rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places,
                   rk_packed *packed, rk_caller caller) {
   const rk_stage *stage = job->stage;
   const rk_pass *pass = &stage->pass;
@@ -237,9 +238,9 @@ rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, 
   columns.record = (size_t)pass->slots[RK_NEST_COLUMN].size;
   columns.chunk = tile->axis == RK_LANES_KEPT ? records_chunk(stage, reduced)
                                               : rk_block_columns(tile);
-  if (!status) status = pack_side(&rows, threads, &packed->rows, &packed->row_bytes, caller);
+  if (!status) status = pack_side(&rows, &packed->rows, &packed->row_bytes, caller);
   if (!status)
-    status = pack_side(&columns, threads, &packed->columns, &packed->column_bytes, caller);
+    status = pack_side(&columns, &packed->columns, &packed->column_bytes, caller);
   if (!status && job->watch) status = job->watch->judge(job->watch->data);
   packed->row_blocks = rk_ceil_div(places.count, rk_block_rows(tile));
   rk_os_aligned_free(exact);

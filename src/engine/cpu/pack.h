@@ -14,7 +14,7 @@ typedef struct {
 /* `rows`: those of the data that lie in the row blocks, which are filled up, and `count` of them;
  * NULL: all, as they lie. */
 typedef struct { const int32_t *rows; int64_t count; } rk_places;
-rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places, int threads,
+rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places,
                   rk_packed *packed, rk_caller caller);
 void rk_packed_free(rk_packed *packed);
 

@@ -344,13 +344,12 @@ static rk_status cut_walk(job *j, rk_error *error) {
 
 static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
   const rk_caller packing = {caller.poll ? poll_packing : NULL, &caller, caller.error};
-  int all = rk_call_threads(), threads = all_seconds(j) < serial_seconds ? 1 : all;
   rk_places places = {j->position, j->position ? j->cut.blocks * j->cut.size
                                                : j->work->sizes.kept};
-  rk_status status = rk_pack(j->work, j->module, places, all, packed, packing);
+  rk_status status = rk_pack(j->work, j->module, places, packed, packing);
   if (status) return status;
   if (!cut(j)) return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
-  return run_tasks(j, threads, caller);
+  return run_tasks(j, all_seconds(j) < serial_seconds ? 1 : rk_call_threads(), caller);
 }
 
 rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {

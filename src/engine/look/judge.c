@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 static double largest_of(const rk_looking *l, const rk_side *s, const rk_watched *value,
                          int component) {
@@ -71,7 +72,6 @@ static rk_status judge_side(rk_looking *l, const rk_side *s, int *small, int *la
 
 /* ---- phases ---- */
 
-enum { DEEPEST = 16 };
 static const double LARGEST_PHASE = 1 << 20; /* a 16th of a radian is all that floats tell there */
 
 static double parameter_bound(rk_looking *l, const rk_node *node) {
@@ -95,42 +95,66 @@ static double slot_bound(const rk_looking *l, const rk_node *slot) {
   return value ? rk_greatest_of(l, value) : NAN;
 }
 
-/* No component is larger in size; NAN: it is not known. */
-static double bound_of(rk_looking *l, const rk_node *node, int depth) {
-  double a, b = 0;
+/* No component is larger in size; NAN: it is not known. `bound` are those of pairs, by number. */
+static double operand_bound(rk_looking *l, const rk_node *node, const double *bound) {
   if (node->level == RK_LEVEL_PARAMETER) return parameter_bound(l, node);
-  if (node->level != RK_LEVEL_PAIR) return slot_bound(l, node);
-  if (depth == DEEPEST || !node->operands) return NAN;
-  a = bound_of(l, node->operand[0], depth + 1);
-  if (node->operands > 1) b = bound_of(l, node->operand[1], depth + 1);
+  return node->level == RK_LEVEL_PAIR ? bound[node->number] : slot_bound(l, node);
+}
+
+/* Of components that are put beside each other the largest that is known. */
+static double pair_bound(rk_looking *l, const rk_node *node, const double *bound) {
+  double a = NAN, b = 0;
+  if (node->operands) a = operand_bound(l, node->operand[0], bound);
+  if (node->operands > 1) b = operand_bound(l, node->operand[1], bound);
   if (rk_node_is(node, RK_OP_Add) || rk_node_is(node, RK_OP_Subtract)) return a + b;
   if (rk_node_is(node, RK_OP_Mult)) return a * b;
   if (rk_node_is(node, RK_OP_Minus)) return a;
   if (rk_node_is(node, RK_OP_Sum)) return a * node->operand[0]->dim;
   if (rk_node_is(node, RK_OP_scaledsum)) return a * b * node->operand[0]->dim;
-  if (rk_moves(node)) return a > b ? a : b;
-  return NAN;
+  return rk_moves(node) ? fmax(a, b) : NAN;
 }
 
 static int is_periodic(const rk_node *node) {
   return rk_node_is(node, RK_OP_Sin) || rk_node_is(node, RK_OP_Cos);
 }
 
-static void judge_phases(rk_looking *l, const rk_pass *pass) {
-  const rk_nest *nest = &pass->nest[RK_NEST_PAIR];
-  char number[RK_NUMBER_TEXT];
-  for (int k = 0; k < nest->numbers; k++) {
+static int is_of_pairs(const rk_pass *pass, const rk_node *node) {
+  return pass->nest[RK_NEST_PAIR].place[node->number] != RK_ELSEWHERE &&
+         node->level == RK_LEVEL_PAIR;
+}
+
+static int has_phases(const rk_pass *pass) {
+  for (int k = 0; k < pass->nest[RK_NEST_PAIR].numbers; k++) {
     const rk_node *node = rk_graph_node(pass->graph, k);
-    if (nest->place[k] == RK_ELSEWHERE || node->level != RK_LEVEL_PAIR || !is_periodic(node))
-      continue;
-    double bound = bound_of(l, node->operand[0], 0);
-    if (!(bound > LARGEST_PHASE)) continue;
-    rk_text_format(l->warning,
-                   "%s of phases up to %s: beyond 2^20 float32 rounds them by a 16th of a radian "
-                   "or more; subtract what they have in common, or rkeops_use_float64()\n",
-                   node->operation->name, rk_number_text(number, "%.3g", bound));
-    return;
+    if (is_periodic(node) && is_of_pairs(pass, node)) return 1;
   }
+  return 0;
+}
+
+static void warn_of_phases(rk_looking *l, const rk_node *node, double bound) {
+  char number[RK_NUMBER_TEXT];
+  rk_text_format(l->warning,
+                 "%s of phases up to %s: beyond 2^20 float32 rounds them by a 16th of a radian "
+                 "or more; subtract what they have in common, or rkeops_use_float64()\n",
+                 node->operation->name, rk_number_text(number, "%.3g", bound));
+}
+
+/* Operands come before what is made of them. */
+static void judge_phases(rk_looking *l, const rk_pass *pass) {
+  if (!has_phases(pass)) return;
+  int told = 0;
+  double *bound = malloc((size_t)pass->nest[RK_NEST_PAIR].numbers * sizeof *bound);
+  l->failed |= !bound;
+  for (int k = 0; k < pass->nest[RK_NEST_PAIR].numbers && bound && !told; k++) {
+    const rk_node *node = rk_graph_node(pass->graph, k);
+    bound[k] = NAN;
+    if (!is_of_pairs(pass, node)) continue;
+    bound[k] = pair_bound(l, node, bound);
+    double phase = is_periodic(node) ? operand_bound(l, node->operand[0], bound) : 0;
+    told = phase > LARGEST_PHASE;
+    if (told) warn_of_phases(l, node, phase);
+  }
+  free(bound);
 }
 
 rk_status rk_judge(rk_looking *l) {

@@ -6,7 +6,12 @@ static int running;
 
 rk_call *rk_call_now(void) { return now; }
 
-int rk_call_threads(void) { return now ? now->threads : rk_threads(); }
+/* The system is asked when somebody wants to know: small calls never do. */
+int rk_call_threads(void) {
+  if (!now) return rk_threads();
+  if (!now->threads) now->threads = rk_threads();
+  return now->threads;
+}
 
 static void work_for(rk_call *call) {
   now = call;
@@ -30,8 +35,7 @@ rk_status rk_call_begin(rk_call *call, const rk_backend *backend, rk_caller call
   if (running == RK_MOST_CALLS)
     return rk_fail(caller.error, RK_ERROR_BUSY, "%d calls are running already, each of them made "
                    "while the one before it works (by a timer or a finalizer)", running);
-  *call = (rk_call){.poll = caller.poll, .poll_data = caller.data, .threads = rk_threads(),
-                    .backend = backend};
+  *call = (rk_call){.poll = caller.poll, .poll_data = caller.data, .backend = backend};
   rk_status status = backend->hold ? backend->hold(&call->held, caller.error) : RK_OK;
   if (status) return status;
   call->settings = rk_build_settings_hold();

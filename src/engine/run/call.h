@@ -17,7 +17,7 @@ enum { RK_MOST_CALLS = 24 };
 typedef struct {
   rk_poll poll;               /* the caller's */
   void *poll_data;
-  int threads;
+  int threads;                /* 0: nobody has asked yet */
   const rk_backend *backend;
   void *held;                 /* of the backend */
   struct rk_build_settings *settings;
@@ -34,7 +34,7 @@ rk_caller rk_call_caller(rk_call *call, rk_error *error);
 /* The call that the engine works for; NULL between calls and in polls. On the calling thread. */
 rk_call *rk_call_now(void);
 
-/* Threads of the call, or of one that would begin now. */
+/* Threads of the call, or of one that would begin now. On the calling thread. */
 int rk_call_threads(void);
 
 #endif

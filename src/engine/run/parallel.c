@@ -47,13 +47,14 @@ int rk_parallel_stopped(const rk_worker *worker) {
   return atomic_load_explicit(&worker->call->stopped, memory_order_relaxed);
 }
 
+/* Once begun, a call asks after tasks only. */
 static void work(const rk_worker *worker) {
   call *c = worker->call;
-  while (!rk_parallel_stopped(worker)) {
-    int64_t k = atomic_fetch_add(&c->next, 1);
-    if (k >= c->tasks) return;
+  int64_t k;
+  while ((k = atomic_fetch_add(&c->next, 1)) < c->tasks) {
     c->task(c->data, k, worker);
     atomic_fetch_add(&c->done, 1);
+    if (rk_parallel_stopped(worker)) return;
   }
 }
 
