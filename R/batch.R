@@ -87,8 +87,6 @@ dims_of <- function(data, kind) {
   ifelse_int(is_vector, lengths(data), vapply(data, NCOL, 1L))
 }
 
-is_batch <- function(batch) !identical(batch, FALSE) && check_flag(batch, "batch")
-
 batched <- function(x, kind, is_complex) {
   check_given(x, "x", "an array of batches")
   rows <- switch(kind, Vi = "M", Vj = "N", Pm = "1")
@@ -400,8 +398,7 @@ leaf_like <- function(x, like) {
   leaf(x, like$kind, walk = new_walk(batch = batch))
 }
 
-check_batch_fits <- function(x, name, extents) {
-  batch <- part(x, "walk")$batch
+check_batch_fits <- function(batch, name, extents) {
   if (is.null(batch)) return(invisible())
   n <- max(length(batch), length(extents))
   if (all(padded(batch, n) == 1L | padded(batch, n) == padded(extents, n))) return(invisible())
@@ -471,7 +468,7 @@ t_of_each <- function(x) {
 
 # The batches of a plain factor of a product with x, NULL: none.
 factor_batch <- function(x, b) {
-  if (length(dim(b)) < 3L || is.object(b)) return(NULL)
+  if (is.object(b)) return(NULL)
   if (!(is_plain_number(b) || is.complex(b)) || is.null(part(x, "walk")$batch))
     refuse_numbers(b, "a factor", "a numeric matrix or vector; Vj(b, batch = TRUE) has batches")
   extents_of(b)

@@ -73,7 +73,7 @@ keops_kernel <- function(formula, args, sum_scheme = "auto", ..., batch = FALSE)
   kinds <- program$variables$kind
   if (is_reduction_text(formula) && sum(kinds != "Pm") > 1L) # not a map of one variable
     check_reduced(program$results[[1L]]$kept, kinds)
-  new_operator(if (is_batch(batch)) batch_program(program, info) else program, context)
+  new_operator(if (check_flag(batch, "batch")) batch_program(program, info) else program, context)
 }
 
 # Is the first result that of a reduction, and not a derivative or made of other results?

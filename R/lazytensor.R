@@ -77,23 +77,28 @@ LazyTensor <- function(x, index = NA, is_complex = FALSE) {
 
 #' @rdname LazyTensor
 #' @export
-Vi <- function(x, is_complex = FALSE, batch = FALSE) indexed(x, "Vi", is_complex, batch)
+Vi <- function(x, is_complex = FALSE, batch = FALSE) {
+  if (missing(batch) || !check_flag(batch, "batch")) indexed(x, "Vi", is_complex)
+  else batched(x, "Vi", is_complex)
+}
 
 #' @rdname LazyTensor
 #' @export
-Vj <- function(x, is_complex = FALSE, batch = FALSE) indexed(x, "Vj", is_complex, batch)
+Vj <- function(x, is_complex = FALSE, batch = FALSE) {
+  if (missing(batch) || !check_flag(batch, "batch")) indexed(x, "Vj", is_complex)
+  else batched(x, "Vj", is_complex)
+}
 
 #' @rdname LazyTensor
 #' @export
 Pm <- function(x, is_complex = FALSE, batch = FALSE, groups = NULL) {
-  if (is_batch(batch)) batched(x, "Pm", is_complex)
+  if (!missing(batch) && check_flag(batch, "batch")) batched(x, "Pm", is_complex)
   else if (!missing(groups)) parameter_of_groups(x, groups, is_complex)
   else parameter(x, is_complex)
 }
 
-indexed <- function(x, kind, is_complex = FALSE, batch = FALSE) {
+indexed <- function(x, kind, is_complex = FALSE) {
   check_given(x, "x", "a matrix or a vector")
-  if (is_batch(batch)) return(batched(x, kind, is_complex))
   numbers <- leaf_numbers(x, is_complex)
   if (length(dim(numbers)) > 2L)
     unexpected(x, "x", "a matrix, one row for each ", substring(kind, 2L),

@@ -100,11 +100,11 @@ if (in_namespace) {
 matrix_operation <- function(name, x, y, given = NULL) {
   if (is.null(y) && name != "%*%") refuse_dense_product(name, x, x)
   left <- !is.LazyTensor(x)
-  if (is_restricting(given)) {
+  if (length(given) && is_restricting(given)) {
     if (left) y <- restricted(y, given) else x <- restricted(x, given)
     given <- without_walk(given)
   }
-  if ("call" %in% names(given)) check_sums(FALSE, 1L, call = given[["call"]])
+  if (length(given) && "call" %in% names(given)) check_sums(FALSE, 1L, call = given[["call"]])
   index <- switch(name, crossprod = "i", tcrossprod = "j", if (left) "i" else "j")
   if (is.LazyTensor(x) && is.LazyTensor(y)) return(product_of_lazy(name, x, y, index, given))
   # a plain matrix has its rows along the index that is summed over, or its columns
@@ -116,7 +116,7 @@ matrix_operation <- function(name, x, y, given = NULL) {
 product_with <- function(x, b, name, index, by_columns, left, given = NULL) {
   shape <- dim(b)
   names <- names_of(b)[[if (by_columns) 1L else 2L]]
-  batch <- factor_batch(x, b)
+  batch <- if (length(shape) > 2L) factor_batch(x, b)
   b <- as_factor(b, name, by_columns, batch)
   kind <- paste0("V", index)
   if (nrow(b) != row_count(x, kind))

@@ -32,12 +32,11 @@ output_of_state <- function(state) {
   program <- program_of_state(state)
   output <- output_of(c(program, program_info(program)))
   if (length(state$shapes)) output$shape <- state$shapes[[1L]]
-  output$like <- if (is_spread(state)) result_like(state)
-                 else list(kind = output$kind, rows = rows_of_kind(state, output$kind))
+  kind <- output$kind
+  output$like <- if (!is.null(state$walk) && is_spread(state)) result_like(state)
+                 else list(kind = kind, rows = if (kind == "Pm") 1L else row_count(state, kind))
   output
 }
-
-rows_of_kind <- function(x, kind) if (kind == "Pm") 1L else row_count(x, kind)
 
 program_of_state <- function(state) {
   program <- list(text = operator_text(state), declarations = declarations_of_leaves(state),
@@ -53,7 +52,7 @@ compute <- function(state) {
   if (get_options()$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
           " with ", paste(program$declarations, collapse = ", "))
-  if (is_spread(state)) return(compute_spread(state, program))
+  if (!is.null(state$walk) && is_spread(state)) return(compute_spread(state, program))
   out <- run_arranged(program, lapply(state$data, interleaved))
   if (length(state$roots) == 1L) return(as_result(out, state, 1L))
   lapply(seq_along(out), function(k) as_result(out[[k]], state, k))
@@ -227,7 +226,8 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
 # The state with the definitions of a LazyTensor added. Plain numbers are `distinct`: constants for
 # further derivatives, even when they are the same object as a variable.
 merged_state <- function(state, x, distinct) {
-  if (!is.null(part(x, "walk")$blocks) && !identical(part(x, "walk")$blocks, state$walk$blocks))
+  walk <- part(x, "walk")
+  if (!is.null(walk$blocks) && !identical(walk$blocks, state$walk$blocks))
     throw("argument", "a LazyTensor that is restricted to other pairs meets the operator: expected one ",
           "that is not restricted")
   merged <- merge_two(state, unclass(x), distinct)
@@ -326,7 +326,8 @@ as_variable <- function(x, name, like, dim, shape = NULL) {
 check_fits <- function(x, name, like, dims, complex) {
   kind <- like$kind
   rows <- like$rows
-  check_batch_fits(x, name, like$extents)
+  walk <- part(x, "walk")
+  if (!is.null(walk)) check_batch_fits(walk$batch, name, like$extents)
   kinds <- setdiff(part(x, "kind"), "Pm")
   if (length(setdiff(kinds, kind)))
     throw("shape", "`", name, "` depends on ", paste(substring(kinds, 2L), collapse = " and "),

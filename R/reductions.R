@@ -3,7 +3,7 @@
 
 # `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
 reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
-  if (is_restricting(given)) {
+  if (length(given) && is_restricting(given)) {
     x <- restricted(x, given)
     given <- without_walk(given)
   }

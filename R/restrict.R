@@ -81,7 +81,7 @@ restrict_pairs <- function(x, blocks = NULL, groups = NULL, ranges = NULL) {
 # The names by which calls are told of pairs.
 walk_names <- c("blocks", "groups", "ranges")
 
-is_restricting <- function(given) any(names(given) %in% walk_names)
+is_restricting <- function(given) !all(is.na(match(walk_names, names(given))))
 
 without_walk <- function(given) given[!names(given) %in% walk_names]
 

@@ -217,6 +217,25 @@ test_that("operators of formulas take blocks when they are called", {
                class = "rkeops_error_shape")
 })
 
+test_that("ranges of PyKeOps say which pairs, beside blocks and groups", {
+  ranges <- list(rbind(c(0, 10), c(10, 23)), c(1, 3), rbind(c(4, 9), c(0, 4), c(12, 19)))
+  m <- matrix(FALSE, 23, 19)
+  m[1:10, 5:9] <- TRUE
+  m[11:23, c(1:4, 13:19)] <- TRUE
+  expect_equal(sum(K_ij, "j", ranges = ranges), cbind(rowSums(k * m)))
+  expect_equal(as.matrix(restrict_pairs(K_ij, keep_lower(), ranges = ranges)),
+               k * m * mask_of(keep_lower(), 23L, 19L))
+  both <- restrict_pairs(K_ij, groups = list(i = rep(1:2, c(5, 18)), j = rep(2, 19)), ranges = ranges)
+  m[1:5, ] <- FALSE
+  expect_equal(as.matrix(both), k * m)
+  op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)), i)", c("x=Vi(2)", "y=Vj(2)"))
+  expect_equal(op(list(x, y), ranges = ranges, blocks = keep_groups(rep(1:2, c(5, 18)), rep(2, 19))),
+               cbind(colSums(k * m)))
+  ranges[[1]][2, 2] <- 24
+  expect_error(sum(K_ij, "j", ranges = ranges), "`ranges\\[\\[1\\]\\]`", class = "rkeops_error_argument")
+  expect_error(op(list(x, y), ranges = 1:6), "`ranges` is", class = "rkeops_error_argument")
+})
+
 test_that("a parameter has a row for each group, and so has its gradient", {
   set.seed(10)
   g <- sample(c("u", "v", "w", NA), 23, replace = TRUE)
