@@ -127,7 +127,7 @@ void rk_write_pair_head(rk_writer *w, const rk_gpu_shape *shape, const char *suf
           shape->threads, least, suffix, rk_stored_type(shape, RK_NEST_ROW),
           rk_stored_type(shape, RK_NEST_COLUMN),
           w->tile->masks ? "const int *row_at, const int *column_at, const int *restrict list_at, "
-                           "const rk_interval *restrict list, int m, "
+                           "const rk_interval *restrict list, int m, int first, "
                          : "int m, int n, int part, long long first, ");
   if (w->tile->masks) rk_write_list_head(w, shape);
   else

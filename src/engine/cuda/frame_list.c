@@ -14,6 +14,9 @@ void rk_write_list_head(rk_writer *w, const rk_gpu_shape *shape) {
   rk_line(w, "const rk_interval *next = list + list_at[number], "
              "*const last = list + list_at[number + 1];");
   rk_line(w, "row_at += (long long)blockIdx.x * %d;", shape->row_block);
+  rk_line(w, "columns -= (long long)first * %d; /* places count from there */",
+          shape->blocked ? w->pass->slots[RK_NEST_COLUMN].size : shape->column_stride);
+  if (w->tile->reorders) rk_line(w, "column_at -= first;");
   if (rk_flushes(w)) rk_line(w, "int left = %lld;", flush);
 }
 

@@ -33,14 +33,13 @@
  *
  *    Over lists (shape.tile.masks):
  *    rk_pair(const stored *rows, const stored *columns, const real *packed, const int *row_at,
- *            const int *column_at, const int *list_at, const rk_interval *list, int m,
+ *            const int *column_at, const int *list_at, const rk_interval *list, int m, int first,
  *            double *values, long long *positions, long long ld)
  *            grid (m / row_block, parts, component_groups), block shape.threads
  *    Part y of block x of rows walks over list[list_at[k]] .. list[list_at[k + 1] - 1], see
- *    interval.h, k = x * parts + y. For each row columns come in ascending places, which count from
- *    `columns` on; packed has to be what the lists name, up to the ends of its column blocks (of
- *    its 16 bytes where these are records). m is a multiple of row_block. row_at: the position of
- *    each row; column_at: of each place, NULL without shape.tile.reorders.
+ *    interval.h, k = x * parts + y. For each row columns come in ascending places; `first` is that
+ *    of the first packed column. m is a multiple of row_block. row_at: the position of each row;
+ *    column_at: of each packed column, NULL without shape.tile.reorders.
  *
  * 4. rk_merge(double *values, long long *positions, long long ld, const double *from_values,
  *             const long long *from_positions, long long from_ld, int m, int parts, int fresh)

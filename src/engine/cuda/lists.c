@@ -214,22 +214,19 @@ static rk_status send(rk_gpu_share *s, rk_cu_pointer to, int64_t starts, rk_erro
   return status ? status : rk_gpu_let_wait(s, RK_STREAM_RUN, s->listed, error);
 }
 
-/* Places are those of the whole pass: the first packed column has that of the chunk. */
 static rk_status launch(rk_gpu_share *s, const launched *of, int64_t parts, rk_gpu_state to,
                         long long ld, rk_error *error) {
-  int m = (int)(of->blocks * s->shape->row_block);
+  int m = (int)(of->blocks * s->shape->row_block), first = (int)s->chunk_column;
   int groups = s->shape->component_groups > 1 ? s->shape->component_groups : 1;
-  rk_cu_pointer at = s->list[s->launches % RK_LAUNCHES], first = (rk_cu_pointer)s->chunk_column;
+  rk_cu_pointer at = s->list[s->launches % RK_LAUNCHES];
   rk_cu_pointer list = at + (rk_cu_pointer)(of->blocks * parts + 1) * 4;
   rk_cu_pointer rows = s->packed_rows + rk_packed_bytes(s->pass, s->shape, RK_NEST_ROW, s->at_row);
-  rk_cu_pointer columns = s->packed_columns[s->buffer] -
-                          rk_packed_bytes(s->pass, s->shape, RK_NEST_COLUMN, s->chunk_column);
   rk_cu_pointer row_at = s->row_at + (rk_cu_pointer)s->at_row * 4;
-  rk_cu_pointer column_at = s->column_at[s->buffer] ? s->column_at[s->buffer] - first * 4 : 0;
   rk_launch shape = {{(unsigned)of->blocks, (unsigned)parts, (unsigned)groups},
                      (unsigned)s->shape->threads};
-  void *parameters[] = {&rows, &columns, &s->packed, &row_at, &column_at, &at, &list, &m,
-                        &to.values, &to.positions, &ld};
+  void *parameters[] = {&rows, &s->packed_columns[s->buffer], &s->packed, &row_at,
+                        &s->column_at[s->buffer], &at, &list, &m, &first, &to.values,
+                        &to.positions, &ld};
   rk_status status = send(s, at, of->blocks * parts + 1, error);
   if (status) return status;
   return rk_gpu_launch_pair(s, &shape, (double)of->columns * s->shape->row_block, parameters,

@@ -201,10 +201,12 @@ RK_INLINE void rk_tile(const int nv, const real (&x)[2][4], const real *restrict
     }
   }
 }
-extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, const int *row_at, const int *column_at, const int *restrict list_at, const rk_interval *restrict list, int m, double *restrict values, long long *restrict positions, long long ld) {
+extern "C" __global__ void __launch_bounds__(128, 1) rk_pair(const real *restrict rows, const real *restrict columns, const real *restrict params, const int *row_at, const int *column_at, const int *restrict list_at, const rk_interval *restrict list, int m, int first, double *restrict values, long long *restrict positions, long long ld) {
   const int number = blockIdx.x * gridDim.y + blockIdx.y;
   const rk_interval *next = list + list_at[number], *const last = list + list_at[number + 1];
   row_at += (long long)blockIdx.x * 512;
+  columns -= (long long)first * 2; /* places count from there */
+  column_at -= first;
   const real *const own = rows + (long long)blockIdx.x * 1024 + threadIdx.x;
   real x[2][4];
   rk_each (k, 2) rk_each (u, 4) {
