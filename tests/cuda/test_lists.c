@@ -103,10 +103,11 @@ static void test_layouts(void) {
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
-static void check_budgets(int number, pair_kind kind) {
-  static const int64_t bytes[] = {200 << 10, 260 << 10, 0};
+/* Two that cut both rows and columns, and all memory. */
+static void check_budgets(int number, pair_kind kind, int64_t unit) {
+  const int64_t bytes[] = {3 * unit, 4 * unit, 0};
   const asked a = {number, kind, 'j', RK_FLOAT32};
-  cloud *c = cloud_new(2801, 3003, 3, 2, 0, 0);
+  cloud *c = cloud_new(1301, 1503, 3, 2, 0, 0);
   for (int k = 0; k < 3; k++) {
     budget(bytes[k]);
     check_wide(c, &a, k == 1);
@@ -118,8 +119,8 @@ static void check_budgets(int number, pair_kind kind) {
 }
 
 static void test_budgets(void) {
-  check_budgets(SUM, GAUSS);
-  check_budgets(9, SQUARE_DISTANCE);
+  check_budgets(SUM, GAUSS, 37 << 10);
+  check_budgets(9, SQUARE_DISTANCE, 72 << 10);
 }
 
 /* Rows that walk over very many intervals: their list comes in several launches. */
@@ -220,15 +221,15 @@ static int stop_after(void *data, double done) {
 }
 
 static void test_cancelling(void) {
-  cloud *c = cloud_new(2000, 2000, 3, 2, 0, 0);
+  cloud *c = cloud_new(1000, 1000, 3, 2, 0, 0);
   rk_options options = {.precision = RK_FLOAT32};
   rk_program *p = program_for(c, "Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", &options);
   random_blocks b = blocks_of(BLOCKS_LABELS, c->m, c->n);
   blocks_settle(&b);
-  result r = result_new(4000);
+  result r = result_new(2000);
   for (int after = 0; after < 3; after++) {
     int left = after;
-    budget(after == 1 ? 100 << 10 : 0);
+    budget(after == 1 ? 96 << 10 : 0);
     rk_status status = run_pairs(&rules[SUM], p, &b.pairs, c->input, &r, stop_after, &left);
     CHECK(status == RK_CANCELLED || (status == RK_OK && left >= 0),
           "a poll that says stop ends the call");
