@@ -35,7 +35,7 @@ static int run_size(int formula, int m, int n) {
   random_blocks b = {.pairs = {.size = {m, n}, .bands = 2}, .limits = {-300, -20, 0, 0, -70, 1001}};
   for (int k = 0; k < 2; k++)
     b.pairs.order[k] = b.order[k] = random_order((int)b.pairs.size[k], 0);
-  settle(&b);
+  blocks_settle(&b);
   if (formulas[formula].lists) {
     q.blocks = &b.pairs;
     q.kept = b.kept;
