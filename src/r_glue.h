@@ -109,7 +109,8 @@ SEXP definitions_find(SEXP table, SEXP id);
   each(definitions, 3) each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0)             \
   each(forget, 0) each(counters, 0) each(report, 0) each(use_devices, 1) each(device_info, 0)      \
   each(gpu_new, 3) each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1)                    \
-  each(gpu_alive, 0) each(swap_axes, 4) each(operation_table, 0) each(reduction_table, 0)                             \
+  each(gpu_alive, 0)                                                                               \
+  each(swap_axes, 4) each(operation_table, 0) each(reduction_table, 0)                             \
   each(near, 5) each(blocks_fault, 1) each(blocks_combined, 6) each(blocks_in_cells, 5)            \
   each(blocks_transposed, 1)                                                                       \
   each(blocks_covered, 1) each(blocks_listed, 3) each(blocks_counted, 1)
