@@ -65,8 +65,8 @@
 #'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
-#' "gradients", "interpolation", "neighbours", "transport", "gpu", "migration" and
-#' "package-authors".
+#' "gradients", "interpolation", "neighbours", "transport", "blocks", "gpu",
+#' "migration" and "package-authors".
 #'
 #' @examples
 #' x <- matrix(sin(1:300), ncol = 3)
