@@ -477,7 +477,7 @@ factor_batch <- function(x, b) {
 check_no_batch <- function(x, what, instead) {
   if (!is.null(part(x, "walk")$batch))
     throw("shape", what, " of batches ", times(part(x, "walk")$batch), ": expected none; ", instead,
-          " of x have a result for each batch")
+          " a result for each batch")
 }
 
 # ---- operators from formulas ---------------------------------------------------------------------

@@ -114,7 +114,7 @@ describe <- function(x) {
   if (is.LazyTensor(x)) return("a LazyTensor")
   if (inherits(x, "LazyOperator")) return("an operator of LazyTensors")
   if (is_gpu(x)) return(if (length(dim(x))) "a matrix on a GPU" else "a vector on a GPU")
-  if (is.data.frame(x)) return(paste("a data.frame with", ncol(x), "columns"))
+  if (is.data.frame(x)) return(paste("a data.frame with", counted(ncol(x), "column")))
   if (is.object(x)) return(paste0("an object of class \"", class(x)[1], "\""))
   if (is.function(x)) return("a function")
   type <- if (is.double(x)) "numeric" else typeof(x)

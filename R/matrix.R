@@ -249,7 +249,7 @@ check_sums <- function(na.rm, dims, ..., call = TRUE) {
 
 # Norms of the dense matrix by reductions; that of type "2" needs its singular values.
 norm_of <- function(x, type = c("O", "I", "F", "M", "2"), ...) {
-  check_no_batch(x, "norm(x)", "rowSums() and the like")
+  check_no_batch(x, "norm(x)", "rowSums() and the like have")
   if (missing(type)) type <- "O"
   type <- check_choice(if (is_string(type)) upper(readable(type)) else type, "type",
                        c("O", "1", "I", "F", "E", "M", "2"))
@@ -319,7 +319,7 @@ as.matrix.LazyTensor <- function(x, ..., max_size = 2^30) {
   if (part(x, "dimres") != 1L)
     throw("shape", "`x` has dimension ", part(x, "dimres"), ": expected dimension 1, such as ",
           "x[1]; as.array(x) has all components")
-  check_no_batch(x, "as.matrix(x)", "as.array(x)")
+  check_no_batch(x, "as.matrix(x)", "as.array(x) has")
   size <- dim(x)
   values_of_block(x, seq_len(size[1L]), seq_len(size[2L]), NULL, max_size)
 }

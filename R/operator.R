@@ -94,7 +94,7 @@ format.LazyOperator <- function(x, ...) {
   state <- environment(x)$state
   c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
-    if (length(pairs_text(state))) paste0("pairs: ", pairs_text(state)),
+    if (length(pairs_text(state))) paste("restricted to", pairs_text(state)),
     precision_line(state$options), option_lines(state$options))
 }
 

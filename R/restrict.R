@@ -139,21 +139,22 @@ check_size_of <- function(blocks, size, name) {
 group_names <- c("groups$i", "groups$j")
 
 groups_given <- function(groups, size) {
+  given <- if (is.list(groups)) names(groups)
   if (!is.list(groups)) groups <- list(i = groups)
   if (is.data.frame(groups) || !"i" %in% names(groups) || length(setdiff(names(groups), c("i", "j"))))
     unexpected(groups, "groups", "a list of `i` and `j`, or a vector of labels")
   i <- coded(groups[["i"]], if (length(groups) == 1L) "groups" else group_names[1L])
   j <- if ("j" %in% names(groups)) coded(groups[["j"]], group_names[2L]) else i
-  check_labels(i, size[1L], "i", names(groups))
-  check_labels(j, size[2L], "j", names(groups))
+  check_labels(i, size[1L], "i", given)
+  check_labels(j, size[2L], "j", given)
   list(i = i, j = j)
 }
 
 check_labels <- function(labels, size, index, names) {
   n <- length(labels$code)
   if (is.na(size) || n == size) return(invisible())
-  throw("shape", if (index %in% names) paste0("`groups$", index, "` has ") else "`groups` has no `j` and ",
-        counted(n, "label"), ": expected ", size, ", one for each ", index)
+  throw("shape", "`groups", if (index %in% names) paste0("$", index), "` has ",
+        if (index == "j" && !"j" %in% names) "no `j` and ", counted(n, "label"), ": expected ", size, ", one for each ", index)
 }
 
 # ---- two walks -----------------------------------------------------------------------------------

@@ -445,7 +445,7 @@ test_that("they say which pairs they stand for", {
   expect_output(print(summary(R)), "dimension 1, 37.5 % of the pairs, ", fixed = TRUE)
   expect_identical(summary(R)$pairs, "37.5 % of the pairs")
   op <- sum(R, "j", call = FALSE)
-  expect_output(print(op), "pairs: 37.5 % of the pairs", fixed = TRUE)
+  expect_output(print(op), "restricted to 37.5 % of the pairs", fixed = TRUE)
   expect_identical(rkeops_explain(op)$pairs, 3)
   expect_output(print(rkeops_explain(op)), "pairs: 3, 37.5 % of the pairs", fixed = TRUE)
   expect_match(format(t(R))[1], "2 x 4 (i x j), dimension 1, 37.5 %", fixed = TRUE)
