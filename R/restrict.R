@@ -154,7 +154,8 @@ check_labels <- function(labels, size, index, names) {
   n <- length(labels$code)
   if (is.na(size) || n == size) return(invisible())
   throw("shape", "`groups", if (index %in% names) paste0("$", index), "` has ",
-        if (index == "j" && !"j" %in% names) "no `j` and ", counted(n, "label"), ": expected ", size, ", one for each ", index)
+        if (index == "j" && !"j" %in% names) "no `j` and ", counted(n, "label"), ": expected ", size,
+        ", one for each ", index)
 }
 
 # ---- two walks -----------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ test_that("what is no number is refused, with what it is", {
       expect_error(Pm(value), class = "rkeops_error_argument", info = class(value)[1])
   }
   expect_error(Vi(factor("a")), "`x` is an object of class \"factor\": expected a numeric matrix")
-  expect_error(Vi(data.frame(a = "u")), "data.frame with 1 columns: expected numeric columns")
+  expect_error(Vi(data.frame(a = "u")), "data.frame with 1 column: expected numeric columns")
 })
 
 test_that("an error about an object says what to give instead", {
