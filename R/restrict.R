@@ -167,9 +167,15 @@ common_walk <- function(x, y) {
   if (!is.null(x$blocks) && !is.null(y$blocks) && !identical(x$blocks, y$blocks))
     throw("argument", "operands are restricted to different pairs: expected the same blocks; combine ",
           "them first, restrict_pairs(f, blocks = a & b) keeps the pairs that both keep")
+  if (!is.null(x$groups) && !is.null(y$groups) && !all(mapply(same_groups, x$groups, y$groups)))
+    throw("argument", "operands are restricted to the same pairs, but their groups have other labels: ",
+          "expected the same labels, by which parameters have a row for each group")
   new_walk(if (is.null(x$blocks)) y$blocks else x$blocks, if (is.null(x$groups)) y$groups else x$groups,
            common_batch(x$batch, y$batch))
 }
+
+# Whether each row has an equal label.
+same_groups <- function(x, y) identical(x$code, match(y$label, x$label)[y$code])
 
 # The rows are as many as blocks of known sizes say.
 check_walk <- function(walk, data, kind) {

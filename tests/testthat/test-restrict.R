@@ -395,6 +395,16 @@ test_that("operands with different pairs are refused", {
                "restricted to other pairs", class = "rkeops_error_argument")
 })
 
+test_that("operands with the same pairs and other labels are refused: parameters go by labels", {
+  of_groups <- function(labels)
+    restrict_pairs(Vi(1:3) * Vj(1:3) * Pm(matrix(c(10, 20)), groups = 1:2), groups = labels)
+  ones <- of_groups(c(1, 1, 2))
+  expect_error(ones + of_groups(factor(c(2, 2, 1), levels = 2:1)), "their groups have other labels",
+               class = "rkeops_error_argument")
+  same <- of_groups(factor(c(1, 1, 2), levels = 1:3))
+  expect_identical(as.matrix(ones + same), 2 * as.matrix(ones))
+})
+
 test_that("what is no blocks, or of another size, is refused by name", {
   w <- keep_groups(1:3)
   expect_error(restrict_pairs(K_ij), "`blocks`, `groups` and `ranges` are missing",
