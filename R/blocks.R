@@ -79,7 +79,7 @@ fault_of <- function(x) {
   if (!is.list(x) || !identical(names(x), block_parts)) return("it has other elements")
   x <- unclass(x)
   if (!is.integer(x$size) || length(x$size) != 2L) return("`size` is not two integers")
-  if (!are_offsets(x$offsets)) return("`offsets` are not ascending and apart")
+  if (!are_offsets(x$offsets)) return("`offsets` are not whole numbers, ascending and apart")
   if (all(is.na(x$size))) {
     if (all(lengths(x[2:7]) == 0L) && !is.null(x$offsets)) return(NULL)
     return("it has lists, but no sizes")
@@ -94,7 +94,8 @@ fault_of <- function(x) {
 
 are_offsets <- function(offsets) {
   if (is.null(offsets)) return(TRUE)
-  if (!is.double(offsets) || !identical(dim(offsets)[2L], 2L) || anyNA(offsets)) return(FALSE)
+  if (!is.double(offsets) || length(dim(offsets)) != 2L || ncol(offsets) != 2L || anyNA(offsets) ||
+      any(offsets != floor(offsets))) return(FALSE)
   n <- nrow(offsets)
   all(offsets[, 1L] <= offsets[, 2L]) && all(offsets[-1L, 1L] > offsets[-n, 2L] + 1)
 }
@@ -241,7 +242,7 @@ is_kept <- function(x, i, j) {
 NULL
 
 #' @export
-dim.rkeops_blocks <- function(x) unclass(x)$size
+dim.rkeops_blocks <- function(x) if (is.list(x)) unclass(x)$size
 
 #' @rdname rkeops_blocks
 #' @export

@@ -237,7 +237,8 @@ test_that("blocks that somebody has changed are refused, whatever was changed", 
                   list_end = list(1L, c(2L, 1L, 2L), c(1L, 2L, 3L), c(-1L, 2L, 2L)),
                   from = list(3L, c(3L, 2L), c(-1L, 0L)), to = list(c(6L, 5L), c(NA, 5L), 5L),
                   offsets = list(1, matrix(1, 1, 3), cbind(3, 1), rbind(c(0, 1), c(2, 3)),
-                                 cbind(0, NaN), cbind(0L, 1L)))
+                                 cbind(0, NaN), cbind(0L, 1L), cbind(0.5, 1.5),
+                                 array(0:1 + 0, c(1, 2, 1))))
   for (name in names(changes)) for (value in changes[[name]]) {
     wrong <- x
     wrong[name] <- list(value)
@@ -247,6 +248,9 @@ test_that("blocks that somebody has changed are refused, whatever was changed", 
   }
   expect_error(check_blocks(structure(list(1), class = "rkeops_blocks"), "blocks"), "`blocks`",
                class = "rkeops_error_argument")
+  for (wrong in list(1, "a", sum, new.env())) for (f in list(print, summary, as.matrix))
+    expect_error(f(structure(wrong, class = "rkeops_blocks")), "has been changed",
+                 class = "rkeops_error_argument")
   expect_error(check_blocks(1, "blocks"), "`blocks` is 1: expected blocks",
                class = "rkeops_error_argument")
 })
