@@ -194,7 +194,7 @@ static void add_ended(const block *b, row_runs *before, const row_runs *now, int
 
 static void sweep(const block *b, events *e, int32_t *active, row_runs *before, row_runs *now) {
   int32_t rows = b->end - b->from;
-  qsort(e->at, (size_t)e->count, sizeof *e->at, by_column);
+  if (e->count) qsort(e->at, (size_t)e->count, sizeof *e->at, by_column);
   for (int64_t k = 0; k < e->count;) {
     int32_t column = e->at[k].column;
     for (; k < e->count && e->at[k].column == column; k++)
