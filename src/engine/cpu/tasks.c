@@ -238,17 +238,19 @@ static int run_all_columns(const job *j, buffers *b, int64_t group, int64_t part
   return done;
 }
 
-/* What part `part` has of a list. */
+/* What part `part` has of a list, which may have more columns than 32-bit numbers count: those of
+ * each run of rows. */
 static void cut_list(rk_intervals *list, int64_t part, int64_t parts) {
   int64_t all = rk_intervals_columns(list), first = all / parts * part, seen = 0, kept = 0;
   int64_t end = part + 1 == parts ? all : first + all / parts;
   for (int64_t k = 0; k < list->count; k++) {
     rk_interval one = list->at[k];
-    int64_t columns = one.end - one.from;
-    if (seen + columns > end) one.end = (int32_t)(one.from + end - seen);
-    if (seen < first) one.from = (int32_t)(one.from + first - seen);
-    if (one.from < one.end) list->at[kept++] = one;
+    int64_t columns = one.end - one.from, begins = first - seen, ends = end - seen;
     seen += columns;
+    if (begins >= columns || ends <= 0 || begins == ends) continue;
+    if (ends < columns) one.end = one.from + (int32_t)ends;
+    if (begins > 0) one.from += (int32_t)begins;
+    list->at[kept++] = one;
   }
   list->count = kept;
 }
