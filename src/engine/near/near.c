@@ -10,7 +10,7 @@
  * beside the radius. Boxes of columns are taken whole where they are small beside it; for few
  * points less is enough. More intervals would cost more than they leave out. */
 enum { LEAST = 16, MOST = 64, FEW = 8, TOGETHER = 256 /* segments of a task */ };
-static const double small_rows = 0.7, small_columns = 0.2, small_few = 0.5;
+static const double small_rows = 0.85, small_columns = 0.2, small_few = 0.5;
 
 /* What rounding may change of a distance, in double or float. */
 static const double margin = 1e-6;
