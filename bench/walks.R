@@ -46,13 +46,16 @@ near_of <- function(n, share) {
   list(data = data, blocks = keep_near(data$x, data$y, radius), made = made)
 }
 
+# Converted once, as restrict_pairs() does.
 intervals_of <- function(n, segments, each) {
   from <- unlist(lapply(seq_len(segments), function(s)
     sort(sample(seq(0L, n - 2L, by = 2L), each))))
   ends <- as.integer(seq_len(segments) * (n / segments))
   slices <- as.integer(seq_len(segments) * each)
   ranges <- list(cbind(c(0L, ends[-segments]), ends), slices, cbind(from, from + 1L))
-  list(data = data_of(n), ranges = ranges)
+  data <- data_of(n)
+  K <- restrict_pairs(exp(-sqdist(Vi(data$x), Vj(data$y))) * Vj(data$b), ranges = ranges)
+  list(call = function() sum(K, "j"), pairs = segments * each * (n / segments))
 }
 
 cases <- list(
@@ -69,21 +72,23 @@ cases <- list(
 pairs_of <- function(case, size) {
   if (!is.null(case$pairs)) return(case$pairs)
   op <- keops_kernel("Sum_Reduction(IntCst(1), j)", c("x=Vi(3)", "y=Vj(3)"), precision = "float64")
-  sum(op(case$data[1:2], blocks = case$blocks, ranges = case$ranges))
+  sum(op(case$data[1:2], blocks = case$blocks))
 }
 
-peer_time <- function(case, precision) {
-  if (is.null(case$peer) || !file.exists(python)) return(NA)
+rows_first <- function(x) as.vector(if (is.matrix(x)) t(x) else aperm(x, c(2, 1, 3)))
+
+# Seconds, and the largest difference of its result.
+peer_of <- function(case, expected, precision) {
+  if (is.null(case$peer) || !file.exists(python)) return(c(NA, NA))
   folder <- tempfile("pykeops-")
   dir.create(folder)
-  for (name in names(case$data)) {
-    x <- case$data[[name]]
-    writeBin(as.vector(if (is.matrix(x)) t(x) else aperm(x, c(2, 1, 3))), file.path(folder, name))
-  }
+  for (name in names(case$data))
+    writeBin(rows_first(case$data[[name]]), file.path(folder, name))
+  writeBin(rows_first(expected), file.path(folder, "expected"))
   Sys.setenv(OMP_NUM_THREADS = threads, KEOPS_CACHE_FOLDER = folder)
   line <- system2(python, c("bench/walks_case.py", folder, case$peer$kind, case$peer$count,
                             case$peer$size, precision), stdout = TRUE, stderr = FALSE)
-  as.numeric(line[length(line)])
+  as.numeric(strsplit(line[length(line)], " ")[[1]])
 }
 
 measure <- function(name, precision) {
@@ -91,22 +96,22 @@ measure <- function(name, precision) {
   case <- cases[[name]][[1L]]()
   op <- keops_kernel(formula, c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
   call <- if (!is.null(case$call)) case$call
-          else if (is.null(case$ranges)) function() op(case$data, blocks = case$blocks)
-          else function() op(case$data, ranges = case$ranges)
+          else function() op(case$data, blocks = case$blocks)
   pairs <- pairs_of(case)
   n <- ceiling(sqrt(min(pairs, 2e9)))
   dense <- data_of(n)
   times <- alternate(list(own = function() seconds(call()), dense = function() seconds(op(dense))),
                      if (pairs > 1e9) 3 else 15)
   best <- apply(times, 2, min)
-  peer <- peer_time(case, precision)
+  peer <- peer_of(case, call(), precision)
   data.frame(case = name, precision = precision, pairs = format(pairs, big.mark = " ", digits = 4),
              rkeops = sprintf("%.1f ms", 1e3 * best[["own"]]),
              "to dense" = sprintf("%.2f", best[["own"]] / pairs / (best[["dense"]] / n^2)),
              goal = if (is.na(cases[[name]]$goal)) "" else format(cases[[name]]$goal),
              "walk made" = if (is.null(case$made)) "" else sprintf("%.2f s", case$made),
-             PyKeOps = if (is.na(peer)) "" else
-               sprintf("%.1f ms, %.1f x", 1e3 * peer, peer / best[["own"]]),
+             PyKeOps = if (is.na(peer[1])) "" else
+               sprintf("%.1f ms, %.1f x", 1e3 * peer[1], peer[1] / best[["own"]]),
+             difference = if (is.na(peer[2])) "" else sprintf("%.0e", peer[2]),
              check.names = FALSE)
 }
 
@@ -116,4 +121,5 @@ rows <- lapply(c("float64", "float32"), function(precision)
 keep("walks", do.call(rbind, rows),
      c("Whole calls, best of 15 (3 for the large ones), D = 3, Gaussian sum.",
        "To dense: time for a kept pair, over that of a dense call of as many pairs in the same run.",
-       "Walk made: `keep_near()` itself, once for a set of points, not part of the call."))
+       "Walk made: `keep_near()` itself, once for a set of points, not part of the call.",
+       "Difference: from PyKeOps' result, the largest, relative to the largest result."))

@@ -239,7 +239,7 @@ static rk_status run_passes(const built *b, rk_passes *passes, const int64_t *ro
   for (int k = 0; k < passes->count && !status; k++) {
     stage[k] = (rk_stage){.pass = passes->planned[k].pass, .result = passes->planned[k].result};
     at[k] = &stage[k];
-    wanted[k] = (rk_wanted){at[k], rk_sizes_of(&stage[k], rows), 0};
+    wanted[k] = (rk_wanted){at[k], rk_sizes_of(&stage[k], rows), 0, NULL};
     status = rk_build_vectors(&stage[k].vectors, error);
   }
   for (int v = 0; v < rk_graph_variables(b->graph); v++)
