@@ -308,19 +308,21 @@ repeated_blocks <- function(blocks, M, N, shared, n) {
 places_in <- function(x, layout)
   Map(laid_out, part(x, "data"), part(x, "kind"), MoreArgs = list(layout))
 
-# The declarations and blocks of a program for variables at these places.
+# A program for variables at these places: their declarations, its blocks, and how all of them lie.
 laid_out_program <- function(program, state) {
   layout <- layout_of(state, state$per)
-  engine <- list(kind = vapply(places_in(state, layout), `[[`, "", "kind"), data = state$data,
-                 walk = state$walk)
+  places <- places_in(state, layout)
+  engine <- list(kind = vapply(places, `[[`, "", "kind"), data = state$data, walk = state$walk)
   program$declarations <- declarations_of_leaves(engine)
   program$blocks <- blocks_laid_out(state$walk$blocks, layout)
+  program$layout <- layout
+  program$places <- places
   program
 }
 
 compute_spread <- function(state, program) {
-  layout <- layout_of(state, state$per)
-  places <- places_in(state, layout)
+  layout <- program$layout
+  places <- program$places
   out <- run_arranged(program, Map(spread_rows, state$data, places))
   if (length(state$roots) == 1L) return(spread_result(out, state, 1L, layout, places))
   lapply(seq_along(out), function(k) spread_result(out[[k]], state, k, layout, places))
