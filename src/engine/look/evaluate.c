@@ -4,11 +4,6 @@
 
 #include <stdlib.h>
 
-/* Where each variable is at each instruction would be two thirds of this file's debugging data. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-var-tracking")
-#endif
-
 #define RK_BYTES 16
 #define RK_TYPE 32
 #include "look/operations.h"
