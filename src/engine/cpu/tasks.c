@@ -203,7 +203,7 @@ static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
   int64_t at = 0, chunk = rk_round_up(rk_ceil_div(j->chunk, r->blocks), column_unit(j));
   do {
     int64_t n = rk_intervals_take(&b->list, at, chunk, &rest);
-    w.list = b->list.at + at;
+    w.list = n ? b->list.at + at : NULL;
     w.intervals = n;
     w.ends = at + n == b->list.count && !rest.end;
     if ((!w.starts || !w.ends) && !keep_states(j, b, &w)) return 0;
