@@ -214,10 +214,11 @@ static void write_walk(rk_writer *w) {
   int copied = rk_state_bytes(w->pass, w->tile) <= IN_REGISTERS;
   long long flush = rk_flush_period(w->pass, w->tile);
   rk_open(w, "RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, "
-             "const int *row_at, rk_state *%s, char *panel)", copied ? "state" : "z");
+             "rk_state *%s, char *panel%s)", copied ? "state" : "z",
+          w->tile->masks ? ", const int *row_at" : "");
   rk_line(w, "const real *restrict const columns = w->columns;");
   rk_line(w, "const real *restrict const params = w->params;");
-  rk_line(w, w->tile->masks ? "const int *const column_at = w->column_at;" : "(void)row_at;");
+  if (w->tile->masks) rk_line(w, "const int *const column_at = w->column_at;");
   if (copied) rk_line(w, "rk_state local = *state, *const z = &local;");
   if (!kept) rk_line(w, "const mask all = rk_ilt(rk_ibroadcast(-1), rk_ibroadcast(0));");
   if (flushes(w)) {
@@ -248,7 +249,8 @@ static void write_pair(rk_writer *w) {
   rk_line(w, "rk_state *const z = w->states ? (rk_state *)(w->states + b * %zu) : own;",
           rk_state_stride(w->pass, w->tile));
   rk_line(w, "if (w->starts) rk_start(z);");
-  rk_line(w, "rk_walk(w, x, w->row_at + b * %d, z, panel);", block);
+  rk_line(w, w->tile->masks ? "rk_walk(w, x, z, panel, w->row_at + b * %d);"
+                            : "rk_walk(w, x, z, panel);", block);
   rk_line(w, "if (!w->ends) continue;");
   rk_open(w, "for (int u = 0; u < %d; u++) for (int l = 0; l < %d; l++)", rows, lanes);
   rk_line(w, "const long long row = (b * %d + u) * %d + l;", rows, lanes);

@@ -157,7 +157,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     }
   }
 }
-RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *state, char *panel) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, rk_state *state, char *panel, const int *row_at) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
   const int *const column_at = w->column_at;
@@ -195,7 +195,7 @@ void rk_pair(const rk_walked *w) {
     const real *const x = (const real *)w->rows + b * 128;
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 576) : own;
     if (w->starts) rk_start(z);
-    rk_walk(w, x, w->row_at + b * 64, z, panel);
+    rk_walk(w, x, z, panel, w->row_at + b * 64);
     if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
       const long long row = (b * 4 + u) * 16 + l;

@@ -156,10 +156,9 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[0][u] += t[u];
   }
 }
-RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *state, char *panel) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, rk_state *state, char *panel) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
-  (void)row_at;
   rk_state local = *state, *const z = &local;
   enum { FLUSH = 64 };
   long long left = FLUSH;
@@ -185,7 +184,7 @@ void rk_pair(const rk_walked *w) {
     const real *const x = (const real *)w->rows + b * 192;
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 1088) : own;
     if (w->starts) rk_start(z);
-    rk_walk(w, x, w->row_at + b * 64, z, panel);
+    rk_walk(w, x, z, panel);
     if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
       const long long row = (b * 4 + u) * 16 + l;

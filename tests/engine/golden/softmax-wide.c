@@ -175,10 +175,9 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
     rk_each (u, 4) z->s[(k + 1)][u] = t[u];
   }
 }
-RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, const int *row_at, rk_state *z, char *panel) {
+RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, rk_state *z, char *panel) {
   const real *restrict const columns = w->columns;
   const real *restrict const params = w->params;
-  (void)row_at;
   enum { FLUSH = 64 };
   long long left = FLUSH;
   for (const rk_interval *own = w->list; own < w->list + w->intervals; own++) {
@@ -202,7 +201,7 @@ void rk_pair(const rk_walked *w) {
     const real *const x = (const real *)w->rows + b * 320;
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 31808) : own;
     if (w->starts) rk_start(z);
-    rk_walk(w, x, w->row_at + b * 64, z, panel);
+    rk_walk(w, x, z, panel);
     if (!w->ends) continue;
     for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
       const long long row = (b * 4 + u) * 16 + l;
