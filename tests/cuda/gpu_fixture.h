@@ -8,6 +8,8 @@
 #include "cuda/shape.h"
 #include "cuda/device.h"
 
+#include <time.h>
+
 static inline void use(int n) {
   static const int number[] = {0, 1, 2, 3};
   if (!CHECK(use_devices(number, n, &last) == RK_OK, "devices are used"))
@@ -17,6 +19,26 @@ static inline void use(int n) {
 static inline void budget(int64_t bytes) {
   rk_settings settings = {.gpu_memory = bytes};
   CHECK(rk_configure(&settings, &last) == RK_OK, "a budget is set");
+}
+
+/* Other numbers in each run; RKEOPS_TEST_SEED repeats one. */
+static inline void begin_seeded(void) {
+  const char *seed = getenv("RKEOPS_TEST_SEED");
+  check_seed ^= seed ? strtoull(seed, NULL, 10) : (unsigned long long)time(NULL);
+  printf("seed %llu\n", check_seed ^ 88172645463325252ull);
+}
+
+/* The same, and on the first device: how many there are; 0: none, and it has been said. */
+static inline int begin_on_gpu(void) {
+  int devices;
+  begin_seeded();
+  check_configure();
+  if (rk_device_count(&devices, &last) || !devices) {
+    printf("no GPU: %s\n0 passed, 0 failed, 1 skipped\n", last.message);
+    return 0;
+  }
+  use(1);
+  return devices;
 }
 
 /* ---- programs ---- */

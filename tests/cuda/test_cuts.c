@@ -3,7 +3,6 @@
 
 #include "cuda/parts.h"
 
-#include <time.h>
 
 /* Bytes that a share takes: see take_memory of cuda/share.c. */
 static double bytes_of(const rk_gpu_sizes *s, const rk_gpu_cut *cut) {
@@ -62,9 +61,7 @@ static void test_cuts(const char *text, rk_precision precision, int D, int E) {
 }
 
 int main(void) {
-  const char *seed = getenv("RKEOPS_TEST_SEED");
-  check_seed ^= seed ? strtoull(seed, NULL, 10) : (unsigned long long)time(NULL);
-  printf("seed %llu\n", check_seed ^ 88172645463325252ull);
+  begin_seeded();
   test_cuts("Sum_Reduction(Exp(-p*SqDist(x,y))*b, j)", RK_FLOAT32, 10, 3);
   test_cuts("Sum_Reduction(b/(1+SqDist(x,y)), j)", RK_FLOAT64, 100, 100);
   test_cuts("KMin_ArgKMin_Reduction(SqDist(x,y), 10, j)", RK_FLOAT16, 3, 1);

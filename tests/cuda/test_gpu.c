@@ -8,7 +8,6 @@
 
 #include "os.h"
 
-#include <time.h>
 
 static int devices;          /* of this machine */
 
@@ -483,15 +482,8 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
   {"shared_code", test_code_is_shared}, {"cancelling", test_cancelling}};
 
 int main(int argc, char **argv) {
-  const char *seed = getenv("RKEOPS_TEST_SEED");
-  check_seed ^= seed ? strtoull(seed, NULL, 10) : (unsigned long long)time(NULL);
-  printf("seed %llu\n", check_seed ^ 88172645463325252ull);
-  check_configure();
-  if (rk_device_count(&devices, &last) || !devices) {
-    printf("no GPU: %s\n0 passed, 0 failed, 1 skipped\n", last.message);
-    return 0;
-  }
-  use(1);
+  devices = begin_on_gpu();
+  if (!devices) return 0;
   for (unsigned k = 0; k < sizeof tests / sizeof *tests; k++) {
     int chosen = argc < 2 && tests[k].run != test_kinds; /* the others do what it does */
     for (int a = 1; a < argc; a++) chosen |= !strcmp(argv[a], tests[k].name);

@@ -6,7 +6,6 @@
 
 #include "random_blocks.h"
 
-#include <time.h>
 
 static int devices;                    /* of this machine */
 static int met[RK_GPU_LAYS];           /* how often each layout was walked */
@@ -243,15 +242,8 @@ static void test_cancelling(void) {
 }
 
 int main(void) {
-  const char *seed = getenv("RKEOPS_TEST_SEED");
-  check_seed ^= seed ? strtoull(seed, NULL, 10) : (unsigned long long)time(NULL);
-  printf("seed %llu\n", check_seed ^ 88172645463325252ull);
-  check_configure();
-  if (rk_device_count(&devices, &last) || !devices) {
-    printf("no GPU: %s\n0 passed, 0 failed, 1 skipped\n", last.message);
-    return 0;
-  }
-  use(1);
+  devices = begin_on_gpu();
+  if (!devices) return 0;
   test_layouts();
   test_budgets();
   test_long_lists();
