@@ -32,6 +32,7 @@ typedef struct {
   int64_t *group;                 /* group g has the row blocks group[g] .. group[g + 1] - 1 */
   int64_t groups;
   int64_t part, parts;            /* columns of a task without a walk; number of parts */
+  rk_intervals *lists;            /* with a walk, when columns are in parts: by block and part */
   int64_t chunk;                  /* columns of one kernel call, for one block */
   ptrdiff_t ld;                   /* rows of the largest group */
   rk_states states;               /* of all tasks, when columns are in parts */
@@ -196,22 +197,22 @@ static int keep_states(const job *j, buffers *b, rk_walked *w) {
 }
 
 /* All of the list in chunks; whether it came to its end. */
-static int walk_list(const job *j, buffers *b, const rectangle *r, rk_states to,
-                     const rk_worker *worker) {
+static int walk_list(const job *j, buffers *b, rk_intervals *list, const rectangle *r,
+                     rk_states to, const rk_worker *worker) {
   rk_walked w = walked(j, b, r, to);
   rk_interval rest;
   int64_t at = 0, chunk = rk_round_up(rk_ceil_div(j->chunk, r->blocks), column_unit(j));
   do {
-    int64_t n = rk_intervals_take(&b->list, at, chunk, &rest);
-    w.list = n ? b->list.at + at : NULL;
+    int64_t n = rk_intervals_take(list, at, chunk, &rest);
+    w.list = n ? list->at + at : NULL;
     w.intervals = n;
-    w.ends = at + n == b->list.count && !rest.end;
+    w.ends = at + n == list->count && !rest.end;
     if ((!w.starts || !w.ends) && !keep_states(j, b, &w)) return 0;
     if (!w.starts && rk_parallel_stopped(worker)) return 1;
     call_kernel(j, &w);
     w.starts = 0;
     at += n - (rest.end != 0);
-    if (rest.end) b->list.at[at] = rest;
+    if (rest.end) list->at[at] = rest;
   } while (!w.ends);
   return 1;
 }
@@ -233,26 +234,57 @@ static int run_all_columns(const job *j, buffers *b, int64_t group, int64_t part
   b->list.count = 0;
   if (columns > 0) rk_intervals_add(&b->list, (rk_interval){.end = (int)columns});
   int in_lanes = lanes_per_row(j) > 1;
-  int done = !b->list.failed && walk_list(j, b, &r, in_lanes ? b->lanes : to, worker);
+  int done = !b->list.failed && walk_list(j, b, &b->list, &r, in_lanes ? b->lanes : to, worker);
   if (done && in_lanes) merge_lanes(j, b, r.blocks * rk_block_rows(&j->module->tile), to);
   return done;
 }
 
-/* What part `part` has of a list, which may have more columns than 32-bit numbers count: those of
- * each run of rows. */
-static void cut_list(rk_intervals *list, int64_t part, int64_t parts) {
-  int64_t all = rk_intervals_columns(list), first = all / parts * part, seen = 0, kept = 0;
-  int64_t end = part + 1 == parts ? all : first + all / parts;
+/* Blocks of the group that share the list of this one. */
+static int64_t blocks_alike(const job *j, int64_t group, int64_t block) {
+  return rk_walk_alike(j->work->walk, &j->cut, block, j->group[group + 1] - block);
+}
+
+/* A list in parts, of about as many columns; of these there may be more than 32-bit numbers count,
+ * those of each run of rows. */
+static int cut_list(const rk_intervals *list, int64_t parts, rk_intervals *part) {
+  int64_t each = rk_ceil_div(rk_intervals_columns(list), parts), left = each, p = 0;
   for (int64_t k = 0; k < list->count; k++) {
-    rk_interval one = list->at[k];
-    int64_t columns = one.end - one.from, begins = first - seen, ends = end - seen;
-    seen += columns;
-    if (begins >= columns || ends <= 0 || begins == ends) continue;
-    if (ends < columns) one.end = one.from + (int32_t)ends;
-    if (begins > 0) one.from += (int32_t)begins;
-    list->at[kept++] = one;
+    rk_interval rest = list->at[k];
+    while (rest.from < rest.end) {
+      if (left <= 0 && p + 1 < parts) {
+        left = each;
+        p++;
+      }
+      rk_interval one = rest;
+      if (p + 1 < parts && one.end - one.from > left) one.end = one.from + (int32_t)left;
+      rk_intervals_add(&part[p], one);
+      left -= one.end - one.from;
+      rest.from = one.end;
+    }
   }
-  list->count = kept;
+  for (p = 0; p < parts; p++)
+    if (part[p].failed) return 0;
+  return 1;
+}
+
+/* Lists of blocks whose columns are in parts are made once for all of these. */
+static int make_lists(job *j) {
+  rk_intervals whole = {.count = 0};
+  int done = 1;
+  if (!j->work->walk || j->parts == 1) return 1;
+  j->lists = calloc((size_t)(j->packed->row_blocks * j->parts) + 1, sizeof *j->lists);
+  for (int64_t g = 0; g < j->groups && done && j->lists; g++)
+    for (int64_t b = j->group[g]; b < j->group[g + 1] && done; b += blocks_alike(j, g, b))
+      done = rk_walk_list(j->work->walk, &j->cut, b, &whole) &&
+             cut_list(&whole, j->parts, &j->lists[b * j->parts]);
+  rk_intervals_free(&whole);
+  return done && j->lists;
+}
+
+static void free_lists(job *j) {
+  for (int64_t k = 0; j->lists && k < j->packed->row_blocks * j->parts; k++)
+    rk_intervals_free(&j->lists[k]);
+  free(j->lists);
 }
 
 static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_states to,
@@ -260,12 +292,12 @@ static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_s
   int rows = rk_block_rows(&j->module->tile), done = 1;
   int64_t end = j->group[group + 1], alike;
   for (int64_t block = j->group[group]; block < end && done; block += alike) {
-    alike = rk_walk_alike(j->work->walk, &j->cut, block, end - block);
+    alike = blocks_alike(j, group, block);
     const rectangle r = {block, alike, 0};
-    done = rk_walk_list(j->work->walk, &j->cut, block, &b->list);
-    if (done && j->parts > 1) cut_list(&b->list, part, j->parts);
     rk_states own = rk_states_from(to, (block - j->group[group]) * rows);
-    done = done && walk_list(j, b, &r, own, worker);
+    rk_intervals *list = j->lists ? &j->lists[block * j->parts + part] : &b->list;
+    if (!j->lists) done = rk_walk_list(j->work->walk, &j->cut, block, list);
+    done = done && walk_list(j, b, list, &r, own, worker);
   }
   return done;
 }
@@ -350,7 +382,8 @@ static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
                                                : j->work->sizes.kept};
   rk_status status = rk_pack(j->work, j->module, places, packed, packing);
   if (status) return status;
-  if (!cut(j)) return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
+  if (!cut(j) || !make_lists(j))
+    return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
   return run_tasks(j, all_seconds(j) < serial_seconds ? 1 : rk_call_threads(), caller);
 }
 
@@ -362,6 +395,7 @@ rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
   rk_status status = work->walk ? cut_walk(&j, caller.error) : RK_OK;
   if (!status) status = pack_and_run(&j, &packed, caller);
   free_states(j.states);
+  free_lists(&j);
   free(j.group);
   free(j.position);
   rk_cut_free(&j.cut);
