@@ -449,6 +449,44 @@ test_that("a row without pairs has what is left of nothing", {
   expect_identical(gradient(sum(R, "j", call = FALSE), x_i)[2, ], 0)
 })
 
+test_that("coordinates far from 0, a mask in the formula, NaN in rows that few meet", {
+  set.seed(11)
+  origin <- c(4.5e5, 5.4e6)
+  place <- function(n) 200 * uniform(n, 2) + rep(origin, each = n)
+  p <- place(60)
+  q <- place(70)
+  g <- sample(4, 60, replace = TRUE)
+  h <- sample(4, 70, replace = TRUE)
+  r <- outer(p[, 1], q[, 1], "-")^2 + outer(p[, 2], q[, 2], "-")^2
+  same <- outer(g, h, "==")
+  R <- restrict_pairs(sqdist(Vi(p), Vj(q)), blocks = keep_groups(g, h))
+  for (precision in names(precisions)) {
+    near <- sum(where(R < 2000, exp(-R / 2500), 0), "j", precision = precision)
+    expect_equal(near, matrix(rowSums(same * (r < 2000) * exp(-r / 2500))),
+                 tolerance = precisions[[precision]])
+    expect_identical(argKmin(R, 3, "j", precision = precision),
+                     t(apply(ifelse(same, r, Inf), 1, order))[, 1:3])
+    lost <- q
+    lost[h == 2, ] <- NaN
+    sums <- sum(exp(-sqdist(Vi(p), Vj(lost)) / 2500), "j", blocks = keep_groups(g, h),
+                precision = precision)
+    expect_identical(as.vector(is.nan(sums)), g == 2)
+  }
+})
+
+test_that("a call within a call has blocks of its own", {
+  lab <- rep(1:50, 40)
+  z <- uniform(2000, 2)
+  whole <- function() sum(exp(-sqdist(Vi(z), Vj(z))), "j", blocks = keep_groups(lab))
+  expected <- whole()
+  inner <- NULL
+  reg.finalizer(new.env(), function(e) inner <<- sum(K_ij, "j", blocks = keep_band(-1, 1)))
+  outer <- whole()
+  gc()
+  expect_identical(outer, expected)
+  expect_equal(inner, matrix(rowSums(k * mask_of(keep_band(-1, 1), 23, 19))), tolerance = 1e-13)
+})
+
 test_that("they say which pairs they stand for", {
   R <- restrict_pairs(sqdist(Vi(1:4), Vj(1:2)), blocks = keep_groups(c(1, 2, 3, 1), 1:2))
   expect_match(format(R)[1], "4 x 2 (i x j), dimension 1, 37.5 % of the pairs", fixed = TRUE)
