@@ -63,6 +63,7 @@
 #define D(...) .derivative = {__VA_ARGS__}
 #define T(...) .transpose = {__VA_ARGS__}
 #define S(...) .selects = {__VA_ARGS__}
+#define B(...) /* bound/rules.c */
 #define ELEMENTWISE(name_, operands_, integers_, result_, code_, rules, doc)                       \
   {.name = #name_, .op = RK_OP_##name_, .kind = RK_ELEMENTWISE,                                    \
    .operands = operands_, .integers = integers_,                                                   \

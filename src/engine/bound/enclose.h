@@ -1,0 +1,50 @@
+/* In which interval the value lies that a pass reduces, for all pairs of the rows in one box and the
+ * columns in another. */
+#ifndef RKEOPS_ENCLOSE_H
+#define RKEOPS_ENCLOSE_H
+
+#include "plan/plan.h"
+
+enum { RK_ENCLOSE_BOXES = 64 }; /* that are looked at together, at most */
+
+/* A component of a level's record, in n boxes: values lie from low[k] to high[k], those that are
+ * NaN where nan[k] says that there may be some (NULL: nowhere). With step 0 it is one box for all
+ * of the n. Low above high: all are NaN. Values are those that kernels are given, in their
+ * precision. */
+typedef struct {
+  const double *low, *high;
+  const unsigned char *nan;
+  int step;
+} rk_slot_boxes;
+
+/* The same of a component of a result; nan is NULL where none is NaN. */
+typedef struct { const double *low, *high; const unsigned char *nan; } rk_enclosed;
+
+typedef struct rk_enclosing rk_enclosing;
+
+typedef struct {
+  int is_bounded;          /* can it say anything of what is reduced? */
+  int components;          /* that it works on for each box */
+  rk_enclosing *shared;    /* what is done, the same in all threads */
+  int is_another;
+  double *ends;            /* by component: the low ends of all boxes, then the high ones */
+  unsigned char *nan, *kind;
+  void *room;
+} rk_encloser;
+
+/* Freed by the caller, also on failure. The pass stays until then. */
+rk_status rk_encloser_begin(rk_encloser *e, const rk_pass *pass, rk_error *error);
+
+/* Another one of the same pass, for another thread; it ends before the first. */
+rk_status rk_encloser_another(rk_encloser *e, const rk_encloser *first, rk_error *error);
+void rk_encloser_end(rk_encloser *e);
+
+/* Encloses the first `roots` roots of the nest of pairs, of which the first is what is reduced, in
+ * n boxes. `parameters`: the packed record. `rows` and `columns`: by component of theirs. */
+void rk_enclose(rk_encloser *e, const double *parameters, const rk_slot_boxes *rows,
+                const rk_slot_boxes *columns, int n, int roots);
+
+/* What that says of a component of a root: good until the next one. */
+rk_enclosed rk_enclosed_root(const rk_encloser *e, int root, int component);
+
+#endif

@@ -1,0 +1,468 @@
+/* Intervals of values over boxes: each value that a kernel computes for a pair in a box lies in the
+ * interval of that box, for every operation of the table and for random formulas, in both
+ * precisions; and intervals of small boxes are small.
+ *
+ * A pair's value is the largest or smallest of one column. RKEOPS_TEST_FULL=1: a million triples of
+ * a formula, a box and a value. */
+#pragma GCC diagnostic ignored "-Wunused-function" /* not all of what other tests share */
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#include "random_blocks.h"
+#include "random_generate.h"
+
+#include "backends.h"
+#include "bound/enclose.h"
+#include "bound/rules.h"
+#include "formula/operations.h"
+#include "look/evaluate.h"
+#include "look/look.h"
+#include "programs.h"
+#include "run/call.h"
+
+#include <float.h>
+
+enum { BOXES = 16, IN_BOX = 6, ROWS = BOXES * IN_BOX, MOST_SLOTS = 512 };
+
+static long triples, unbounded, refused;
+static int met[RK_OPS];
+
+/* ---- data ----------------------------------------------------------------------------------- */
+
+static int is_float;
+
+static double any_number(void) {
+  const double range = is_float ? 30 : 300, least = is_float ? FLT_MIN : DBL_MIN;
+  switch (below(9)) {
+    case 0: return (double[]){0, -0.0, 1, -1, 0.5, 2}[below(6)];
+    case 1: return (double[]){INFINITY, -INFINITY, NAN}[below(3)];
+    case 2: return floor(uniform() * 9) - 4;
+    case 3: return (uniform() - 0.5) * exp(uniform() * 8);
+    case 4: return (uniform() - 0.5) * pow(10, (2 * uniform() - 1) * range);
+    case 5: return (uniform() - 0.5) * 4 * least;
+    case 6: return (is_float ? FLT_MAX : DBL_MAX) * (chance(0.5) ? 1 : -uniform());
+    default: return uniform() * 4 - 2;
+  }
+}
+
+/* A component of the rows of a box, or of all columns: near each other, anywhere, or from 0 on. */
+static void fill_numbers(double *x, int n, int mild) {
+  double centre = mild ? uniform() * 4 - 2 : any_number(), u = uniform();
+  double spread = u < 0.3 ? 0 : u < 0.5 ? 1e-3 : u < 0.8 ? 0.3 : 3;
+  int positive = chance(0.3), whole = chance(0.1), free = !mild && chance(0.2);
+  for (int k = 0; k < n; k++) {
+    x[k] = free ? any_number() : centre + spread * (uniform() - 0.5);
+    if (positive) x[k] = fabs(x[k]);
+    if (whole && fabs(x[k]) < 1e9) x[k] = floor(x[k]);
+    if (is_float) x[k] = fabs(x[k]) <= FLT_MAX ? x[k] : isfinite(x[k]) ? FLT_MAX : x[k];
+  }
+}
+
+/* ---- a program and its data ----------------------------------------------------------------- */
+
+typedef struct {
+  rk_program *program;
+  rk_array input[VARIABLES];
+  double *out;
+  rk_call call;
+  rk_values values;
+  rk_stage *stage[RK_MAX_WANTED];
+} running;
+
+/* As a run does it, with what the passes read left in r->values. */
+static rk_status run_passes(running *r, int64_t *rows) {
+  const rk_plan *plan = r->program->plan;
+  const rk_output output = {.type = RK_OUT_DOUBLE, .data = r->out, .none_double = -1};
+  rk_program_data data = {plan->graph, r->stage, plan->stages, &r->program->info, plan->served,
+                          plan->roots, r->program->number, r->input, rows, NULL, &output, NULL};
+  rk_caller caller = rk_call_caller(&r->call, &last);
+  unsigned char split[RK_MAX_WANTED] = {0};
+  rk_look look = {0};
+  rk_text warned = {0};
+  for (int k = 0; k < plan->stages; k++) r->stage[k] = &plan->stage[k];
+  rk_status status = rk_values_make(&r->values, &data, caller);
+  if (!status) status = rk_look_at(&look, &data, &r->values, split, &warned, caller);
+  for (int k = 0; k < plan->stages && !status; k++)
+    if (split[k]) status = rk_stage_split(&plan->stage[k], &r->stage[k], &last);
+  if (!status) status = rk_run_passes(&data, &r->values, caller);
+  rk_look_end(&look);
+  rk_text_free(&warned);
+  return status;
+}
+
+/* To be ended when it is RK_OK. The first run builds what there is to build. */
+static rk_status begin_run(running *r, int64_t *rows) {
+  const rk_output output = {.type = RK_OUT_DOUBLE, .data = r->out, .none_double = -1};
+  int n = r->program->info.variables;
+  rk_status status = rk_run(r->program, r->input, n, &output, NULL, NULL, &last);
+  if (!status) status = rk_call_begin(&r->call, rk_backend_chosen(), (rk_caller){NULL, NULL, &last});
+  if (status) return status;
+  r->values = (rk_values){0};
+  status = run_passes(r, rows);
+  if (!status) return RK_OK;
+  rk_values_free(&r->values);
+  rk_call_end(&r->call);
+  return status;
+}
+
+static void end_run(running *r) {
+  rk_values_free(&r->values);
+  rk_call_end(&r->call);
+}
+
+/* ---- records and boxes ---------------------------------------------------------------------- */
+
+/* The slots of a level: a value for each row, by component; what kernels get may be another one by
+ * a rounding where the slot is computed: `loose`. */
+typedef struct { int size; double *value; unsigned char loose[MOST_SLOTS]; } records;
+
+static int is_exact(const rk_node *node) {
+  if (node->is_logical || rk_is_variable(node)) return 1;
+  return rk_node_is(node, RK_OP_Subtract) && rk_is_variable(node->operand[0]) &&
+         rk_is_variable(node->operand[1]);
+}
+
+static int make_records(const rk_pass *pass, const rk_values *values, rk_nest_kind level, int rows,
+                        records *to) {
+  const rk_slots *slots = &pass->slots[level];
+  const rk_node *node[MOST_SLOTS];
+  rk_evaluator e;
+  *to = (records){.size = slots->size};
+  if (slots->size > MOST_SLOTS) return 0;
+  to->value = calloc((size_t)slots->size * (size_t)rows + 1, sizeof *to->value);
+  for (int k = 0; k < slots->count; k++) node[k] = slots->slot[k].node;
+  int good = rk_evaluator_begin(&e, pass->graph, values->value, node, slots->count, &last) == RK_OK;
+  for (int first = 0; first < rows && good; first += e.block) {
+    int n = rows - first < e.block ? rows - first : e.block;
+    rk_evaluate(&e, first, n);
+    for (int k = 0; k < slots->count; k++)
+      for (int c = 0; c < node[k]->dim; c++) {
+        double *x = to->value + (size_t)(slots->slot[k].offset + c) * (size_t)rows;
+        rk_copy_evaluated(&e, node[k], c, n, x + first);
+        to->loose[slots->slot[k].offset + c] = !is_exact(node[k]);
+      }
+  }
+  for (int k = 0; k < slots->size * rows && pass->options.precision == RK_FLOAT32; k++)
+    to->value[k] = level == RK_NEST_PARAMETER ? rk_parameter_float(to->value[k])
+                                              : (float)to->value[k];
+  rk_evaluator_end(&e);
+  return good;
+}
+
+static double next_to(double x, int up) {
+  double to = up ? INFINITY : -INFINITY;
+  return is_float ? nextafterf((float)x, (float)to) : nextafter(x, to);
+}
+
+typedef struct { double low, high; unsigned char nan; } box;
+
+/* The box of `n` values, sometimes a larger one. */
+static box box_of(const double *x, int n, int loose, int larger) {
+  box b = {INFINITY, -INFINITY, 0};
+  for (int k = 0; k < n; k++) {
+    if (isnan(x[k])) b.nan = 1;
+    else b = (box){fmin(b.low, x[k]), fmax(b.high, x[k]), b.nan};
+  }
+  if (loose && b.low <= b.high) b.low = next_to(b.low, 0), b.high = next_to(b.high, 1);
+  if (larger && chance(0.15)) {
+    double u = any_number();
+    if (isnan(u)) b.nan = 1;
+    else b = (box){fmin(b.low, u), fmax(b.high, u), b.nan};
+  }
+  return b;
+}
+
+/* Boxes of a level by component: of all rows in one, or BOXES of them. */
+typedef struct { double low[BOXES], high[BOXES]; unsigned char nan[BOXES]; } boxes;
+
+static void make_boxes(const records *r, int rows, int step, int larger, boxes *b,
+                       rk_slot_boxes *slot) {
+  for (int c = 0; c < r->size; c++) {
+    const double *x = r->value + (size_t)c * (size_t)rows;
+    for (int k = 0; k < (step ? (rows + IN_BOX - 1) / IN_BOX : 1); k++) {
+      int first = step ? k * IN_BOX : 0;
+      int n = !step || rows - first < IN_BOX ? rows - first : IN_BOX;
+      box one = box_of(x + first, n, r->loose[c], larger);
+      b[c].low[k] = one.low;
+      b[c].high[k] = one.high;
+      b[c].nan[k] = one.nan;
+    }
+    slot[c] = (rk_slot_boxes){b[c].low, b[c].high, b[c].nan, step};
+    if (!step && !b[c].nan[0]) slot[c].nan = NULL;
+  }
+}
+
+/* ---- values in intervals -------------------------------------------------------------------- */
+
+static void show_loss(const rk_enclosed *x, int k, double value, const char *text) {
+  printf("  %s, float%d: %.17g in [%.17g, %.17g]%s\n", text, is_float ? 32 : 64, value,
+         x->low[k], x->high[k], x->nan && x->nan[k] ? " or NaN" : "");
+}
+
+static int is_within(const rk_enclosed *x, int k, double value) {
+  if (isnan(value)) return x->nan && x->nan[k];
+  return x->low[k] <= value && value <= x->high[k];
+}
+
+/* Is the interval of a value about as small as its rounding? */
+static int is_small_there(const rk_enclosed *x, int k, double value) {
+  double unit = is_float ? FLT_EPSILON : DBL_EPSILON, least = is_float ? FLT_MIN : DBL_MIN;
+  return isnan(value) || isinf(value) ||
+         (x->high[k] - x->low[k] <= 64 * unit * fabs(value) + 64 * least);
+}
+
+enum { CHECK_SMALL = 1 };
+
+/* One data set: rows in boxes, one column. */
+typedef struct { const char *text; int rows, negated, dim; const double *out; } results;
+
+static int count_lost(const rk_encloser *e, const results *r, int one_box) {
+  int lost = 0;
+  for (int c = 0; c < r->dim; c++) {
+    rk_enclosed x = rk_enclosed_root(e, 0, c);
+    for (int row = 0; row < r->rows; row++) {
+      double value = r->out[c * r->rows + row];
+      int k = one_box ? 0 : row / IN_BOX;
+      if (r->negated) value = -value;
+      triples++;
+      if (is_within(&x, k, value)) continue;
+      if (!lost++) show_loss(&x, k, value, r->text);
+    }
+  }
+  return lost;
+}
+
+static int count_wide(const rk_encloser *e, const results *r, int row) {
+  int wide = 0;
+  for (int c = 0; c < r->dim; c++) {
+    rk_enclosed x = rk_enclosed_root(e, 0, c);
+    double value = r->out[c * r->rows + row];
+    if (r->negated) value = -value;
+    if (!is_small_there(&x, 0, value) && !wide++) show_loss(&x, 0, value, r->text);
+  }
+  return wide;
+}
+
+static void note_operations(const rk_pass *pass) {
+  const rk_nest *nest = &pass->nest[RK_NEST_PAIR];
+  unsigned char *needed = rk_graph_needed(pass->graph, nest->root, nest->roots);
+  for (int k = 0; k < rk_graph_size(pass->graph); k++) {
+    const rk_node *node = rk_graph_node(pass->graph, k);
+    if (needed[k] && node->level == RK_LEVEL_PAIR && node->operation) met[node->operation->op]++;
+  }
+  free(needed);
+}
+
+/* Rows in boxes, then all in one box beside boxes of the column. */
+static void check_boxes(const rk_pass *pass, rk_encloser *e, const records *level,
+                        const results *r, int small) {
+  static boxes rows[MOST_SLOTS], columns[MOST_SLOTS];
+  static rk_slot_boxes row_slot[MOST_SLOTS], column_slot[MOST_SLOTS];
+  int n = (r->rows + IN_BOX - 1) / IN_BOX, lost = 0, wide = 0;
+  (void)pass;
+  for (int larger = 0; larger < 2; larger++) {
+    make_boxes(&level[RK_NEST_ROW], r->rows, 1, larger, rows, row_slot);
+    make_boxes(&level[RK_NEST_COLUMN], 1, 0, larger, columns, column_slot);
+    rk_enclose(e, level[RK_NEST_PARAMETER].value, row_slot, column_slot, n, 1);
+    lost += count_lost(e, r, 0);
+    make_boxes(&level[RK_NEST_ROW], r->rows, 0, larger, rows, row_slot);
+    make_boxes(&level[RK_NEST_COLUMN], 1, 1, larger, columns, column_slot);
+    rk_enclose(e, level[RK_NEST_PARAMETER].value, row_slot, column_slot, 1, 1);
+    lost += count_lost(e, r, 1);
+  }
+  make_boxes(&level[RK_NEST_COLUMN], 1, 0, 0, columns, column_slot);
+  for (int row = 0; row < r->rows && small; row += 5) {
+    records one = level[RK_NEST_ROW];
+    double value[MOST_SLOTS];
+    for (int c = 0; c < one.size; c++) value[c] = one.value[c * r->rows + row];
+    one.value = value;
+    make_boxes(&one, 1, 0, 0, rows, row_slot);
+    rk_enclose(e, level[RK_NEST_PARAMETER].value, row_slot, column_slot, 1, 1);
+    wide += count_wide(e, r, row);
+  }
+  CHECK(!lost, "values lie in their intervals");
+  CHECK(!wide, "intervals of points are small");
+}
+
+static void check_stage(const running *r, const results *result, int small) {
+  const rk_pass *pass = &r->stage[r->program->plan->served[0].pass]->pass;
+  records level[RK_NEST_PAIR] = {{0}};
+  rk_encloser e;
+  int good = CHECK(rk_encloser_begin(&e, pass, &last) == RK_OK, "an encloser begins");
+  unbounded += good && !e.is_bounded;
+  if (good && e.is_bounded) {
+    rk_nest_kind k = RK_NEST_PARAMETER;
+    note_operations(pass);
+    for (; k < RK_NEST_PAIR && good; k++) {
+      int rows = k == RK_NEST_ROW ? result->rows : 1;
+      good = make_records(pass, &r->values, k, rows, &level[k]);
+    }
+    if (good) check_boxes(pass, &e, level, result, small);
+    else refused++;
+  }
+  for (int k = 0; k < RK_NEST_PAIR; k++) free(level[k].value);
+  rk_encloser_end(&e);
+}
+
+/* `kinds` of the inputs of the program; rows of the kept index. */
+static void check_data(rk_program *program, const char *text, int negated, int mild, int small) {
+  const rk_program_info *info = rk_program_info_of(program);
+  const rk_result *result = &info->result[0];
+  running r = {.program = program};
+  int64_t rows[3] = {1, 1, 1};
+  double *data[VARIABLES];
+  for (int k = 0; k < info->variables; k++)
+    if (info->variable[k].kind == result->kept) rows[result->kept] = ROWS;
+  for (int k = 0; k < info->variables; k++) {
+    const rk_variable *v = &info->variable[k];
+    int n = (int)rows[v->kind];
+    data[k] = calloc((size_t)n * (size_t)v->dim, sizeof *data[k]);
+    for (int c = 0; c < v->dim; c++)
+      for (int first = 0; first < n; first += IN_BOX)
+        fill_numbers(data[k] + c * n + first, n < IN_BOX ? n : IN_BOX, mild);
+    r.input[k] = columns_of(data[k], n, v->dim);
+  }
+  int dim = result->field[0].dim * result->field[0].k;
+  r.out = calloc((size_t)(rows[result->kept] * dim) + 1, sizeof *r.out);
+  const results out = {text, (int)rows[result->kept], negated, dim, r.out};
+  if (begin_run(&r, rows) == RK_OK) {
+    check_stage(&r, &out, small);
+    end_run(&r);
+  } else {
+    refused++;
+    CHECK(last.status == RK_ERROR_PRECISION, last.message);
+  }
+  for (int k = 0; k < info->variables; k++) free(data[k]);
+  free(r.out);
+}
+
+/* ---- each operation ------------------------------------------------------------------------- */
+
+/* A call of it with operands that pairs see as they are. */
+static int text_of(const rk_operation *o, char *text, size_t size, int variant) {
+  static const char *const numbers[][3] = {{"Concat(x,y)", "y", "x"}, {"x+y", "y*p", "x"},
+                                           {"x-y", "x*y", "p"}};
+  static const char *const tests[] = {"x+y<p", "Not(y+x<=1)", "x+y<=y*p"};
+  static const char *const vectors[][2] = {{"Concat(x,y)", "p"}, {"x*y", "p"}, {"x-y", "p"}};
+  if (o->name[0] < 'A' || o->name[0] > 'Z') return 0;
+  if (o->kind != RK_ELEMENTWISE && o->kind != RK_FOLD) return 0;
+  int is_one = o->check != NULL && o->kind == RK_ELEMENTWISE, at = 0;
+  at += snprintf(text, size, "%s(", o->name);
+  for (int k = 0; k < o->operands; k++) {
+    int logical = o->result == RK_RESULT_LOGICAL_ONLY || (o->result == RK_RESULT_WHERE && !k);
+    const char *x = logical ? tests[(variant + k) % 3]
+                    : o->kind == RK_FOLD ? vectors[variant][k]
+                    : o->operands > 1 && !variant ? (const char *[]){"x", "y", "p"}[k]
+                                                  : numbers[variant][k];
+    at += snprintf(text + at, size - (size_t)at, is_one ? "%sElem(%s,0)" : "%s%s", k ? "," : "", x);
+  }
+  const int integers[][2] = {{2, 3}, {-1, 1}, {-3, 2}};
+  for (int k = 0; k < o->integers; k++) {
+    int n = o->check ? (int[]){2, 1}[k] : integers[variant][k];
+    at += snprintf(text + at, size - (size_t)at, ",%d", n);
+  }
+  snprintf(text + at, size - (size_t)at, ")");
+  return 1;
+}
+
+enum { TOGETHER = 24, TEXT_SIZE = 400 };
+typedef struct {
+  rk_program *program[2];
+  char text[TEXT_SIZE];
+  int negated, may_be_small;
+} task;
+
+static int wanted_rounds;
+
+static void check_tasks(task *t, int n) {
+  rk_program *all[2 * TOGETHER] = {NULL};
+  int count = 0;
+  for (int k = 0; k < n; k++)
+    for (int p = 0; p < 2; p++)
+      if (t[k].program[p]) all[count++] = t[k].program[p];
+  CHECK(rk_build_many(all, count, NULL, NULL, &last) == RK_OK, "all of them compile");
+  for (int k = 0; k < n; k++)
+    for (int p = 0; p < 2; p++)
+      for (int round = 0; round < wanted_rounds && t[k].program[p]; round++) {
+        int mild = round % 3 == 0;
+        is_float = p == RK_FLOAT32;
+        check_data(t[k].program[p], t[k].text, t[k].negated, mild, mild && t[k].may_be_small);
+      }
+}
+
+/* Values of several operations may cancel, and so may these. */
+static int loses_digits(const rk_operation *o, int variant) {
+  return variant || o->op == RK_OP_Mod || o->op == RK_OP_Sum || o->op == RK_OP_SumBlocks ||
+         o->op == RK_OP_Pow || o->op == RK_OP_Round || o->op == RK_OP_Powf;
+}
+
+static const char *const declared[] = {"x=Vi(2)", "y=Vj(2)", "p=Pm(1)"};
+
+static void add_text(task *t, int *n, const char *formula, int may_be_small) {
+  task *one = &t[*n];
+  *one = (task){.negated = chance(0.3), .may_be_small = may_be_small};
+  snprintf(one->text, TEXT_SIZE, "%s_Reduction(%s,%s)", one->negated ? "MaxNaN" : "MinNaN", formula,
+           chance(0.7) ? "j" : "i");
+  for (int p = 0; p < 2; p++)
+    CHECK(one->program[p] = program_of(one->text, declared, 3, (rk_precision)p), one->text);
+  if (++*n < TOGETHER) return;
+  check_tasks(t, *n);
+  *n = 0;
+}
+
+/* What makes operations that no formula names, and forms that a plan rewrites. */
+static const char *const more[] = {
+  "SqDist(x,y)", "Exp(-p*SqDist(x,y))", "Exp(-SqDist(x,y))", "Inv(Sqrt(SqDist(x,y)))",
+  "Exp(-Sqrt(SqDist(x,y)))", "SoftDTW_SqDist(x,y,p)", "x-y", "(x|y)", "Inv(SqDist(x,y))",
+  "Rsqrt(SqDist(x,y))*(x-y)", "Grad(Max(x-y),x,p)", "Grad(Sum(ClampInt(x-y,-1,1)),x,p)",
+  "Grad(Sum(Clamp(x,y,p)),x,p)", "Where(x<y,Exp(x*y),Log(y))", "Equal(x,y)", "x<y",
+  "Where(SqDist(x,y)<p,SqDist(x,y),-Log(0))", "BSpline(Concat(x,Concat(x+1,x+2)),Elem(y,0),2)",
+  "ComplexMult(x,y)", "ComplexAngle(x-y)", "Normalize(x-y)", "Pow(x+y,-2)", "Powf(Abs(x+y),-0.5)",
+  "TensorProd(x,y)", "Round(x*y,-1)", "Inv(x*y)", "Mod(x+y,p,0)", "Tan(x*y)", "Grad(Norm2(x-y),x,1)"};
+
+static void check_operations(void) {
+  task t[TOGETHER];
+  char text[TEXT_SIZE / 2];
+  const rk_operation *o;
+  int n = 0;
+  for (int k = 0; (o = rk_operation_at(k)); k++)
+    for (int variant = 0; variant < 3; variant++)
+      if (text_of(o, text, sizeof text, variant))
+        add_text(t, &n, text, !loses_digits(o, variant));
+  for (size_t k = 0; k < sizeof more / sizeof *more; k++) add_text(t, &n, more[k], 0);
+  if (n) check_tasks(t, n);
+  for (int k = 0; (o = rk_operation_at(k)); k++)
+    if (rk_rule_of(o->op) && o->op != RK_OP_high) CHECK(met[o->op], o->name);
+}
+
+/* ---- random formulas ------------------------------------------------------------------------ */
+
+static void add_random(task *t, int *n) {
+  static writing w;
+  query q;
+  most_order = can_use("Grad") && chance(0.3) ? 1 + below(2) : 0;
+  formula *f = new_formula(&q, 0);
+  q.n = 1;
+  q.r[0] = (final){.op = chance(0.3) ? R_MAXNAN : R_MINNAN, .root = q.r[0].root, .weight = -1, .K = 1,
+                   .kept = q.r[0].kept};
+  task *one = &t[(*n)++];
+  *one = (task){.negated = q.r[0].op == R_MAXNAN};
+  write_formula(f, &q, 1, &w);
+  snprintf(one->text, TEXT_SIZE, "%.300s", w.text);
+  for (int p = 0; p < 2; p++)
+    CHECK(one->program[p] = request(f, &q, p, &last), "a well-typed formula is understood");
+  free(f);
+}
+
+int main(void) {
+  int full = getenv("RKEOPS_TEST_FULL") != NULL, formulas = full ? 600 : 48;
+  task t[TOGETHER];
+  check_configure();
+  wanted_rounds = full ? 24 : 6;
+  check_operations();
+  for (int k = 0, n = 0; k < formulas; k++) {
+    add_random(t, &n);
+    if (n == TOGETHER || k == formulas - 1) check_tasks(t, n), n = 0;
+  }
+  printf("%ld values in boxes; %ld unbounded, %ld refused\n", triples, unbounded, refused);
+  CHECK(triples > (full ? 1000000 : 100000), "there are enough of them");
+  return check_end();
+}
