@@ -34,6 +34,9 @@
 #'     other levels, `"kept"` or in a `"panel"` for later steps, `"reduced"`;
 #'   * `layout`: what the backend chose, such as `tile_rows` and `tile_columns`, the pairs that one
 #'     thread works on at a time;
+#'   * `bounds`, after a call that looked for pairs which cannot matter (option `prune`, see
+#'     [rkeops_options]): `pruned`, whether some were left out; the shares of all pairs that a sample
+#'     said have to be walked, `expected`, and that were, `walked`;
 #'   * `data`, after a call in float32: `split`, whether differences were taken of sums of two
 #'     numbers, because one has too few digits for this data; and `slots`, a data frame of the
 #'     values that are packed for a `level`: `formula`, `dim`, `largest` number in size, `centre`
@@ -112,6 +115,7 @@ read_pass <- function(sections) {
   is_level <- names(sections) %in% c("parameters", "rows", "columns", "pairs")
   others <- sections[!is_level]
   if (!is.null(others$data)) others$data <- read_data(others$data)
+  if (!is.null(others$bounds)) others$bounds$pruned <- others$bounds$pruned == 1
   c(others[[1L]], list(levels = lapply(sections[is_level], read_level)), others[-1L])
 }
 
@@ -164,7 +168,15 @@ big <- function(x) format(x, digits = 3L, trim = TRUE, scientific = FALSE, drop0
 pass_lines <- function(pass, number, rows) {
   c(paste0("pass ", number, ": ", shortened(pass$formula)),
     paste0("  ", c(result_line(pass), level_lines(pass$levels), layout_line(pass$layout),
-                   data_lines(pass$data), sum_lines(pass, rows))))
+                   bounds_line(pass$bounds), data_lines(pass$data), sum_lines(pass, rows))))
+}
+
+bounds_line <- function(bounds) {
+  if (is.null(bounds)) return(NULL)
+  share <- function(x) paste0(format(100 * x, digits = 2L), " %")
+  if (bounds$pruned)
+    paste0("pruned: ", share(bounds$walked), " of the pairs were walked, the others cannot matter")
+  else paste0("not pruned: of a sample ", share(bounds$expected), " of the pairs matter")
 }
 
 data_lines <- function(data) {

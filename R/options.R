@@ -36,6 +36,12 @@ check_progress <- function(x, name) {
         ": expected TRUE, FALSE or \"log\"")
 }
 
+check_prune <- function(x, name) {
+  if (is_flag(x) || identical(x, "auto")) return(x)
+  throw("argument", "`", name, "` is ", describe(x), if (is_string(x)) suggestion(x, "auto"),
+        ": expected \"auto\", TRUE or FALSE")
+}
+
 # Stages of the engine that can be looked into, in order.
 traced_stages <- function() .Call(C_traced_stages)
 
@@ -68,6 +74,7 @@ option_table <- list(
   accumulator = list("auto", check_choice, choices = c("auto", "float32", "float64")),
   sum_scheme = list("auto", check_choice, choices = sum_schemes),
   fast_math = list(FALSE, check_flag),
+  prune = list("auto", check_prune),
   gpu_memory = list(0, check_bytes),
   compiler = list("", check_text),
   compile_timeout = list(60, check_positive),
@@ -205,7 +212,8 @@ say_limit <- function(ncore) {
 
 # Options that one call may set, with their names in the table above.
 call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
-                       precision = "precision", backend = "backend", device = "device_id")
+                       precision = "precision", backend = "backend", device = "device_id",
+                       prune = "prune")
 
 # `given`: the arguments `...` of a reduction. `call` of them, and a list of the options. They are read
 # once where calls in a row have the same.
@@ -262,6 +270,7 @@ check_option_names <- function(names) {
 #' | `sum_scheme` | `"auto"` | how sums are added up, see [keops_kernel()] |
 #' | `ncore` | `0` | number of threads; 0: all processors, see [rkeops_use_cpu()] |
 #' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
+#' | `prune` | `"auto"` | whether pairs that cannot matter are left out, see below |
 #' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
 #' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
 #' | `verbosity` | `1` | 0: no messages, and no progress of calls |
@@ -309,6 +318,22 @@ check_option_names <- function(names) {
 #' `rkeops_error_precision`. Warnings of class `rkeops_warning_precision` say when a number that is
 #' packed and is not 0 becomes 0 (below 1.2e-38 in size) or infinite, and when a sine or cosine has
 #' phases beyond 2^20, of which float32 does not know the angle any more.
+#'
+#' @section Pairs that cannot matter:
+#' A minimum, its position or a list of the K smallest needs few of the pairs, where points lie in a
+#' space of few dimensions; so do sums of terms most of which are 0 or next to nothing. rkeops knows
+#' bounds of any formula over boxes of points: it sorts rows and columns, looks at the boxes of
+#' columns that promise most first, and leaves out those that cannot change a row any more. With
+#' `prune = "auto"` a sample of the data says before a call whether that is faster than all pairs;
+#' `TRUE` does it wherever bounds are known, `FALSE` never. [rkeops_explain()] shows after a call what
+#' was decided and which share of the pairs was walked.
+#'
+#' Minima, maxima, lists and their positions are the same either way. Of a sum whose terms all have
+#' one sign, and of log-sum-exp, softmax and the like, terms are left out that are in all below
+#' 2^-60 of the result (2^-30 in float32): far below what rounding does, though last digits may be
+#' others. Of other sums only terms are left out that are exactly 0. On a CPU, and where all pairs
+#' are asked for.
+#'
 #' @section Messages and profiles:
 #' Calls that take long say how far they are on the error stream. With `progress = TRUE` that is a
 #' bar after 2 s, in an interactive session only; with `"log"` a line every 5 s, such as

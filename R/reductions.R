@@ -103,8 +103,8 @@ explain_positions <- function() {
 #' @param ... for positions and the K smallest values, `na.rm = TRUE`, which changes nothing. With
 #'   an index, for this call only: `call = FALSE` for an operator, a function that computes the
 #'   reduction when it is called and that [gradient()] differentiates; `sum_scheme`, `accumulator`,
-#'   `precision`, `backend` and `device`, which take the values of the options `sum_scheme`,
-#'   `accumulator`, `precision`, `backend` and `device_id` of [set_rkeops_options()], which are
+#'   `precision`, `backend`, `device` and `prune`, which take the values of the options `sum_scheme`,
+#'   `accumulator`, `precision`, `backend`, `device_id` and `prune` of [set_rkeops_options()], which are
 #'   their defaults; `blocks`, `groups` and `ranges`, which pairs are computed: see
 #'   [restrict_pairs()].
 #'

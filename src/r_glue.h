@@ -42,6 +42,7 @@ void poll_end(poll_state *state);
 SEXP list_element(SEXP list, const char *name);
 const char *option_string(SEXP options, const char *name, const char *otherwise);
 double option_number(SEXP options, const char *name, double otherwise);
+rk_pruning option_pruning(SEXP options);
 rk_status engine_options(SEXP options, rk_options *out, rk_error *error);
 
 /* ---- r_program.c ----------------------------------------------------------------------------- */

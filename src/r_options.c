@@ -23,6 +23,12 @@ double option_number(SEXP options, const char *name, double otherwise) {
   return Rf_asReal(value);
 }
 
+rk_pruning option_pruning(SEXP options) {
+  SEXP value = list_element(options, "prune");
+  if (!Rf_isLogical(value) || Rf_xlength(value) != 1) return RK_PRUNE_AUTO;
+  return Rf_asLogical(value) ? RK_PRUNE_ALWAYS : RK_PRUNE_NEVER;
+}
+
 /* The position of `word` in `words`, or -1 after writing what was expected. */
 static int choice(const char *what, const char *word, const char *const *words, rk_error *error) {
   for (int k = 0; words[k]; k++)

@@ -186,6 +186,7 @@ static rk_status try_run(const program_request *q, const run_data *data, const r
                          poll_state *state, rk_error *error) {
   rk_status status = backend_use(q->options, error);
   if (status) return status;
+  rk_set_pruning(option_pruning(q->options));
   return rk_run_blocks(q->found, data->blocks, data->arrays, outputs, poll_r, state, error);
 }
 

@@ -1,6 +1,7 @@
 /* The way of a formula, from text to results: parse, derive, plan; emit, build, run. */
 #include "engine.h"
 #include "backends.h"
+#include "bound/bound.h"
 #include "build/build.h"
 #include "derive/derive.h"
 #include "error.h"
@@ -148,12 +149,13 @@ static rk_status stages_of(const rk_plan *plan, const unsigned char *split, rk_s
   return status;
 }
 
-/* Adds the stages that are neither built nor asked for; `rows` by rk_kind. */
+/* Adds the stages that are neither built nor asked for; `data` is NULL where none is known. */
 static void want(work *w, const rk_backend *backend, rk_stage *const *stage, int n,
-                 const int64_t *rows, const rk_walks *walks) {
+                 const rk_program_data *data) {
   for (int s = 0; s < n && w->n < RK_MAX_WANTED; s++) {
-    const rk_wanted one = {stage[s], rows ? rk_sizes_of(stage[s], rows) : (rk_sizes){0, 0}, 0,
-                           rk_walk_of(stage[s], walks)};
+    rk_wanted one = {.stage = stage[s]};
+    if (data) one.sizes = rk_sizes_of(stage[s], data->rows);
+    if (data) one.walk = rk_walk_of(data, s);
     int known = backend->is_built(&one);
     for (int k = 0; k < w->n; k++) known |= w->list[k].stage == one.stage;
     if (!known) w->list[w->n++] = one;
@@ -193,23 +195,6 @@ static rk_status check_backend(const rk_backend *backend, const rk_program *prog
   return backend->check ? backend->check(&program->plan->stage[0].pass.options, error) : RK_OK;
 }
 
-/* What the data asks for decides what is built. */
-static rk_status look_and_build(rk_look *look, const rk_plan *plan, rk_program_data *data,
-                                rk_stage **stage, rk_values *values, rk_text *warned,
-                                rk_caller caller) {
-  const rk_backend *backend = rk_call_now()->backend;
-  unsigned char split[RK_MAX_WANTED] = {0};
-  work w = {.n = 0};
-  rk_status status = rk_look_at(look, data, values, split, warned, caller);
-  if (!status) status = stages_of(plan, split, stage, caller.error);
-  if (!status && values->count < rk_graph_variables(plan->graph))
-    status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
-  if (status) return status;
-  want(&w, backend, stage, plan->stages, data->rows, data->walks);
-  share_texts(&w, backend);
-  return build(&w, backend, caller);
-}
-
 /* What the caller gave. */
 typedef struct {
   const rk_array *inputs;
@@ -218,40 +203,76 @@ typedef struct {
   const rk_output *outputs;
 } given;
 
+/* What a call works on. */
+typedef struct {
+  const rk_plan *plan;
+  rk_stage *stage[RK_MAX_WANTED];
+  int64_t rows[3];
+  rk_values values;
+  rk_walks walks;
+  rk_look look;
+  rk_pruned pruned;
+  rk_program_data data;
+} working;
+
+/* What the data asks for decides what is built. */
+static rk_status look_and_build(working *c, rk_text *warned, rk_caller caller) {
+  const rk_backend *backend = rk_call_now()->backend;
+  unsigned char split[RK_MAX_WANTED] = {0};
+  work w = {.n = 0};
+  rk_status status = rk_look_at(&c->look, &c->data, &c->values, split, warned, caller);
+  if (!status) status = stages_of(c->plan, split, c->stage, caller.error);
+  if (!status && c->values.count < rk_graph_variables(c->plan->graph))
+    status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
+  if (!status && c->data.may_bound)
+    status = rk_pruned_make(&c->pruned, &c->data, &c->values, caller);
+  if (status) return status;
+  want(&w, backend, c->stage, c->plan->stages, &c->data);
+  share_texts(&w, backend);
+  return build(&w, backend, caller);
+}
+
 /* Walks in the directions that the plan has passes of. */
-static rk_status make_walks(const rk_plan *plan, const given *g, const int64_t *rows,
-                            rk_walks *walks, rk_error *error) {
+static rk_status make_walks(working *c, const given *g, rk_error *error) {
   int wanted[RK_KIND_PARAMETER + 1] = {0};
-  for (int k = 0; k < plan->stages; k++) wanted[rk_kept_kind(plan->stage[k].pass.source)] = 1;
-  return rk_walks_make(walks, g->blocks, rows, wanted, error);
+  if (!g->blocks) return RK_OK;
+  c->data.walks = &c->walks;
+  for (int k = 0; k < c->plan->stages; k++)
+    wanted[rk_kept_kind(c->plan->stage[k].pass.source)] = 1;
+  return rk_walks_make(&c->walks, g->blocks, c->rows, wanted, error);
+}
+
+static rk_status run_all(working *c, rk_text *warned, rk_caller caller) {
+  rk_status status = stages_of(c->plan, NULL, c->stage, caller.error);
+  c->data.may_bound = !status && rk_may_bound(&c->data);
+  if (!status) status = rk_values_make(&c->values, &c->data, caller);
+  for (int again = !status; again;) {
+    status = look_and_build(c, warned, caller);
+    if (!status) status = rk_run_passes(&c->data, &c->values, caller);
+    again = c->look.again || rk_pruned_refused(&c->pruned, &c->data);
+  }
+  return status;
 }
 
 static rk_status run(rk_program *program, const given *g, const rk_backend *backend,
                      rk_text *warned, rk_caller caller) {
   const rk_plan *plan = program->plan;
-  rk_stage *stage[RK_MAX_WANTED];
-  int64_t rows[3];
-  rk_values values = {0};
-  rk_walks walks = {.owns = 0};
-  rk_look look = {0};
-  rk_status status = rk_program_check(program, g->inputs, g->n, g->blocks, g->outputs, rows,
+  working c = {.plan = plan};
+  rk_status status = rk_program_check(program, g->inputs, g->n, g->blocks, g->outputs, c.rows,
                                       caller.error);
   if (!status) status = check_backend(backend, program, caller.error);
   if (status) return status;
-  if (g->blocks) status = make_walks(plan, g, rows, &walks, caller.error);
-  rk_program_data data = {plan->graph, stage, plan->stages, &program->info, plan->served,
-                          plan->roots, program->number, g->inputs, rows,
-                          g->blocks ? &walks : NULL, g->outputs, NULL};
-  if (!status) status = stages_of(plan, NULL, stage, caller.error);
-  if (!status) status = rk_values_make(&values, &data, caller);
-  do {
-    if (!status || look.again)
-      status = look_and_build(&look, plan, &data, stage, &values, warned, caller);
-    if (!status) status = rk_run_passes(&data, &values, caller);
-  } while (look.again);
-  rk_look_end(&look);
-  rk_values_free(&values);
-  rk_walks_free(&walks);
+  c.data = (rk_program_data){.graph = plan->graph, .stage = c.stage, .stages = plan->stages,
+                             .info = &program->info, .served = plan->served,
+                             .results = plan->roots, .number = program->number,
+                             .inputs = g->inputs, .rows = c.rows, .outputs = g->outputs};
+  status = make_walks(&c, g, caller.error);
+  if (!status) status = run_all(&c, warned, caller);
+  rk_pruned_note(&c.pruned, plan->stage, plan->stages);
+  rk_look_end(&c.look);
+  rk_pruned_free(&c.pruned);
+  rk_values_free(&c.values);
+  rk_walks_free(&c.walks);
   return status;
 }
 
@@ -312,7 +333,7 @@ static rk_status build_all(rk_program *const *list, int n, const rk_backend *bac
     do {
       rk_stage *stage[RK_MAX_WANTED];
       stages_of(list[k]->plan, NULL, stage, caller.error);
-      want(&w, backend, stage, list[k++]->plan->stages, NULL, NULL);
+      want(&w, backend, stage, list[k++]->plan->stages, NULL);
     } while (k < n && w.n + list[k]->plan->stages <= TOGETHER && go_together(first, list[k]));
     status = build(&w, backend, caller);
   }

@@ -99,6 +99,13 @@ int rk_processors(void);        /* that the process may use: affinity, quota of 
 /* 1 when that is less than what rk_set_threads said; `text` then says why, in a few words. */
 int rk_threads_limit(char *text, size_t size);
 
+/* May later calls leave out pairs that cannot matter, where bounds of the formula say so? Positions
+ * and values of minima, maxima and lists of the K smallest are the same; of sums, where all terms
+ * have one sign, terms may be left out that are in all below 2^-60 of them (2^-30 in float32), else
+ * terms that are 0. AUTO (the default): where a sample of the data says that it is faster. */
+typedef enum { RK_PRUNE_AUTO, RK_PRUNE_ALWAYS, RK_PRUNE_NEVER } rk_pruning;
+void rk_set_pruning(rk_pruning pruning);
+
 /* Notes that the process is the parent of those that are forked from now on. Else the first call
  * does it. */
 void rk_watch_forks(void);
@@ -197,8 +204,9 @@ void rk_free(void *pointer);
 /* How the program is computed by a backend ("cpu", "cuda"), for people, in the user's names; `rows`
  * by rk_kind, or NULL where they are not known. Lines "key: value", after the first in a section
  * "[pass]" for each pass over the pairs, in it sections "[parameters]", "[rows]", "[columns]" and
- * "[pairs]" for the levels, "[layout]" for what the backend chose, and "[data]", after a call in
- * float32, for what it has seen of its data. A key may come several times,
+ * "[pairs]" for the levels, "[layout]" for what the backend chose, "[bounds]", after a call that
+ * looked for pairs that cannot matter, and "[data]", after a call in float32, for what it has seen
+ * of its data. A key may come several times,
  * and there may be more of them in later versions. Compiles nothing and needs no device. Freed by
  * rk_free. */
 rk_status rk_explain(const rk_program *program, const char *backend, const int64_t *rows,

@@ -104,6 +104,12 @@ static void write_seen(const rk_stage *stage, char *const *name, rk_text *text) 
   }
 }
 
+static void write_bounds(const rk_stage *stage, rk_text *text) {
+  if (!stage->bounds.asked) return;
+  rk_text_format(text, "[bounds]\npruned: %d\nexpected: %.6g\nwalked: %.6g\n", stage->bounds.taken,
+                 stage->bounds.expected, stage->bounds.walked);
+}
+
 static void explain_pass(const rk_plan *plan, int number, const rk_backend *backend,
                          const int64_t *rows, char *const *name, rk_text *text) {
   rk_stage *stage = &plan->stage[number];
@@ -116,6 +122,7 @@ static void explain_pass(const rk_plan *plan, int number, const rk_backend *back
     if (plan->served[r].pass == number) rk_text_format(text, "result: %d\n", r + 1);
   rk_explain_pass(&stage->pass, (const char *const *)name, &layout, text);
   rk_text_format(text, "[layout]\n%s", rk_text_string(&lines));
+  write_bounds(stage, text);
   write_seen(stage, name, text);
   text->failed |= lines.failed;
   rk_text_free(&lines);

@@ -121,7 +121,8 @@ static making making_of(const planning *p, const rk_node *node, int component) {
   return m;
 }
 
-/* Gives components their numbers, upwards. `made` and `operand` have room. 0: one can be anything. */
+/* Gives components their numbers, upwards. `made` and `operand` have room. 0: one can be anything.
+ * */
 static int make_root(planning *p, const rk_node *root) {
   rk_enclosing *s = p->s;
   for (int k = 0; k <= root->number; k++) {

@@ -1,5 +1,5 @@
-/* In which interval the value lies that a pass reduces, for all pairs of the rows in one box and the
- * columns in another. */
+/* In which interval the value lies that a pass reduces, for all pairs of the rows in one box and
+ * the columns in another. */
 #ifndef RKEOPS_ENCLOSE_H
 #define RKEOPS_ENCLOSE_H
 

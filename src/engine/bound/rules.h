@@ -1,14 +1,14 @@
-/* In which interval the value of an operation lies when its operands lie in intervals: the rules B of
- * operations.def. */
+/* In which interval the value of an operation lies when its operands lie in intervals: the rules B
+ * of operations.def. */
 #ifndef RKEOPS_BOUND_RULES_H
 #define RKEOPS_BOUND_RULES_H
 
 #include "formula/operations.h"
 
 /* Values that are numbers lie from low to high; `nan`: it may be that one is none. Low above high:
- * none is a number. A low end of +0 says that there is no -0, so that 1 / x is known to be positive;
- * a high end that is 0 is +0 and says nothing. Where a kernel may take a value for 0 because it is
- * below the smallest normal number, 0 is in the interval. */
+ * none is a number. A low end of +0 says that there is no -0, so that 1 / x is known to be
+ * positive; a high end that is 0 is +0 and says nothing. Where a kernel may take a value for 0
+ * because it is below the smallest normal number, 0 is in the interval. */
 typedef struct { double low, high; int nan; } rk_bounds;
 
 /* The numbers of a kernel. */

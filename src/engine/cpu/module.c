@@ -115,6 +115,6 @@ static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_c
 }
 
 const rk_backend rk_backend_cpu = {
-  .name = "cpu", .shows_rows = 1, .check = check, .is_built = is_built, .source = source,
-  .build = build, .run = rk_run_tasks, .forget = forget, .explain = explain,
+  .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = check, .is_built = is_built,
+  .source = source, .build = build, .run = rk_run_tasks, .forget = forget, .explain = explain,
   .describe = describe};

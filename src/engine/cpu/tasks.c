@@ -5,6 +5,7 @@
  * walks its list in chunks of a few milliseconds, which take the states up where the last one left
  * them. The cuts depend on sizes, walk and plan only, and states are merged in order of the parts:
  * results are the same bit for bit whatever the number of threads. */
+#include "bound/bound.h"
 #include "run/call.h"
 #include "error.h"
 #include "os.h"
@@ -19,6 +20,7 @@
 
 static const double operation_seconds = 4e-10;  /* of one vector operation, on a slow day */
 static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 1e-3;
+static const double narrow_factor = 1.5;        /* a column takes longer in another order */
 enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 
@@ -29,6 +31,8 @@ typedef struct {
   const rk_packed *packed;
   rk_cut cut;                     /* of the rows, with a walk */
   int32_t *position;              /* likewise, of the row at each place of a block */
+  rk_levels levels;               /* of the columns, where some cannot matter */
+  double *parameters;             /* likewise, as the kernel has them */
   int64_t *group;                 /* group g has the row blocks group[g] .. group[g + 1] - 1 */
   int64_t groups;
   int64_t part, parts;            /* columns of a task without a walk; number of parts */
@@ -53,8 +57,14 @@ static int64_t column_unit(const job *j) {
   return columns > 1 ? columns : 64;
 }
 
+static rk_bounded *bounded_of(const job *j) {
+  return j->work->walk ? j->work->walk->bounded : NULL;
+}
+
 /* Columns of a block, about. */
 static int64_t columns_of(const job *j, int64_t block) {
+  const rk_bounded *bounded = bounded_of(j);
+  if (bounded) return (int64_t)(bounded->share * (double)j->work->sizes.reduced) + 1;
   return j->work->walk ? j->cut.columns[block] : j->work->sizes.reduced;
 }
 
@@ -100,7 +110,7 @@ static int cut(job *j) {
   if (!cut_rows(j, seconds)) return 0;
   double all = all_columns(j, &most);
   j->part = most;
-  if (2 * j->groups <= WANTED_TASKS && all * seconds > serial_seconds) {
+  if (!bounded_of(j) && 2 * j->groups <= WANTED_TASKS && all * seconds > serial_seconds) {
     /* a list of K values that begins anew takes in many that do not stay */
     int64_t least = 16 * unit, list = 1024 * (int64_t)j->stage->pass.state.K;
     if (least < list) least = rk_round_up(list, unit);
@@ -120,6 +130,7 @@ typedef struct {
   rk_states own, lanes;           /* of a group; where lanes lie along the columns, of each lane */
   char *work, *states;            /* of the kernel: what is between two chunks */
   rk_intervals list;
+  rk_descent *descent;
 } buffers;
 
 static int lanes_per_row(const job *j) {
@@ -162,6 +173,7 @@ static void free_buffers(const job *j, buffers *b) {
   rk_os_aligned_free(b->work);
   rk_os_aligned_free(b->states);
   rk_intervals_free(&b->list);
+  rk_descent_free(b->descent);
 }
 
 /* Row blocks that share a list, and the first column that its places count from. */
@@ -302,6 +314,87 @@ static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_s
   return done;
 }
 
+/* ---- what may matter ---- */
+
+/* Records of a level, as a kernel reads them: of rows those of a block. */
+static rk_records records_of(const job *j, rk_nest_kind level, int64_t block) {
+  const rk_pass *pass = &j->stage->pass;
+  int is_double = pass->options.precision == RK_FLOAT64, size = pass->slots[level].size;
+  int64_t rows = rk_block_rows(&j->module->tile);
+  size_t bytes = (size_t)(size * rows * block) * (size_t)rk_real_size(&pass->options);
+  if (level == RK_NEST_ROW)
+    return (rk_records){(const char *)j->packed->rows + bytes, is_double, size, rows, rows, 1};
+  return (rk_records){j->packed->columns, is_double, size, j->work->sizes.reduced, 1, size};
+}
+
+/* What is known of a block's rows decides what they are shown next. */
+static int descend(const job *j, buffers *b, const rectangle *r, rk_states to) {
+  rk_records rows = records_of(j, RK_NEST_ROW, r->block);
+  rk_walked w = walked(j, b, r, to);
+  if (!keep_states(j, b, &w)) return 0;
+  w.ends = 1; /* each time: they are looked at */
+  rk_descent_begin(b->descent, &rows, rows.rows);
+  do {
+    if (!rk_descent_next(b->descent, to, &b->list)) return 0;
+    if (!b->list.count && !w.starts) return 1;
+    w.list = b->list.at;
+    w.intervals = b->list.count;
+    call_kernel(j, &w);
+    w.starts = 0;
+  } while (b->list.count);
+  return 1;
+}
+
+static int run_bounded(const job *j, buffers *b, int64_t group, int64_t part, rk_states to,
+                       const rk_worker *worker) {
+  int64_t rows = rk_block_rows(&j->module->tile), first = j->group[group];
+  (void)part;
+  b->descent = rk_descent_new(bounded_of(j), &j->levels, j->parameters);
+  int done = b->descent != NULL;
+  for (int64_t block = first; block < j->group[group + 1] && done; block++) {
+    const rectangle r = {block, 1, 0};
+    if (rk_parallel_stopped(worker)) break;
+    done = descend(j, b, &r, rk_states_from(to, (block - first) * rows));
+  }
+  return done;
+}
+
+/* Some blocks from all over are tried, before all are done. */
+static int is_refused(job *j) {
+  enum { TRIED = 12 };
+  rk_bounded *bounded = bounded_of(j);
+  int64_t blocks = j->packed->row_blocks;
+  double column = rk_pair_cost(&j->stage->pass) * operation_seconds;
+  buffers b;
+  if (bounded->must || blocks < 4 * TRIED) return 0;
+  int done = make_buffers(j, &b) &&
+             (b.descent = rk_descent_new(bounded, &j->levels, j->parameters));
+  for (int k = 0; k < TRIED && done; k++) {
+    const rectangle r = {blocks * k / TRIED, 1, 0};
+    done = descend(j, &b, &r, b.own);
+  }
+  j->failed |= !done;
+  free_buffers(j, &b);
+  return !done || rk_bounded_seconds(bounded, narrow_factor * column) >
+                      column * (double)j->work->sizes.reduced;
+}
+
+static rk_status make_bounds(job *j, rk_caller caller) {
+  const rk_pass *pass = &j->stage->pass;
+  int n = pass->slots[RK_NEST_PARAMETER].size;
+  if (!bounded_of(j)) return RK_OK;
+  j->parameters = malloc((size_t)n * sizeof *j->parameters + 1);
+  if (!j->parameters) return rk_fail_memory(caller.error, (size_t)n * sizeof *j->parameters);
+  for (int k = 0; k < n; k++)
+    j->parameters[k] = pass->options.precision == RK_FLOAT64
+                           ? ((const double *)j->packed->parameters)[k]
+                           : (double)((const float *)j->packed->parameters)[k];
+  const rk_records columns = records_of(j, RK_NEST_COLUMN, 0);
+  return rk_levels_make(&j->levels, &columns, j->work->walk->column_at, caller);
+}
+
+/* ---- a task ---- */
+
 static void finish_group(const job *j, int64_t group, rk_states states) {
   const rk_node *reduction = j->stage->pass.reduction;
   int64_t rows = rk_block_rows(&j->module->tile), all = j->work->sizes.kept;
@@ -318,7 +411,8 @@ static void run_task(void *data, int64_t task, const rk_worker *worker) {
   int done = make_buffers(j, &b);
   if (done) {
     rk_states to = j->states.values ? states_at(j, j->states, task) : b.own;
-    done = (j->work->walk ? run_lists : run_all_columns)(j, &b, group, part, to, worker);
+    done = (bounded_of(j) ? run_bounded : j->work->walk ? run_lists : run_all_columns)(
+        j, &b, group, part, to, worker);
     if (done && !j->states.values) finish_group(j, group, to);
   }
   if (!done) j->failed = 1;
@@ -381,9 +475,15 @@ static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
   rk_places places = {j->position, j->position ? j->cut.blocks * j->cut.size
                                                : j->work->sizes.kept};
   rk_status status = rk_pack(j->work, j->module, places, packed, packing);
+  if (!status) status = make_bounds(j, packing);
   if (status) return status;
   if (!cut(j) || !make_lists(j))
     return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
+  if (bounded_of(j) && is_refused(j)) {
+    if (j->failed) return rk_fail_memory(caller.error, j->module->work);
+    bounded_of(j)->is_refused = 1;
+    return RK_CANCELLED; /* nobody is told: it is done again */
+  }
   return run_tasks(j, all_seconds(j) < serial_seconds ? 1 : rk_call_threads(), caller);
 }
 
@@ -396,6 +496,8 @@ rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
   if (!status) status = pack_and_run(&j, &packed, caller);
   free_states(j.states);
   free_lists(&j);
+  rk_levels_free(&j.levels);
+  free(j.parameters);
   free(j.group);
   free(j.position);
   rk_cut_free(&j.cut);

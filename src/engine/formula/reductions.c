@@ -87,6 +87,7 @@ MERGE(merge_smallest, {
   "p[0] = rk_iselect(in, j, at);"
 #define SMALLEST                                                                                   \
   .any_dim = 1, .keeps_positions = 1, .neutral = INFINITY, .enter = ENTER_SMALLEST,                \
+  .skips = RK_SKIP_LARGER,                                                                         \
   .guard = "rk_lt(g, last)",                                                                       \
   .guard_of_equals = "rk_and(rk_le(g, last), rk_lt(g, rk_num(RK_INF)))", .is_least = 1,            \
   .rank = "rk_rank", .merge = merge_smallest,                                                      \
@@ -113,16 +114,18 @@ VALUE(head_and_sum, {
 #define FIELD(name) .value = name, .value_text = name##_text
 #define VALUES {FIELD(value_of)}
 #define POSITIONS {.is_position = 1}
-#define SUMS .merge = merge_sums, .merge_text = merge_sums_text
+#define SUMS .skips = RK_SKIP_SMALL, .merge = merge_sums, .merge_text = merge_sums_text
 #define EXPONENTIAL                                                                                \
-  .has_head = 1, .head_scale = LOG2_E, .merge = merge_scaled, .merge_text = merge_scaled_text
+  .has_head = 1, .head_scale = LOG2_E, .skips = RK_SKIP_SMALL, .merge = merge_scaled,              \
+  .merge_text = merge_scaled_text
 
 #define SELECTED(positions) .selects = "selected(p," positions ")"
 #define SHARE "Exp(a-LogSumExp_Reduction(a,o))"
 #define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
 
-#define LEAST(function, merging)                                                                   \
-  .any_dim = 1, .neutral = INFINITY, .enter = "v[0] = " function "(g, v[0]);", .merge = merging,   \
+#define LEAST(function, merging, skipped)                                                          \
+  .any_dim = 1, .skips = skipped, .neutral = INFINITY,                                             \
+  .enter = "v[0] = " function "(g, v[0]);", .merge = merging,                                      \
   .merge_text = merging##_text, .fields = 1, .field = {VALUES}
 #define NAN_BOTH .enter_both = "v[0] = rk_min_nan_both(g, h, v[0]);"
 /* What a result that is NaN is made of: the first NaN, also behind an infinite number. */
@@ -135,15 +138,16 @@ static const rk_reduction table[] = {
    .name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .derivative = {"1"},
    .documentation = "sum"},
-  {.name = "Min", LEAST("rk_min", merge_minimum), SELECTED("ArgMin_Reduction(a,o)"),
+  {.name = "Min", LEAST("rk_min", merge_minimum, RK_SKIP_LARGER), SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value; NaN is skipped"},
-  {.name = "Max", .negate = 1, LEAST("rk_min", merge_minimum), SELECTED("ArgMax_Reduction(a,o)"),
+  {.name = "Max", .negate = 1, LEAST("rk_min", merge_minimum, RK_SKIP_LARGER),
+   SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
-  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan), NAN_BOTH,
+  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan, RK_SKIP_LARGER_NUMBERS), NAN_BOTH,
    SELECTED(NAN_OR("ArgMin_Reduction(a,o)")),
    .documentation = "smallest value; NaN if one is NaN"},
-  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan), NAN_BOTH,
-   SELECTED(NAN_OR("ArgMax_Reduction(a,o)")),
+  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan, RK_SKIP_LARGER_NUMBERS),
+   NAN_BOTH, SELECTED(NAN_OR("ArgMax_Reduction(a,o)")),
    .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},
    .documentation = "position of the smallest value, the first one of equals; NaN and Inf have "

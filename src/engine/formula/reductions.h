@@ -26,6 +26,11 @@ typedef struct {
   const char *value_text;                 /* its body, for targets that finish on the device */
 } rk_field_rule;
 
+/* Which values do not change a state: any may; those larger than all that it holds, also where
+ * others are NaN, or only where none is; terms that are 0, or too small beside a sum of terms of
+ * one sign. */
+typedef enum { RK_SKIP_NOTHING, RK_SKIP_LARGER, RK_SKIP_LARGER_NUMBERS, RK_SKIP_SMALL } rk_skip;
+
 struct rk_reduction {
   const char *name;
   rk_weight_rule weight;
@@ -43,6 +48,7 @@ struct rk_reduction {
   const char *guard_of_equals; /* the same where equals enter before those of later positions */
   int is_least;             /* one rank: the smallest value and the first of its positions, which
                              * selects find for a whole tile; a guard says whether it changes */
+  rk_skip skips;            /* what cannot change it */
   const char *rank;         /* optional, beside a guard: the function of the prelude that enters
                              * many values at once into a list of many */
   /* merges w, q into v, p: K values of one component, or (sums) all K values of the state */

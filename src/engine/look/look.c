@@ -457,6 +457,19 @@ static rk_status look_again(rk_look *look, unsigned char *split) {
   return status;
 }
 
+/* Where data is sorted before it is packed, it is read now: centres are those of the sample all the
+ * same, so that results do not depend on it. */
+static rk_status look_at_once(rk_look *look, unsigned char *split) {
+  rk_looking *l = look->waiting;
+  rk_status status = RK_OK;
+  for (int kind = 0; kind < RK_KINDS && !status; kind++)
+    status = rk_look_at_rows(l, &l->side[kind], 0);
+  if (!status && !rk_centres_hold(l)) return look_again(look, split);
+  if (!status) status = rk_conclude(l, split);
+  rk_look_end(look);
+  return status;
+}
+
 rk_status rk_look_at(rk_look *look, rk_program_data *p, rk_values *values, unsigned char *split,
                      rk_text *warning, rk_caller caller) {
   if (!p->stages || p->stage[0]->pass.options.precision == RK_FLOAT64) return RK_OK;
@@ -470,6 +483,7 @@ rk_status rk_look_at(rk_look *look, rk_program_data *p, rk_values *values, unsig
   rk_status status = begin(l);
   if (!status) status = rk_rank_groups(l);
   if (!status && room && rk_wait(look, l)) {
+    if (p->may_bound) return look_at_once(look, split);
     p->watch = &look->watch;
     return RK_OK;
   }

@@ -20,6 +20,10 @@ typedef struct {
   double digits;             /* binary ones that differences keep at least; NAN: of no difference */
 } rk_slot_seen;
 
+/* Has a call looked for pairs that cannot matter, and were some left out? Shares of the pairs: what
+ * a sample said that matters, what was walked. */
+typedef struct { int asked, taken; double expected, walked; } rk_bounds_seen;
+
 /* A pass with what each backend made of it. */
 enum { RK_MOST_BACKENDS = 6 };
 typedef struct rk_stage {
@@ -27,6 +31,7 @@ typedef struct rk_stage {
   struct rk_stage *split;    /* the same with sums of two floats, once data has asked for it */
   rk_slot_seen *seen;        /* rows, then columns; of a stage that is not split */
   int slots, was_split;      /* seen; what the data of that call asked for */
+  rk_bounds_seen bounds;     /* of the last call */
   int vectors;               /* bytes of a vector of the processor, see rk_build_vectors */
   int result;                /* graph variable that holds the result for later passes, or -1 */
   struct { const rk_backend *backend; void *made; } part[RK_MOST_BACKENDS];
@@ -45,9 +50,6 @@ rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error);
 /* Rows of a pass's two indices. */
 typedef struct { int64_t kept, reduced; } rk_sizes;
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
-
-/* The walk of a stage; NULL: all pairs, as always where one of its indices is no index of data. */
-const rk_walk *rk_walk_of(const rk_stage *stage, const rk_walks *walks);
 
 /* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that
  * have the same number of a `text`, counted from 0, are compiled together. */
@@ -98,6 +100,7 @@ struct rk_backend {
   const char *name;
   int one_text;              /* passes are compiled in one text; else in several, side by side */
   int shows_rows;            /* to rk_job.watch */
+  int takes_bounds;          /* leaves out what rk_walk.bounded says */
 
   /* Is it there? Takes into use, or out of it (n = 0), the devices with these numbers; NULL: it has
    * no devices, and is always there. */

@@ -30,12 +30,17 @@ rk_caller rk_call_caller(rk_call *call, rk_error *error) {
   return (rk_caller){call->poll ? ask : NULL, call, error};
 }
 
+static rk_pruning pruning;
+
+void rk_set_pruning(rk_pruning wanted) { pruning = wanted; }
+
 rk_status rk_call_begin(rk_call *call, const rk_backend *backend, rk_caller caller) {
   caller.error->status = RK_OK;
   if (running == RK_MOST_CALLS)
     return rk_fail(caller.error, RK_ERROR_BUSY, "%d calls are running already, each of them made "
                    "while the one before it works (by a timer or a finalizer)", running);
-  *call = (rk_call){.poll = caller.poll, .poll_data = caller.data, .backend = backend};
+  *call = (rk_call){.poll = caller.poll, .poll_data = caller.data, .backend = backend,
+                    .pruning = pruning};
   rk_status status = backend->hold ? backend->hold(&call->held, caller.error) : RK_OK;
   if (status) return status;
   call->settings = rk_build_settings_hold();

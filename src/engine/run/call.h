@@ -18,6 +18,7 @@ typedef struct {
   rk_poll poll;               /* the caller's */
   void *poll_data;
   int threads;                /* 0: nobody has asked yet */
+  rk_pruning pruning;
   const rk_backend *backend;
   void *held;                 /* of the backend */
   struct rk_build_settings *settings;

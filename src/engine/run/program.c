@@ -51,17 +51,26 @@ static rk_caller asked_by(running *r, rk_poll poll) {
   return (rk_caller){r->caller.poll ? poll : NULL, r, r->caller.error};
 }
 
-static rk_status run_one(running *r, rk_stage *stage, const rk_output *outputs,
-                         rk_resident **keep) {
-  const rk_job job = {stage, sizes_of(r, stage), rk_walk_of(stage, r->p->walks), r->v->value,
-                      outputs, keep, r->was_watched ? NULL : r->p->watch};
+const rk_walk *rk_walk_of(const rk_program_data *p, int stage) {
+  const rk_node *source = p->stage[stage]->pass.source;
+  rk_kind kept = rk_kept_kind(source), reduced = rk_reduced_kind(source);
+  if (p->bounded[stage]) return p->bounded[stage];
+  if (!p->walks || kept == RK_KIND_PARAMETER || reduced == RK_KIND_PARAMETER) return NULL;
+  return &p->walks->of[kept];
+}
+
+static rk_status run_one(running *r, int at, const rk_output *outputs, rk_resident **keep) {
+  rk_stage *stage = r->p->stage[at];
+  const rk_job job = {stage, sizes_of(r, stage), rk_walk_of(r->p, at), r->v->value, outputs, keep,
+                      r->was_watched ? NULL : r->p->watch};
   r->was_watched = 1;
   return rk_call_now()->backend->run(&job, asked_by(r, poll_all));
 }
 
 /* The first field of a pass as numbers: what later passes read. "No position" is not a number
  * there. */
-static rk_status run_for_numbers(running *r, rk_stage *stage, double *numbers) {
+static rk_status run_for_numbers(running *r, int at, double *numbers) {
+  const rk_stage *stage = r->p->stage[at];
   rk_output outputs[2] = {{.type = RK_OUT_DOUBLE, .data = numbers, .none_double = NAN},
                           {.type = RK_OUT_DOUBLE, .none_double = NAN}};
   rk_field field[2];
@@ -72,7 +81,7 @@ static rk_status run_for_numbers(running *r, rk_stage *stage, double *numbers) {
     outputs[1].data = unread = malloc(size + 1);
     if (!unread) return rk_fail_memory(r->caller.error, size);
   }
-  rk_status status = run_one(r, stage, outputs, NULL);
+  rk_status status = run_one(r, at, outputs, NULL);
   free(unread);
   return status;
 }
@@ -117,7 +126,7 @@ static rk_status run_whole(running *r, int stage, const double **numbers) {
   rk_reduction_fields(r->p->stage[stage]->pass.source, field);
   for (int k = 0; k < r->p->results && !status; k++) {
     if (!is_served(r, k, stage, 0)) continue;
-    status = run_one(r, r->p->stage[stage], outputs_of(r, k), NULL);
+    status = run_one(r, stage, outputs_of(r, k), NULL);
     if (!field[0].is_position) *numbers = outputs_of(r, k)->data;
   }
   return status;
@@ -132,9 +141,9 @@ static int stays_there(const running *r, const rk_stage *stage) {
          memory->keeps(stage, sizes_of(r, stage));
 }
 
-static rk_status run_there(running *r, rk_stage *stage) {
-  int k = stage->result;
-  rk_status status = run_one(r, stage, NULL, &r->v->kept[k]);
+static rk_status run_there(running *r, int at) {
+  int k = r->p->stage[at]->result;
+  rk_status status = run_one(r, at, NULL, &r->v->kept[k]);
   if (!status) r->v->value[k] = rk_resident_array(r->v->kept[k]);
   return status;
 }
@@ -144,7 +153,7 @@ static rk_status run_inner(running *r, int at) {
   int parts = has_parts(r, at), k = stage->result, dim = stage->pass.source->dim;
   int64_t rows = kept_rows(r, stage);
   if (k >= 0 && stays_there(r, stage)) {
-    rk_status status = run_there(r, stage);
+    rk_status status = run_there(r, at);
     if (status || !parts) return status;
   }
   double *own = NULL, *numbers;
@@ -155,7 +164,7 @@ static rk_status run_inner(running *r, int at) {
   if (!numbers) return rk_fail_memory(r->caller.error, size);
   rk_status status =
       there ? rk_resident_fetch(r->v->kept[k], numbers, asked_by(r, poll_again))
-            : run_for_numbers(r, stage, numbers);
+            : run_for_numbers(r, at, numbers);
   if (!status && parts) copy_parts(r, at, numbers);
   free(own);
   return status;

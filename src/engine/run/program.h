@@ -16,9 +16,15 @@ struct rk_program_data {
   const rk_array *inputs;
   const int64_t *rows;         /* by rk_kind */
   const rk_walks *walks;       /* which pairs; NULL: all */
+  int may_bound;               /* a sample of the data says whether passes are bounded */
+  const rk_walk *bounded[RK_MAX_WANTED]; /* by stage: the same pairs, in an order in which some need
+                                * not be walked; NULL: as they lie */
   const rk_output *outputs;    /* fields of all results, one after the other */
   const rk_watch *watch;       /* of the first pass, once; or NULL */
 };
+
+/* The walk of a stage; NULL: all pairs, as always where one of its indices is no index of data. */
+const rk_walk *rk_walk_of(const rk_program_data *p, int stage);
 
 /* What the user calls an input: programs of one plan differ in names. */
 static inline const char *rk_input_name(const rk_program_data *p, int variable) {

@@ -56,9 +56,3 @@ rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows) {
   return (rk_sizes){rows[rk_kept_kind(stage->pass.source)],
                     rows[rk_reduced_kind(stage->pass.source)]};
 }
-
-const rk_walk *rk_walk_of(const rk_stage *stage, const rk_walks *walks) {
-  rk_kind kept = rk_kept_kind(stage->pass.source), reduced = rk_reduced_kind(stage->pass.source);
-  if (!walks || kept == RK_KIND_PARAMETER || reduced == RK_KIND_PARAMETER) return NULL;
-  return &walks->of[kept];
-}

@@ -22,6 +22,8 @@ typedef struct {
   const int64_t *lower, *upper;            /* position of the column minus that of the row */
   const int32_t *run_end;                  /* by place of a column: how far positions ascend from
                                             * there; NULL: to the end, or nobody asks */
+  struct rk_bounded *bounded;             /* says which of these pairs cannot matter; NULL: all
+                                            * may (bound/bound.h) */
 } rk_walk;
 
 /* The walks of a call, by kept index. */

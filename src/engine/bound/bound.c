@@ -1,0 +1,212 @@
+/* Passes -> orders of their rows and columns, where it is worth while. See bound.h. */
+#include "bound/bound.h"
+#include "bound/choose.h"
+#include "error.h"
+#include "run/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Less is done faster than it is looked at; more of the pairs than that are done faster all, since
+ * a block of rows takes more time for a column that comes in another order. */
+static const double least_seconds = 0.04, most_share = 0.5;
+enum { LEAST_ROWS = 64, LEAST_COLUMNS = 1024 };
+
+/* ---- which passes ---------------------------------------------------------------------------- */
+
+static int is_index(rk_kind kind) { return kind != RK_KIND_PARAMETER; }
+
+/* Sorting takes numbers: of inputs, not of passes that have not run yet. */
+static int reads_results(const rk_pass *pass) {
+  for (int q = 0; q < pass->variables; q++)
+    if (rk_graph_variable_at(pass->graph, pass->variable[q])->origin == RK_FROM_PASS) return 1;
+  return 0;
+}
+
+static int may_bound(const rk_stage *stage, rk_sizes sizes) {
+  const rk_pass *pass = &stage->pass;
+  int is_one = !rk_keeps_values(pass->reduction->reduction) || pass->state.components == 1;
+  return pass->reduction->reduction->skips != RK_SKIP_NOTHING && is_one &&
+         is_index(rk_kept_kind(pass->source)) && is_index(rk_reduced_kind(pass->source)) &&
+         sizes.kept > 0 && sizes.reduced > 0 && sizes.kept + sizes.reduced < INT32_MAX &&
+         !reads_results(pass);
+}
+
+/* What all pairs would take, on one thread. */
+static int is_much(const rk_stage *stage, rk_sizes sizes) {
+  static const double operation_seconds = 4e-10;
+  int lanes = stage->vectors / rk_real_size(&stage->pass.options);
+  return sizes.kept >= LEAST_ROWS && sizes.reduced >= LEAST_COLUMNS &&
+         rk_pair_cost(&stage->pass) * (double)sizes.kept * (double)sizes.reduced *
+             operation_seconds / lanes > least_seconds;
+}
+
+static int is_wanted(const rk_stage *stage, const int64_t *rows) {
+  rk_sizes sizes = rk_sizes_of(stage, rows);
+  rk_pruning pruning = rk_call_now()->pruning;
+  return pruning != RK_PRUNE_NEVER && may_bound(stage, sizes) &&
+         (pruning == RK_PRUNE_ALWAYS || is_much(stage, sizes));
+}
+
+int rk_may_bound(const rk_program_data *p) {
+  for (int k = 0; k < p->stages && !p->walks && rk_call_now()->backend->takes_bounds; k++)
+    if (is_wanted(p->stage[k], p->rows)) return 1;
+  return 0;
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+/* What says most of the rows, or columns, one component after the other. */
+static rk_status take_cloud(rk_records_ahead *ahead, const rk_telling *t, rk_cloud *cloud,
+                            double **owned, rk_caller caller) {
+  size_t rows = (size_t)ahead->rows, bytes = rows * (size_t)t->dims * sizeof **owned;
+  double *to[RK_MAX_DIMS];
+  *cloud = (rk_cloud){.rows = ahead->rows, .dims = t->dims, .weight = t->weight};
+  *owned = malloc(bytes + 1);
+  if (!*owned) return rk_fail_memory(caller.error, bytes);
+  for (int d = 0; d < t->dims; d++) cloud->at[d] = to[d] = *owned + (size_t)d * rows;
+  return rk_ahead_columns(ahead, t->component, t->dims, to, caller);
+}
+
+static int are_same(const rk_cloud *x, const rk_cloud *y) {
+  int same = x->rows == y->rows && x->dims == y->dims;
+  for (int d = 0; d < x->dims && same; d++)
+    same = !memcmp(x->at[d], y->at[d], (size_t)x->rows * sizeof *x->at[d]);
+  return same;
+}
+
+/* Points are often compared with themselves: one order is enough. */
+static rk_status sort_clouds(rk_bounded *b, const rk_cloud *cloud, rk_caller caller) {
+  int32_t placed;
+  rk_status status = RK_OK;
+  for (int side = 0; side < 2 && !status; side++) {
+    size_t bytes = (size_t)cloud[side].rows * sizeof **b->order;
+    b->order[side] = malloc(bytes + 1);
+    if (!b->order[side]) return rk_fail_memory(caller.error, bytes);
+    if (side && are_same(&cloud[0], &cloud[1])) memcpy(b->order[1], b->order[0], bytes);
+    else status = rk_order_make(&cloud[side], RK_LEAF_COLUMNS, b->order[side], &placed, caller);
+  }
+  return status;
+}
+
+static rk_status sort_sides(rk_bounded *b, rk_records_ahead *side, const rk_telling *telling,
+                            rk_caller caller) {
+  rk_cloud cloud[2];
+  double *owned[2] = {NULL, NULL};
+  rk_status status = RK_OK;
+  for (int s = 0; s < 2 && !status; s++)
+    status = take_cloud(&side[s], &telling[s], &cloud[s], &owned[s], caller);
+  if (!status) status = sort_clouds(b, cloud, caller);
+  for (int s = 0; s < 2; s++) free(owned[s]);
+  return status;
+}
+
+static void make_walk(rk_bounded *b, rk_sizes sizes) {
+  b->place_end[0] = (int32_t)sizes.kept;
+  b->place_end[1] = (int32_t)sizes.reduced;
+  b->list_end = 1;
+  b->walk = (rk_walk){.rows = sizes.kept, .columns = sizes.reduced, .row_at = b->order[0],
+                      .column_at = b->order[1], .segments = 1, .segment_end = &b->place_end[0],
+                      .list_end = &b->list_end, .from = &b->first, .end = &b->place_end[1],
+                      .bounded = b};
+}
+
+/* ---- one pass -------------------------------------------------------------------------------- */
+
+/* Parameters as the kernel reads them, but for rounding. */
+static rk_status take_parameters(const rk_pass *pass, const rk_values *values, double **taken,
+                                 rk_error *error) {
+  rk_records_ahead side;
+  *taken = calloc((size_t)pass->slots[RK_NEST_PARAMETER].size + 1, sizeof **taken);
+  if (!*taken) return rk_fail_memory(error, (size_t)pass->slots[RK_NEST_PARAMETER].size * 8);
+  rk_status status = rk_ahead_begin(&side, pass, values, RK_NEST_PARAMETER, 1, error);
+  if (!status) rk_ahead_row(&side, 0, *taken, 1);
+  rk_ahead_end(&side);
+  return status;
+}
+
+static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes, rk_caller caller) {
+  rk_telling telling[2];
+  rk_status status = rk_choose(c, telling, &b->share, caller);
+  b->must = rk_call_now()->pruning == RK_PRUNE_ALWAYS;
+  b->is_taken = telling[0].dims && telling[1].dims && (b->must || b->share < most_share);
+  if (!status && b->is_taken) status = sort_sides(b, c->side, telling, caller);
+  if (!status && b->is_taken) make_walk(b, sizes);
+  return status;
+}
+
+static rk_status bound_pass(rk_bounded *b, const rk_values *values, rk_sizes sizes,
+                            rk_caller caller) {
+  const rk_pass *pass = &b->stage->pass;
+  rk_records_ahead side[2] = {{.rows = 0}, {.rows = 0}};
+  double *parameters = NULL;
+  rk_status status = rk_encloser_begin(&b->encloser, pass, caller.error);
+  if (status || !b->encloser.is_bounded) return status;
+  status = take_parameters(pass, values, &parameters, caller.error);
+  for (int s = 0; s < 2 && !status; s++)
+    status = rk_ahead_begin(&side[s], pass, values, s ? RK_NEST_COLUMN : RK_NEST_ROW,
+                            s ? sizes.reduced : sizes.kept, caller.error);
+  rk_choosing choosing = {pass, &b->encloser, parameters, side};
+  if (!status) status = choose_and_sort(b, &choosing, sizes, caller);
+  for (int s = 0; s < 2; s++) rk_ahead_end(&side[s]);
+  free(parameters);
+  return status;
+}
+
+static void free_one(rk_bounded *b) {
+  if (!b) return;
+  rk_encloser_end(&b->encloser);
+  free(b->order[0]);
+  free(b->order[1]);
+  free(b);
+}
+
+rk_status rk_pruned_make(rk_pruned *pruned, rk_program_data *p, const rk_values *values,
+                         rk_caller caller) {
+  rk_status status = RK_OK;
+  for (int k = 0; k < p->stages && !status; k++) {
+    rk_stage *stage = p->stage[k];
+    if (!is_wanted(stage, p->rows)) continue;
+    rk_bounded *b = pruned->of[k] = calloc(1, sizeof *b);
+    if (!b) return rk_fail_memory(caller.error, sizeof *b);
+    b->stage = stage;
+    b->share = 1;
+    status = bound_pass(b, values, rk_sizes_of(stage, p->rows), caller);
+    if (!status && b->is_taken) p->bounded[k] = &b->walk;
+  }
+  return status;
+}
+
+int rk_pruned_refused(rk_pruned *pruned, rk_program_data *p) {
+  int refused = 0;
+  for (int k = 0; k < p->stages; k++)
+    if (pruned->of[k] && pruned->of[k]->is_refused && p->bounded[k]) {
+      refused = 1;
+      p->may_bound = 0; /* the others as well: it is decided once */
+      for (int s = 0; s < p->stages; s++) p->bounded[s] = NULL;
+    }
+  return refused;
+}
+
+double rk_bounded_seconds(const rk_bounded *b, double column) {
+  static const double component_seconds = 5e-10; /* of a box */
+  double blocks = (double)atomic_load(&b->blocks);
+  return ((double)atomic_load(&b->walked) * column +
+          (double)atomic_load(&b->looked_at) * b->encloser.components * component_seconds) / blocks;
+}
+
+void rk_pruned_note(const rk_pruned *pruned, rk_stage *stage, int stages) {
+  for (int k = 0; k < stages; k++) {
+    const rk_bounded *b = pruned->of[k];
+    double all = b ? (double)atomic_load(&b->blocks) * (double)b->walk.columns : 0;
+    double walked = b ? (double)atomic_load(&b->walked) : 0;
+    stage[k].bounds.asked = b && b->encloser.is_bounded;
+    stage[k].bounds.taken = b && b->is_taken && !b->is_refused;
+    stage[k].bounds.expected = b ? b->share : 1;
+    stage[k].bounds.walked = stage[k].bounds.taken && all > 0 ? walked / all : 1;
+  }
+}
+
+void rk_pruned_free(rk_pruned *pruned) {
+  for (int k = 0; k < RK_MAX_WANTED; k++) free_one(pruned->of[k]);
+}

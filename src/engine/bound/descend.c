@@ -1,0 +1,291 @@
+/* The descent of a block of rows: to the run of columns that is bounded best, which is walked
+ * first; then, once the states say what is still wanted, level by level to the leaves that may have
+ * it, the best of these first, with another look at the states after twice as many each time. */
+#include "bound/bound.h"
+#include "bound/need.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOGETHER = RK_ENCLOSE_BOXES, FIRST_LEAVES = 8, MOST_LEAVES = 4096 };
+
+typedef struct { double key; int32_t box, level; } candidate; /* the least key is the best */
+typedef struct { candidate *at; int64_t count, room; } candidates;
+
+typedef enum {
+  BEGINS,                                    /* nothing was walked yet */
+  SEARCHES,                                  /* the first run was */
+  TAKES                                      /* leaves are known */
+} progress;
+
+struct rk_descent {
+  rk_bounded *bounded;
+  const rk_levels *columns;
+  const double *parameters;
+  rk_need need;
+  rk_encloser encloser;
+  rk_slot_boxes *row_box, *column_box;       /* by component */
+  double *row_side[2], *side[2];             /* low, high; of columns TOGETHER for each component */
+  unsigned char *row_nan, *nan;
+  int64_t blocks, walked, looked_at;         /* so far; columns; boxes */
+  candidates open, next;                     /* boxes of a level, of the next one */
+  candidates wanted;                         /* what is to be walked, maybe more than leaves: a heap
+                                              * where the order counts */
+  int64_t taken;                             /* else: so many of it were */
+  int64_t count;                             /* rows of the block */
+  progress progress;
+  int first_level, failed;
+  int64_t first_box, batch;
+};
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void free_candidates(candidates *c) { free(c->at); }
+
+static void add(rk_descent *d, candidates *to, candidate one) {
+  if (to->count == to->room) {
+    int64_t room = to->room * 2 + 64;
+    candidate *at = realloc(to->at, (size_t)room * sizeof *at);
+    d->failed |= !at;
+    if (!at) return;
+    to->at = at;
+    to->room = room;
+  }
+  to->at[to->count++] = one;
+}
+
+void rk_descent_free(rk_descent *d) {
+  if (!d) return;
+  atomic_fetch_add(&d->bounded->walked, d->walked);
+  atomic_fetch_add(&d->bounded->looked_at, d->looked_at);
+  atomic_fetch_add(&d->bounded->blocks, d->blocks);
+  rk_encloser_end(&d->encloser);
+  rk_need_end(&d->need);
+  free(d->row_box);
+  free(d->row_side[0]);
+  free(d->row_nan);
+  free_candidates(&d->open);
+  free_candidates(&d->next);
+  free_candidates(&d->wanted);
+  free(d);
+}
+
+/* What boxes of columns are gathered in does not move. */
+static int make_room(rk_descent *d, int rows, int columns) {
+  size_t all = (size_t)(rows + columns), wide = (size_t)rows + (size_t)columns * TOGETHER;
+  d->row_box = calloc(all + 1, sizeof *d->row_box);
+  d->row_side[0] = calloc(2 * wide + 1, sizeof(double));
+  d->row_nan = calloc(wide + 1, 1);
+  if (!d->row_box || !d->row_side[0] || !d->row_nan) return 0;
+  d->column_box = d->row_box + rows;
+  d->row_side[1] = d->row_side[0] + rows;
+  d->side[0] = d->row_side[1] + rows;
+  d->side[1] = d->side[0] + (size_t)columns * TOGETHER;
+  d->nan = d->row_nan + rows;
+  for (int c = 0; c < rows; c++)
+    d->row_box[c] = (rk_slot_boxes){d->row_side[0] + c, d->row_side[1] + c, d->row_nan + c, 0};
+  for (int c = 0; c < columns; c++)
+    d->column_box[c] = (rk_slot_boxes){d->side[0] + c * TOGETHER, d->side[1] + c * TOGETHER,
+                                       d->nan + c * TOGETHER, 1};
+  return 1;
+}
+
+rk_descent *rk_descent_new(rk_bounded *bounded, const rk_levels *columns,
+                           const double *parameters) {
+  const rk_pass *pass = &bounded->stage->pass;
+  rk_descent *d = calloc(1, sizeof *d);
+  rk_error unread;
+  if (!d) return NULL;
+  d->bounded = bounded;
+  d->columns = columns;
+  d->parameters = parameters;
+  if (!make_room(d, pass->slots[RK_NEST_ROW].size, columns->components) ||
+      !rk_need_begin(&d->need, pass, columns->rows) ||
+      rk_encloser_another(&d->encloser, &bounded->encloser, &unread)) {
+    rk_descent_free(d);
+    return NULL;
+  }
+  return d;
+}
+
+/* ---- boxes of a level ------------------------------------------------------------------------ */
+
+/* Boxes first .. first + n - 1 of a level come behind the `at` that are gathered. */
+static void gather(rk_descent *d, int level, int64_t first, int n, int at) {
+  const rk_level *l = &d->columns->level[level];
+  for (int c = 0; c < d->columns->components; c++) {
+    int64_t from = c * l->count + first;
+    memcpy(d->side[0] + c * TOGETHER + at, l->low + from, (size_t)n * sizeof(double));
+    memcpy(d->side[1] + c * TOGETHER + at, l->high + from, (size_t)n * sizeof(double));
+    memcpy(d->nan + c * TOGETHER + at, l->nan + from, (size_t)n);
+  }
+}
+
+static void enclose(rk_descent *d, int n) {
+  d->looked_at += n;
+  rk_enclose(&d->encloser, d->parameters, d->row_box, d->column_box, n,
+             rk_need_roots(&d->need));
+}
+
+/* Is what was walked first in this box? */
+static int has_first_run(const rk_descent *d, int level, int64_t box) {
+  int64_t first = d->first_box;
+  if (d->first_level < 0 || level < d->first_level) return 0;
+  for (int k = d->first_level; k < level; k++) first /= RK_RUNS;
+  return first == box;
+}
+
+/* Box `box` of a level, enclosed as the k-th: where it matters it is open, or to be walked, if no
+ * look at its parts could change that. */
+static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *open) {
+  const rk_level *l = &d->columns->level[level];
+  candidate one = {.box = (int32_t)box, .level = level};
+  int has_first = has_first_run(d, level, box);
+  if (has_first && level == d->first_level) return;
+  if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
+  int is_whole = level == 0 || (!has_first && rk_need_surely(&d->need, &d->encloser, k));
+  add(d, is_whole && d->progress != BEGINS ? &d->wanted : open, one);
+}
+
+/* The children of open boxes that matter, of the level below `level`; or those that stand there. */
+static void expand(rk_descent *d, int level, candidates *to) {
+  int64_t box[TOGETHER];
+  int below = level - 1;
+  to->count = 0;
+  for (int64_t k = 0; k < d->open.count;) {
+    int n = 0;
+    for (; k < d->open.count && n + RK_RUNS <= TOGETHER; k++) {
+      int64_t first;
+      int children = rk_level_children(d->columns, below, d->open.at[k].box, &first);
+      gather(d, below, first, children, n);
+      for (int c = 0; c < children; c++) box[n++] = first + c;
+    }
+    enclose(d, n);
+    for (int b = 0; b < n; b++) sort_out(d, below, box[b], b, to);
+  }
+}
+
+/* All boxes of the highest level: those that matter are open. */
+static void open_top(rk_descent *d) {
+  int top = d->columns->levels - 1, n = (int)d->columns->level[top].count;
+  d->open.count = 0;
+  gather(d, top, 0, n, 0);
+  enclose(d, n);
+  rk_need_signs(&d->need, &d->encloser, n);
+  for (int k = 0; k < n; k++) sort_out(d, top, k, k, &d->open);
+}
+
+static candidate best_of(const candidates *c) {
+  candidate best = c->at[0];
+  for (int64_t k = 1; k < c->count; k++)
+    if (c->at[k].key < best.key) best = c->at[k];
+  return best;
+}
+
+/* ---- the order of leaves --------------------------------------------------------------------- */
+
+static void sink(candidates *heap, int64_t at) {
+  candidate one = heap->at[at];
+  for (int64_t child; (child = 2 * at + 1) < heap->count; at = child) {
+    child += child + 1 < heap->count && heap->at[child + 1].key < heap->at[child].key;
+    if (!(heap->at[child].key < one.key)) break;
+    heap->at[at] = heap->at[child];
+  }
+  heap->at[at] = one;
+}
+
+static void make_heap(candidates *heap) {
+  for (int64_t k = heap->count / 2 - 1; k >= 0; k--) sink(heap, k);
+}
+
+static candidate take_best(candidates *heap) {
+  candidate best = heap->at[0];
+  heap->at[0] = heap->at[--heap->count];
+  if (heap->count) sink(heap, 0);
+  return best;
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static void add_columns(rk_descent *d, rk_intervals *list, int level, int64_t box) {
+  int64_t size = RK_LEAF_COLUMNS;
+  for (int k = 0; k < level; k++) size *= RK_RUNS;
+  int64_t from = box * size, end = from + size < d->columns->rows ? from + size : d->columns->rows;
+  rk_intervals_add(list, (rk_interval){.from = (int)from, .end = (int)end});
+  d->walked += end - from;
+}
+
+static void go_down(rk_descent *d, int level) {
+  expand(d, level, &d->next);
+  candidates old = d->open;
+  d->open = d->next;
+  d->next = old;
+}
+
+/* The run that is walked first: of as many columns as twice the ranks, from the best box of each
+ * level down. None, where the best box turns out to have nothing that matters. */
+static void first_run(rk_descent *d, rk_intervals *list) {
+  int level = d->columns->levels - 1, wanted = 1;
+  int64_t size = RK_LEAF_COLUMNS * RK_RUNS;
+  for (; wanted < level && size < 2 * d->need.shape.K; wanted++) size *= RK_RUNS;
+  d->first_level = -1;
+  open_top(d);
+  for (; d->open.count && level > wanted; level--) {
+    d->open.at[0] = best_of(&d->open);
+    d->open.count = 1;
+    go_down(d, level);
+  }
+  if (!d->open.count) return;
+  d->first_level = level;
+  d->first_box = best_of(&d->open).box;
+  add_columns(d, list, level, d->first_box);
+}
+
+static void search(rk_descent *d) {
+  d->progress = SEARCHES;
+  d->wanted.count = d->taken = 0;
+  open_top(d);
+  for (int level = d->columns->levels - 1; level > 0 && d->open.count; level--) go_down(d, level);
+  int in_order = rk_keeps_values(d->need.reduction);
+  if (in_order) make_heap(&d->wanted);
+  d->batch = in_order ? FIRST_LEAVES : MOST_LEAVES;
+  d->progress = TAKES;
+}
+
+static int64_t left(const rk_descent *d) { return d->wanted.count - d->taken; }
+
+static void take_wanted(rk_descent *d, rk_intervals *list) {
+  int in_order = rk_keeps_values(d->need.reduction);
+  for (int64_t n = 0; n < d->batch && left(d); n++) {
+    if (in_order && rk_need_is_over(&d->need, d->wanted.at[0].key)) {
+      d->wanted.count = 0;
+      return;
+    }
+    candidate one = in_order ? take_best(&d->wanted) : d->wanted.at[d->taken++];
+    add_columns(d, list, one.level, one.box);
+  }
+  if (d->batch < MOST_LEAVES) d->batch *= 2;
+}
+
+void rk_descent_begin(rk_descent *d, const rk_records *rows, int64_t count) {
+  d->blocks++;
+  d->count = count;
+  rk_records_box(rows, 0, count, d->row_side[0], d->row_side[1], d->row_nan, 1);
+  rk_need_anew(&d->need);
+  d->progress = BEGINS;
+}
+
+int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
+  list->count = 0;
+  if (d->progress == BEGINS) {
+    first_run(d, list);
+    if (!list->count) search(d);
+    else d->progress = SEARCHES;
+  } else if (d->progress == SEARCHES || left(d)) {
+    rk_need_states(&d->need, states, d->count);
+  }
+  if (!list->count && d->progress == SEARCHES) search(d);
+  if (!list->count) take_wanted(d, list);
+  return !d->failed && !list->failed;
+}
