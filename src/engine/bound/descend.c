@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOGETHER = RK_ENCLOSE_BOXES, FIRST_LEAVES = 8, MOST_LEAVES = 4096 };
+enum { TOGETHER = RK_ENCLOSE_BOXES, MOST_FIRST = 8, FIRST_LEAVES = 8, MOST_LEAVES = 4096 };
 
 typedef struct { double key; int32_t box, level; } candidate; /* the least key is the best */
 typedef struct { candidate *at; int64_t count, room; } candidates;
@@ -35,8 +35,8 @@ struct rk_descent {
   int64_t taken;                             /* else: so many of it were */
   int64_t count;                             /* rows of the block */
   progress progress;
-  int first_level, failed;
-  int64_t first_box, batch;
+  int first_level, firsts, failed;
+  int64_t first_box[MOST_FIRST], batch;      /* what was walked at the beginning */
 };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -128,12 +128,15 @@ static void enclose(rk_descent *d, int n) {
              rk_need_roots(&d->need));
 }
 
-/* Is what was walked first in this box? */
-static int has_first_run(const rk_descent *d, int level, int64_t box) {
-  int64_t first = d->first_box;
-  if (d->first_level < 0 || level < d->first_level) return 0;
-  for (int k = d->first_level; k < level; k++) first /= RK_RUNS;
-  return first == box;
+/* Is something that was walked first in this box? */
+static int has_first(const rk_descent *d, int level, int64_t box) {
+  if (level < d->first_level) return 0;
+  for (int f = 0; f < d->firsts; f++) {
+    int64_t first = d->first_box[f];
+    for (int k = d->first_level; k < level; k++) first /= RK_RUNS;
+    if (first == box) return 1;
+  }
+  return 0;
 }
 
 /* Box `box` of a level, enclosed as the k-th: where it matters it is open, or to be walked, if no
@@ -141,10 +144,10 @@ static int has_first_run(const rk_descent *d, int level, int64_t box) {
 static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *open) {
   const rk_level *l = &d->columns->level[level];
   candidate one = {.box = (int32_t)box, .level = level};
-  int has_first = has_first_run(d, level, box);
-  if (has_first && level == d->first_level) return;
+  int has_walked = has_first(d, level, box);
+  if (has_walked && level == d->first_level) return;
   if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
-  int is_whole = level == 0 || (!has_first && rk_need_surely(&d->need, &d->encloser, k));
+  int is_whole = level == 0 || (!has_walked && rk_need_surely(&d->need, &d->encloser, k));
   add(d, is_whole && d->progress != BEGINS ? &d->wanted : open, one);
 }
 
@@ -176,11 +179,17 @@ static void open_top(rk_descent *d) {
   for (int k = 0; k < n; k++) sort_out(d, top, k, k, &d->open);
 }
 
-static candidate best_of(const candidates *c) {
-  candidate best = c->at[0];
-  for (int64_t k = 1; k < c->count; k++)
-    if (c->at[k].key < best.key) best = c->at[k];
-  return best;
+/* Leaves the best of the open boxes, up to `most`. */
+static void keep_best(candidates *c, int most) {
+  for (int64_t k = 1; k < c->count; k++) {
+    candidate one = c->at[k];
+    int64_t at = k < most ? k : most;
+    if (k >= most && !(one.key < c->at[most - 1].key)) continue;
+    if (at == most) at = most - 1;
+    for (; at && one.key < c->at[at - 1].key; at--) c->at[at] = c->at[at - 1];
+    c->at[at] = one;
+  }
+  if (c->count > most) c->count = most;
 }
 
 /* ---- the order of leaves --------------------------------------------------------------------- */
@@ -223,23 +232,26 @@ static void go_down(rk_descent *d, int level) {
   d->next = old;
 }
 
-/* The run that is walked first: of as many columns as twice the ranks, from the best box of each
- * level down. None, where the best box turns out to have nothing that matters. */
-static void first_run(rk_descent *d, rk_intervals *list) {
+/* The runs that are walked first: of as many columns as twice the ranks, from the best boxes of each
+ * level down. None, where these turn out to have nothing that matters. A sum needs more of them, to
+ * know how large it is for all rows of the block. */
+static void first_runs(rk_descent *d, rk_intervals *list) {
   int level = d->columns->levels - 1, wanted = 1;
+  int most = rk_keeps_values(d->need.reduction) ? 1 : MOST_FIRST;
   int64_t size = RK_LEAF_COLUMNS * RK_RUNS;
   for (; wanted < level && size < 2 * d->need.shape.K; wanted++) size *= RK_RUNS;
-  d->first_level = -1;
+  d->firsts = 0;
   open_top(d);
   for (; d->open.count && level > wanted; level--) {
-    d->open.at[0] = best_of(&d->open);
-    d->open.count = 1;
+    keep_best(&d->open, most);
     go_down(d, level);
   }
-  if (!d->open.count) return;
+  keep_best(&d->open, most);
   d->first_level = level;
-  d->first_box = best_of(&d->open).box;
-  add_columns(d, list, level, d->first_box);
+  for (; d->firsts < d->open.count; d->firsts++) {
+    d->first_box[d->firsts] = d->open.at[d->firsts].box;
+    add_columns(d, list, level, d->first_box[d->firsts]);
+  }
 }
 
 static void search(rk_descent *d) {
@@ -279,7 +291,7 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, int64_t count) {
 int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
   list->count = 0;
   if (d->progress == BEGINS) {
-    first_run(d, list);
+    first_runs(d, list);
     if (!list->count) search(d);
     else d->progress = SEARCHES;
   } else if (d->progress == SEARCHES || left(d)) {
