@@ -149,7 +149,8 @@ static int make_records(const rk_pass *pass, const rk_values *values, rk_nest_ki
 
 static double next_to(double x, int up) {
   double to = up ? INFINITY : -INFINITY;
-  return is_float ? nextafterf((float)x, (float)to) : nextafter(x, to);
+  if (is_float) return nextafterf((float)x, (float)to);
+  return isinf(x) ? x : x + (up ? 1 : -1) * (fabs(x) * 0x1p-44 + DBL_MIN);
 }
 
 typedef struct { double low, high; unsigned char nan; } box;
@@ -356,7 +357,7 @@ static int text_of(const rk_operation *o, char *text, size_t size, int variant) 
   }
   const int integers[][2] = {{2, 3}, {-1, 1}, {-3, 2}};
   for (int k = 0; k < o->integers; k++) {
-    int n = o->check ? (int[]){2, 1}[k] : integers[variant][k];
+    int n = o->check ? (int[]){2 - (o->kind == RK_FOLD), 2}[k] : integers[variant][k];
     at += snprintf(text + at, size - (size_t)at, ",%d", n);
   }
   snprintf(text + at, size - (size_t)at, ")");
@@ -388,10 +389,10 @@ static void check_tasks(task *t, int n) {
       }
 }
 
-/* Values of several operations may cancel, and so may these. */
+/* Values of several operations may cancel, and so may these; quotients by columns are products. */
 static int loses_digits(const rk_operation *o, int variant) {
-  return variant || o->op == RK_OP_Mod || o->op == RK_OP_Sum || o->op == RK_OP_SumBlocks ||
-         o->op == RK_OP_Pow || o->op == RK_OP_Round || o->op == RK_OP_Powf;
+  return variant || o->op == RK_OP_Divide || o->op == RK_OP_Mod || o->op == RK_OP_Sum || o->op == RK_OP_SumBlocks ||
+         o->op == RK_OP_Pow || o->op == RK_OP_Round || o->op == RK_OP_Powf || o->op == RK_OP_Atan2;
 }
 
 static const char *const declared[] = {"x=Vi(2)", "y=Vj(2)", "p=Pm(1)"};
@@ -418,6 +419,8 @@ static const char *const more[] = {
   "ComplexMult(x,y)", "ComplexAngle(x-y)", "Normalize(x-y)", "Pow(x+y,-2)", "Powf(Abs(x+y),-0.5)",
   "TensorProd(x,y)", "Round(x*y,-1)", "Inv(x*y)", "Mod(x+y,p,0)", "Tan(x*y)", "Grad(Norm2(x-y),x,1)"};
 
+static const char *const exact[] = {"Divide(p,x*y)", "Inv(Concat(x,y))*p", "Exp(x*y/4)"};
+
 static void check_operations(void) {
   task t[TOGETHER];
   char text[TEXT_SIZE / 2];
@@ -428,6 +431,7 @@ static void check_operations(void) {
       if (text_of(o, text, sizeof text, variant))
         add_text(t, &n, text, !loses_digits(o, variant));
   for (size_t k = 0; k < sizeof more / sizeof *more; k++) add_text(t, &n, more[k], 0);
+  for (size_t k = 0; k < sizeof exact / sizeof *exact; k++) add_text(t, &n, exact[k], 1);
   if (n) check_tasks(t, n);
   for (int k = 0; (o = rk_operation_at(k)); k++)
     if (rk_rule_of(o->op) && o->op != RK_OP_high) CHECK(met[o->op], o->name);

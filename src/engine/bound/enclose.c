@@ -288,7 +288,8 @@ static void settle_ends(rk_encloser *e, const making *m, int c, rk_ends given, r
   int operand = e->shared->operand[m->first];
   const rk_rule *rule = m->rule;
   for (int k = 0; k < n; k++) {
-    rk_bounds x = bounds_of(e, operand, k), r = {made.low[k], made.high[k], x.nan};
+    rk_bounds x = bounds_of(e, operand, k);
+    rk_bounds r = {fmin(made.low[k], made.high[k]), fmax(made.low[k], made.high[k]), x.nan};
     if (rule->from < rule->to) r.nan |= x.low < rule->from || x.high > rule->to;
     if (given.low[k] > given.high[k]) r = (rk_bounds){INFINITY, -INFINITY, 1};
     put_bounds(e, c, k, rk_bounds_widened(format, r, rule->ulps));

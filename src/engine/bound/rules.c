@@ -15,6 +15,7 @@ rk_format rk_format_of(rk_precision precision) {
 static const rk_bounds nowhere = {INFINITY, -INFINITY, 1};
 
 static rk_bounds between(double low, double high) { return (rk_bounds){low, high, 0}; }
+static rk_bounds spanned(double x, double y) { return between(fmin(x, y), fmax(x, y)); }
 static rk_bounds point(double value) { return between(value, value); }
 static rk_bounds anything(int nan) { return (rk_bounds){-INFINITY, INFINITY, nan}; }
 static int is_nowhere(rk_bounds x) { return x.low > x.high; }
@@ -49,7 +50,7 @@ static int are_positive(rk_bounds x, rk_bounds y) { return !signbit(x.low) && !s
 /* Ends that are 0 stay: no rounding crosses it. */
 static double down(const rk_format *format, double low, double by) {
   if (isinf(low)) return low < 0 ? low : format->largest;
-  double to = low - (low >= 0 ? fmin(by, low) : by);
+  double to = low - (low >= 0 ? fmin(by, fabs(low)) : by); /* -0 - 0 is -0 */
   return to > format->largest ? format->largest : to < -format->largest ? -INFINITY : to;
 }
 
@@ -165,7 +166,7 @@ static rk_bounds integer_power(const rk_asked *asked, rk_bounds *x, int count) {
   if (is_nowhere(y)) return nowhere;
   if (m > 1024) return anything(1);
   if (m % 2 == 0) y = size_bounds(y);
-  r = between(pow(y.low, m), pow(y.high, m));
+  r = spanned(pow(y.low, m), pow(y.high, m));
   r = rk_bounds_widened(asked->format, r, m);
   if (n < 0) r = rk_bounds_widened(asked->format, inverse(asked, &r, count), 4);
   r.nan |= x->nan;
@@ -285,11 +286,11 @@ static rk_bounds sine_over_x(const rk_asked *asked, rk_bounds *x, int count) {
   static const double turn = 4.4934, least = -0.21723363, most = 0.12837456;
   rk_bounds size = size_bounds(*x), r;
   if (size.high <= turn) {
-    r = between(sine_over(size.high), sine_over(size.low));
+    r = spanned(sine_over(size.high), sine_over(size.low));
   } else if (size.low > 1 && !is_endless(size)) {
     rk_bounds both[] = {rk_bounds_widened(asked->format, sine(asked, &size, count), 1), size};
     r = quotient(asked, both, 2);
-    r = between(fmax(r.low, least), fmin(r.high, fmax(sine_over(size.low), most)));
+    r = spanned(fmax(r.low, least), fmin(r.high, fmax(sine_over(size.low), most)));
   } else {
     r = between(least, fmax(size.low < turn ? sine_over(size.low) : 0, most));
   }
