@@ -32,6 +32,9 @@
 #' a LazyTensor stands for these pairs only, in all that computes with it. [Batches][batches] are many
 #' small problems, computed at once.
 #'
+#' @section Points:
+#' [nearest()] finds the nearest neighbours of points, [find_within()] all pairs within a radius.
+#'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and
 #' others of operators from formulas, [grad()] of RKeOps.
