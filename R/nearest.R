@@ -5,6 +5,7 @@
 #   declarations, data, kind   its variables
 #   size            numbers of i and of j
 #   self            whether i and j are the same points, so that a point is no neighbour of itself
+#   symmetric       whether they are, and the formula is known to be the same for (i, j) and (j, i)
 #   distance        what the formula's value v stands for: a function that never falls
 #   bound           a value of the formula for a radius
 #   names           row names of x and of y, NULL where there are none
@@ -99,9 +100,9 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
 #' `find_within()` finds all pairs of a row of x and one of y whose distance is at most a radius. Pairs
 #' are counted first and then found, in memory for a few times the pairs that there are.
 #'
-#' The pairs are exactly those of which [nearest()] with a large enough k says a distance up to the
-#' radius: those whose distance, as it is computed and returned, is at most `radius`. Rows without
-#' known distances, for NA or infinite coordinates, are in no pairs.
+#' The pairs are exactly those whose distance, as it is computed and returned, is at most `radius`:
+#' those that [nearest()] finds with a large enough k, but for the last digit of float32. Rows
+#' without known distances, for NA or infinite coordinates, are in no pairs.
 #'
 #' @param x,y points, a row each: what [Vi()] takes, of as many columns. A vector is one column.
 #'   Without `y` pairs of different rows of `x` are found, each both ways: (i, j) and (j, i).
@@ -139,7 +140,8 @@ find_within <- function(x, y, radius, metric = "euclidean", output = c("table", 
   check_radius(radius, metric)
   if (!is.null(groups)) groups <- groups_given(groups, field$size)
   part <- c(field, list(i = seq_len(field$size[1L]), j = seq_len(field$size[2L]), groups = groups))
-  pairs <- in_order_of_pairs(pairs_of_part(part, radius, options_of_search(list(...))))
+  pairs <- in_order_of_pairs(pairs_of_part(part, radius, options_of_search(list(...))),
+                             field$symmetric)
   if (output[1L] == "table") list2DF(pairs) else sparse_matrix(pairs, field)
 }
 
@@ -154,7 +156,7 @@ check_no_number <- function(y, name) {
 
 check_radius <- function(radius, metric) {
   check_given(radius, "radius", "a number")
-  least <- if (is_string(metric) && metric %in% names(distances)) 0 else -Inf
+  least <- if (is_named(metric)) 0 else -Inf
   if (!is_number(radius) || is.na(radius) || radius < least)
     unexpected(radius, "radius", "a number", if (least == 0) " not below 0")
 }
@@ -191,6 +193,8 @@ distances <- list(
   haversine = list(value = "SqDist(x,y)", prepared = function(x, name) on_globe(x, name),
                    distance = function(v) arc(v), bound = function(r) chord(r)))
 
+is_named <- function(metric) is_string(metric) && metric %in% names(distances)
+
 distance_field <- function(x, y, metric) {
   self <- missing(y)
   x <- rows_given(x, "x")
@@ -198,6 +202,7 @@ distance_field <- function(x, y, metric) {
   field <- if (is.function(metric)) field_of_function(metric, x, y) else field_of_text(metric, x, y)
   field$size <- c(nrow(x), nrow(y))
   field$self <- self
+  field$symmetric <- self && is_named(metric)
   field$names <- list(dimnames(x)[[1L]], dimnames(y)[[1L]])
   field
 }
@@ -296,8 +301,10 @@ search_field <- function(field, reduction, limit, blocks, options) {
 }
 
 # A little above the bound: what is right in the end is whether the distance is within the radius.
-limit_of <- function(field, radius) {
+# What float32 cannot hold is no limit there.
+limit_of <- function(field, radius, options) {
   limit <- field$bound(radius)
+  if (engine_options(options)$precision != "float64" && limit > 2^127) return(Inf)
   if (is.finite(limit)) limit + abs(limit) * 2^-20 else limit
 }
 
@@ -305,7 +312,7 @@ limit_of <- function(field, radius) {
 smallest_of <- function(field, k, radius, blocks, options) {
   limited <- if (radius == Inf) "rkeops_d" else "Where(rkeops_d<=rkeops_limit,rkeops_d,rkeops_none)"
   found <- search_field(field, sprintf("KMin_ArgKMin_Reduction(%s,%d,j)", limited, k),
-                        limit_of(field, radius), blocks, options)
+                        limit_of(field, radius, options), blocks, options)
   list(index = found[[2L]], distance = field$distance(found[[1L]]))
 }
 
@@ -321,13 +328,16 @@ within_radius <- function(found, radius) {
 # A part of a field has positions i and j of its rows, and maybe groups, labels as coded() gives them.
 part_of <- function(part, i = NULL, j = NULL) {
   if (length(i) == length(part$i)) i <- NULL
-  some <- list(Vi = i, Vj = j)
-  for (k in which(part$kind %in% names(some)[lengths(some) > 0L]))
-    part$data[[k]] <- rows_at(host_values(part$data[[k]]), some[[part$kind[k]]])
-  if (!is.null(i)) part$i <- part$i[i]
-  if (!is.null(j)) part$j <- part$j[j]
-  if (!is.null(i)) part$groups$i$code <- part$groups$i$code[i]
-  if (!is.null(j)) part$groups$j$code <- part$groups$j$code[j]
+  if (!is.null(i)) part <- part_of_side(part, "i", i)
+  if (!is.null(j)) part <- part_of_side(part, "j", j)
+  part
+}
+
+part_of_side <- function(part, side, at) {
+  for (k in which(part$kind == paste0("V", side)))
+    part$data[[k]] <- rows_at(host_values(part$data[[k]]), at)
+  part[[side]] <- part[[side]][at]
+  if (!is.null(part$groups)) part$groups[[side]]$code <- part$groups[[side]]$code[at]
   part$size <- lengths(list(part$i, part$j))
   part
 }
@@ -348,7 +358,7 @@ longest_list <- max(lengths_of_lists)
 # counts searched together.
 pairs_of_part <- function(part, radius, options, whole = TRUE) {
   with_self <- whole && part$self # lists have the row itself, which is not counted
-  count <- search_field(part, "Sum_Reduction(rkeops_d<=rkeops_limit,j)", limit_of(part, radius),
+  count <- search_field(part, "Sum_Reduction(rkeops_d<=rkeops_limit,j)", limit_of(part, radius, options),
                         blocks_of_part(part, if (with_self) drop_self()), options)[, 1L]
   if (whole) check_pairs_fit(sum(count))
   left <- which(count > 0)
@@ -374,13 +384,10 @@ pairs_of_lists <- function(part, k, radius, options) {
   found <- smallest_of(part, k, radius, blocks_of_part(part), options)
   is_full <- !is.na(found$index[, k])
   at <- which(!is.na(found$index) & found$distance <= radius & !is_full)
-  i <- part$i[(at - 1L) %% length(part$i) + 1L]
-  j <- part$j[found$index[at]]
-  distance <- found$distance[at]
-  if (part$self) {
-    other <- i != j
-    pairs <- list(i = i[other], j = j[other], distance = distance[other])
-  } else pairs <- list(i = i, j = j, distance = distance)
+  pairs <- list(i = part$i[(at - 1L) %% length(part$i) + 1L], j = part$j[found$index[at]],
+                distance = found$distance[at])
+  kept <- if (part$symmetric) pairs$i < pairs$j else if (part$self) pairs$i != pairs$j
+  if (!is.null(kept)) pairs <- lapply(pairs, `[`, kept)
   list(pairs = pairs, is_full = is_full)
 }
 
@@ -393,12 +400,21 @@ pairs_of_pieces <- function(part, most, radius, options) {
              start + 1, end), recursive = FALSE)
 }
 
-in_order_of_pairs <- function(pairs) {
-  column <- function(name, none) if (length(pairs)) unlist(lapply(pairs, `[[`, name)) else none
+# Parts in one list. In float32 a distance may depend on the other points of a part, so (j, i) gets
+# what was found for (i, j).
+in_order_of_pairs <- function(parts, symmetric) {
+  column <- function(name, none) c(none, unlist(lapply(parts, `[[`, name)))
   i <- column("i", integer())
   j <- column("j", integer())
+  distance <- column("distance", double())
+  if (symmetric) {
+    one <- i
+    i <- c(i, j)
+    j <- c(j, one)
+    distance <- c(distance, distance)
+  }
   order <- order(i, j, method = "radix")
-  list(i = i[order], j = j[order], distance = column("distance", double())[order])
+  list(i = i[order], j = j[order], distance = distance[order])
 }
 
 sparse_matrix <- function(pairs, field) {

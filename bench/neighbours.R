@@ -242,12 +242,13 @@ draw_growth <- function(times, file) {
   grDevices::png(file, width = 1500, height = 1000, res = 170)
   on.exit(grDevices::dev.off())
   colours <- c("#b2182b", "#2166ac", "#4d9221", "#8073ac", "#e08214", "#35978f")[seq_along(times[-1])]
-  graphics::par(mar = c(4, 4.5, 2.5, 7), las = 1)
+  graphics::par(mar = c(4, 5, 2.5, 1), las = 1, mgp = c(2.5, 0.7, 0))
   graphics::matplot(times$n, times[-1], log = "xy", type = "o", pch = 16, lty = 1, lwd = 2, col = colours,
-                    xlab = "number of points", ylab = "seconds",
+                    xlab = "number of points", ylab = "",
                     main = sprintf("10 nearest neighbours in D = 3, float64, %d threads", threads))
+  graphics::mtext("seconds", side = 2, line = 3.7, las = 0)
   graphics::grid()
-  graphics::legend("topleft", names(times)[-1], col = colours, lwd = 2, pch = 16, bty = "n")
+  graphics::legend("bottomright", names(times)[-1], col = colours, lwd = 2, pch = 16, bty = "n")
 }
 
 # ---- all of it -----------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ test_that("rows with thousands of neighbours, and clusters", {
 
 test_that("pairs are those that nearest() finds", {
   set.seed(4)
-  x <- matrix(stats::rnorm(600), ncol = 3)
+  x <- as_float32(matrix(stats::rnorm(400), ncol = 2))
   for (precision in precisions) {
     near <- nearest(x, k = 199, precision = precision)
     radius <- near$distance[1, 20] # that of a pair
@@ -199,6 +199,24 @@ test_that("a sparse matrix", {
   expect_length(m@x, nrow(pairs))
   expect_equal(as.matrix(m)[cbind(pairs$i, pairs$j)], pairs$distance)
   expect_identical(dim(find_within(points[0, ], others, 1, output = "matrix")), c(0L, 14L))
+})
+
+test_that("(j, i) is a pair where (i, j) is, with the same distance", {
+  set.seed(5)
+  x <- matrix(stats::rnorm(400, mean = 50), ncol = 2)
+  pairs <- find_within(x, radius = 0.5, precision = "float32")
+  back <- pairs[order(pairs$j, pairs$i), ]
+  expect_identical(pairs$distance, back$distance)
+  expect_identical(pairs$i, back$j)
+})
+
+test_that("a radius that float32 does not hold", {
+  x <- matrix(c(1, 2, 3e10, 0, 0, 0), ncol = 2)
+  for (precision in precisions) {
+    expect_identical(nrow(find_within(x, radius = 1e25, precision = precision)), 6L)
+    expect_identical(nearest(x, k = 5, radius = 1e25, precision = precision)$index[1, ],
+                     c(2L, 3L, NA, NA, NA))
+  }
 })
 
 test_that("positions count from 1, and nothing is said of it", {
