@@ -210,6 +210,22 @@ test_that("(j, i) is a pair where (i, j) is, with the same distance", {
   expect_identical(pairs$i, back$j)
 })
 
+test_that("the radius is an end to the last digit", {
+  y <- c(1, 1 + 1e-9, 1 - 1e-9, 0)
+  expect_identical(nearest(0, y, 5, radius = 1)$index, cbind(4L, 3L, 1L, NA, NA))
+  expect_identical(find_within(0, y, 1)$j, c(1L, 3L, 4L))
+})
+
+# Where one program counts less than another one finds, rows are searched once more.
+test_that("a list that is full is no answer", {
+  x <- cbind(c(1:5, 20, 21))
+  part <- c(distance_field(x, x, "euclidean"), list(i = 11:17, j = 21:27))
+  found <- pairs_of_lists(part, 4L, 2, list(index_base = 1L))
+  expect_identical(found$is_full, c(FALSE, TRUE, TRUE, TRUE, FALSE, FALSE, FALSE))
+  expect_identical(tabulate(found$pairs$i, 17)[11:17], c(3L, 0L, 0L, 0L, 3L, 2L, 2L))
+  expect_identical(sort(found$pairs$j[found$pairs$i == 11]), 21:23)
+})
+
 test_that("a radius that float32 does not hold", {
   x <- matrix(c(1, 2, 3e10, 0, 0, 0), ncol = 2)
   for (precision in precisions) {
