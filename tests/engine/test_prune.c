@@ -116,6 +116,44 @@ static void test_spoilt(void) {
     }
 }
 
+/* ---- bands ----------------------------------------------------------------------------------- */
+
+/* Other points than itself, earlier and later ones, those at some distance in the order. */
+static void test_bands(void) {
+  static const double lower[][2] = {{-INFINITY, 1}, {-INFINITY, NAN}, {1, NAN}, {-40, 300}, {5, NAN}},
+                      upper[][2] = {{-1, INFINITY}, {-1, NAN}, {INFINITY, NAN}, {3, 310}, {4, NAN}};
+  enum { M = 1411, N = 1411 };
+  for (int precision = 0; precision < 2; precision++)
+    for (int whole = 0; whole < 2; whole++) {
+      cloud *c = cloud_new(M, N, 2, 1, 0, whole);
+      const rk_options options = {.precision = precisions[precision]};
+      for (int k = 0; k < 10; k++) {
+        int band = k / 2, number = k % 2 ? NEAREST : SUM;
+        rk_blocks blocks = {.size = {M, N}, .bands = lower[band][1] == lower[band][1] ? 2 : 1,
+                            .lower = lower[band], .upper = upper[band]};
+        if (band == 4) blocks.bands = 0;
+        problem q = problem_of(c, &rules[number], k % 2 ? SQUARE_DISTANCE : GAUSS, 'j', &options,
+                               whole);
+        result r[2] = {result_new(M * 4), result_new(M * 4)};
+        char text[128];
+        rule_text(q.r, q.kind, q.index, text, sizeof text);
+        rk_program *program = program_for(c, text, &options);
+        int good = program != NULL;
+        for (int p = 0; p < 2 && good; p++) {
+          rk_set_pruning(p ? RK_PRUNE_ALWAYS : RK_PRUNE_NEVER);
+          good = !run_pairs(q.r, program, &blocks, c->input, &r[p], NULL, NULL);
+        }
+        for (long e = 0; e < (number == SUM ? M : 4L * M) && good; e++)
+          good = near(r[0].values[e], r[1].values[e], number == SUM ? 1e-3 : 0) &&
+                 (number == SUM || near(r[0].positions[e], r[1].positions[e], 0));
+        if (!CHECK(good, "bands are kept")) printf("  %s, bands %d\n", text, band);
+        result_free(&r[0]);
+        result_free(&r[1]);
+      }
+      cloud_free(c);
+    }
+}
+
 /* ---- sums ------------------------------------------------------------------------------------ */
 
 /* Of one sign and of both, of terms most of which are next to nothing, or nothing: beside those of
@@ -238,6 +276,7 @@ int main(void) {
   check_configure();
   test_reductions();
   test_spoilt();
+  test_bands();
   test_sums();
   if (!check_is_small()) {
     test_threads();

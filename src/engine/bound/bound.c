@@ -48,9 +48,15 @@ static int is_wanted(const rk_stage *stage, const int64_t *rows) {
          (pruning == RK_PRUNE_ALWAYS || is_much(stage, sizes));
 }
 
+/* Pairs may be limited to bands, not in another way. */
+static int is_free(const rk_walk *w) {
+  return !w || (w->segments == 1 && !w->row_at && !w->column_at && !w->low && !w->high &&
+                w->list_end[0] == 1 && w->from[0] == 0 && w->end[0] == w->columns);
+}
+
 int rk_may_bound(const rk_program_data *p) {
-  for (int k = 0; k < p->stages && !p->walks && rk_call_now()->backend->takes_bounds; k++)
-    if (is_wanted(p->stage[k], p->rows)) return 1;
+  for (int k = 0; k < p->stages && rk_call_now()->backend->takes_bounds; k++)
+    if (is_wanted(p->stage[k], p->rows) && is_free(rk_walk_of(p, k))) return 1;
   return 0;
 }
 
@@ -101,6 +107,25 @@ static rk_status sort_sides(rk_bounded *b, rk_records_ahead *side, const rk_tell
   return status;
 }
 
+/* Is all that bands leave out the column of the row's own number? */
+static int drops_itself(const rk_walk *w) {
+  return w->bands == 2 && w->lower[0] <= -w->rows && w->upper[0] == -1 && w->lower[1] == 1 &&
+         w->upper[1] >= w->columns - 1;
+}
+
+static rk_status take_bands(rk_bounded *b, const rk_walk *given, rk_error *error) {
+  if (!given) return RK_OK;
+  b->walk.bands = given->bands;
+  b->walk.lower = given->lower;
+  b->walk.upper = given->upper;
+  if (!drops_itself(given)) return RK_OK;
+  size_t bytes = (size_t)given->rows * sizeof *b->place;
+  b->place = malloc(bytes + 1);
+  if (!b->place) return rk_fail_memory(error, bytes);
+  for (int64_t k = 0; k < given->rows; k++) b->place[b->order[0][k]] = (int32_t)k;
+  return RK_OK;
+}
+
 static void make_walk(rk_bounded *b, rk_sizes sizes) {
   b->place_end[0] = (int32_t)sizes.kept;
   b->place_end[1] = (int32_t)sizes.reduced;
@@ -125,18 +150,20 @@ static rk_status take_parameters(const rk_pass *pass, const rk_values *values, d
   return status;
 }
 
-static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes, rk_caller caller) {
+static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes,
+                                 const rk_walk *given, rk_caller caller) {
   rk_telling telling[2];
   rk_status status = rk_choose(c, telling, &b->share, caller);
   b->must = rk_call_now()->pruning == RK_PRUNE_ALWAYS;
   b->is_taken = telling[0].dims && telling[1].dims && (b->must || b->share < most_share);
   if (!status && b->is_taken) status = sort_sides(b, c->side, telling, caller);
-  if (!status && b->is_taken) make_walk(b, sizes);
-  return status;
+  if (status || !b->is_taken) return status;
+  make_walk(b, sizes);
+  return take_bands(b, given, caller.error);
 }
 
 static rk_status bound_pass(rk_bounded *b, const rk_values *values, rk_sizes sizes,
-                            rk_caller caller) {
+                            const rk_walk *given, rk_caller caller) {
   const rk_pass *pass = &b->stage->pass;
   rk_records_ahead side[2] = {{.rows = 0}, {.rows = 0}};
   double *parameters = NULL;
@@ -147,7 +174,7 @@ static rk_status bound_pass(rk_bounded *b, const rk_values *values, rk_sizes siz
     status = rk_ahead_begin(&side[s], pass, values, s ? RK_NEST_COLUMN : RK_NEST_ROW,
                             s ? sizes.reduced : sizes.kept, caller.error);
   rk_choosing choosing = {pass, &b->encloser, parameters, side};
-  if (!status) status = choose_and_sort(b, &choosing, sizes, caller);
+  if (!status) status = choose_and_sort(b, &choosing, sizes, given, caller);
   for (int s = 0; s < 2; s++) rk_ahead_end(&side[s]);
   free(parameters);
   return status;
@@ -158,6 +185,7 @@ static void free_one(rk_bounded *b) {
   rk_encloser_end(&b->encloser);
   free(b->order[0]);
   free(b->order[1]);
+  free(b->place);
   free(b);
 }
 
@@ -166,12 +194,13 @@ rk_status rk_pruned_make(rk_pruned *pruned, rk_program_data *p, const rk_values 
   rk_status status = RK_OK;
   for (int k = 0; k < p->stages && !status; k++) {
     rk_stage *stage = p->stage[k];
-    if (!is_wanted(stage, p->rows)) continue;
+    const rk_walk *given = rk_walk_of(p, k);
+    if (!is_wanted(stage, p->rows) || !is_free(given)) continue;
     rk_bounded *b = pruned->of[k] = calloc(1, sizeof *b);
     if (!b) return rk_fail_memory(caller.error, sizeof *b);
     b->stage = stage;
     b->share = 1;
-    status = bound_pass(b, values, rk_sizes_of(stage, p->rows), caller);
+    status = bound_pass(b, values, rk_sizes_of(stage, p->rows), given, caller);
     if (!status && b->is_taken) p->bounded[k] = &b->walk;
   }
   return status;

@@ -16,6 +16,8 @@ typedef struct rk_bounded {
   rk_encloser encloser;
   rk_walk walk;
   int32_t *order[2], first, place_end[2];
+  int32_t *place;            /* of each row, where it does not meet the column of its own number and
+                              * bands leave out nothing else; else NULL */
   int64_t list_end;
   int is_taken;
   double share;              /* of the pairs, what a sample says has to be walked */
@@ -54,8 +56,10 @@ rk_descent *rk_descent_new(rk_bounded *bounded, const rk_levels *columns,
                            const double *parameters);
 void rk_descent_free(rk_descent *d);
 
-/* Begins with another block: `count` rows of the packed records. */
-void rk_descent_begin(rk_descent *d, const rk_records *rows, int64_t count);
+/* Begins with another block: `count` rows of the packed records, which lie at these places of the
+ * order and have these positions. */
+void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *position,
+                      int64_t place, int64_t count);
 
 /* Columns that come next, for a kernel that goes on with the states of the block, which `states`
  * holds of what was walked before; none: there are no more that matter. 0: out of memory. */

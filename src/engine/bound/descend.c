@@ -33,7 +33,8 @@ struct rk_descent {
   candidates wanted;                         /* what is to be walked, maybe more than leaves: a heap
                                               * where the order counts */
   int64_t taken;                             /* else: so many of it were */
-  int64_t count;                             /* rows of the block */
+  int64_t place, count;                      /* rows of the block */
+  int64_t least, most;                       /* their positions */
   progress progress;
   int first_level, firsts, failed;
   int64_t first_box[MOST_FIRST], batch;      /* what was walked at the beginning */
@@ -139,13 +140,25 @@ static int has_first(const rk_descent *d, int level, int64_t box) {
   return 0;
 }
 
+/* May columns of a box lie within a band, for rows of the block? */
+static int may_meet(const rk_descent *d, const rk_level *l, int64_t box, int band) {
+  const rk_walk *w = &d->bounded->walk;
+  return l->last[box] >= d->least + w->lower[band] && l->first[box] <= d->most + w->upper[band];
+}
+
+static int meets_any(const rk_descent *d, const rk_level *l, int64_t box) {
+  int any = !d->bounded->walk.bands;
+  for (int k = 0; k < d->bounded->walk.bands && !any; k++) any = may_meet(d, l, box, k);
+  return any;
+}
+
 /* Box `box` of a level, enclosed as the k-th: where it matters it is open, or to be walked, if no
  * look at its parts could change that. */
 static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *open) {
   const rk_level *l = &d->columns->level[level];
   candidate one = {.box = (int32_t)box, .level = level};
   int has_walked = has_first(d, level, box);
-  if (has_walked && level == d->first_level) return;
+  if ((has_walked && level == d->first_level) || !meets_any(d, l, box)) return;
   if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
   int is_whole = level == 0 || (!has_walked && rk_need_surely(&d->need, &d->encloser, k));
   add(d, is_whole && d->progress != BEGINS ? &d->wanted : open, one);
@@ -217,12 +230,39 @@ static candidate take_best(candidates *heap) {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* Does one of these columns have the number of a row of the block? */
+static int meets_itself(const rk_descent *d, rk_interval columns) {
+  const rk_bounded *b = d->bounded;
+  for (int c = columns.from; c < columns.end; c++) {
+    int64_t number = b->walk.column_at[c];
+    int64_t place = number < b->walk.rows ? b->place[number] - d->place : -1;
+    if (place >= 0 && place < d->count) return 1;
+  }
+  return 0;
+}
+
+/* Do all columns of a box lie within the band, for all rows of the block? */
+static int is_within(const rk_descent *d, const rk_level *l, int64_t box, int band) {
+  const rk_walk *w = &d->bounded->walk;
+  return l->first[box] >= d->most + w->lower[band] && l->last[box] <= d->least + w->upper[band];
+}
+
 static void add_columns(rk_descent *d, rk_intervals *list, int level, int64_t box) {
+  const rk_walk *w = &d->bounded->walk;
   int64_t size = RK_LEAF_COLUMNS;
   for (int k = 0; k < level; k++) size *= RK_RUNS;
   int64_t from = box * size, end = from + size < d->columns->rows ? from + size : d->columns->rows;
-  rk_intervals_add(list, (rk_interval){.from = (int)from, .end = (int)end});
+  rk_interval one = {.from = (int)from, .end = (int)end};
   d->walked += end - from;
+  int masked = w->bands && !(d->bounded->place && !meets_itself(d, one));
+  if (!masked) rk_intervals_add(list, one);
+  for (int k = 0; k < w->bands && masked; k++) {
+    one.masked = !is_within(d, &d->columns->level[level], box, k);
+    one.last = one.masked ? (int)d->count : 0;
+    one.lower = one.masked ? (int)w->lower[k] : 0;
+    one.upper = one.masked ? (int)w->upper[k] : 0;
+    if (may_meet(d, &d->columns->level[level], box, k)) rk_intervals_add(list, one);
+  }
 }
 
 static void go_down(rk_descent *d, int level) {
@@ -232,9 +272,9 @@ static void go_down(rk_descent *d, int level) {
   d->next = old;
 }
 
-/* The runs that are walked first: of as many columns as twice the ranks, from the best boxes of each
- * level down. None, where these turn out to have nothing that matters. A sum needs more of them, to
- * know how large it is for all rows of the block. */
+/* The runs that are walked first: of as many columns as twice the ranks, from the best boxes of
+ * each level down. None, where these turn out to have nothing that matters. A sum needs more of
+ * them, to know how large it is for all rows of the block. */
 static void first_runs(rk_descent *d, rk_intervals *list) {
   int level = d->columns->levels - 1, wanted = 1;
   int most = rk_keeps_values(d->need.reduction) ? 1 : MOST_FIRST;
@@ -280,12 +320,35 @@ static void take_wanted(rk_descent *d, rk_intervals *list) {
   if (d->batch < MOST_LEAVES) d->batch *= 2;
 }
 
-void rk_descent_begin(rk_descent *d, const rk_records *rows, int64_t count) {
+void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *position,
+                      int64_t place, int64_t count) {
   d->blocks++;
+  d->place = place;
   d->count = count;
+  d->least = d->most = position[0];
+  for (int64_t r = 1; r < count; r++) {
+    if (position[r] < d->least) d->least = position[r];
+    if (position[r] > d->most) d->most = position[r];
+  }
   rk_records_box(rows, 0, count, d->row_side[0], d->row_side[1], d->row_nan, 1);
   rk_need_anew(&d->need);
   d->progress = BEGINS;
+}
+
+/* Some row has less than it wants, so that no box is of no use yet: to what was walked first comes what
+ * lies around it. */
+static int wants_more(const rk_descent *d) {
+  return rk_keeps_values(d->need.reduction) && d->need.worst == INFINITY && d->firsts == 1 &&
+         d->first_level + 1 < d->columns->levels;
+}
+
+static void widen_first(rk_descent *d, rk_intervals *list) {
+  int64_t parent = d->first_box[0] / RK_RUNS, first;
+  int n = rk_level_children(d->columns, d->first_level, parent, &first);
+  for (int64_t box = first; box < first + n; box++)
+    if (box != d->first_box[0]) add_columns(d, list, d->first_level, box);
+  d->first_box[0] = parent;
+  d->first_level++;
 }
 
 int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
@@ -297,6 +360,7 @@ int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
   } else if (d->progress == SEARCHES || left(d)) {
     rk_need_states(&d->need, states, d->count);
   }
+  while (!list->count && d->progress == SEARCHES && wants_more(d)) widen_first(d, list);
   if (!list->count && d->progress == SEARCHES) search(d);
   if (!list->count) take_wanted(d, list);
   return !d->failed && !list->failed;

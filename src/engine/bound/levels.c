@@ -53,9 +53,11 @@ static void leaf_task(void *data, int64_t task, const rk_worker *worker) {
     int64_t n = left < RK_LEAF_COLUMNS ? left : RK_LEAF_COLUMNS;
     rk_records_box(r, first, n, leaves->low + k, leaves->high + k, leaves->nan + k,
                    leaves->count);
-    leaves->first[k] = m->position[first];
-    for (int64_t row = first; row < first + n; row++)
+    leaves->first[k] = leaves->last[k] = m->position[first];
+    for (int64_t row = first; row < first + n; row++) {
       if (m->position[row] < leaves->first[k]) leaves->first[k] = m->position[row];
+      if (m->position[row] > leaves->last[k]) leaves->last[k] = m->position[row];
+    }
   }
 }
 
@@ -71,8 +73,11 @@ static void unite(const rk_levels *l, int level, int64_t box) {
   int64_t first;
   int n = rk_level_children(l, level - 1, box, &first);
   to->first[box] = from->first[first];
-  for (int k = 1; k < n; k++)
+  to->last[box] = from->last[first];
+  for (int k = 1; k < n; k++) {
     if (from->first[first + k] < to->first[box]) to->first[box] = from->first[first + k];
+    if (from->last[first + k] > to->last[box]) to->last[box] = from->last[first + k];
+  }
   for (int c = 0; c < l->components; c++) {
     double low = INFINITY, high = -INFINITY;
     unsigned char nan = 0;
@@ -92,8 +97,9 @@ static int make_level(rk_levels *l, int64_t count) {
   size_t numbers = (size_t)count * (size_t)l->components;
   *made = (rk_level){count, malloc(numbers * sizeof(double) + 1),
                      malloc(numbers * sizeof(double) + 1), malloc(numbers + 1),
+                     malloc((size_t)count * sizeof(int32_t) + 1),
                      malloc((size_t)count * sizeof(int32_t) + 1)};
-  return made->low && made->high && made->nan && made->first;
+  return made->low && made->high && made->nan && made->first && made->last;
 }
 
 rk_status rk_levels_make(rk_levels *l, const rk_records *records, const int32_t *position,
@@ -118,6 +124,7 @@ void rk_levels_free(rk_levels *l) {
     free(l->level[k].high);
     free(l->level[k].nan);
     free(l->level[k].first);
+    free(l->level[k].last);
   }
   *l = (rk_levels){.levels = 0};
 }

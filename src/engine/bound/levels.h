@@ -9,12 +9,12 @@
 enum { RK_LEAF_COLUMNS = 16, RK_MOST_LEVELS = 10 };
 enum { RK_TOP = RK_ENCLOSE_BOXES }; /* boxes of the highest level, at most */
 
-/* Components of box k at low[component * count + k]; `first`: the least position in it. */
+/* Components of box k at low[component * count + k]; the least and the largest position in it. */
 typedef struct {
   int64_t count;
   double *low, *high;
   unsigned char *nan;
-  int32_t *first;
+  int32_t *first, *last;
 } rk_level;
 
 typedef struct {

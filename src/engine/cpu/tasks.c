@@ -333,7 +333,8 @@ static int descend(const job *j, buffers *b, const rectangle *r, rk_states to) {
   rk_walked w = walked(j, b, r, to);
   if (!keep_states(j, b, &w)) return 0;
   w.ends = 1; /* each time: they are looked at */
-  rk_descent_begin(b->descent, &rows, rows.rows);
+  rk_descent_begin(b->descent, &rows, j->position + r->block * rows.rows, r->block * rows.rows,
+                   rows.rows);
   do {
     if (!rk_descent_next(b->descent, to, &b->list)) return 0;
     if (!b->list.count && !w.starts) return 1;
