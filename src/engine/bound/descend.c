@@ -335,8 +335,8 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *posi
   d->progress = BEGINS;
 }
 
-/* Some row has less than it wants, so that no box is of no use yet: to what was walked first comes what
- * lies around it. */
+/* Some row has less than it wants, so that no box is of no use yet: to what was walked first comes
+ * what lies around it. */
 static int wants_more(const rk_descent *d) {
   return rk_keeps_values(d->need.reduction) && d->need.worst == INFINITY && d->firsts == 1 &&
          d->first_level + 1 < d->columns->levels;
