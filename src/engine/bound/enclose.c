@@ -10,8 +10,9 @@
 
 enum { BOXES = RK_ENCLOSE_BOXES, MOST_COMPONENTS = 4096, MOST_WANTED = 1 << 20 };
 
-/* What is known of a component in all boxes: numbers within the range of kernels, no NaN. */
-enum { PLAIN = 1, SOME_NAN = 2 };
+/* What is known of a component in all boxes: there are numbers, without NaN; they are within the
+ * range of kernels' numbers; there may be NaN. */
+enum { NUMBERS = 1, IN_RANGE = 2, SOME_NAN = 4, PLAIN = NUMBERS | IN_RANGE };
 
 /* One component: read from a record, a number, or made of others by an operation. */
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
 
 struct rk_enclosing {
   rk_format format;
+  const rk_loops *loops;
   making *made;                /* by component; 0 is the number 0 */
   int *operand;                /* components */
   int components, operands, most;
@@ -70,10 +72,30 @@ static int is_made(const planning *p, const rk_node *node) {
   return !rk_node_is(node, RK_OP_Number) && rk_slot_offset(p->pass, node) < 0;
 }
 
+/* A sum of squares of differences, or minus that, is made at once. NULL: it is none. */
+static const rk_node *difference_of(const planning *p, const rk_node *sum, int *is_minus) {
+  const rk_node *node = sum->operand[0];
+  if (!rk_node_is(sum, RK_OP_Sum) && !rk_node_is(sum, RK_OP_scaledsum)) return NULL;
+  *is_minus = rk_node_is(sum, RK_OP_Sum) && rk_node_is(node, RK_OP_Minus) && is_made(p, node);
+  if (*is_minus) node = node->operand[0];
+  if (!rk_node_is(node, RK_OP_Square) || !is_made(p, node)) return NULL;
+  node = node->operand[0];
+  return rk_node_is(node, RK_OP_Subtract) && is_made(p, node) ? node : NULL;
+}
+
 /* Calls `see` for what a component is made of. */
 typedef void (*seeing)(planning *p, source x);
 static void see_operands(planning *p, const rk_node *node, int component, seeing see) {
   rk_piece piece[RK_MAX_PIECES];
+  int is_minus;
+  const rk_node *difference = difference_of(p, node, &is_minus);
+  if (difference) {
+    for (int k = 0; k < 2; k++)
+      for (int c = 0; c < difference->dim; c++)
+        see(p, source_of(p, difference->operand[k], c));
+    if (node->operands > 1) see(p, source_of(p, node->operand[1], 0));
+    return;
+  }
   int folds = rk_folds(node), grouped = folds && node->operation->pieces, to = 0;
   if (grouped) rk_node_pieces(node, piece);
   for (int c = 0; folds && c < node->operand[0]->dim; c++)
@@ -109,11 +131,20 @@ static void want_root(planning *p, const rk_node *root) {
   }
 }
 
+static void choose_rule(const planning *p, making *m) {
+  const rk_loops *loops = p->s->loops;
+  int is_minus, is_scaled = rk_node_is(m->node, RK_OP_scaledsum);
+  m->rule = rk_rule_of(m->node->operation->op);
+  m->loop = loops->of[m->node->operation->op];
+  if (!difference_of(p, m->node, &is_minus)) return;
+  m->rule = is_scaled ? &rk_scaled_squares : is_minus ? &rk_minus_squares : &rk_squares;
+  m->loop = is_scaled ? loops->scaled_squares : is_minus ? loops->minus_squares : loops->squares;
+}
+
 static making making_of(const planning *p, const rk_node *node, int component) {
   making m = {.node = node, .component = component, .first = p->s->operands};
   if (is_made(p, node)) {
-    m.rule = rk_rule_of(node->operation->op);
-    m.loop = rk_loop_of(node->operation->op);
+    choose_rule(p, &m);
   } else if (!rk_node_is(node, RK_OP_Number)) {
     m.level = rk_level_of(p->pass, node);
     m.offset = rk_slot_offset(p->pass, node) + component;
@@ -121,8 +152,8 @@ static making making_of(const planning *p, const rk_node *node, int component) {
   return m;
 }
 
-/* Gives components their numbers, upwards. `made` and `operand` have room. 0: one can be anything.
- * */
+/* Gives components their numbers, upwards. `made` and `operand` have room. 0: nothing is known of
+ * one of them. */
 static int make_root(planning *p, const rk_node *root) {
   rk_enclosing *s = p->s;
   for (int k = 0; k <= root->number; k++) {
@@ -227,18 +258,27 @@ static void put_bounds(const rk_encloser *e, int c, int k, rk_bounds x) {
   nan_of(e, c)[k] = x.nan != 0;
 }
 
+/* Loops go over whole vectors. */
+static void pad(rk_ends x, int n) {
+  for (int k = n; k % RK_BOX_LANES; k++) {
+    x.low[k] = x.low[n - 1];
+    x.high[k] = x.high[n - 1];
+  }
+}
+
 /* Finds out what kind of component it is. */
 static void settle(rk_encloser *e, int c, int n) {
   double most = e->shared->format.largest;
   rk_ends x = ends_of(e, c);
   unsigned char *nan = nan_of(e, c), some = 0;
-  int plain = 1;
+  int ordered = 1, ranged = 1;
   for (int k = 0; k < n; k++) {
     some |= nan[k];
-    plain &= x.low[k] >= -most && x.low[k] <= x.high[k] && x.high[k] <= most;
+    ordered &= x.low[k] <= x.high[k];
+    ranged &= x.low[k] >= -most && x.high[k] <= most;
   }
-  for (int k = n; k < n + n % 2; k++) x.low[k] = x.low[n - 1], x.high[k] = x.high[n - 1];
-  e->kind[c] = some ? SOME_NAN : plain ? PLAIN : 0;
+  pad(x, n);
+  e->kind[c] = some ? SOME_NAN : ordered ? ranged ? PLAIN : NUMBERS : 0;
 }
 
 static void by_function(rk_encloser *e, const making *m, int c, int n) {
@@ -272,7 +312,7 @@ static int given_ends(const making *m, rk_ends x, int n, rk_ends to) {
     to.low[k] = low;
     to.high[k] = high;
   }
-  for (int k = n; k < n + n % 2; k++) to.low[k] = to.low[n - 1], to.high[k] = to.high[n - 1];
+  pad(to, n);
   return is_whole;
 }
 
@@ -298,16 +338,19 @@ static void settle_ends(rk_encloser *e, const making *m, int c, rk_ends given, r
 }
 
 static void by_ends(rk_encloser *e, const making *m, int c, int n) {
-  double *room = e->room, tiny = e->shared->format.tiny;
+  double *room = e->room;
   int operand = e->shared->operand[m->first];
   rk_ends given = {room, room + BOXES}, made = {room + 2 * BOXES, room + 3 * BOXES};
   int is_whole = given_ends(m, ends_of(e, operand), n, given), falls = m->rule->turn == RK_FALLS;
+  int is_plain = is_whole && e->kind[operand] == PLAIN;
+  const rk_loops *loops = e->shared->loops;
+  const rk_format *format = &e->shared->format;
   evaluate_end(m, falls ? given.high : given.low, n, made.low);
   evaluate_end(m, falls ? given.low : given.high, n, made.high);
   for (int k = 0; k < n; k++) /* an exponential that came to 0 is above it */
-    if (made.high[k] == 0 && given.high[k] < -1 && m->rule->ulps) made.high[k] = tiny;
-  if (is_whole && e->kind[operand] == PLAIN && m->rule->ulps &&
-      rk_widen(&e->shared->format, m->rule->ulps, made, n, ends_of(e, c)))
+    if (made.high[k] == 0 && given.high[k] < -1 && m->rule->ulps) made.high[k] = format->tiny;
+  if (is_plain && (m->rule->ulps ? loops->widen(format, m->rule->ulps, made, n, ends_of(e, c))
+                                 : loops->read(format, made.low, made.high, 1, n, ends_of(e, c))))
     e->kind[c] = PLAIN;
   else
     settle_ends(e, m, c, given, made, n);
@@ -316,14 +359,14 @@ static void by_ends(rk_encloser *e, const making *m, int c, int n) {
 static int by_loop(rk_encloser *e, const making *m, int c, int n) {
   const int *operand = e->shared->operand + m->first;
   rk_ends *x = e->room;
-  int plain = PLAIN;
+  int kind = PLAIN, needed = m->rule->ulps ? PLAIN : NUMBERS;
   for (int o = 0; o < m->count; o++) {
-    plain &= e->kind[operand[o]];
+    kind &= e->kind[operand[o]];
     x[o] = ends_of(e, operand[o]);
   }
-  if (!plain || !m->loop(&e->shared->format, x, m->count, n, ends_of(e, c))) return 0;
-  e->kind[c] = PLAIN;
-  return 1;
+  if ((kind & needed) != needed) return 0;
+  e->kind[c] = (unsigned char)kind;
+  return m->loop(&e->shared->format, x, m->count, n, ends_of(e, c));
 }
 
 static void make_component(rk_encloser *e, const making *m, int c, int n) {
@@ -335,19 +378,22 @@ static void make_component(rk_encloser *e, const making *m, int c, int n) {
 /* ---- what is read --------------------------------------------------------------------------- */
 
 static void read_number(rk_encloser *e, double value, int c, int n) {
-  e->kind[c] = rk_read_ends(&e->shared->format, &value, &value, 0, n, ends_of(e, c)) ? PLAIN : 0;
+  const rk_enclosing *s = e->shared;
+  int is_plain = s->loops->read(&s->format, &value, &value, 0, n, ends_of(e, c));
+  e->kind[c] = is_plain ? PLAIN : NUMBERS;
 }
 
 static void read_boxes(rk_encloser *e, const rk_slot_boxes *x, int c, int n) {
   unsigned char *nan = nan_of(e, c);
-  int plain = rk_read_ends(&e->shared->format, x->low, x->high, x->step, n, ends_of(e, c));
-  e->kind[c] = plain ? PLAIN : 0;
+  const rk_enclosing *s = e->shared;
+  int plain = s->loops->read(&s->format, x->low, x->high, x->step, n, ends_of(e, c));
+  e->kind[c] = PLAIN;
   if (plain && !x->nan) return;
   for (int k = 0; k < n; k++) {
     int at = k * x->step;
     nan[k] = (x->nan && x->nan[at]) || !(x->low[at] <= x->high[at]);
   }
-  if (memchr(nan, 1, (size_t)n)) e->kind[c] = SOME_NAN;
+  e->kind[c] = memchr(nan, 1, (size_t)n) ? SOME_NAN : plain ? PLAIN : NUMBERS;
 }
 
 /* A parameter that is NaN has no place among numbers. */
@@ -401,6 +447,7 @@ rk_status rk_encloser_begin(rk_encloser *e, const rk_pass *pass, rk_error *error
   if (!e->shared) return rk_fail_memory(error, sizeof *e->shared);
   planning p = {.pass = pass, .s = e->shared, .size = rk_graph_size(pass->graph)};
   e->shared->format = rk_format_of(pass->options.precision);
+  e->shared->loops = rk_loops_here();
   int done = pass->options.fast_math ? 0 : plan_all(&p);
   free(p.first);
   free(p.at);

@@ -235,6 +235,36 @@ static rk_bounds inverse_root_or_0(const rk_asked *asked, rk_bounds *x, int coun
   return (rk_bounds){0, x->high > 0 ? asked->format->is_float ? 0x1p75 : 0x1p538 : 0, r.nan};
 }
 
+/* ---- sums of squares of differences ---- */
+
+static rk_bounds squares(const rk_asked *asked, rk_bounds *x, int count) {
+  int terms = count / 2, nan = 0;
+  for (int k = 0; k < terms; k++) {
+    rk_bounds d = difference(asked, (rk_bounds[]){x[k], x[terms + k]}, 2);
+    nan |= d.nan;
+    d = size_bounds(rk_bounds_widened(asked->format, d, 0.5));
+    x[k] = rk_bounds_widened(asked->format, between(d.low * d.low, d.high * d.high), 0.5);
+  }
+  rk_bounds r = total(asked, x, terms);
+  r.nan |= nan;
+  return r;
+}
+
+static rk_bounds minus_squares(const rk_asked *asked, rk_bounds *x, int count) {
+  return negated(squares(asked, x, count));
+}
+
+static rk_bounds scaled_squares(const rk_asked *asked, rk_bounds *x, int count) {
+  rk_bounds s = rk_bounds_widened(asked->format, squares(asked, x, count - 1), 0.5);
+  rk_bounds r = product(asked, (rk_bounds[]){s, x[count - 1]}, 2);
+  r.nan |= s.nan;
+  return r;
+}
+
+const rk_rule rk_squares = {.ulps = 0.5, .by = squares};
+const rk_rule rk_minus_squares = {.ulps = 0.5, .by = minus_squares};
+const rk_rule rk_scaled_squares = {.ulps = 0.5, .by = scaled_squares};
+
 /* ---- functions ---- */
 
 static double x_log_of(double x) { return x == 0 ? 0 : x * log(x); }
@@ -500,13 +530,18 @@ static rk_bounds smallest(const rk_asked *asked, rk_bounds *x, int count) {
   return negated(largest(asked, x, count));
 }
 
+/* The first of those that may be it: a later one has to be larger than those before. */
 static rk_bounds place_of_largest(const rk_asked *asked, rk_bounds *x, int count) {
   rk_bounds most = largest(asked, x, count);
-  int first = count, last = 0;
+  int first = count, last = 0, is_sure = 0;
+  double before = -INFINITY;
   for (int k = 0; k < count; k++) {
-    if (x[k].high < most.low) continue;
-    if (k < first) first = k;
-    last = k;
+    if (x[k].high >= most.low && (!is_sure || x[k].high > before)) {
+      if (k < first) first = k;
+      last = k;
+    }
+    if (!x[k].nan) before = fmax(before, x[k].low);
+    is_sure |= !x[k].nan;
   }
   return between(most.nan ? 0 : first, last);
 }

@@ -39,6 +39,9 @@ typedef struct {
 
 const rk_rule *rk_rule_of(rk_op op); /* NULL: nothing is known */
 
+/* Of a sum of squares of differences: minuends, then subtrahends; minus that; times a last one. */
+extern const rk_rule rk_squares, rk_minus_squares, rk_scaled_squares;
+
 /* The bounds that a function gives, what may be NaN included; without what rounding adds. */
 rk_bounds rk_bounds_by(const rk_rule *rule, const rk_asked *asked, rk_bounds *x, int count);
 
