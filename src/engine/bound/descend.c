@@ -30,9 +30,8 @@ struct rk_descent {
   unsigned char *row_nan, *nan;
   int64_t blocks, walked, looked_at;         /* so far; columns; boxes */
   candidates open, next;                     /* boxes of a level, of the next one */
-  candidates wanted;                         /* what is to be walked, maybe more than leaves: a heap
-                                              * where the order counts */
-  int64_t taken;                             /* else: so many of it were */
+  candidates wanted;                         /* what is to be walked, maybe more than leaves */
+  int64_t taken;                             /* so many of these were */
   int64_t place, count;                      /* rows of the block */
   int64_t least, most;                       /* their positions */
   progress progress;
@@ -44,16 +43,18 @@ struct rk_descent {
 
 static void free_candidates(candidates *c) { free(c->at); }
 
+static int make_place(rk_descent *d, candidates *to, int64_t count) {
+  if (count <= to->room) return 1;
+  candidate *at = realloc(to->at, (size_t)(2 * count + 64) * sizeof *at);
+  d->failed |= !at;
+  if (!at) return 0;
+  to->at = at;
+  to->room = 2 * count + 64;
+  return 1;
+}
+
 static void add(rk_descent *d, candidates *to, candidate one) {
-  if (to->count == to->room) {
-    int64_t room = to->room * 2 + 64;
-    candidate *at = realloc(to->at, (size_t)room * sizeof *at);
-    d->failed |= !at;
-    if (!at) return;
-    to->at = at;
-    to->room = room;
-  }
-  to->at[to->count++] = one;
+  if (make_place(d, to, to->count + 1)) to->at[to->count++] = one;
 }
 
 void rk_descent_free(rk_descent *d) {
@@ -88,7 +89,7 @@ static int make_room(rk_descent *d, int rows, int columns) {
     d->row_box[c] = (rk_slot_boxes){d->row_side[0] + c, d->row_side[1] + c, d->row_nan + c, 0};
   for (int c = 0; c < columns; c++)
     d->column_box[c] = (rk_slot_boxes){d->side[0] + c * TOGETHER, d->side[1] + c * TOGETHER,
-                                       d->nan + c * TOGETHER, 1};
+                                       d->columns->has_nan ? d->nan + c * TOGETHER : NULL, 1};
   return 1;
 }
 
@@ -119,7 +120,7 @@ static void gather(rk_descent *d, int level, int64_t first, int n, int at) {
     int64_t from = c * l->count + first;
     memcpy(d->side[0] + c * TOGETHER + at, l->low + from, (size_t)n * sizeof(double));
     memcpy(d->side[1] + c * TOGETHER + at, l->high + from, (size_t)n * sizeof(double));
-    memcpy(d->nan + c * TOGETHER + at, l->nan + from, (size_t)n);
+    if (d->columns->has_nan) memcpy(d->nan + c * TOGETHER + at, l->nan + from, (size_t)n);
   }
 }
 
@@ -205,27 +206,39 @@ static void keep_best(candidates *c, int most) {
   if (c->count > most) c->count = most;
 }
 
-/* ---- the order of leaves --------------------------------------------------------------------- */
+/* ---- the order of what is wanted -------------------------------------------------------------- */
 
-static void sink(candidates *heap, int64_t at) {
-  candidate one = heap->at[at];
-  for (int64_t child; (child = 2 * at + 1) < heap->count; at = child) {
-    child += child + 1 < heap->count && heap->at[child + 1].key < heap->at[child].key;
-    if (!(heap->at[child].key < one.key)) break;
-    heap->at[at] = heap->at[child];
+/* The best ones first, about: their keys, up to the worst that is wanted, are cut in BINS equal
+ * parts. */
+enum { BINS = 64 };
+
+static int bin_of(double key, double least, double width) {
+  double at = (key - least) / width * BINS;
+  return at > 0 ? at < BINS ? (int)at : BINS - 1 : 0;
+}
+
+static void put_in_order(rk_descent *d) {
+  const candidates *from = &d->wanted;
+  double least = INFINITY, most = -INFINITY;
+  int64_t end[BINS] = {0}, before = 0;
+  if (from->count < 2 || !make_place(d, &d->next, from->count)) return;
+  for (int64_t k = 0; k < from->count; k++) {
+    double key = from->at[k].key;
+    if (key < least && key > -INFINITY) least = key;
+    if (key > most) most = key;
   }
-  heap->at[at] = one;
-}
-
-static void make_heap(candidates *heap) {
-  for (int64_t k = heap->count / 2 - 1; k >= 0; k--) sink(heap, k);
-}
-
-static candidate take_best(candidates *heap) {
-  candidate best = heap->at[0];
-  heap->at[0] = heap->at[--heap->count];
-  if (heap->count) sink(heap, 0);
-  return best;
+  for (int64_t k = 0; k < from->count; k++) end[bin_of(from->at[k].key, least, most - least)]++;
+  for (int b = 0; b < BINS; b++) {
+    int64_t own = end[b];
+    end[b] = before;
+    before += own;
+  }
+  for (int64_t k = 0; k < from->count; k++)
+    d->next.at[end[bin_of(from->at[k].key, least, most - least)]++] = from->at[k];
+  d->next.count = from->count;
+  candidates old = d->wanted;
+  d->wanted = d->next;
+  d->next = old;
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -300,7 +313,7 @@ static void search(rk_descent *d) {
   open_top(d);
   for (int level = d->columns->levels - 1; level > 0 && d->open.count; level--) go_down(d, level);
   int in_order = rk_keeps_values(d->need.reduction);
-  if (in_order) make_heap(&d->wanted);
+  if (in_order) put_in_order(d);
   d->batch = in_order ? FIRST_LEAVES : MOST_LEAVES;
   d->progress = TAKES;
 }
@@ -308,14 +321,11 @@ static void search(rk_descent *d) {
 static int64_t left(const rk_descent *d) { return d->wanted.count - d->taken; }
 
 static void take_wanted(rk_descent *d, rk_intervals *list) {
-  int in_order = rk_keeps_values(d->need.reduction);
-  for (int64_t n = 0; n < d->batch && left(d); n++) {
-    if (in_order && rk_need_is_over(&d->need, d->wanted.at[0].key)) {
-      d->wanted.count = 0;
-      return;
-    }
-    candidate one = in_order ? take_best(&d->wanted) : d->wanted.at[d->taken++];
+  for (int64_t n = 0; n < d->batch && left(d);) {
+    candidate one = d->wanted.at[d->taken++];
+    if (rk_need_is_over(&d->need, one.key)) continue;
     add_columns(d, list, one.level, one.box);
+    n++;
   }
   if (d->batch < MOST_LEAVES) d->batch *= 2;
 }
@@ -331,6 +341,8 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *posi
     if (position[r] > d->most) d->most = position[r];
   }
   rk_records_box(rows, 0, count, d->row_side[0], d->row_side[1], d->row_nan, 1);
+  for (int c = 0; c < rows->components; c++)
+    d->row_box[c].nan = d->row_nan[c] ? d->row_nan + c : NULL;
   rk_need_anew(&d->need);
   d->progress = BEGINS;
 }

@@ -113,6 +113,8 @@ rk_status rk_levels_make(rk_levels *l, const rk_records *records, const int32_t 
     return rk_fail_memory(caller.error, (size_t)count * (size_t)l->components * sizeof(double));
   rk_status status = rk_parallel(rk_ceil_div(l->level[0].count, TOGETHER), rk_call_threads(),
                                  leaf_task, &m, caller);
+  size_t marks = (size_t)l->level[0].count * (size_t)l->components;
+  l->has_nan = !status && marks && memchr(l->level[0].nan, 1, marks);
   for (int k = 1; k < l->levels && !status; k++)
     for (int64_t box = 0; box < l->level[k].count; box++) unite(l, k, box);
   return status;

@@ -18,7 +18,7 @@ typedef struct {
 } rk_level;
 
 typedef struct {
-  int components, levels;
+  int components, levels, has_nan;
   int64_t rows;
   rk_level level[RK_MOST_LEVELS];    /* the leaves first */
 } rk_levels;
