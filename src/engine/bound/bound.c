@@ -217,11 +217,13 @@ int rk_pruned_refused(rk_pruned *pruned, rk_program_data *p) {
   return refused;
 }
 
-double rk_bounded_seconds(const rk_bounded *b, double column) {
-  static const double component_seconds = 5e-10; /* of a box */
-  double blocks = (double)atomic_load(&b->blocks);
-  return ((double)atomic_load(&b->walked) * column +
-          (double)atomic_load(&b->looked_at) * b->encloser.components * component_seconds) / blocks;
+/* A box takes as long as so many operations of vectors in a kernel: measured. */
+static const double box_cost = 500, component_cost = 15;
+
+double rk_bounded_cost(const rk_bounded *b, double column) {
+  double box = box_cost + component_cost * b->encloser.components;
+  return ((double)atomic_load(&b->walked) * column + (double)atomic_load(&b->looked_at) * box) /
+         (double)atomic_load(&b->blocks);
 }
 
 void rk_pruned_note(const rk_pruned *pruned, rk_stage *stage, int stages) {

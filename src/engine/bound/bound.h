@@ -47,8 +47,9 @@ void rk_pruned_note(const rk_pruned *pruned, rk_stage *stage, int stages);
 
 typedef struct rk_descent rk_descent;
 
-/* Seconds of a block of rows, on average of those that were done: `column` of them for a column. */
-double rk_bounded_seconds(const rk_bounded *bounded, double column);
+/* Operations of a block of rows, on average of those that were done: `column` of them for a column.
+ */
+double rk_bounded_cost(const rk_bounded *bounded, double column);
 
 /* For a thread: `columns` and `parameters` are those of the packed data, which the kernel reads.
  * NULL: out of memory. */

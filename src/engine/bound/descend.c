@@ -179,7 +179,10 @@ static void expand(rk_descent *d, int level, candidates *to) {
       for (int c = 0; c < children; c++) box[n++] = first + c;
     }
     enclose(d, n);
-    for (int b = 0; b < n; b++) sort_out(d, below, box[b], b, to);
+    rk_enclosed value = rk_enclosed_root(&d->encloser, 0, 0);
+    double limit = rk_need_limit(&d->need, value);
+    for (int b = 0; b < n; b++)
+      if (!(value.low[b] > limit)) sort_out(d, below, box[b], b, to);
   }
 }
 

@@ -6,6 +6,8 @@
 #include "bound/enclose.h"
 #include "formula/reductions.h"
 
+#include <math.h>
+
 typedef struct {
   const rk_reduction *reduction;
   rk_state_shape shape;
@@ -34,6 +36,13 @@ static inline int rk_need_roots(const rk_need *need) { return 1 + need->reductio
 /* Box k of those that are enclosed: does it matter? `first`: the least position in it. *key: boxes
  * with less should be walked before. */
 int rk_need_matters(const rk_need *need, const rk_encloser *e, int k, int64_t first, double *key);
+
+/* Boxes whose values all lie above this are not wanted, which is soon said of most. */
+static inline double rk_need_limit(const rk_need *need, rk_enclosed value) {
+  int says = rk_keeps_values(need->reduction) &&
+             (need->reduction->skips == RK_SKIP_LARGER || !value.nan);
+  return says ? need->worst : (double)INFINITY;
+}
 
 /* Does all of it matter, so that nothing comes of a look at its parts? */
 int rk_need_surely(const rk_need *need, const rk_encloser *e, int k);

@@ -20,7 +20,7 @@
 
 static const double operation_seconds = 4e-10;  /* of one vector operation, on a slow day */
 static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 1e-3;
-static const double narrow_factor = 1.5;        /* a column takes longer in another order */
+static const double reordered = 1.5;            /* a column takes longer in another order */
 enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 
@@ -365,7 +365,7 @@ static int is_refused(job *j) {
   enum { TRIED = 12 };
   rk_bounded *bounded = bounded_of(j);
   int64_t blocks = j->packed->row_blocks;
-  double column = rk_pair_cost(&j->stage->pass) * operation_seconds;
+  double column = rk_pair_cost(&j->stage->pass) * j->module->tile.rows;
   buffers b;
   if (bounded->must || blocks < 4 * TRIED) return 0;
   int done = make_buffers(j, &b) &&
@@ -376,7 +376,7 @@ static int is_refused(job *j) {
   }
   j->failed |= !done;
   free_buffers(j, &b);
-  return !done || rk_bounded_seconds(bounded, narrow_factor * column) >
+  return !done || rk_bounded_cost(bounded, reordered * column) >
                       column * (double)j->work->sizes.reduced;
 }
 
