@@ -73,13 +73,13 @@ reductions_of <- function(F, scalar, G, index, table = reduction_table()) {
     sprintf("%s_Reduction(%s, %s, %s)", of(weighted), scalar, G, index))
 }
 
-# Compiles without optimisation, in a sixth of the time: for tests of what derivatives are. What
-# the compiler makes of kernels is tested by the others, and by these in a full run.
-compiled_quickly <- function(code) {
-  full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
-  if (full || .Platform$OS.type != "unix") return(code)
-  with_options(list(compiler = quick_compiler()), code)
+# Compiles without optimisation, in a sixth of the time: for tests of what formulas are, and of which
+# pairs. What the compiler makes of kernels is tested by the others, and by these in a full run.
+quick_options <- function() {
+  optimise <- nzchar(Sys.getenv("RKEOPS_TEST_FULL")) || .Platform$OS.type != "unix"
+  list(compiler = if (optimise) get_rkeops_options("compiler") else quick_compiler())
 }
+compiled_quickly <- function(code) with_options(quick_options(), code)
 
 quick_compiler <- function() {
   script <- file.path(tempdir(), "quick-cc")

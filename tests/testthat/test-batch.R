@@ -1,4 +1,6 @@
 # Batches: what one call gives, against a call for each batch.
+optimising <- set_rkeops_options(quick_options())
+
 B <- c(3L, 2L)
 x <- array(uniform(60, 2), c(10, 2, B))
 y <- array(uniform(42, 2), c(7, 2, B))
@@ -319,3 +321,5 @@ test_that("no batches, no rows, one batch, names", {
   base0 <- with_options(list(index_base = 0), argmin(K, "j"))
   expect_identical(base0 + 1L, argmin(K, "j"))
 })
+
+set_rkeops_options(optimising)

@@ -1,4 +1,5 @@
 # LazyTensors that stand for some of the pairs, against dense R with the others masked.
+optimising <- set_rkeops_options(quick_options())
 
 # Blocks of every kind for so many i and j.
 walks_of <- function(M, N) {
@@ -499,3 +500,5 @@ test_that("they say which pairs they stand for", {
   expect_match(format(t(R))[1], "2 x 4 (i x j), dimension 1, 37.5 %", fixed = TRUE)
   expect_null(summary(sqdist(Vi(1:4), Vj(1:2)))$pairs)
 })
+
+set_rkeops_options(optimising)
