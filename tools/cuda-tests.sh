@@ -21,17 +21,18 @@ skip() {
   skipped=$((skipped + 1))
 }
 
-# build NAME FLAGS STANDIN_FLAGS: in BUILD/cuda-NAME.
-build() {
-  make --no-print-directory -k -j"$jobs" -f tools/engine.mk CC=gcc DIR="$build/cuda-$1" \
-       FLAGS="-O1 -g $2" STANDIN_FLAGS="-O1 -g $3" cuda && return
-  echo "  not everything compiles with $2"
+# compiled FLAGS COMMAND...
+compiled() {
+  with=$1
+  shift
+  "$@" && return
+  echo "  not everything compiles with $with"
   failed=$((failed + 1))
 }
 
-# use NAME FLAGS: the stand-ins of BUILD/cuda-NAME; kernels are compiled with FLAGS.
+# use NAME FLAGS: the stand-ins of BUILD/NAME; kernels are compiled with FLAGS.
 use() {
-  dir=$(cd "$build/cuda-$1" && pwd)
+  dir=$(cd "$build/$1" && pwd)
   RKEOPS_CUDA_PATH=$dir/libcuda.so.1
   RKEOPS_NVRTC_PATH=$dir/libnvrtc.so
   RKEOPS_CACHE=$scratch/cache-$1
@@ -53,7 +54,7 @@ kernel_sanitizers="$kernel_sanitizers -fsanitize-sections=rk_shared --param asan
 
 # Programs that look at the stand-ins or at devices choose orders and schedules themselves.
 test_address() {
-  use address "$kernel_sanitizers"
+  use engine-gcc "$kernel_sanitizers"
   for source in tests/cuda/test_*.c; do
     program=$dir/cuda/$(basename "$source" .c)
     case $program in
@@ -79,7 +80,7 @@ test_address() {
 }
 
 test_threads() {
-  use thread -fsanitize=thread
+  use cuda-thread -fsanitize=thread
   for program in mutants device; do
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
@@ -90,7 +91,7 @@ test_threads() {
 # What the host does after errors, and derivatives: without sanitizers in kernels, for speed; those
 # of derivatives are many and run for a moment, so they are not optimised either.
 test_faults() {
-  use address ""
+  use engine-gcc ""
   RKEOPS_CACHE=$scratch/cache-faults
   [ -x "$dir/cuda/test_faults" ] && run_test "$dir/cuda/test_faults"
   RKEOPS_TEST_SMALL=1 run_in forward 0 cuda/test_processes
@@ -105,14 +106,14 @@ test_faults() {
 # Each allocation of the host fails in turn, in a full run.
 test_memory() {
   [ -n "${RKEOPS_TEST_FULL:-}" ] || return 0
-  use address ""
+  use engine-gcc ""
   RKEOPS_CACHE=$scratch/cache-memory
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 run_in forward 1 fail_memory
 }
 
 # The benchmark of GPUs, which nobody runs for months: does it still build, run and compute right?
 test_bench() {
-  use address ""
+  use engine-gcc ""
   RKEOPS_BENCH_BUILD=$dir CC="gcc $sanitizers" RKEOPS_PEERS=no RKEOPS_BENCH_DIVIDE=10000 \
     RKEOPS_BENCH_CASES='gauss|nearest' sh bench/gpu.sh "$scratch/bench" > "$scratch/bench.log" 2>&1
   status=$?
@@ -155,9 +156,10 @@ else
   accepts g++ -ftrivial-auto-var-init=pattern && uninitialised=-ftrivial-auto-var-init=pattern
   second=
   echo "CUDA tests under the address sanitizer and, beside them, the thread sanitizer"
-  build address "$sanitizers" "$sanitizers"
+  compiled "$sanitizers" engine_of gcc cuda
   if accepts gcc -fsanitize=thread && accepts g++ -fsanitize=thread; then
-    build thread -fsanitize=thread ""
+    compiled -fsanitize=thread make --no-print-directory -k -j"$jobs" -f tools/engine.mk CC=gcc \
+      DIR="$build/cuda-thread" FLAGS="-O1 -g -fsanitize=thread" STANDIN_FLAGS="-O1 -g" cuda
     second=test_threads
   else
     skip "thread sanitizer" "gcc has none here"

@@ -1,5 +1,5 @@
-# What engine-tests.sh and cuda-tests.sh share: sourced, after `set -u`. Programs of tests end with
-# a line "N passed, N failed" (", N skipped" may follow); one that does not counts as a failure.
+# What engine-tests.sh and cuda-tests.sh share: sourced, after `set -u` and build=FOLDER. Programs of
+# tests end with a line "N passed, N failed" (", N skipped" may follow); one that does not counts as a failure.
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 scratch=$(mktemp -d)
@@ -23,6 +23,30 @@ sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 accepts() {
   printf '%s\nint main(void) { return 0; }\n' "${header:-}" > "$scratch/probe.c"
   "$@" "$scratch/probe.c" -o "$scratch/probe" >/dev/null 2>&1
+}
+
+flags_for() {
+  flags="-O1 -g"
+  if accepts "$1" $sanitizers; then flags="$flags $sanitizers"
+  else echo "  $1 has no sanitizers here: plain build" >&2; fi
+  echo "$flags"
+}
+
+kernel_flags_for() {
+  flags="-O2 -fno-math-errno -fno-trapping-math -ffp-contract=fast"
+  if accepts "$1" -march=native; then flags="$flags -march=native"; fi
+  header='#include <omp.h>' accepts "$1" -fopenmp && flags="$flags -fopenmp"
+  echo "$flags"
+}
+
+# engine_of COMPILER ARGUMENTS...: make, with what this compiler makes of the engine under sanitizers.
+# engine-tests.sh and cuda-tests.sh share that of gcc.
+engine_of() {
+  by=$1
+  shift
+  make --no-print-directory -k -j"$jobs" -f tools/engine.mk CC="$by" \
+       DIR="$build/engine-$(basename "$by")" FLAGS="$(flags_for "$by")" \
+       KERNEL_FLAGS="$(kernel_flags_for "$by")" "$@"
 }
 
 # A compiler for kernels that does not optimise (a third of the time), for tests of what formulas

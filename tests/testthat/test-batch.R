@@ -50,6 +50,7 @@ one_of <- function(v, at) {
 distance <- function(v) v$s * sqdist(v$x, v$y)
 
 test_that("every reduction over both indices has a result for each batch", {
+  skip_on_cran() # takes a while
   reductions <- list(
     sum = function(f, ...) sum(exp(-f), ...), vector = function(f, ...) sum(concat(f, exp(-f)), ...),
     min = function(f, ...) min(f, ...), argmin = function(f, ...) argmin(f, ...),
@@ -92,6 +93,7 @@ summed <- function(v, gradient_at) {
 }
 
 test_that("gradients of shared rows, columns and parameters are sums over batches", {
+  skip_on_cran() # takes a while
   b <- array(uniform(42, 2), c(7, 2, B))
   reductions <- list(
     sum = function(f, b, ...) sum(exp(-f) * b, ..., call = FALSE),
@@ -157,6 +159,7 @@ test_that("cotangents and directions of extents 1, LazyTensors among them", {
 })
 
 test_that("products, sums, means, values, the diagonal, t()", {
+  skip_on_cran() # takes a while
   for (name in names(variables)[1:4]) {
     v <- variables[[name]]
     K <- exp(-distance(lazy_of(v)))

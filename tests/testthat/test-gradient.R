@@ -168,7 +168,7 @@ test_that("gradients, Laplacians and Hessian products of kernels are the closed 
       jacobian = sprintf("Sum_Reduction(GradMatrix(%s*u,x)*b, j)", k$text))
   })
   in_float64({
-    ops <- build_formulas(lapply(unlist(texts), list, args))
+    ops <- compiled_quickly(build_formulas(lapply(unlist(texts), list, args)))
     found <- lapply(ops, function(op) op(data))
     names(found) <- names(unlist(texts))
     for (name in names(kernels)) {

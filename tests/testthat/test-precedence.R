@@ -1,4 +1,5 @@
 # Every pair of operators, grouped in every way, evaluated by the engine and by plain R.
+optimising <- set_rkeops_options(quick_options())
 
 arithmetic <- c("^", "*", "/", "+", "-", "|")
 others <- c("%%", "%/%", "==", "!=", "<", "<=", ">", ">=", "&")
@@ -92,3 +93,5 @@ test_that("functions and operators mix as in R", {
   names(one) <- vapply(one, deparse, "")
   expect_equal(expect_as_plain(as.list(one)), length(one))
 })
+
+set_rkeops_options(optimising)

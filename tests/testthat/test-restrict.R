@@ -41,6 +41,7 @@ K_ij <- exp(-D_ij)
 precisions <- c(float64 = 1e-13, float32 = 2e-6)
 
 test_that("every reduction leaves out what blocks do not keep, over both indices", {
+  skip_on_cran() # takes a while
   set.seed(1)
   walks <- walks_of(23L, 19L)
   for (name in names(walks)) for (index in c("i", "j")) for (precision in names(precisions)) {
@@ -80,6 +81,7 @@ test_that("weights of log-sum-exp and soft maxima", {
 })
 
 test_that("products, sums and means, values, the diagonal", {
+  skip_on_cran() # takes a while
   set.seed(3)
   for (w in walks_of(23L, 19L)) {
     m <- mask_of(w, 23L, 19L)
@@ -120,6 +122,7 @@ dense_gradients <- function(m, s, e) {
 }
 
 test_that("gradients by variables of i, of j and by parameters", {
+  skip_on_cran() # takes a while
   set.seed(4)
   s <- Pm(0.7)
   e <- uniform(23, 2)
@@ -145,6 +148,7 @@ by_mask <- function(f, m, absent) {
 }
 
 test_that("programs of several passes and second derivatives are those of a mask in the formula", {
+  skip_on_cran() # takes a while
   set.seed(5)
   e <- uniform(23, 1)
   v <- uniform(19, 2)
@@ -238,6 +242,7 @@ test_that("ranges of PyKeOps say which pairs, beside blocks and groups", {
 })
 
 test_that("a parameter has a row for each group, and so has its gradient", {
+  skip_on_cran() # takes a while
   set.seed(10)
   g <- sample(c("u", "v", "w", NA), 23, replace = TRUE)
   h <- sample(c("w", "v", "z", "u"), 19, replace = TRUE)
@@ -328,6 +333,7 @@ test_that("rows, columns and labels in another order give the same", {
 })
 
 test_that("one row, one column, no rows; rows that are sorted, many, around the edges of tiles", {
+  skip_on_cran() # takes a while
   set.seed(9)
   for (size in list(c(1, 1), c(1, 30), c(30, 1), c(0, 4), c(4, 0), c(64, 65), c(130, 257))) {
     M <- as.integer(size[1])
