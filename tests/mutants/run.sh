@@ -9,7 +9,8 @@ cd "$(dirname "$0")/../.." || exit 1
 case ${1:-} in --with-r) with_r=1; shift ;; *) with_r= ;; esac
 word=${1:-} list=$(pwd)/tests/mutants/list.txt base=$(pwd)/.build/mutants
 tree=$base/tree build=$base/build kernels=$base/kernels
-r_files="operations gradient reductions lazytensor precision matrix r-api inputs cache gpu-run"
+r_files="operations gradient reductions restrict lazytensor precision matrix r-api inputs cache"
+r_files="$r_files gpu-run"
 unset MAKEFLAGS MFLAGS MAKELEVEL RKEOPS_CC
 R_LIBS=${R_LIBS:-$(pwd)/.library}
 set -a
@@ -65,8 +66,8 @@ on_standins() {
   for program in $(ls "$build"/cuda/test_* | grep -v '\.d$'); do
     skips "cuda/${program##*/}" || one "cuda/${program##*/}" "$program"
   done
-  for name in engine programs nested random derive offsets; do
-    case $name in derive | offsets) RKEOPS_STANDIN_CXX="g++ -O0" ;; esac
+  for name in engine programs nested random derive offsets walk; do
+    case $name in derive | offsets | walk) RKEOPS_STANDIN_CXX="g++ -O0" ;; esac
     skips "test_$name" || one "test_$name, cuda" env RKEOPS_TEST_DEVICE=0,1 "$build/test_$name"
   done
 }
