@@ -89,9 +89,9 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
     throw("argument", "`earlier` is TRUE and `y` is given: expected no `y`")
   given <- list(...)
   walk <- walk_given(c(list(groups = groups), given[names(given) %in% walk_names]), field$size)
-  own <- if (earlier) keep_lower(FALSE) else if (field$self) drop_self()
-  found <- smallest_of(field, k, radius, both_blocks(walk$blocks, own),
-                       options_of_search(without_walk(given)))
+  blocks <- if (earlier) both_blocks(walk$blocks, keep_lower(FALSE)) else walk$blocks
+  find <- if (field$self && !earlier) smallest_others else smallest_of
+  found <- find(field, k, radius, blocks, options_of_search(without_walk(given)))
   lapply(within_radius(found, radius), with_row_names, field$names[[1L]])
 }
 
@@ -316,6 +316,23 @@ smallest_of <- function(field, k, radius, blocks, options) {
   list(index = found[[2L]], distance = field$distance(found[[1L]]))
 }
 
+# The same without the row itself. Where that was not among k + 1 the last of them is too many.
+smallest_others <- function(field, k, radius, blocks, options) {
+  if (!is.null(blocks) || k == max_k) # all pairs of these are looked at
+    return(smallest_of(field, k, radius, both_blocks(blocks, drop_self()), options))
+  found <- smallest_of(field, k + 1L, radius, NULL, options)
+  n <- field$size[1L]
+  itself <- which(found$index == seq_len(n))
+  dropped <- rep(k + 1L, n)
+  dropped[(itself - 1L) %% n + 1L] <- (itself - 1L) %/% n + 1L
+  behind <- outer(dropped, seq_len(k), "<=")
+  lapply(found, function(x) {
+    others <- x[, -(k + 1L), drop = FALSE]
+    others[behind] <- x[, -1L, drop = FALSE][behind]
+    others
+  })
+}
+
 within_radius <- function(found, radius) {
   far <- found$distance > radius
   found$index[far] <- NA
@@ -342,11 +359,10 @@ part_of_side <- function(part, side, at) {
   part
 }
 
-blocks_of_part <- function(part, self = NULL) {
+blocks_of_part <- function(part) {
   groups <- part$groups
-  own <- if (!is.null(groups))
+  if (!is.null(groups))
     blocks_of_pairs(groups$i, groups$j, equal_labels(groups$i, groups$j, group_names))
-  both_blocks(own, self)
 }
 
 # Lengths of the lists that are made of rows with fewer neighbours; where there are more, the columns
@@ -357,14 +373,13 @@ longest_list <- max(lengths_of_lists)
 # All pairs of a part, in any order, as a list of such lists. Rows are counted, and those with similar
 # counts searched together.
 pairs_of_part <- function(part, radius, options, whole = TRUE) {
-  with_self <- whole && part$self # lists have the row itself, which is not counted
   count <- search_field(part, "Sum_Reduction(rkeops_d<=rkeops_limit,j)", limit_of(part, radius, options),
-                        blocks_of_part(part, if (with_self) drop_self()), options)[, 1L]
-  if (whole) check_pairs_fit(sum(count))
-  left <- which(count > 0)
+                        blocks_of_part(part), options)[, 1L]
+  left <- which(count > (whole && part$symmetric)) # at 0 from itself
+  if (whole) check_pairs_fit(sum(count[left]))
   pairs <- list()
   for (k in lengths_of_lists) {
-    now <- left[count[left] + with_self < k]
+    now <- left[count[left] < k]
     if (!length(now)) next
     found <- pairs_of_lists(part_of(part, now), k, radius, options)
     pairs <- c(pairs, list(found$pairs))
