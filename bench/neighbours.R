@@ -58,17 +58,19 @@ open_port <- function() {
 
 servers <- new.env()
 
+log_of <- function(name) file.path(".build", paste0("neighbours-", name, ".log"))
+
 ask <- function(name, ...) {
   if (is.null(servers[[name]])) {
     at <- open_port()
     system2(python, c("bench/neighbours_peer.py", name, at$port), wait = FALSE, stdout = FALSE,
-            stderr = FALSE)
+            stderr = log_of(name))
     servers[[name]] <- socketAccept(at$socket, open = "r+", blocking = TRUE, timeout = 3600)
     close(at$socket)
   }
   writeLines(paste(...), servers[[name]])
   answer <- readLines(servers[[name]], 1L)
-  if (!length(answer)) stop(name, " has ended")
+  if (!length(answer)) stop(name, " has ended, see ", log_of(name))
   answer
 }
 
@@ -78,7 +80,7 @@ python_peer <- function(name, case, precision, cores) {
   dir.create(folder)
   writeBin(as.vector(case$x), file.path(folder, "x"))
   if (!is.null(case$q)) writeBin(as.vector(case$q), file.path(folder, "q"))
-  rows <- ceiling(NROW(queries(case)) / part_of_peer(name))
+  rows <- as.integer(ceiling(NROW(queries(case)) / part_of_peer(name))) # is not written as 1e+05
   ask(name, "load", folder, ncol(case$x), nrow(case$x), NROW(case$q), precision)
   list(seconds = function() part_of_peer(name) * as.numeric(ask(name, "run", case$K, cores, rows)),
        found = function() {
