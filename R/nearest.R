@@ -23,6 +23,10 @@
 #' With `earlier = TRUE` the neighbours are found among the rows before each row: the conditioning
 #' sets of Vecchia's approximation of a Gaussian process.
 #'
+#' Where points lie in few dimensions most pairs cannot matter and are left out: see option `prune` of
+#' [set_rkeops_options()]. With `earlier`, `blocks` or small groups all pairs are looked at that these
+#' keep.
+#'
 #' @section Metrics:
 #' \describe{
 #'   \item{`"euclidean"`}{the root of the sum of squared differences. Squares are compared, and roots
@@ -88,10 +92,11 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
   if (check_flag(earlier, "earlier") && !field$self)
     throw("argument", "`earlier` is TRUE and `y` is given: expected no `y`")
   given <- list(...)
-  walk <- walk_given(c(list(groups = groups), given[names(given) %in% walk_names]), field$size)
-  blocks <- if (earlier) both_blocks(walk$blocks, keep_lower(FALSE)) else walk$blocks
-  find <- if (field$self && !earlier) smallest_others else smallest_of
-  found <- find(field, k, radius, blocks, options_of_search(without_walk(given)))
+  options <- options_of_search(without_walk(given))
+  blocks <- walk_given(given[names(given) %in% walk_names], field$size)$blocks
+  if (earlier) blocks <- both_blocks(blocks, keep_lower(FALSE))
+  found <- if (is.null(groups)) nearest_in(field, k, radius, blocks, options)
+           else nearest_in_groups(whole_part(field, groups), k, radius, blocks, options)
   lapply(within_radius(found, radius), with_row_names, field$names[[1L]])
 }
 
@@ -138,10 +143,10 @@ find_within <- function(x, y, radius, metric = "euclidean", output = c("table", 
   if (!identical(output, c("table", "matrix"))) check_choice(output, "output", c("table", "matrix"))
   field <- distance_field(x, y, metric)
   check_radius(radius, metric)
-  if (!is.null(groups)) groups <- groups_given(groups, field$size)
-  part <- c(field, list(i = seq_len(field$size[1L]), j = seq_len(field$size[2L]), groups = groups))
-  pairs <- in_order_of_pairs(pairs_of_part(part, radius, options_of_search(list(...))),
-                             field$symmetric)
+  options <- options_of_search(list(...))
+  part <- whole_part(field, groups)
+  pairs <- unlist(lapply(parts_of_groups(part), pairs_of_part, radius, options), recursive = FALSE)
+  pairs <- in_order_of_pairs(pairs, part$symmetric)
   if (output[1L] == "table") list2DF(pairs) else sparse_matrix(pairs, field)
 }
 
@@ -316,9 +321,11 @@ smallest_of <- function(field, k, radius, blocks, options) {
   list(index = found[[2L]], distance = field$distance(found[[1L]]))
 }
 
-# The same without the row itself. Where that was not among k + 1 the last of them is too many.
-smallest_others <- function(field, k, radius, blocks, options) {
-  if (!is.null(blocks) || k == max_k) # all pairs of these are looked at
+# The same, without the row itself where i and j are the same points. With blocks all pairs of these
+# are looked at anyway. Where the row itself was not among k + 1 the last of them is too many.
+nearest_in <- function(field, k, radius, blocks, options) {
+  if (!field$self) return(smallest_of(field, k, radius, blocks, options))
+  if (!is.null(blocks) || k == max_k)
     return(smallest_of(field, k, radius, both_blocks(blocks, drop_self()), options))
   found <- smallest_of(field, k + 1L, radius, NULL, options)
   n <- field$size[1L]
@@ -333,6 +340,18 @@ smallest_others <- function(field, k, radius, blocks, options) {
   })
 }
 
+nearest_in_groups <- function(part, k, radius, blocks, options) {
+  parts <- if (is.null(blocks)) parts_of_groups(part) else list(part)
+  found <- list(index = matrix(NA_integer_, part$size[1L], k),
+                distance = matrix(Inf, part$size[1L], k))
+  for (own in parts) {
+    here <- nearest_in(own, k, radius, both_blocks(blocks, blocks_of_part(own)), options)
+    found$index[own$i, ] <- own$j[here$index]
+    found$distance[own$i, ] <- here$distance
+  }
+  found
+}
+
 within_radius <- function(found, radius) {
   far <- found$distance > radius
   found$index[far] <- NA
@@ -343,6 +362,30 @@ within_radius <- function(found, radius) {
 # ---- pairs ---------------------------------------------------------------------------------------
 
 # A part of a field has positions i and j of its rows, and maybe groups, labels as coded() gives them.
+whole_part <- function(field, groups) {
+  part <- c(field, list(i = seq_len(field$size[1L]), j = seq_len(field$size[2L])))
+  if (is.null(groups)) return(part)
+  part$groups <- groups_given(groups, field$size)
+  if (!identical(part$groups$i, part$groups$j)) part$symmetric <- FALSE
+  part
+}
+
+# Where groups are so large that a search in each of them alone is faster than blocks, in which all
+# pairs are looked at: a part for each.
+parts_of_groups <- function(part) {
+  groups <- part$groups
+  if (is.null(groups) || part$self && !identical(groups$i, groups$j)) return(list(part))
+  common <- equal_labels(groups$i, groups$j, group_names)
+  rows <- as.double(tabulate(groups$i$code, length(groups$i$label)))[common$i]
+  columns <- tabulate(groups$j$code, length(groups$j$label))[common$j]
+  if (sum(rows * columns) < large_group * sum(rows)) return(list(part))
+  part$groups <- NULL
+  Map(function(i, j) part_of(part, which(groups$i$code == i), which(groups$j$code == j)),
+      common$i, common$j)
+}
+
+large_group <- 4096
+
 part_of <- function(part, i = NULL, j = NULL) {
   if (length(i) == length(part$i)) i <- NULL
   if (!is.null(i)) part <- part_of_side(part, "i", i)

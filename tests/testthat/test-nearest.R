@@ -130,6 +130,31 @@ test_that("all pairs within a radius, however many a row has", {
   expect_type(find_within(points, others, 1)$j, "integer")
 })
 
+# Large groups are searched one by one, others through blocks.
+test_that("large groups", {
+  set.seed(6)
+  x <- as_float32(matrix(stats::runif(18400), ncol = 2))
+  group <- sample(c("a", "b", NA), 9200, replace = TRUE, prob = c(0.49, 0.49, 0.02))
+  expect_length(parts_of_groups(whole_part(distance_field(x, metric = "euclidean"), group)), 2)
+  expect_identical(nearest(x, k = 5, groups = group),
+                   nearest(x, k = 5, blocks = keep_groups(group)))
+  pairs <- find_within(x, radius = 0.01)
+  kept <- (group[pairs$i] == group[pairs$j]) %in% TRUE
+  expect_equal(find_within(x, radius = 0.01, groups = group), pairs[kept, ],
+               ignore_attr = "row.names")
+  y <- x[1:4600, ]
+  expect_identical(nearest(y, x, 5, groups = list(i = group[1:4600], j = rev(group))),
+                   nearest(y, x, 5, blocks = keep_groups(group[1:4600], rev(group))))
+})
+
+test_that("other groups of a point as i than as j", {
+  label <- list(i = rep(c("a", "b", NA), 10), j = rep(c("b", "c", "a"), each = 10))
+  kept <- other(points) & outer(label$i, label$j, "==") %in% TRUE
+  d <- dense$euclidean(points, points)
+  expect_equal(nearest(points, k = 5, groups = label), nearest_of(d, 5, kept), tolerance = 1e-7)
+  expect_equal(find_within(points, radius = 1, groups = label), pairs_of(d, 1, kept))
+})
+
 # More neighbours than the longest lists have, so that columns are looked at in pieces; in a cluster
 # of equal points all of them at once.
 test_that("rows with thousands of neighbours, and clusters", {
