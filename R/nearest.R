@@ -24,8 +24,8 @@
 #' sets of Vecchia's approximation of a Gaussian process.
 #'
 #' Where points lie in few dimensions most pairs cannot matter and are left out: see option `prune` of
-#' [set_rkeops_options()]. With `earlier`, `blocks` or small groups all pairs are looked at that these
-#' keep.
+#' [set_rkeops_options()]. With `blocks`, other than bands of positions, and with small groups all pairs
+#' are looked at that these keep.
 #'
 #' @section Metrics:
 #' \describe{
@@ -94,9 +94,9 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
   given <- list(...)
   options <- options_of_search(without_walk(given))
   blocks <- walk_given(given[names(given) %in% walk_names], field$size)$blocks
-  if (earlier) blocks <- both_blocks(blocks, keep_lower(FALSE))
-  found <- if (is.null(groups)) nearest_in(field, k, radius, blocks, options)
-           else nearest_in_groups(whole_part(field, groups), k, radius, blocks, options)
+  band <- if (earlier) keep_lower(FALSE) else if (field$self) drop_self()
+  found <- if (is.null(groups)) smallest_of(field, k, radius, both_blocks(blocks, band), options)
+           else nearest_in_groups(whole_part(field, groups), k, radius, blocks, band, options)
   lapply(within_radius(found, radius), with_row_names, field$names[[1L]])
 }
 
@@ -321,31 +321,15 @@ smallest_of <- function(field, k, radius, blocks, options) {
   list(index = found[[2L]], distance = field$distance(found[[1L]]))
 }
 
-# The same, without the row itself where i and j are the same points. With blocks all pairs of these
-# are looked at anyway. Where the row itself was not among k + 1 the last of them is too many.
-nearest_in <- function(field, k, radius, blocks, options) {
-  if (!field$self) return(smallest_of(field, k, radius, blocks, options))
-  if (!is.null(blocks) || k == max_k)
-    return(smallest_of(field, k, radius, both_blocks(blocks, drop_self()), options))
-  found <- smallest_of(field, k + 1L, radius, NULL, options)
-  n <- field$size[1L]
-  itself <- which(found$index == seq_len(n))
-  dropped <- rep(k + 1L, n)
-  dropped[(itself - 1L) %% n + 1L] <- (itself - 1L) %/% n + 1L
-  behind <- outer(dropped, seq_len(k), "<=")
-  lapply(found, function(x) {
-    others <- x[, -(k + 1L), drop = FALSE]
-    others[behind] <- x[, -1L, drop = FALSE][behind]
-    others
-  })
-}
-
-nearest_in_groups <- function(part, k, radius, blocks, options) {
+# `band`: a band of positions or NULL, as it is for all rows as for those of a group alone; `blocks`:
+# NULL, or for all rows only.
+nearest_in_groups <- function(part, k, radius, blocks, band, options) {
   parts <- if (is.null(blocks)) parts_of_groups(part) else list(part)
   found <- list(index = matrix(NA_integer_, part$size[1L], k),
                 distance = matrix(Inf, part$size[1L], k))
   for (own in parts) {
-    here <- nearest_in(own, k, radius, both_blocks(blocks, blocks_of_part(own)), options)
+    kept <- both_blocks(both_blocks(blocks, blocks_of_part(own)), band)
+    here <- smallest_of(own, k, radius, kept, options)
     found$index[own$i, ] <- own$j[here$index]
     found$distance[own$i, ] <- here$distance
   }

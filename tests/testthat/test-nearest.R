@@ -138,6 +138,8 @@ test_that("large groups", {
   expect_length(parts_of_groups(whole_part(distance_field(x, metric = "euclidean"), group)), 2)
   expect_identical(nearest(x, k = 5, groups = group),
                    nearest(x, k = 5, blocks = keep_groups(group)))
+  expect_identical(nearest(x, k = 5, groups = group, earlier = TRUE),
+                   nearest(x, k = 5, blocks = keep_groups(group), earlier = TRUE))
   pairs <- find_within(x, radius = 0.01)
   kept <- (group[pairs$i] == group[pairs$j]) %in% TRUE
   expect_equal(find_within(x, radius = 0.01, groups = group), pairs[kept, ],
