@@ -183,8 +183,9 @@ is_sorted <- function(code) {
 }
 
 blocks_of_pairs <- function(i, j, pairs) {
+  same <- identical(i, j)
   i <- places_of(i)
-  j <- places_of(j)
+  j <- if (same) i else places_of(j)
   segment <- match(pairs$i, i$used)
   known <- !is.na(segment) & !is.na(pairs$j)
   blocks_of_intervals(i, j, segment[known], j$start[pairs$j[known]], j$end[pairs$j[known]])

@@ -3,6 +3,7 @@
  * R code has checked what comes in, by blocks_fault. All memory is R's, so that an interrupt may
  * end these functions anywhere. */
 #include "r_glue.h"
+#include "order.h"
 
 #include <limits.h>
 #include <string.h>
@@ -49,11 +50,7 @@ static const char *order_fault(SEXP x, const char *name, int size) {
   if (n != size) return "an order is not as long as `size` says";
   char *seen = R_alloc((size_t)n + 1, 1);
   memset(seen, 0, (size_t)n + 1);
-  for (int k = 0; k < n; k++) {
-    if (order[k] < 1 || order[k] > n || seen[order[k]]) return "an order has no place for each row";
-    seen[order[k]] = 1;
-  }
-  return NULL;
+  return rk_is_order(order, n, 1, seen) ? NULL : "an order has no place for each row";
 }
 
 static const char *segments_fault(const lists *l, int intervals) {
@@ -87,8 +84,9 @@ SEXP rkeops_blocks_fault(SEXP x) {
   integers(x, "list_end", &segments);
   integers(x, "from", &intervals);
   integers(x, "to", &ends);
+  int same = l.rows == l.columns && list_element(x, "i_order") == list_element(x, "j_order");
   const char *fault = order_fault(x, "i_order", l.rows);
-  if (!fault) fault = order_fault(x, "j_order", l.columns);
+  if (!fault && !same) fault = order_fault(x, "j_order", l.columns);
   if (!fault && (segments != l.segments || intervals != ends))
     fault = "`i_end` and `list_end`, or `from` and `to`, are of different lengths";
   if (!fault) fault = segments_fault(&l, intervals);

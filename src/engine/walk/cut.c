@@ -164,12 +164,16 @@ void rk_cut_free(rk_cut *cut) {
   *cut = (rk_cut){.blocks = 0};
 }
 
+void rk_cut_rows(const rk_walk *w, const rk_cut *cut, int64_t b, int64_t end, int32_t *to) {
+  for (; b < end; b++, to += cut->size) {
+    int32_t from = cut->from[b], n = cut->from[b + 1] - from;
+    for (int32_t r = 0; r < n; r++) to[r] = w->row_at ? w->row_at[from + r] : from + r;
+    for (int64_t r = n; r < cut->size; r++) to[r] = to[n - 1];
+  }
+}
+
 int32_t *rk_cut_positions(const rk_walk *w, const rk_cut *cut) {
   int32_t *made = malloc((size_t)(cut->blocks * cut->size) * sizeof *made + 1);
-  for (int64_t b = 0; b < cut->blocks && made; b++)
-    for (int64_t r = 0; r < cut->size; r++) {
-      int64_t place = cut->from[b] + r < cut->from[b + 1] ? cut->from[b] + r : cut->from[b + 1] - 1;
-      made[b * cut->size + r] = w->row_at ? w->row_at[place] : (int32_t)place;
-    }
+  if (made) rk_cut_rows(w, cut, 0, cut->blocks, made);
   return made;
 }

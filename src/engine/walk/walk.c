@@ -1,6 +1,7 @@
 /* Blocks -> walks. See walk.h. */
 #include "walk/walk.h"
 #include "error.h"
+#include "order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,25 +32,28 @@ static rk_status take_order(rk_walks *w, const rk_blocks *b, int kind, const int
   int64_t n = b->size[kind], moved = 0;
   *order = NULL;
   if (!given) return RK_OK;
-  unsigned char *seen = calloc((size_t)n + 1, 1);
+  char *seen = calloc((size_t)n + 1, 1);
   int32_t *made = own(w, (size_t)n * sizeof *made);
-  int wrong_at = !seen || !made;
-  for (int64_t k = 0; k < n && !wrong_at; k++) {
-    int64_t at = (int64_t)given[k] - b->base;
-    wrong_at = at < 0 || at >= n || seen[at];
-    if (wrong_at) break;
-    seen[at] = 1;
-    made[k] = (int32_t)at;
-    moved += at != k;
-  }
-  int has_memory = seen && made;
+  int has_memory = seen && made, good = has_memory && rk_is_order(given, n, b->base, seen);
   free(seen);
   if (!has_memory) return rk_fail_memory(error, (size_t)n * 5);
-  if (wrong_at)
+  if (!good)
     return rk_fail(error, RK_ERROR_ARGUMENT, "`blocks`: the order of %s has not each row once",
                    name_of[kind]);
+  for (int64_t k = 0; k < n; k++) {
+    made[k] = given[k] - b->base;
+    moved += made[k] != k;
+  }
   if (moved) *order = made;
   return RK_OK;
+}
+
+/* As is common, i and j may lie in the same one. */
+static rk_status take_orders(rk_walks *w, const rk_blocks *b, rk_walk *i, rk_error *error) {
+  int same = b->order[0] == b->order[1] && b->size[0] == b->size[1];
+  rk_status status = take_order(w, b, RK_KIND_I, &i->row_at, error);
+  if (same) i->column_at = i->row_at;
+  return status || same ? status : take_order(w, b, RK_KIND_J, &i->column_at, error);
 }
 
 /* For bands, how far positions ascend from each place. */
@@ -287,8 +291,7 @@ rk_status rk_walks_make(rk_walks *w, const rk_blocks *b, const int64_t *rows, co
   rk_walk *i = &w->of[RK_KIND_I], *j = &w->of[RK_KIND_J];
   i->rows = j->columns = rows[RK_KIND_I];
   i->columns = j->rows = rows[RK_KIND_J];
-  if (!status) status = take_order(w, b, RK_KIND_I, &i->row_at, error);
-  if (!status) status = take_order(w, b, RK_KIND_J, &i->column_at, error);
+  if (!status) status = take_orders(w, b, i, error);
   j->row_at = i->column_at;
   j->column_at = i->row_at;
   if (!status) status = take_segments(w, b, i, error);

@@ -51,7 +51,8 @@ rk_status rk_walk_cut(const rk_walk *walk, int size, rk_cut *cut, rk_error *erro
 void rk_cut_free(rk_cut *cut);
 
 /* Rows of the blocks in order, each filled up to its size by its last row: the position of each.
- * Freed by the caller; NULL: out of memory. */
+ * Of blocks b .. end - 1, or of all: freed by the caller; NULL: out of memory. */
+void rk_cut_rows(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t end, int32_t *to);
 int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 
 /* Pairs that are computed where each segment is filled up to blocks of so many rows. */
