@@ -27,6 +27,12 @@ static int count_pairs(const rk_walk *w, const rk_cut *cut, const int32_t *posit
   return ascends;
 }
 
+static int lies_in(const rk_intervals *list, rk_columns c) {
+  for (int64_t k = 0; k < list->count; k++)
+    if (list->at[k].from < c.from || list->at[k].end > c.end) return 0;
+  return 1;
+}
+
 static int covers_once(const rk_walk *w, int size, const unsigned char *kept, int transposed) {
   rk_cut cut;
   rk_intervals list = {.count = 0};
@@ -36,6 +42,8 @@ static int covers_once(const rk_walk *w, int size, const unsigned char *kept, in
   for (int64_t b = 0; b < cut.blocks; b++) {
     good &= cut.from[b + 1] > cut.from[b] && cut.from[b + 1] - cut.from[b] <= size;
     good &= rk_walk_list(w, &cut, b, &list) && count_pairs(w, &cut, position, b, &list, met);
+    good &= lies_in(&list, rk_walk_columns(w, &cut, b, b + 1)) &&
+            lies_in(&list, rk_walk_columns(w, &cut, 0, cut.blocks));
   }
   for (int64_t r = 0; r < w->rows; r++)
     for (int64_t c = 0; c < w->columns; c++)

@@ -15,22 +15,6 @@ enum { DOUBLE_LANES = 8, RECORDS = 64 };
 
 /* ---- one side ---- */
 
-typedef struct {
-  const rk_stage *stage;
-  const rk_array *value;
-  const rk_watch *watch;
-  rk_pack_function function;
-  rk_kind kind;
-  int64_t rows;
-  const int32_t *order;   /* which row comes; NULL: the next one */
-  int chunk;              /* rows of one call */
-  size_t record, unit;    /* components of a record, bytes of one */
-  const double *parameters;
-  char *out;
-  size_t work;
-  int failed;
-} side;
-
 static const rk_graph_variable *variable_of(const rk_stage *stage, int q) {
   return rk_graph_variable_at(stage->pass.graph, stage->pass.variable[q]);
 }
@@ -56,12 +40,22 @@ static double *copy_rows(const rk_array *x, const int64_t *row, int n, double *t
   return to;
 }
 
-/* Which rows come at first .. first + chunk - 1: the last one again past the end. */
-static void find_rows(const side *s, int64_t first, int64_t *row) {
-  for (int r = 0; r < s->chunk; r++) {
-    int64_t place = first + r < s->rows ? first + r : s->rows - 1;
-    row[r] = s->order ? s->order[place] : place;
-  }
+static int64_t row_of(const rk_part *part, int64_t k) {
+  return part->order ? part->order[part->first + k] : part->first + k;
+}
+
+/* The rows of a chunk that begins with row k of the part: the last one again past the end. */
+static void find_rows(const rk_part *part, int64_t k, int chunk, int64_t *row) {
+  for (int r = 0; r < chunk; r++) row[r] = row_of(part, k + r < part->n ? k + r : part->n - 1);
+}
+
+/* Do they lie side by side? */
+static int is_run(const rk_part *part, int64_t k, int chunk) {
+  if (k + chunk > part->n) return 0;
+  const int32_t *order = part->order ? part->order + part->first + k : NULL;
+  for (int r = 1; r < chunk && order; r++)
+    if (order[r] != order[0] + r) return 0;
+  return 1;
 }
 
 /* What a task works with. */
@@ -73,12 +67,14 @@ typedef struct {
   char *work;
 } workspace;
 
-static void pack_chunk(const side *s, int64_t first, const workspace *own) {
-  int whole = !s->order && first + s->chunk <= s->rows;
+static void pack_chunk(const rk_side *s, const rk_part *part, int64_t k, const workspace *own,
+                       char *out) {
+  int whole = is_run(part, k, s->chunk);
+  int64_t first = row_of(part, k);
   const double **x = own->x;
   long long *ld = own->ld;
   double *copies = own->copies;
-  if (!whole) find_rows(s, first, own->row);
+  if (!whole) find_rows(part, k, s->chunk, own->row);
   for (int q = 0; q < s->stage->pass.variables; q++) {
     const rk_array *value = &s->value[s->stage->pass.variable[q]];
     if (variable_of(s->stage, q)->kind != s->kind) continue;
@@ -86,40 +82,57 @@ static void pack_chunk(const side *s, int64_t first, const workspace *own) {
     x[q] = direct ? value->data + first : copies;
     ld[q] = direct ? value->component_stride : s->chunk;
     if (direct) continue;
-    if (whole) find_rows(s, first, own->row);
+    if (whole) find_rows(part, k, s->chunk, own->row);
     copies = copy_rows(value, own->row, s->chunk, copies);
   }
-  s->function(x, ld, s->parameters, s->out + (size_t)first * s->record * s->unit, s->chunk,
-              own->work);
+  s->function(x, ld, s->parameters, out + (size_t)k * s->record * s->unit, s->chunk, own->work);
 }
 
-/* A task packs several chunks, about an eighth of a megabyte of output: what it has read is near
- * when it is shown. */
-static int64_t chunks_per_task(const side *s) {
-  size_t bytes = (s->record ? s->record : 1) * s->unit * (size_t)s->chunk;
-  return bytes < (1 << 17) ? (int64_t)((1 << 17) / bytes) : 1;
+size_t rk_part_bytes(const rk_side *s, int64_t n) {
+  return (size_t)rk_round_up(n, s->chunk) * s->record * s->unit + 64;
 }
 
-static void pack_task(void *data, int64_t task, const rk_worker *worker) {
-  side *s = data;
+int rk_pack_part(const rk_side *s, rk_part part, void *to) {
   size_t variables = (size_t)s->stage->pass.variables + 1;
   workspace own = {calloc(variables, sizeof *own.x), calloc(variables, sizeof *own.ld),
                    rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *own.copies),
                    malloc((size_t)s->chunk * sizeof *own.row), rk_os_aligned(s->work)};
-  (void)worker;
-  if (own.x && own.ld && own.copies && own.row && own.work) {
-    int64_t per = chunks_per_task(s) * s->chunk, begin = task * per, end = begin + per;
-    if (end > s->rows) end = s->rows;
-    for (int64_t first = begin; first < end; first += s->chunk) pack_chunk(s, first, &own);
-    if (s->watch) s->watch->see(s->watch->data, s->kind, task, begin, end);
-  } else {
-    s->failed = 1;
-  }
+  int done = own.x && own.ld && own.copies && own.row && own.work;
+  for (int64_t k = 0; k < part.n && done && s->record; k += s->chunk)
+    pack_chunk(s, &part, k, &own, to);
   free(own.x);
   free(own.ld);
   free(own.row);
   rk_os_aligned_free(own.copies);
   rk_os_aligned_free(own.work);
+  return done;
+}
+
+/* ---- all of one side ---- */
+
+typedef struct {
+  const rk_side *side;
+  const int32_t *order;   /* which row comes; NULL: the next one */
+  char *out;
+  int failed;
+} packing;
+
+/* A task packs several chunks, about an eighth of a megabyte of output: what it has read is near
+ * when it is shown. */
+static int64_t chunks_per_task(const rk_side *s) {
+  size_t bytes = (s->record ? s->record : 1) * s->unit * (size_t)s->chunk;
+  return bytes < (1 << 17) ? (int64_t)((1 << 17) / bytes) : 1;
+}
+
+static void pack_task(void *data, int64_t task, const rk_worker *worker) {
+  packing *p = data;
+  const rk_side *s = p->side;
+  int64_t per = chunks_per_task(s) * s->chunk, begin = task * per, end = begin + per;
+  (void)worker;
+  if (end > s->rows) end = s->rows;
+  if (!rk_pack_part(s, (rk_part){p->order, begin, end - begin},
+                    p->out + (size_t)begin * s->record * s->unit)) p->failed = 1;
+  else if (s->watch) s->watch->see(s->watch->data, s->kind, task, begin, end);
 }
 
 /* Records of very many components are packed a few rows at a time, to keep the copies small. */
@@ -134,8 +147,7 @@ static int records_chunk(const rk_stage *stage, rk_kind kind) {
 enum { SPARES = 2, LEAST_SPARE = 1 << 17, MOST_SPARE = 1 << 24 };
 static struct { void *at; size_t bytes; } spare[SPARES];
 
-/* *bytes becomes what there is. */
-static void *take_spare(size_t *bytes) {
+void *rk_spare_take(size_t *bytes) {
   for (int k = 0; k < SPARES && *bytes >= LEAST_SPARE; k++) {
     if (spare[k].bytes < *bytes || spare[k].bytes / 4 > *bytes) continue;
     void *taken = spare[k].at;
@@ -148,7 +160,7 @@ static void *take_spare(size_t *bytes) {
 }
 
 /* Takes the place of the smallest one. */
-static void keep_spare(void *at, size_t bytes) {
+void rk_spare_keep(void *at, size_t bytes) {
   int least = 0;
   if (!at) return;
   for (int k = 1; k < SPARES; k++)
@@ -162,21 +174,23 @@ static void keep_spare(void *at, size_t bytes) {
   rk_os_aligned_free(at);
 }
 
-static rk_status pack_side(side *s, void **out, size_t *size, rk_caller caller) {
+static rk_status pack_side(const rk_side *s, const int32_t *order, void **out, size_t *size,
+                           rk_caller caller) {
   int64_t chunks = rk_ceil_div(s->rows, s->chunk);
   double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
   *size = bytes < 0x1p62 ? (size_t)bytes + 64 : 0;
-  *out = s->out = *size ? take_spare(size) : NULL;
-  if (!s->out)
+  *out = *size ? rk_spare_take(size) : NULL;
+  if (!*out)
     return rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
                    bytes);
   if (!s->record) return RK_OK;
   int64_t tasks = rk_ceil_div(chunks, chunks_per_task(s));
   rk_status status = s->watch ? s->watch->begin(s->watch->data, s->kind, tasks) : RK_OK;
   int threads = tasks < 4 ? 1 : rk_call_threads();
-  if (!status) status = rk_parallel(tasks, threads, pack_task, s, caller);
+  packing p = {s, order, *out, 0};
+  if (!status) status = rk_parallel(tasks, threads, pack_task, &p, caller);
   if (status) return status;
-  return s->failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
+  return p.failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
 }
 
 /* ---- parameters ---- */
@@ -214,43 +228,42 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
   return failed ? rk_fail_memory(error, size * 16 + module->work) : RK_OK;
 }
 
-rk_status rk_pack(const rk_job *job, const rk_module *module, rk_places places,
-                  rk_packed *packed, rk_caller caller) {
-  const rk_stage *stage = job->stage;
-  const rk_pass *pass = &stage->pass;
-  const rk_tile *tile = &module->tile;
-  rk_kind kept = rk_kept_kind(pass->source), reduced = rk_reduced_kind(pass->source);
-  double *exact = NULL;
+static rk_side side_of(const rk_job *job, const rk_module *module, rk_nest_kind level,
+                       const double *parameters) {
+  const rk_pass *pass = &job->stage->pass;
+  int rows = level == RK_NEST_ROW, in_lanes = rows == (module->tile.axis == RK_LANES_KEPT);
+  rk_kind kind = rows ? rk_kept_kind(pass->source) : rk_reduced_kind(pass->source);
+  int block = rows ? rk_block_rows(&module->tile) : rk_block_columns(&module->tile);
+  return (rk_side){.stage = job->stage, .value = job->value, .watch = job->watch,
+                   .function = rows ? module->rows : module->columns, .kind = kind,
+                   .rows = rows ? job->sizes.kept : job->sizes.reduced,
+                   .chunk = in_lanes ? block : records_chunk(job->stage, kind),
+                   .record = (size_t)pass->slots[level].size,
+                   .unit = (size_t)rk_real_size(&pass->options), .parameters = parameters,
+                   .work = module->work};
+}
+
+rk_status rk_pack(const rk_job *job, const rk_module *module, rk_packs now, rk_packed *packed,
+                  rk_caller caller) {
   *packed = (rk_packed){0};
-  rk_status status =
-      pack_parameters(stage, module, job->value, &exact, &packed->parameters, caller.error);
-  side rows = {.stage = stage, .value = job->value, .watch = job->watch,
-               .function = module->rows, .kind = kept, .rows = places.count, .order = places.rows,
-               .record = (size_t)pass->slots[RK_NEST_ROW].size,
-               .unit = (size_t)rk_real_size(&pass->options), .parameters = exact,
-               .work = module->work};
-  rows.chunk = tile->axis == RK_LANES_KEPT ? rk_block_rows(tile) : records_chunk(stage, kept);
-  side columns = rows;
-  columns.function = module->columns;
-  columns.kind = reduced;
-  columns.rows = job->sizes.reduced;
-  columns.order = job->walk ? job->walk->column_at : NULL;
-  columns.record = (size_t)pass->slots[RK_NEST_COLUMN].size;
-  columns.chunk = tile->axis == RK_LANES_KEPT ? records_chunk(stage, reduced)
-                                              : rk_block_columns(tile);
-  if (!status) status = pack_side(&rows, &packed->rows, &packed->row_bytes, caller);
-  if (!status)
-    status = pack_side(&columns, &packed->columns, &packed->column_bytes, caller);
+  rk_status status = pack_parameters(job->stage, module, job->value, &packed->exact,
+                                     &packed->parameters, caller.error);
+  packed->row_side = side_of(job, module, RK_NEST_ROW, packed->exact);
+  packed->column_side = side_of(job, module, RK_NEST_COLUMN, packed->exact);
+  if (!status && now.rows)
+    status = pack_side(&packed->row_side, NULL, &packed->rows, &packed->row_bytes, caller);
+  if (!status && now.columns)
+    status = pack_side(&packed->column_side, job->walk ? job->walk->column_at : NULL,
+                       &packed->columns, &packed->column_bytes, caller);
   if (!status && job->watch) status = job->watch->judge(job->watch->data);
-  packed->row_blocks = rk_ceil_div(places.count, rk_block_rows(tile));
-  rk_os_aligned_free(exact);
   if (status) rk_packed_free(packed);
   return status;
 }
 
 void rk_packed_free(rk_packed *packed) {
-  keep_spare(packed->rows, packed->row_bytes);
-  keep_spare(packed->columns, packed->column_bytes);
+  rk_spare_keep(packed->rows, packed->row_bytes);
+  rk_spare_keep(packed->columns, packed->column_bytes);
   rk_os_aligned_free(packed->parameters);
+  rk_os_aligned_free(packed->exact);
   *packed = (rk_packed){0};
 }

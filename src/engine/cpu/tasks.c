@@ -3,7 +3,8 @@
  * The pairs are cut into tasks: groups of row blocks, and parts of their columns when there are few
  * rows. Without a walk every block has all columns; with one, each has a list of its own. A task
  * walks its list in chunks of a few milliseconds, which take the states up where the last one left
- * them. The cuts depend on sizes, walk and plan only, and states are merged in order of the parts:
+ * them. With a walk it also packs its rows, and its columns where these lie near each other: what
+ * is packed is read while it is near. The cuts depend on sizes, walk and plan only, and states are merged in order of the parts:
  * results are the same bit for bit whatever the number of threads. */
 #include "bound/bound.h"
 #include "run/call.h"
@@ -15,6 +16,7 @@
 #include "run/parallel.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,16 @@ static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 
 static const double reordered = 1.5;            /* a column takes longer in another order */
 enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
+static const size_t near_bytes = 1 << 18;       /* of columns that a task packs, at most */
+static const double packed_often = 1.5;         /* and how often each of them, on average */
+
+/* Room for what a task packs: one for each thread, in a row. */
+typedef struct {
+  char *memory;
+  size_t bytes, size, rows, columns;   /* of all, of one; where rows and columns begin in it */
+  int count;
+  atomic_int *taken;
+} rooms;
 
 typedef struct {
   const rk_job *work;
@@ -30,11 +42,13 @@ typedef struct {
   const rk_module *module;
   const rk_packed *packed;
   rk_cut cut;                     /* of the rows, with a walk */
-  int32_t *position;              /* likewise, of the row at each place of a block */
   rk_levels levels;               /* of the columns, where some cannot matter */
   double *parameters;             /* likewise, as the kernel has them */
+  int64_t row_blocks;
   int64_t *group;                 /* group g has the row blocks group[g] .. group[g + 1] - 1 */
   int64_t groups;
+  rk_columns *near;               /* of each group, where tasks pack columns */
+  rooms rooms;                    /* with a walk */
   int64_t part, parts;            /* columns of a task without a walk; number of parts */
   rk_intervals *lists;            /* with a walk, when columns are in parts: by block and part */
   int64_t chunk;                  /* columns of one kernel call, for one block */
@@ -70,7 +84,7 @@ static int64_t columns_of(const job *j, int64_t block) {
 
 /* Blocks one after the other, until there is enough for a task. */
 static int cut_rows(job *j, double seconds) {
-  int64_t blocks = j->packed->row_blocks;
+  int64_t blocks = j->row_blocks;
   j->group = malloc((size_t)(blocks + 1) * sizeof *j->group);
   if (!j->group) return 0;
   double sum = 0;
@@ -96,7 +110,7 @@ static int cut_rows(job *j, double seconds) {
 static double all_columns(const job *j, int64_t *most) {
   double all = 0;
   *most = 0;
-  for (int64_t b = 0; b < j->packed->row_blocks; b++) {
+  for (int64_t b = 0; b < j->row_blocks; b++) {
     int64_t columns = columns_of(j, b);
     all += (double)columns;
     if (columns > *most) *most = columns;
@@ -131,7 +145,17 @@ typedef struct {
   char *work, *states;            /* of the kernel: what is between two chunks */
   rk_intervals list;
   rk_descent *descent;
+  int room;
+  const char *rows, *columns;     /* packed, from this block and this column on */
+  int64_t block, column;
+  const int32_t *position;        /* of the row at each place of these blocks, with a walk */
 } buffers;
+
+/* There are as many as threads: one of them is free. */
+static int take_room(rooms *r) {
+  for (int k = 0;; k = (k + 1) % r->count)
+    if (!atomic_exchange(&r->taken[k], 1)) return k;
+}
 
 static int lanes_per_row(const job *j) {
   return j->module->tile.axis == RK_LANES_KEPT ? 1 : j->module->tile.lanes;
@@ -159,15 +183,17 @@ static rk_states states_at(const job *j, rk_states all, int64_t number) {
                      all.positions + number * shape->positions * all.ld, all.ld};
 }
 
-static int make_buffers(const job *j, buffers *b) {
+static int make_buffers(job *j, buffers *b) {
   int lanes = lanes_per_row(j);
-  *b = (buffers){.own = make_states(j, 1, j->ld)};
+  *b = (buffers){.own = make_states(j, 1, j->ld),
+                 .room = j->work->walk ? take_room(&j->rooms) : 0};
   b->lanes = lanes > 1 ? make_states(j, 1, j->ld * lanes) : b->own;
   b->work = rk_os_aligned(j->module->work);
   return has_memory(b->own) && has_memory(b->lanes) && b->work;
 }
 
-static void free_buffers(const job *j, buffers *b) {
+static void free_buffers(job *j, buffers *b) {
+  if (j->work->walk) atomic_store(&j->rooms.taken[b->room], 0);
   if (lanes_per_row(j) > 1) free_states(b->lanes);
   free_states(b->own);
   rk_os_aligned_free(b->work);
@@ -188,14 +214,15 @@ static void call_kernel(const job *j, rk_walked *w) {
 
 static rk_walked walked(const job *j, const buffers *b, const rectangle *r, rk_states to) {
   const rk_pass *pass = &j->stage->pass;
-  size_t unit = (size_t)rk_real_size(&pass->options);
+  ptrdiff_t unit = rk_real_size(&pass->options);
   int rows = rk_block_rows(&j->module->tile);
-  size_t row_size = (size_t)(pass->slots[RK_NEST_ROW].size * rows) * unit;
-  size_t column_size = (size_t)pass->slots[RK_NEST_COLUMN].size * unit;
+  ptrdiff_t row_size = (ptrdiff_t)pass->slots[RK_NEST_ROW].size * rows * unit;
+  ptrdiff_t column_size = (ptrdiff_t)pass->slots[RK_NEST_COLUMN].size * unit;
   return (rk_walked){
-    .rows = (const char *)j->packed->rows + (size_t)r->block * row_size,
-    .columns = (const char *)j->packed->columns + (size_t)r->first * column_size,
-    .params = j->packed->parameters, .row_at = j->position ? j->position + r->block * rows : NULL,
+    .rows = b->rows + (r->block - b->block) * row_size,
+    .columns = b->columns + (r->first - b->column) * column_size,
+    .params = j->packed->parameters,
+    .row_at = b->position ? b->position + (r->block - b->block) * rows : NULL,
     .column_at = j->work->walk ? j->work->walk->column_at : NULL, .blocks = r->blocks,
     .first = r->first, .starts = 1, .values = to.values, .positions = (long long *)to.positions,
     .ld = to.ld, .work = b->work};
@@ -284,7 +311,7 @@ static int make_lists(job *j) {
   rk_intervals whole = {.count = 0};
   int done = 1;
   if (!j->work->walk || j->parts == 1) return 1;
-  j->lists = calloc((size_t)(j->packed->row_blocks * j->parts) + 1, sizeof *j->lists);
+  j->lists = calloc((size_t)(j->row_blocks * j->parts) + 1, sizeof *j->lists);
   for (int64_t g = 0; g < j->groups && done && j->lists; g++)
     for (int64_t b = j->group[g]; b < j->group[g + 1] && done; b += blocks_alike(j, g, b))
       done = rk_walk_list(j->work->walk, &j->cut, b, &whole) &&
@@ -294,7 +321,7 @@ static int make_lists(job *j) {
 }
 
 static void free_lists(job *j) {
-  for (int64_t k = 0; j->lists && k < j->packed->row_blocks * j->parts; k++)
+  for (int64_t k = 0; j->lists && k < j->row_blocks * j->parts; k++)
     rk_intervals_free(&j->lists[k]);
   free(j->lists);
 }
@@ -314,27 +341,100 @@ static int run_lists(const job *j, buffers *b, int64_t group, int64_t part, rk_s
   return done;
 }
 
+/* ---- what a task packs ---- */
+
+/* Columns are packed by tasks where few of them are packed twice. */
+static int find_near(job *j) {
+  const rk_walk *walk = j->work->walk;
+  if (!walk || walk->bounded || j->parts > 1) return 1;
+  j->near = malloc((size_t)j->groups * sizeof *j->near + 1);
+  if (!j->near) return 0;
+  int64_t all = 0, most = 0;
+  for (int64_t g = 0; g < j->groups; g++) {
+    rk_columns c = j->near[g] = rk_walk_columns(walk, &j->cut, j->group[g], j->group[g + 1]);
+    all += c.end - c.from;
+    if (c.end - c.from > most) most = c.end - c.from;
+  }
+  size_t record = (size_t)j->stage->pass.slots[RK_NEST_COLUMN].size * sizeof(double);
+  if ((double)all <= packed_often * (double)walk->columns && (size_t)most * record <= near_bytes)
+    return 1;
+  free(j->near);
+  j->near = NULL;
+  return 1;
+}
+
+static int make_rooms(job *j, int threads) {
+  rooms *r = &j->rooms;
+  int64_t most = 0;
+  if (!j->work->walk) return 1;
+  for (int64_t g = 0; g < j->groups && j->near; g++)
+    if (j->near[g].end - j->near[g].from > most) most = j->near[g].end - j->near[g].from;
+  r->rows = (size_t)rk_round_up(j->ld * (int64_t)sizeof(int32_t), 64);
+  r->columns = r->rows + rk_part_bytes(&j->packed->row_side, j->ld);
+  r->size = (size_t)rk_round_up(
+      (int64_t)(r->columns + rk_part_bytes(&j->packed->column_side, most)), 64);
+  r->bytes = r->size * (size_t)threads;
+  r->memory = rk_spare_take(&r->bytes);
+  r->taken = calloc((size_t)threads, sizeof *r->taken);
+  r->count = threads;
+  return r->memory && r->taken;
+}
+
+static void free_rooms(rooms *r) {
+  rk_spare_keep(r->memory, r->bytes);
+  free(r->taken);
+}
+
+/* Rows of blocks first .. end - 1, all columns where they lie. */
+static int pack_blocks(job *j, buffers *b, int64_t first, int64_t end) {
+  char *room = j->rooms.memory + (size_t)b->room * j->rooms.size;
+  rk_cut_rows(j->work->walk, &j->cut, first, end, (int32_t *)room);
+  b->position = (const int32_t *)room;
+  b->rows = room + j->rooms.rows;
+  b->columns = j->packed->columns;
+  b->block = first;
+  const rk_part rows = {b->position, 0, (end - first) * j->cut.size};
+  return rk_pack_part(&j->packed->row_side, rows, room + j->rooms.rows);
+}
+
+/* The rows of a group, and its columns, or where all lie. */
+static int pack_group(job *j, buffers *b, int64_t group) {
+  b->rows = j->packed->rows;
+  b->columns = j->packed->columns;
+  if (!j->work->walk) return 1;
+  if (!pack_blocks(j, b, j->group[group], j->group[group + 1])) return 0;
+  if (!j->near) return 1;
+  char *columns = j->rooms.memory + (size_t)b->room * j->rooms.size + j->rooms.columns;
+  b->columns = columns;
+  b->column = j->near[group].from;
+  const rk_part part = {j->work->walk->column_at, b->column, j->near[group].end - b->column};
+  return rk_pack_part(&j->packed->column_side, part, columns);
+}
+
 /* ---- what may matter ---- */
 
-/* Records of a level, as a kernel reads them: of rows those of a block. */
-static rk_records records_of(const job *j, rk_nest_kind level, int64_t block) {
+/* Records as a kernel reads them: of all columns, of the rows of a block. */
+static rk_records columns_to_bound(const job *j) {
   const rk_pass *pass = &j->stage->pass;
-  int is_double = pass->options.precision == RK_FLOAT64, size = pass->slots[level].size;
+  int size = pass->slots[RK_NEST_COLUMN].size;
+  return (rk_records){j->packed->columns, pass->options.precision == RK_FLOAT64, size,
+                      j->work->sizes.reduced, 1, size};
+}
+
+static rk_records rows_to_bound(const job *j, const rk_walked *w) {
+  const rk_pass *pass = &j->stage->pass;
   int64_t rows = rk_block_rows(&j->module->tile);
-  size_t bytes = (size_t)(size * rows * block) * (size_t)rk_real_size(&pass->options);
-  if (level == RK_NEST_ROW)
-    return (rk_records){(const char *)j->packed->rows + bytes, is_double, size, rows, rows, 1};
-  return (rk_records){j->packed->columns, is_double, size, j->work->sizes.reduced, 1, size};
+  return (rk_records){w->rows, pass->options.precision == RK_FLOAT64,
+                      pass->slots[RK_NEST_ROW].size, rows, rows, 1};
 }
 
 /* What is known of a block's rows decides what they are shown next. */
 static int descend(const job *j, buffers *b, const rectangle *r, rk_states to) {
-  rk_records rows = records_of(j, RK_NEST_ROW, r->block);
   rk_walked w = walked(j, b, r, to);
+  rk_records rows = rows_to_bound(j, &w);
   if (!keep_states(j, b, &w)) return 0;
   w.ends = 1; /* each time: they are looked at */
-  rk_descent_begin(b->descent, &rows, j->position + r->block * rows.rows, r->block * rows.rows,
-                   rows.rows);
+  rk_descent_begin(b->descent, &rows, w.row_at, r->block * rows.rows, rows.rows);
   do {
     if (!rk_descent_next(b->descent, to, &b->list)) return 0;
     if (!b->list.count && !w.starts) return 1;
@@ -364,7 +464,7 @@ static int run_bounded(const job *j, buffers *b, int64_t group, int64_t part, rk
 static int is_refused(job *j) {
   enum { TRIED = 12 };
   rk_bounded *bounded = bounded_of(j);
-  int64_t blocks = j->packed->row_blocks;
+  int64_t blocks = j->row_blocks;
   double column = rk_pair_cost(&j->stage->pass) * j->module->tile.rows;
   buffers b;
   if (bounded->must || blocks < 4 * TRIED) return 0;
@@ -372,7 +472,7 @@ static int is_refused(job *j) {
              (b.descent = rk_descent_new(bounded, &j->levels, j->parameters));
   for (int k = 0; k < TRIED && done; k++) {
     const rectangle r = {blocks * k / TRIED, 1, 0};
-    done = descend(j, &b, &r, b.own);
+    done = pack_blocks(j, &b, r.block, r.block + 1) && descend(j, &b, &r, b.own);
   }
   j->failed |= !done;
   free_buffers(j, &b);
@@ -390,31 +490,31 @@ static rk_status make_bounds(job *j, rk_caller caller) {
     j->parameters[k] = pass->options.precision == RK_FLOAT64
                            ? ((const double *)j->packed->parameters)[k]
                            : (double)((const float *)j->packed->parameters)[k];
-  const rk_records columns = records_of(j, RK_NEST_COLUMN, 0);
+  const rk_records columns = columns_to_bound(j);
   return rk_levels_make(&j->levels, &columns, j->work->walk->column_at, caller);
 }
 
 /* ---- a task ---- */
 
-static void finish_group(const job *j, int64_t group, rk_states states) {
+static void finish_group(const job *j, int64_t group, rk_states states, const int32_t *position) {
   const rk_node *reduction = j->stage->pass.reduction;
   int64_t rows = rk_block_rows(&j->module->tile), all = j->work->sizes.kept;
   int64_t first = j->group[group] * rows, end = j->group[group + 1] * rows;
-  if (!j->position && end > all) end = all;
+  if (!position && end > all) end = all;
   rk_state_finish(reduction, states, (ptrdiff_t)(end - first), j->work->outputs,
-                  (rk_result_rows){j->position ? j->position + first : NULL, first, all});
+                  (rk_result_rows){position, first, all});
 }
 
 static void run_task(void *data, int64_t task, const rk_worker *worker) {
   job *j = data;
   int64_t group = task / j->parts, part = task % j->parts;
   buffers b;
-  int done = make_buffers(j, &b);
+  int done = make_buffers(j, &b) && pack_group(j, &b, group);
   if (done) {
     rk_states to = j->states.values ? states_at(j, j->states, task) : b.own;
     done = (bounded_of(j) ? run_bounded : j->work->walk ? run_lists : run_all_columns)(
         j, &b, group, part, to, worker);
-    if (done && !j->states.values) finish_group(j, group, to);
+    if (done && !j->states.values) finish_group(j, group, to, b.position);
   }
   if (!done) j->failed = 1;
   free_buffers(j, &b);
@@ -423,6 +523,7 @@ static void run_task(void *data, int64_t task, const rk_worker *worker) {
 /* ---- all tasks ---- */
 
 static void merge_parts(job *j) {
+  int32_t *position = j->work->walk ? (int32_t *)j->rooms.memory : NULL;
   for (int64_t group = 0; group < j->groups; group++) {
     rk_states to = states_at(j, j->states, group * j->parts);
     for (int64_t part = 1; part < j->parts; part++) {
@@ -430,7 +531,9 @@ static void merge_parts(job *j) {
       for (ptrdiff_t r = 0; r < j->ld; r++)
         rk_state_merge(j->stage->pass.reduction, rk_states_from(to, r), rk_states_from(from, r));
     }
-    finish_group(j, group, to);
+    if (position)
+      rk_cut_rows(j->work->walk, &j->cut, j->group[group], j->group[group + 1], position);
+    finish_group(j, group, to, position);
   }
 }
 
@@ -462,30 +565,31 @@ static int poll_packing(void *data, double done) {
   return caller->poll(caller->data, 0);
 }
 
-/* Row blocks of the walk, and which rows lie there. */
-static rk_status cut_walk(job *j, rk_error *error) {
+/* Row blocks, and the tasks that they make. */
+static rk_status cut_rows_and_columns(job *j, rk_error *error) {
   const rk_walk *walk = j->work->walk;
-  rk_status status = rk_walk_cut(walk, rk_block_rows(&j->module->tile), &j->cut, error);
+  int rows = rk_block_rows(&j->module->tile);
+  rk_status status = walk ? rk_walk_cut(walk, rows, &j->cut, error) : RK_OK;
   if (status) return status;
-  j->position = rk_cut_positions(walk, &j->cut);
-  return j->position ? RK_OK : rk_fail_memory(error, (size_t)(j->cut.blocks * j->cut.size) * 4);
+  j->row_blocks = walk ? j->cut.blocks : rk_ceil_div(j->work->sizes.kept, rows);
+  if (cut(j) && make_lists(j) && find_near(j)) return RK_OK;
+  return rk_fail_memory(error, (size_t)j->row_blocks * sizeof *j->group);
 }
 
 static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
   const rk_caller packing = {caller.poll ? poll_packing : NULL, &caller, caller.error};
-  rk_places places = {j->position, j->position ? j->cut.blocks * j->cut.size
-                                               : j->work->sizes.kept};
-  rk_status status = rk_pack(j->work, j->module, places, packed, packing);
+  const rk_packs now = {!j->work->walk, !j->near};
+  rk_status status = rk_pack(j->work, j->module, now, packed, packing);
   if (!status) status = make_bounds(j, packing);
   if (status) return status;
-  if (!cut(j) || !make_lists(j))
-    return rk_fail_memory(caller.error, (size_t)packed->row_blocks * sizeof *j->group);
+  int threads = all_seconds(j) < serial_seconds ? 1 : rk_call_threads();
+  if (!make_rooms(j, threads)) return rk_fail_memory(caller.error, j->rooms.bytes);
   if (bounded_of(j) && is_refused(j)) {
     if (j->failed) return rk_fail_memory(caller.error, j->module->work);
     bounded_of(j)->is_refused = 1;
     return RK_CANCELLED; /* nobody is told: it is done again */
   }
-  return run_tasks(j, all_seconds(j) < serial_seconds ? 1 : rk_call_threads(), caller);
+  return run_tasks(j, threads, caller);
 }
 
 rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
@@ -493,14 +597,15 @@ rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
   rk_packed packed = {0};
   job j = {.work = work, .stage = work->stage, .packed = &packed,
            .module = rk_module_of(work->stage, work->sizes, work->walk)};
-  rk_status status = work->walk ? cut_walk(&j, caller.error) : RK_OK;
+  rk_status status = cut_rows_and_columns(&j, caller.error);
   if (!status) status = pack_and_run(&j, &packed, caller);
   free_states(j.states);
   free_lists(&j);
   rk_levels_free(&j.levels);
   free(j.parameters);
+  free_rooms(&j.rooms);
+  free(j.near);
   free(j.group);
-  free(j.position);
   rk_cut_free(&j.cut);
   rk_packed_free(&packed);
   return status;

@@ -268,6 +268,28 @@ int rk_walk_list(const rk_walk *w, const rk_cut *cut, int64_t number, rk_interva
   return !list->failed;
 }
 
+/* What bands leave of them, where rows and columns lie as they are. */
+static rk_columns columns_in_bands(const rk_walk *w, int64_t first, int64_t last, rk_columns c) {
+  if (!w->bands || w->row_at || w->column_at) return c;
+  int64_t from = first + w->lower[0], end = last + w->upper[w->bands - 1] + 1;
+  c.from = from > c.from ? (int32_t)(from < c.end ? from : c.end) : c.from;
+  c.end = end < c.end ? (int32_t)(end > c.from ? end : c.from) : c.end;
+  return c;
+}
+
+rk_columns rk_walk_columns(const rk_walk *w, const rk_cut *cut, int64_t b, int64_t end) {
+  rk_columns c = {(int32_t)w->columns, 0};
+  int32_t place = cut->from[b], last = cut->from[end];
+  for (int64_t s = segment_of(w, place); place < last; place = w->segment_end[s++]) {
+    int64_t first = s ? w->list_end[s - 1] : 0;
+    if (first == w->list_end[s]) continue;
+    if (w->from[first] < c.from) c.from = w->from[first];
+    if (w->end[w->list_end[s] - 1] > c.end) c.end = w->end[w->list_end[s] - 1];
+  }
+  if (c.from >= c.end) return (rk_columns){0, 0};
+  return columns_in_bands(w, cut->from[b], last - 1, c);
+}
+
 int64_t rk_walk_alike(const rk_walk *w, const rk_cut *cut, int64_t b, int64_t most) {
   int32_t end = w->segment_end[segment_of(w, cut->from[b])];
   int64_t n = 1;

@@ -55,6 +55,10 @@ void rk_cut_free(rk_cut *cut);
 void rk_cut_rows(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t end, int32_t *to);
 int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 
+/* Columns that blocks b .. end - 1 meet lie in these, of which they may leave some out. */
+typedef struct { int32_t from, end; } rk_columns;
+rk_columns rk_walk_columns(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t end);
+
 /* Pairs that are computed where each segment is filled up to blocks of so many rows. */
 double rk_walk_filled(const rk_walk *walk, int64_t rows);
 
