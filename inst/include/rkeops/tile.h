@@ -24,10 +24,9 @@
 
 //@ rows_at
 /* Positions of the rows of a vector. */
+typedef int RK(rk_at) __attribute__((vector_size(4 * RK_LANES), aligned(4), may_alias));
 RK_INLINE ivec rk_positions(const int *at) {
-  ivec positions = {0};
-  for (int l = 0; l < RK_LANES; l++) positions[l] = at[l];
-  return positions;
+  return __builtin_convertvector(*(const RK(rk_at) *)at, ivec);
 }
 
 //@ rank
