@@ -274,7 +274,7 @@ rk_status rk_look_at_rows(rk_looking *l, rk_side *s, int for_roundings) {
   if (!s->count || !s->rows) return RK_OK;
   walking w = {.l = l, .s = s, .for_roundings = for_roundings};
   double numbers = (double)s->rows * s->components;
-  int threads = numbers < 1e6 ? 1 : rk_call_threads();
+  int threads = numbers < 1e5 ? 1 : rk_call_threads();
   rk_status status = begin_walk(&w, s);
   if (!status) status = rk_parallel(walk_tasks(s), threads, walk_task, &w, l->caller);
   if (!status) rk_merge_seen(s);
