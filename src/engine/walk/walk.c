@@ -29,7 +29,7 @@ static rk_status wrong(rk_error *error, const char *what) {
 static rk_status take_order(rk_walks *w, const rk_blocks *b, int kind, const int32_t **order,
                             rk_error *error) {
   const int32_t *given = b->order[kind];
-  int64_t n = b->size[kind], moved = 0;
+  int64_t n = b->size[kind], same = 0;
   *order = NULL;
   if (!given) return RK_OK;
   char *seen = calloc((size_t)n + 1, 1);
@@ -40,11 +40,9 @@ static rk_status take_order(rk_walks *w, const rk_blocks *b, int kind, const int
   if (!good)
     return rk_fail(error, RK_ERROR_ARGUMENT, "`blocks`: the order of %s has not each row once",
                    name_of[kind]);
-  for (int64_t k = 0; k < n; k++) {
-    made[k] = given[k] - b->base;
-    moved += made[k] != k;
-  }
-  if (moved) *order = made;
+  while (same < n && given[same] - b->base == same) same++;
+  for (int64_t k = 0; k < n && same < n; k++) made[k] = given[k] - b->base;
+  if (same < n) *order = made;
   return RK_OK;
 }
 
