@@ -91,6 +91,15 @@ double rk_walk_filled(const rk_walk *w, int64_t block) {
   return pairs;
 }
 
+/* What it costs that so many rows of another segment go into the open block, in columns: those that
+ * it would not walk over, and their share in the limits of rows that each interval has then. */
+enum { LIMITS = 8 };
+
+static int64_t cost_together(cutting *c, int64_t first, int64_t end, int64_t rows) {
+  int64_t more = unite(c, first, end) - c->open.columns;
+  return more ? more + LIMITS * c->both.count * rows / c->cut->size : 0;
+}
+
 /* How many rows of a segment with so many columns go into the open block. */
 static int64_t rows_that_join(cutting *c, int64_t first, int64_t end, int64_t rows,
                               int64_t columns) {
@@ -99,7 +108,7 @@ static int64_t rows_that_join(cutting *c, int64_t first, int64_t end, int64_t ro
   if (free > rows) free = rows;
   int64_t saved = columns * ((rows + size - 1) / size - (rows - free + size - 1) / size);
   if (!columns) return free == rows ? rows : 0;
-  if (!saved || unite(c, first, end) - c->open.columns >= saved) return 0;
+  if (!saved || cost_together(c, first, end, free) >= saved) return 0;
   take_both(c);
   return free;
 }
