@@ -356,6 +356,20 @@ test_that("one row, one column, no rows; rows that are sorted, many, around the 
   }
 })
 
+test_that("many intervals of one column or two", {
+  set.seed(10)
+  p <- matrix(stats::runif(150))
+  q <- matrix(stats::runif(3e4))
+  from <- seq(0, by = 3, length.out = 1e4)
+  to <- from + rep(c(1, 2, 1), length.out = 1e4)
+  listed <- c(from + 1, from[to == from + 2] + 2)
+  K <- restrict_pairs(exp(-sqdist(Vi(p), Vj(q))),
+                      ranges = list(rbind(c(0, 140), c(140, 150)), c(1e4, 1e4 + 1),
+                                    rbind(cbind(from, to), c(7, 8))))
+  dense <- exp(-outer(p[, 1], q[, 1], "-")^2)
+  expect_equal(rowSums(K), c(rowSums(dense[1:140, listed]), dense[141:150, 8]))
+})
+
 test_that("the pairs belong to the object: what is computed from it has them", {
   w <- keep_groups(rep(1:2, c(10, 13)), rep(2:1, c(10, 9)))
   m <- mask_of(w, 23L, 19L)

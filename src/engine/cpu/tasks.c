@@ -4,8 +4,8 @@
  * rows. Without a walk every block has all columns; with one, each has a list of its own. A task
  * walks its list in chunks of a few milliseconds, which take the states up where the last one left
  * them. With a walk it also packs its rows, and its columns where these lie near each other: what
- * is packed is read while it is near. The cuts depend on sizes, walk and plan only, and states are merged in order of the parts:
- * results are the same bit for bit whatever the number of threads. */
+ * is packed is read while it is near. The cuts depend on sizes, walk and plan only, and states are
+ * merged in order of the parts: results are the same bit for bit whatever the number of threads. */
 #include "bound/bound.h"
 #include "run/call.h"
 #include "error.h"
@@ -27,11 +27,14 @@ enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 static const size_t near_bytes = 1 << 18;       /* of columns that a task packs, at most */
 static const double packed_often = 1.5;         /* and how often each of them, on average */
+static const double few_columns = 8;            /* of an interval: they are gathered, so many: */
+static const size_t gathered_bytes = 1 << 16;
 
 /* Room for what a task packs: one for each thread, in a row. */
 typedef struct {
   char *memory;
-  size_t bytes, size, rows, columns;   /* of all, of one; where rows and columns begin in it */
+  size_t bytes, size;                  /* of all, of one */
+  size_t rows, columns, gathered;      /* where they begin in it */
   int count;
   atomic_int *taken;
 } rooms;
@@ -49,6 +52,7 @@ typedef struct {
   int64_t groups;
   rk_columns *near;               /* of each group, where tasks pack columns */
   rooms rooms;                    /* with a walk */
+  int gathers;                    /* columns of short intervals */
   int64_t part, parts;            /* columns of a task without a walk; number of parts */
   rk_intervals *lists;            /* with a walk, when columns are in parts: by block and part */
   int64_t chunk;                  /* columns of one kernel call, for one block */
@@ -69,6 +73,17 @@ static double column_seconds(const job *j) {
 static int64_t column_unit(const job *j) {
   int columns = rk_block_columns(&j->module->tile);
   return columns > 1 ? columns : 64;
+}
+
+static size_t column_bytes(const job *j) {
+  const rk_pass *pass = &j->stage->pass;
+  return (size_t)pass->slots[RK_NEST_COLUMN].size * (size_t)rk_real_size(&pass->options);
+}
+
+/* In whole units. */
+static int64_t gathered_columns(const job *j) {
+  int64_t unit = column_unit(j), n = (int64_t)(gathered_bytes / (column_bytes(j) + 1)) / unit;
+  return (n > 1 ? n : 1) * unit;
 }
 
 static rk_bounded *bounded_of(const job *j) {
@@ -135,6 +150,10 @@ static int cut(job *j) {
   if (j->part < 1) j->part = 1;
   j->parts = most ? rk_ceil_div(most, j->part) : 1;
   j->chunk = columns > (double)max_part ? max_part : columns < 1 ? 1 : (int64_t)columns;
+  /* what keeps positions has to know where columns were */
+  j->gathers = j->work->walk && !bounded_of(j) && !j->stage->pass.state.positions &&
+               rk_walk_interval(j->work->walk) < few_columns;
+  if (j->gathers && j->chunk > gathered_columns(j)) j->chunk = gathered_columns(j);
   return 1;
 }
 
@@ -147,6 +166,7 @@ typedef struct {
   rk_descent *descent;
   int room;
   const char *rows, *columns;     /* packed, from this block and this column on */
+  char *gathered;
   int64_t block, column;
   const int32_t *position;        /* of the row at each place of these blocks, with a walk */
 } buffers;
@@ -217,10 +237,9 @@ static rk_walked walked(const job *j, const buffers *b, const rectangle *r, rk_s
   ptrdiff_t unit = rk_real_size(&pass->options);
   int rows = rk_block_rows(&j->module->tile);
   ptrdiff_t row_size = (ptrdiff_t)pass->slots[RK_NEST_ROW].size * rows * unit;
-  ptrdiff_t column_size = (ptrdiff_t)pass->slots[RK_NEST_COLUMN].size * unit;
   return (rk_walked){
     .rows = b->rows + (r->block - b->block) * row_size,
-    .columns = b->columns + (r->first - b->column) * column_size,
+    .columns = b->columns + (r->first - b->column) * (ptrdiff_t)column_bytes(j),
     .params = j->packed->parameters,
     .row_at = b->position ? b->position + (r->block - b->block) * rows : NULL,
     .column_at = j->work->walk ? j->work->walk->column_at : NULL, .blocks = r->blocks,
@@ -235,16 +254,37 @@ static int keep_states(const job *j, buffers *b, rk_walked *w) {
   return b->states != NULL;
 }
 
+/* Short intervals that all rows take, side by side: a kernel takes several columns at once. */
+static void gather(const job *j, const buffers *b, rk_walked *w, rk_interval *all) {
+  size_t record = column_bytes(j);
+  char *to = b->gathered;
+  for (long long k = 0; k < w->intervals; k++)
+    if (w->list[k].masked) return;
+  *all = (rk_interval){.end = 0};
+  for (long long k = 0; k < w->intervals; k++) {
+    int n = w->list[k].end - w->list[k].from;
+    memcpy(to, (const char *)w->columns + w->list[k].from * (ptrdiff_t)record, (size_t)n * record);
+    to += (size_t)n * record;
+    all->end += n;
+  }
+  w->columns = b->gathered;
+  w->list = all;
+  w->intervals = 1;
+}
+
 /* All of the list in chunks; whether it came to its end. */
 static int walk_list(const job *j, buffers *b, rk_intervals *list, const rectangle *r,
                      rk_states to, const rk_worker *worker) {
   rk_walked w = walked(j, b, r, to);
-  rk_interval rest;
+  const void *columns = w.columns;
+  rk_interval rest, all;
   int64_t at = 0, chunk = rk_round_up(rk_ceil_div(j->chunk, r->blocks), column_unit(j));
   do {
     int64_t n = rk_intervals_take(list, at, chunk, &rest);
     w.list = n ? list->at + at : NULL;
     w.intervals = n;
+    w.columns = columns;
+    if (j->gathers) gather(j, b, &w, &all);
     w.ends = at + n == list->count && !rest.end;
     if ((!w.starts || !w.ends) && !keep_states(j, b, &w)) return 0;
     if (!w.starts && rk_parallel_stopped(worker)) return 1;
@@ -371,8 +411,9 @@ static int make_rooms(job *j, int threads) {
     if (j->near[g].end - j->near[g].from > most) most = j->near[g].end - j->near[g].from;
   r->rows = (size_t)rk_round_up(j->ld * (int64_t)sizeof(int32_t), 64);
   r->columns = r->rows + rk_part_bytes(&j->packed->row_side, j->ld);
-  r->size = (size_t)rk_round_up(
-      (int64_t)(r->columns + rk_part_bytes(&j->packed->column_side, most)), 64);
+  r->gathered = r->columns + rk_part_bytes(&j->packed->column_side, most);
+  size_t gathered = j->gathers ? (size_t)gathered_columns(j) * column_bytes(j) : 0;
+  r->size = (size_t)rk_round_up((int64_t)(r->gathered + gathered), 64);
   r->bytes = r->size * (size_t)threads;
   r->memory = rk_spare_take(&r->bytes);
   r->taken = calloc((size_t)threads, sizeof *r->taken);
@@ -392,6 +433,7 @@ static int pack_blocks(job *j, buffers *b, int64_t first, int64_t end) {
   b->position = (const int32_t *)room;
   b->rows = room + j->rooms.rows;
   b->columns = j->packed->columns;
+  b->gathered = room + j->rooms.gathered;
   b->block = first;
   const rk_part rows = {b->position, 0, (end - first) * j->cut.size};
   return rk_pack_part(&j->packed->row_side, rows, room + j->rooms.rows);

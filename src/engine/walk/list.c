@@ -16,15 +16,19 @@ static int is_same(const rk_interval *a, const rk_interval *b) {
          a->lower == b->lower && a->upper == b->upper;
 }
 
+static int has_room(rk_intervals *list, int64_t n) {
+  if (list->count + n <= list->room) return 1;
+  int64_t room = (list->count + n) * 2 + 16;
+  rk_interval *at = realloc(list->at, (size_t)room * sizeof *at);
+  list->failed |= !at;
+  if (!at) return 0;
+  list->at = at;
+  list->room = room;
+  return 1;
+}
+
 void rk_intervals_append(rk_intervals *list, const rk_interval *more, int64_t n) {
-  if (list->count + n > list->room) {
-    int64_t room = (list->count + n) * 2 + 16;
-    rk_interval *at = realloc(list->at, (size_t)room * sizeof *at);
-    list->failed |= !at;
-    if (!at) return;
-    list->at = at;
-    list->room = room;
-  }
+  if (!has_room(list, n)) return;
   for (int64_t k = 0; k < n; k++) list->at[list->count++] = more[k];
 }
 
@@ -66,6 +70,7 @@ static int64_t position(const int32_t *at, int64_t place) { return at ? at[place
 
 /* The first place of from .. end - 1, where positions ascend, whose position is `least` or more. */
 static int32_t first_from(const rk_walk *w, int32_t from, int32_t end, int64_t least) {
+  if (!w->column_at) return least < from ? from : least > end ? end : (int32_t)least;
   while (from < end) {
     int32_t middle = from + (end - from) / 2;
     if (position(w->column_at, middle) >= least) end = middle;
@@ -255,17 +260,37 @@ static void add_several(const block *b, int64_t s) {
   free(e.at);
 }
 
+/* All rows of the block take all of these; as rk_intervals_add, of which there may be many. */
+static void add_whole(const rk_walk *w, int64_t first, int64_t end, rk_intervals *list) {
+  if (!has_room(list, end - first)) return;
+  rk_interval *next = list->at;
+  for (int64_t k = first; k < end; k++) {
+    if (k > first && next[-1].end == w->from[k]) next[-1].end = w->end[k];
+    else *next++ = (rk_interval){.from = w->from[k], .end = w->end[k]};
+  }
+  list->count = next - list->at;
+}
+
 int rk_walk_list(const rk_walk *w, const rk_cut *cut, int64_t number, rk_intervals *list) {
   block b = {w, cut->from[number], cut->from[number + 1], (int32_t)cut->size, list};
   list->count = 0;
   int64_t s = segment_of(w, b.from);
+  int64_t first = s ? w->list_end[s - 1] : 0;
   if (!w->low && w->segment_end[s] >= b.end) {
-    for (int64_t k = s ? w->list_end[s - 1] : 0; k < w->list_end[s]; k++)
+    if (!w->bands) add_whole(w, first, w->list_end[s], list);
+    for (int64_t k = first; k < w->list_end[s] && w->bands; k++)
       add(&b, w->from[k], w->end[k], 0, b.end - b.from);
   } else {
     add_several(&b, s);
   }
   return !list->failed;
+}
+
+double rk_walk_interval(const rk_walk *w) {
+  int64_t n = w->segments ? w->list_end[w->segments - 1] : 0;
+  double columns = 0;
+  for (int64_t k = 0; k < n; k++) columns += w->end[k] - w->from[k];
+  return n ? columns / (double)n : 0;
 }
 
 /* What bands leave of them, where rows and columns lie as they are. */

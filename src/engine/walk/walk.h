@@ -59,6 +59,9 @@ int32_t *rk_cut_positions(const rk_walk *walk, const rk_cut *cut);
 typedef struct { int32_t from, end; } rk_columns;
 rk_columns rk_walk_columns(const rk_walk *walk, const rk_cut *cut, int64_t b, int64_t end);
 
+/* Columns of an interval, on average. */
+double rk_walk_interval(const rk_walk *walk);
+
 /* Pairs that are computed where each segment is filled up to blocks of so many rows. */
 double rk_walk_filled(const rk_walk *walk, int64_t rows);
 
