@@ -130,10 +130,11 @@ static void make_walk(rk_bounded *b, rk_sizes sizes) {
   b->place_end[0] = (int32_t)sizes.kept;
   b->place_end[1] = (int32_t)sizes.reduced;
   b->list_end = 1;
+  b->list_columns = sizes.reduced;
   b->walk = (rk_walk){.rows = sizes.kept, .columns = sizes.reduced, .row_at = b->order[0],
                       .column_at = b->order[1], .segments = 1, .segment_end = &b->place_end[0],
-                      .list_end = &b->list_end, .from = &b->first, .end = &b->place_end[1],
-                      .bounded = b};
+                      .list_end = &b->list_end, .list_columns = &b->list_columns,
+                      .from = &b->first, .end = &b->place_end[1], .bounded = b};
 }
 
 /* ---- one pass -------------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ typedef struct rk_bounded {
   int32_t *order[2], first, place_end[2];
   int32_t *place;            /* of each row, where it does not meet the column of its own number and
                               * bands leave out nothing else; else NULL */
-  int64_t list_end;
+  int64_t list_end, list_columns;
   int is_taken;
   double share;              /* of the pairs, what a sample says has to be walked */
   int must, is_refused;      /* it is asked for; some blocks took longer than all pairs would */

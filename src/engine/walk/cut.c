@@ -74,20 +74,10 @@ static void take_both(cutting *c) {
   c->both = old;
 }
 
-static int64_t columns_of_list(const rk_walk *w, int64_t first, int64_t end) {
-  int64_t columns = 0;
-  for (int64_t k = first; k < end; k++) columns += w->end[k] - w->from[k];
-  return columns;
-}
-
 double rk_walk_filled(const rk_walk *w, int64_t block) {
   double pairs = 0;
-  for (int64_t s = 0, first = 0, place = 0; s < w->segments; s++) {
-    int64_t rows = w->segment_end[s] - place, columns = columns_of_list(w, first, w->list_end[s]);
-    pairs += (double)rk_round_up(rows, block) * (double)columns;
-    place = w->segment_end[s];
-    first = w->list_end[s];
-  }
+  for (int64_t s = 0, place = 0; s < w->segments; place = w->segment_end[s++])
+    pairs += (double)rk_round_up(w->segment_end[s] - place, block) * (double)w->list_columns[s];
   return pairs;
 }
 
@@ -153,7 +143,7 @@ rk_status rk_walk_cut(const rk_walk *w, int size, rk_cut *cut, rk_error *error) 
   int64_t place = 0, first = 0;
   for (int64_t s = 0; s < w->segments && !c.failed; s++) {
     int64_t rows = w->segment_end[s] - place, end = w->list_end[s];
-    int64_t joined = rows_that_join(&c, first, end, rows, columns_of_list(w, first, end));
+    int64_t joined = rows_that_join(&c, first, end, rows, w->list_columns[s]);
     c.rows += joined;
     add_rows(&c, place + joined, rows - joined, first, end);
     place += rows;

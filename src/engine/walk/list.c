@@ -289,7 +289,7 @@ int rk_walk_list(const rk_walk *w, const rk_cut *cut, int64_t number, rk_interva
 double rk_walk_interval(const rk_walk *w) {
   int64_t n = w->segments ? w->list_end[w->segments - 1] : 0;
   double columns = 0;
-  for (int64_t k = 0; k < n; k++) columns += w->end[k] - w->from[k];
+  for (int64_t s = 0; s < w->segments; s++) columns += (double)w->list_columns[s];
   return n ? columns / (double)n : 0;
 }
 

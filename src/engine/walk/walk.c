@@ -140,6 +140,17 @@ static rk_status take_bands(rk_walks *w, const rk_blocks *b, rk_walk *one, int s
   return RK_OK;
 }
 
+static rk_status count_columns(rk_walks *w, rk_walk *one, rk_error *error) {
+  int64_t *columns = own(w, (size_t)one->segments * sizeof *columns);
+  if (!columns) return rk_fail_memory(error, (size_t)one->segments * sizeof *columns);
+  for (int64_t s = 0, k = 0; s < one->segments; s++) {
+    columns[s] = 0;
+    for (; k < one->list_end[s]; k++) columns[s] += one->end[k] - one->from[k];
+  }
+  one->list_columns = columns;
+  return RK_OK;
+}
+
 /* Without segments, one of all rows that has all columns. */
 static rk_status take_segments(rk_walks *w, const rk_blocks *b, rk_walk *one, rk_error *error) {
   one->segments = b->segments ? b->segments : one->rows > 0;
@@ -155,7 +166,7 @@ static rk_status take_segments(rk_walks *w, const rk_blocks *b, rk_walk *one, rk
   one->end = b->segments ? b->end : whole + 2;
   if (!b->segments) list_end[0] = one->columns > 0;
   for (int64_t s = 0; s < b->segments; s++) list_end[s] = b->list_end[s];
-  return RK_OK;
+  return count_columns(w, one, error);
 }
 
 /* ---- the walk of j: transposed --------------------------------------------------------------- */
@@ -255,7 +266,7 @@ static rk_status fill_lists(rk_walks *all, const rk_walk *w, rk_walk *to, last_a
   to->end = fill.end;
   to->low = fill.low;
   to->high = fill.high;
-  return has_memory ? RK_OK : rk_fail_memory(error, 4 * bytes);
+  return has_memory ? count_columns(all, to, error) : rk_fail_memory(error, 4 * bytes);
 }
 
 static rk_status transpose(rk_walks *all, const rk_walk *w, rk_walk *to, rk_error *error) {

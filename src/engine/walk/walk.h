@@ -15,7 +15,7 @@ typedef struct {
   const int32_t *row_at, *column_at;       /* positions by place; NULL: as they lie */
   int64_t segments;
   const int32_t *segment_end;              /* places of rows */
-  const int64_t *list_end;
+  const int64_t *list_end, *list_columns;  /* how many columns the list has */
   const int32_t *from, *end;               /* places of columns */
   const int32_t *low, *high;               /* NULL: all rows of the segment */
   int bands;
@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
   rk_walk of[2];                           /* RK_KIND_I, RK_KIND_J */
   int is_made[2];
-  void *owned[16];
+  void *owned[18];
   int owns;
 } rk_walks;
 
