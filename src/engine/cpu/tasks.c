@@ -624,7 +624,9 @@ static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
   rk_status status = rk_pack(j->work, j->module, now, packed, packing);
   if (!status) status = make_bounds(j, packing);
   if (status) return status;
+  int64_t tasks = j->groups * j->parts;
   int threads = all_seconds(j) < serial_seconds ? 1 : rk_call_threads();
+  if (tasks < threads) threads = (int)tasks;
   if (!make_rooms(j, threads)) return rk_fail_memory(caller.error, j->rooms.bytes);
   if (bounded_of(j) && is_refused(j)) {
     if (j->failed) return rk_fail_memory(caller.error, j->module->work);
