@@ -112,10 +112,11 @@ index_sizes <- function(x) {
          USE.NAMES = FALSE)
 }
 
-# Blocks and groups that arguments mean, for so many i and j (NA: not known).
-walk_given <- function(given, size) {
+# Blocks and groups that arguments mean, for so many i and j (NA: not known). `lists`: of blocks, see
+# check_blocks().
+walk_given <- function(given, size, lists = TRUE) {
   blocks <- given[["blocks"]]
-  if (!is.null(blocks)) check_size_of(check_blocks(blocks, "blocks"), size, "blocks")
+  if (!is.null(blocks)) check_size_of(check_blocks(blocks, "blocks", lists), size, "blocks")
   ranges <- given[["ranges"]]
   if (!is.null(ranges)) blocks <- both_blocks(blocks, blocks_of_ranges(ranges, size))
   groups <- given[["groups"]]
@@ -235,7 +236,7 @@ blocks_for_input <- function(given, input, program, rows_inside) {
           ": expected one of ", paste0("`", c("input", "inner_dim", walk_names), "`", collapse = ", "))
   size <- vapply(c("Vi", "Vj"), rows_of_input, 1L, input, program$variables$kind, rows_inside,
                  USE.NAMES = FALSE)
-  blocks <- walk_given(given, size)$blocks
+  blocks <- walk_given(given, size, lists = FALSE)$blocks
   if (is.null(blocks)) return(NULL)
   if (is_sized(blocks)) size[is.na(size)] <- blocks$size[is.na(size)]
   size[is.na(size)] <- 1L

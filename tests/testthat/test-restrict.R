@@ -220,6 +220,16 @@ test_that("operators of formulas take blocks when they are called", {
   expect_error(op(input, blocks = 1), "`blocks` is 1", class = "rkeops_error_argument")
   expect_error(op(input, groups = 1:3), "`groups` has no `j` and 3 labels|`groups",
                class = "rkeops_error_shape")
+  w <- keep_groups(g, h) # lists that somebody has changed
+  changes <- list(i_order = c(1L, seq_len(22)), j_order = 19:1 + 1L, i_order = 3:1, to = rep(20L, 2),
+                  i_end = c(23L, 1L), from = w$from[-1], list_end = c(-1L, 2L), i_end = NULL)
+  for (k in seq_along(changes)) {
+    wrong <- w
+    wrong[names(changes)[k]] <- changes[k]
+    expect_error(op(input, blocks = wrong), "`blocks`", class = "rkeops_error_argument", info = k)
+    expect_error(op(input, blocks = wrong, groups = list(i = g, j = h)), "has been changed",
+                 class = "rkeops_error_argument", info = k)
+  }
 })
 
 test_that("ranges of PyKeOps say which pairs, beside blocks and groups", {
