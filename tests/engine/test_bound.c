@@ -71,8 +71,10 @@ typedef struct {
 static rk_status run_passes(running *r, int64_t *rows) {
   const rk_plan *plan = r->program->plan;
   const rk_output output = {.type = RK_OUT_DOUBLE, .data = r->out, .none_double = -1};
-  rk_program_data data = {plan->graph, r->stage, plan->stages, &r->program->info, plan->served,
-                          plan->roots, r->program->number, r->input, rows, NULL, &output, NULL};
+  rk_program_data data = {.graph = plan->graph, .stage = r->stage, .stages = plan->stages,
+                          .info = &r->program->info, .served = plan->served, .results = plan->roots,
+                          .number = r->program->number, .inputs = r->input, .rows = rows,
+                          .outputs = &output};
   rk_caller caller = rk_call_caller(&r->call, &last);
   unsigned char split[RK_MAX_WANTED] = {0};
   rk_look look = {0};

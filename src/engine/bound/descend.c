@@ -209,7 +209,7 @@ static void keep_best(candidates *c, int most) {
   if (c->count > most) c->count = most;
 }
 
-/* ---- the order of what is wanted -------------------------------------------------------------- */
+/* ---- the order of what is wanted ------------------------------------------------------------- */
 
 /* The best ones first, about: their keys, up to the worst that is wanted, are cut in BINS equal
  * parts. */
