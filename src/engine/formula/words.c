@@ -44,13 +44,16 @@ int rk_code_effort(const char *code, rk_effort *effort) {
   return known;
 }
 
+/* What a plan has is known when it is made, so that threads which share the plan only read. */
 const rk_effort *rk_effort_of(const rk_node *node) {
   static rk_effort effort[RK_OPS];
   static char is_known[RK_OPS];
   static const rk_effort nothing;
   if (!node->operation || node->operation->kind != RK_ELEMENTWISE) return &nothing;
   rk_op op = node->operation->op;
-  if (!is_known[op]) rk_code_effort(node->operation->code, &effort[op]);
-  is_known[op] = 1;
+  if (!is_known[op]) {
+    rk_code_effort(node->operation->code, &effort[op]);
+    is_known[op] = 1;
+  }
   return &effort[op];
 }
