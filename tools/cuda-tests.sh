@@ -85,6 +85,8 @@ test_threads() {
     [ -x "$dir/cuda/test_$program" ] && run_test "$dir/cuda/test_$program"
   done
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_gpu
+  [ -n "${RKEOPS_TEST_FULL:-}" ] &&
+    RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in forward 1 cuda/test_lists
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=2 run_in forward 1 test_nested
 }
 
