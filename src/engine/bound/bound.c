@@ -32,20 +32,29 @@ static int may_bound(const rk_stage *stage, rk_sizes sizes) {
          !reads_results(pass);
 }
 
-/* What all pairs would take, on one thread. */
-static int is_much(const rk_stage *stage, rk_sizes sizes) {
+static double within(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
+
+/* Of all pairs, those in bands, by some of the rows. */
+static double share_in_bands(const rk_walk *w) {
+  enum { TRIED = 64 };
+  double pairs = 0, columns = w ? (double)w->columns : 1;
+  if (!w || !w->bands) return 1;
+  for (int k = 0; k < TRIED; k++)
+    for (int b = 0; b < w->bands; b++) {
+      double row = (k + 0.5) * (double)w->rows / TRIED;
+      pairs += within(row + (double)w->upper[b] + 1, columns) -
+               within(row + (double)w->lower[b], columns);
+    }
+  return pairs / (TRIED * columns);
+}
+
+/* What all these pairs would take, on one thread. */
+static int is_much(const rk_stage *stage, rk_sizes sizes, double share) {
   static const double operation_seconds = 4e-10;
   int lanes = stage->vectors / rk_real_size(&stage->pass.options);
   return sizes.kept >= LEAST_ROWS && sizes.reduced >= LEAST_COLUMNS &&
-         rk_pair_cost(&stage->pass) * (double)sizes.kept * (double)sizes.reduced *
+         rk_pair_cost(&stage->pass) * share * (double)sizes.kept * (double)sizes.reduced *
              operation_seconds / lanes > least_seconds;
-}
-
-static int is_wanted(const rk_stage *stage, const int64_t *rows) {
-  rk_sizes sizes = rk_sizes_of(stage, rows);
-  rk_pruning pruning = rk_call_now()->pruning;
-  return pruning != RK_PRUNE_NEVER && may_bound(stage, sizes) &&
-         (pruning == RK_PRUNE_ALWAYS || is_much(stage, sizes));
 }
 
 /* Pairs may be limited to bands, not in another way. */
@@ -54,9 +63,16 @@ static int is_free(const rk_walk *w) {
                 w->list_end[0] == 1 && w->from[0] == 0 && w->end[0] == w->columns);
 }
 
+static int is_wanted(const rk_stage *stage, const int64_t *rows, const rk_walk *given) {
+  rk_sizes sizes = rk_sizes_of(stage, rows);
+  rk_pruning pruning = rk_call_now()->pruning;
+  return pruning != RK_PRUNE_NEVER && is_free(given) && may_bound(stage, sizes) &&
+         (pruning == RK_PRUNE_ALWAYS || is_much(stage, sizes, share_in_bands(given)));
+}
+
 int rk_may_bound(const rk_program_data *p) {
   for (int k = 0; k < p->stages && rk_call_now()->backend->takes_bounds; k++)
-    if (is_wanted(p->stage[k], p->rows) && is_free(rk_walk_of(p, k))) return 1;
+    if (is_wanted(p->stage[k], p->rows, rk_walk_of(p, k))) return 1;
   return 0;
 }
 
@@ -156,7 +172,9 @@ static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes,
   rk_telling telling[2];
   rk_status status = rk_choose(c, telling, &b->share, caller);
   b->must = rk_call_now()->pruning == RK_PRUNE_ALWAYS;
-  b->is_taken = telling[0].dims && telling[1].dims && (b->must || b->share < most_share);
+  b->given = share_in_bands(given);
+  b->is_taken = telling[0].dims && telling[1].dims &&
+                (b->must || b->share < most_share * b->given);
   if (!status && b->is_taken) status = sort_sides(b, c->side, telling, caller);
   if (status || !b->is_taken) return status;
   make_walk(b, sizes);
@@ -196,7 +214,7 @@ rk_status rk_pruned_make(rk_pruned *pruned, rk_program_data *p, const rk_values 
   for (int k = 0; k < p->stages && !status; k++) {
     rk_stage *stage = p->stage[k];
     const rk_walk *given = rk_walk_of(p, k);
-    if (!is_wanted(stage, p->rows) || !is_free(given)) continue;
+    if (!is_wanted(stage, p->rows, given)) continue;
     rk_bounded *b = pruned->of[k] = calloc(1, sizeof *b);
     if (!b) return rk_fail_memory(caller.error, sizeof *b);
     b->stage = stage;

@@ -21,6 +21,7 @@ typedef struct rk_bounded {
   int64_t list_end, list_columns;
   int is_taken;
   double share;              /* of the pairs, what a sample says has to be walked */
+  double given;              /* of the pairs, what is in the bands that were given */
   int must, is_refused;      /* it is asked for; some blocks took longer than all pairs would */
   atomic_llong walked, looked_at, blocks; /* columns of blocks of rows, boxes; these blocks */
 } rk_bounded;

@@ -519,7 +519,7 @@ static int is_refused(job *j) {
   j->failed |= !done;
   free_buffers(j, &b);
   return !done || rk_bounded_cost(bounded, reordered * column) >
-                      column * (double)j->work->sizes.reduced;
+                      column * bounded->given * (double)j->work->sizes.reduced;
 }
 
 static rk_status make_bounds(job *j, rk_caller caller) {
