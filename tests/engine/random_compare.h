@@ -5,7 +5,11 @@
 #include "random_oracle.h"
 
 /* Where and how: `budget` cuts what a GPU may use so that data are streamed through it. */
-typedef struct { int precision, threads, budget, times; const rk_blocks *blocks; } way;
+typedef struct {
+  int precision, threads, budget, times;
+  const rk_blocks *blocks;
+  int prunes;                /* pairs that cannot matter are left out */
+} way;
 
 typedef struct { double *first, *second; long size; } results;
 
@@ -279,6 +283,7 @@ static rk_status run(const formula *f, const query *q, rk_program *program, cons
   }
   for (int k = 0; k < f->variables; k++) inputs[k] = input_of(f, k, &made[k]);
   rk_set_threads(w->threads, error);
+  rk_set_pruning(w->prunes ? RK_PRUNE_ALWAYS : RK_PRUNE_NEVER);
   rk_status status = run_within(program, inputs, w, outputs, error);
   for (int k = 0; k < f->variables; k++) free(made[k]);
   return status;

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Less is done faster than it is looked at; more of the pairs than that are done faster all, since
- * a block of rows takes more time for a column that comes in another order. */
-static const double least_seconds = 0.04, most_share = 0.5;
+/* Less is done faster than it is looked at. */
+static const double least_seconds = 0.04;
 enum { LEAST_ROWS = 64, LEAST_COLUMNS = 1024 };
 
 /* ---- which passes ---------------------------------------------------------------------------- */
@@ -63,11 +62,19 @@ static int is_free(const rk_walk *w) {
                 w->list_end[0] == 1 && w->from[0] == 0 && w->end[0] == w->columns);
 }
 
+/* Was it tried in vain with as many? Results of sums may depend on it in their last digits, and so
+ * never on what was before. */
+static int was_refused(const rk_stage *stage, rk_sizes sizes) {
+  return rk_keeps_values(stage->pass.reduction->reduction) &&
+         stage->bounds.refused.kept == sizes.kept && stage->bounds.refused.reduced == sizes.reduced;
+}
+
 static int is_wanted(const rk_stage *stage, const int64_t *rows, const rk_walk *given) {
   rk_sizes sizes = rk_sizes_of(stage, rows);
   rk_pruning pruning = rk_call_now()->pruning;
   return pruning != RK_PRUNE_NEVER && is_free(given) && may_bound(stage, sizes) &&
-         (pruning == RK_PRUNE_ALWAYS || is_much(stage, sizes, share_in_bands(given)));
+         (pruning == RK_PRUNE_ALWAYS ||
+          (is_much(stage, sizes, share_in_bands(given)) && !was_refused(stage, sizes)));
 }
 
 int rk_may_bound(const rk_program_data *p) {
@@ -167,6 +174,14 @@ static rk_status take_parameters(const rk_pass *pass, const rk_values *values, d
   return status;
 }
 
+/* More of the pairs than that are done faster all: bounds take time, too. Neighbours in many
+ * dimensions look nearer in a sample than they are; with very many pairs it costs little to sort
+ * them, and to try. */
+static double most_share(const rk_stage *stage, rk_sizes sizes) {
+  double pairs = (double)sizes.kept * (double)sizes.reduced;
+  return !rk_keeps_values(stage->pass.reduction->reduction) ? 0.5 : pairs < 4e10 ? 0.12 : 0.3;
+}
+
 static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes,
                                  const rk_walk *given, rk_caller caller) {
   rk_telling telling[2];
@@ -174,7 +189,7 @@ static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes,
   b->must = rk_call_now()->pruning == RK_PRUNE_ALWAYS;
   b->given = share_in_bands(given);
   b->is_taken = telling[0].dims && telling[1].dims &&
-                (b->must || b->share < most_share * b->given);
+                (b->must || b->share < most_share(b->stage, sizes) * b->given);
   if (!status && b->is_taken) status = sort_sides(b, c->side, telling, caller);
   if (status || !b->is_taken) return status;
   make_walk(b, sizes);
@@ -252,6 +267,8 @@ void rk_pruned_note(const rk_pruned *pruned, rk_stage *stage, int stages) {
     double walked = b ? (double)atomic_load(&b->walked) : 0;
     stage[k].bounds.asked = b && b->encloser.is_bounded;
     stage[k].bounds.taken = b && b->is_taken && !b->is_refused;
+    if (b && b->is_refused)
+      stage[k].bounds.refused = (rk_sizes){b->walk.rows, b->walk.columns};
     stage[k].bounds.expected = b ? b->share : 1;
     stage[k].bounds.walked = stage[k].bounds.taken && all > 0 ? walked / all : 1;
   }

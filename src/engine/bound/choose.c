@@ -5,12 +5,13 @@
 #include "bound/levels.h"
 #include "bound/need.h"
 #include "error.h"
+#include "run/call.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 24, COLUMNS = 2048, TOGETHER = RK_ENCLOSE_BOXES, TRIES = 32, MOST_RANKS = 64 };
+enum { TOGETHER = RK_ENCLOSE_BOXES, TRIES = 32, MOST_RANKS = 64 };
 
 /* Components of n records: c of record k at [c * room + k]. */
 typedef struct { int n, room, components; double *at; } sample;
@@ -39,9 +40,16 @@ static int has_all(const sample *s) {
   return 1;
 }
 
+/* How many rows and columns: of few less, to look at them takes a share of the time of all pairs. */
+static int sample_size(int side, int64_t rows) {
+  static const int least[] = {8, 256}, most[] = {24, 2048}, one_of[] = {1024, 16};
+  int64_t wanted = rows / one_of[side];
+  return wanted < least[side] ? least[side] : wanted < most[side] ? (int)wanted : most[side];
+}
+
 /* Records all of whose components are finite, spread over all rows. */
-static rk_status take_sample(sample *s, rk_records_ahead *side, int most, rk_error *error) {
-  int room = side->rows < most ? (int)side->rows : most;
+static rk_status take_sample(sample *s, rk_records_ahead *side, int wanted, rk_error *error) {
+  int room = side->rows < wanted ? (int)side->rows : wanted;
   *s = (sample){0, room, side->components, NULL};
   s->at = malloc(((size_t)room * (size_t)s->components + 1) * sizeof *s->at);
   if (!s->at) return rk_fail_memory(error, (size_t)room * (size_t)s->components * 8);
@@ -327,6 +335,36 @@ static rk_status find_share(choosing *c, const rk_telling *t, double *share, rk_
   return status;
 }
 
+/* ---- a first look ---------------------------------------------------------------------------- */
+
+/* The size of the k-th term; of those with a common exponent, its logarithm. */
+static double term_of(const choosing *c, int k) {
+  rk_enclosed first = rk_enclosed_root(c->c->encloser, 0, 0);
+  return c->need.reduction->has_head ? first.high[k] : log2(fmax(fabs(first.low[k]),
+                                                                 fabs(first.high[k])));
+}
+
+/* Of some pairs of a sum, are many terms next to nothing beside all of them? */
+static int may_be_worth(choosing *c) {
+  double term[TOGETHER], most = -INFINITY, sum = 0;
+  int nothing = 0;
+  if (rk_keeps_values(c->need.reduction)) return 1;
+  for (int s = 0; s < 2; s++) {
+    for (int k = 0; k < TOGETHER; k++)
+      put_record(&c->own[s], k, &c->side[s], (int)((int64_t)k * 7919 % c->side[s].n));
+    for (int q = 0; q < c->own[s].components; q++) c->own[s].box[q].step = 1;
+  }
+  enclose(c, TOGETHER);
+  for (int k = 0; k < TOGETHER; k++) {
+    term[k] = term_of(c, k);
+    if (term[k] > most) most = term[k];
+  }
+  for (int k = 0; k < TOGETHER; k++) sum += exp2(term[k] - most);
+  for (int k = 0; k < TOGETHER; k++)
+    nothing += !(term[k] - most > log2(sum / TOGETHER) - c->need.bits);
+  return 4 * nothing >= TOGETHER;
+}
+
 /* ---- both ------------------------------------------------------------------------------------ */
 
 static rk_status begin(choosing *c, rk_error *error) {
@@ -339,7 +377,7 @@ static rk_status begin(choosing *c, rk_error *error) {
   c->state = malloc(state * sizeof *c->state);
   if (!done || !c->state) return rk_fail_memory(error, state * sizeof *c->state);
   for (int s = 0; s < 2 && !status; s++)
-    status = take_sample(&c->side[s], &c->c->side[s], s ? COLUMNS : ROWS, error);
+    status = take_sample(&c->side[s], &c->c->side[s], sample_size(s, c->c->side[s].rows), error);
   return status;
 }
 
@@ -356,7 +394,8 @@ rk_status rk_choose(const rk_choosing *what, rk_telling *telling, double *share,
   choosing c = {.c = what};
   *share = 1;
   rk_status status = begin(&c, caller.error);
-  int are_there = !status && c.side[0].n && c.side[1].n;
+  int are_there = !status && c.side[0].n && c.side[1].n &&
+                  (rk_call_now()->pruning == RK_PRUNE_ALWAYS || may_be_worth(&c));
   telling[0].dims = telling[1].dims = 0;
   for (int s = 0; s < 2 && are_there && !status; s++)
     status = find_telling(&c, s, &telling[s], caller.error);

@@ -20,9 +20,16 @@ typedef struct {
   double digits;             /* binary ones that differences keep at least; NAN: of no difference */
 } rk_slot_seen;
 
+/* Rows of a pass's two indices. */
+typedef struct { int64_t kept, reduced; } rk_sizes;
+
 /* Has a call looked for pairs that cannot matter, and were some left out? Shares of the pairs: what
  * a sample said that matters, what was walked. */
-typedef struct { int asked, taken; double expected, walked; } rk_bounds_seen;
+typedef struct {
+  int asked, taken;
+  double expected, walked;
+  rk_sizes refused;          /* of the last call that found all pairs faster once some were done */
+} rk_bounds_seen;
 
 /* A pass with what each backend made of it. */
 enum { RK_MOST_BACKENDS = 6 };
@@ -47,8 +54,6 @@ void rk_stage_empty(rk_stage *stage);
 /* The stage that works with sums of two floats: rk_pass.split. */
 rk_status rk_stage_split(rk_stage *stage, rk_stage **split, rk_error *error);
 
-/* Rows of a pass's two indices. */
-typedef struct { int64_t kept, reduced; } rk_sizes;
 rk_sizes rk_sizes_of(const rk_stage *stage, const int64_t *rows); /* of `rows` by rk_kind */
 
 /* A pass that is to run on data of these sizes; {0, 0}: they are not known. Those in a row that
