@@ -7,6 +7,7 @@
 #include "error.h"
 #include "run/call.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static int has_all(const sample *s) {
   return 1;
 }
 
-/* How many rows and columns: of few less, to look at them takes a share of the time of all pairs. */
+/* How many rows and columns: of few less, to look at them takes a share of the time of all pairs.
+ * */
 static int sample_size(int side, int64_t rows) {
   static const int least[] = {8, 256}, most[] = {24, 2048}, one_of[] = {1024, 16};
   int64_t wanted = rows / one_of[side];
@@ -337,11 +339,13 @@ static rk_status find_share(choosing *c, const rk_telling *t, double *share, rk_
 
 /* ---- a first look ---------------------------------------------------------------------------- */
 
-/* The size of the k-th term; of those with a common exponent, its logarithm. */
+/* The logarithm of the size of the k-th term; what a kernel may take for 0 is 0. */
 static double term_of(const choosing *c, int k) {
   rk_enclosed first = rk_enclosed_root(c->c->encloser, 0, 0);
-  return c->need.reduction->has_head ? first.high[k] : log2(fmax(fabs(first.low[k]),
-                                                                 fabs(first.high[k])));
+  double size = fmax(fabs(first.low[k]), fabs(first.high[k]));
+  double least = c->c->pass->options.precision == RK_FLOAT64 ? 16 * DBL_MIN : 16 * FLT_MIN;
+  if (c->need.reduction->has_head) return first.high[k];
+  return size < least ? -INFINITY : log2(size);
 }
 
 /* Of some pairs of a sum, are many terms next to nothing beside all of them? */

@@ -34,7 +34,7 @@ struct rk_enclosing {
   int end[2], roots;           /* components that the first roots need */
 };
 
-/* ---- what has to be done -------------------------------------------------------------------- */
+/* ---- what has to be done --------------------------------------------------------------------- */
 
 /* While it is found out. */
 typedef struct {
@@ -237,7 +237,7 @@ static int plan_all(planning *p) {
   return make_roots(p, nest);
 }
 
-/* ---- one operation -------------------------------------------------------------------------- */
+/* ---- one operation --------------------------------------------------------------------------- */
 
 static rk_ends ends_of(const rk_encloser *e, int c) {
   double *low = e->ends + (size_t)c * 2 * BOXES;
@@ -375,7 +375,7 @@ static void make_component(rk_encloser *e, const making *m, int c, int n) {
   else by_ends(e, m, c, n);
 }
 
-/* ---- what is read --------------------------------------------------------------------------- */
+/* ---- what is read ---------------------------------------------------------------------------- */
 
 static void read_number(rk_encloser *e, double value, int c, int n) {
   const rk_enclosing *s = e->shared;
@@ -429,7 +429,7 @@ rk_enclosed rk_enclosed_root(const rk_encloser *e, int root, int component) {
   return (rk_enclosed){x.low, x.high, e->kind[c] & SOME_NAN ? nan_of(e, c) : NULL};
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static rk_status make_room(rk_encloser *e, rk_error *error) {
   size_t components = (size_t)e->components + 1, most = (size_t)e->shared->most + 1;

@@ -10,7 +10,7 @@ rk_format rk_format_of(rk_precision precision) {
   return (rk_format){0x1p-23, 4 * (double)FLT_MIN, FLT_MAX, 1};
 }
 
-/* ---- intervals ---- */
+/* ---- intervals ------------------------------------------------------------------------------- */
 
 static const rk_bounds nowhere = {INFINITY, -INFINITY, 1};
 
@@ -64,7 +64,7 @@ rk_bounds rk_bounds_widened(const rk_format *format, rk_bounds x, double ulps) {
   return x;
 }
 
-/* ---- arithmetic ---- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 /* Both infinities give NaN; the others are what the ends say. */
 static rk_bounds sum(const rk_asked *asked, rk_bounds *x, int count) {
@@ -151,7 +151,7 @@ static rk_bounds inverse(const rk_asked *asked, rk_bounds *x, int count) {
   return quotient(asked, (rk_bounds[]){point(1), x[0]}, count);
 }
 
-/* ---- powers and roots ---- */
+/* ---- powers and roots ------------------------------------------------------------------------ */
 
 static rk_bounds size_bounds(rk_bounds x) {
   double least = holds(x, 0) ? 0 : fmin(fabs(x.low), fabs(x.high));
@@ -235,7 +235,7 @@ static rk_bounds inverse_root_or_0(const rk_asked *asked, rk_bounds *x, int coun
   return (rk_bounds){0, x->high > 0 ? asked->format->is_float ? 0x1p75 : 0x1p538 : 0, r.nan};
 }
 
-/* ---- sums of squares of differences ---- */
+/* ---- sums of squares of differences ---------------------------------------------------------- */
 
 static rk_bounds squares(const rk_asked *asked, rk_bounds *x, int count) {
   int terms = count / 2, nan = 0;
@@ -265,7 +265,7 @@ const rk_rule rk_squares = {.ulps = 0.5, .by = squares};
 const rk_rule rk_minus_squares = {.ulps = 0.5, .by = minus_squares};
 const rk_rule rk_scaled_squares = {.ulps = 0.5, .by = scaled_squares};
 
-/* ---- functions ---- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static double x_log_of(double x) { return x == 0 ? 0 : x * log(x); }
 
@@ -391,7 +391,7 @@ static rk_bounds soft_minimum(const rk_asked *asked, rk_bounds *x, int count) {
   return rk_bounds_widened(asked->format, r, 4);
 }
 
-/* ---- tests, which are 0 or 1 ---- */
+/* ---- tests, which are 0 or 1 ----------------------------------------------------------------- */
 
 static rk_bounds truth(int may_fail, int may_hold) { return between(!may_fail, may_hold); }
 
@@ -465,7 +465,7 @@ static rk_bounds step(const rk_asked *asked, rk_bounds *x, int count) {
   return opposite(asked, &below, 1);
 }
 
-/* ---- one of the operands ---- */
+/* ---- one of the operands --------------------------------------------------------------------- */
 
 static rk_bounds choice(const rk_asked *asked, rk_bounds *x, int count) {
   (void)asked;
@@ -504,7 +504,7 @@ static rk_bounds between_integers(const rk_asked *asked, rk_bounds *x, int count
   return inside(asked, (rk_bounds[]){x[0], whole(asked, 0), whole(asked, 1)}, count);
 }
 
-/* ---- over components ---- */
+/* ---- over components ------------------------------------------------------------------------- */
 
 /* What may be NaN may be skipped. */
 static rk_bounds largest(const rk_asked *asked, rk_bounds *x, int count) {
@@ -551,7 +551,7 @@ static rk_bounds place_of_smallest(const rk_asked *asked, rk_bounds *x, int coun
   return place_of_largest(asked, x, count);
 }
 
-/* ---- the table ---- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 #define D(...)
 #define T(...)
