@@ -130,6 +130,24 @@ test_that("all pairs within a radius, however many a row has", {
   expect_type(find_within(points, others, 1)$j, "integer")
 })
 
+test_that("what is left out changes nothing", {
+  set.seed(7)
+  x <- rbind(as_float32(matrix(stats::rnorm(8000), ncol = 2)), matrix(c(0.5, NA, 50, -50), 2), 0.5)
+  x <- x[c(seq_len(nrow(x)), rep(nrow(x), 20)), ]
+  for (precision in precisions) {
+    same <- function(search, ...)
+      expect_identical(search(x, ..., precision = precision, prune = TRUE),
+                       search(x, ..., precision = precision, prune = FALSE))
+    same(nearest, k = 5)
+    same(nearest, k = 5, earlier = TRUE)
+    same(nearest, k = 5, radius = 0.05)
+    same(find_within, radius = 0.05)
+  }
+  for (metric in c("manhattan", "maximum"))
+    expect_identical(nearest(x, k = 5, metric = metric, prune = TRUE),
+                     nearest(x, k = 5, metric = metric, prune = FALSE))
+})
+
 # Large groups are searched one by one, others through blocks.
 test_that("large groups", {
   set.seed(6)
