@@ -202,6 +202,10 @@ is_named <- function(metric) is_string(metric) && metric %in% names(distances)
 
 distance_field <- function(x, y, metric) {
   self <- missing(y)
+  if (identical(metric, "haversine")) {
+    check_longitude_first(x, "x")
+    if (!self) check_longitude_first(y, "y")
+  }
   x <- rows_given(x, "x")
   y <- if (self) x else rows_given(y, "y")
   field <- if (is.function(metric)) field_of_function(metric, x, y) else field_of_text(metric, x, y)
@@ -215,7 +219,7 @@ distance_field <- function(x, y, metric) {
 field_of_text <- function(metric, x, y) {
   if (!is_string(metric))
     unexpected(metric, "metric", "the name of a metric, a function or a formula")
-  if (!grepl("[^A-Za-z]", metric)) return(field_of_name(metric, x, y))
+  if (!grepl("[^A-Za-z0-9_]", metric)) return(field_of_name(metric, x, y))
   field <- new_field(metric, sprintf(c("x=Vi(%d)", "y=Vj(%d)"), c(ncol(x), ncol(y))), list(x, y),
                      c("Vi", "Vj"))
   value <- checked(.Call(C_expression, metric, field$declarations))
@@ -272,6 +276,14 @@ host_values <- function(x) if (is_gpu(x)) array(gpu_values(x), dim(x)) else x
 
 earth_radius <- 6371008.8 # metres, the mean of the axes
 
+check_longitude_first <- function(x, name) {
+  check_given(x, name, "a matrix")
+  names <- lower(colnames(x))
+  if (length(names) == 2L && (startsWith(names[1L], "lat") || grepl("^(lon|lng)", names[2L])))
+    throw("argument", "`", name, "` has the columns ", paste0("`", colnames(x), "`", collapse = " and "),
+          ": expected longitude and latitude, in this order")
+}
+
 on_globe <- function(x, name) {
   if (ncol(x) != 2L)
     throw("shape", "`", name, "` has ", counted(ncol(x), "column"), ": expected longitude and latitude")
@@ -306,11 +318,13 @@ search_field <- function(field, reduction, limit, blocks, options) {
 }
 
 # A little above the bound: what is right in the end is whether the distance is within the radius.
-# What float32 cannot hold is no limit there.
+# What a precision cannot hold is no limit in it.
 limit_of <- function(field, radius, options) {
   limit <- field$bound(radius)
-  if (engine_options(options)$precision != "float64" && limit > 2^127) return(Inf)
-  if (is.finite(limit)) limit + abs(limit) * 2^-20 else limit
+  precision <- engine_options(options)$precision
+  if (abs(limit) > c(float64 = 2^1022, float32 = 2^126, float16 = 2^15)[[precision]])
+    return(if (limit > 0) Inf else limit)
+  limit + abs(limit) * if (precision == "float16") 2^-9 else 2^-20
 }
 
 # The k smallest distances of each row, of those within about the radius.

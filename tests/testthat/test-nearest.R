@@ -302,6 +302,7 @@ test_that("what is wrong is named", {
   refused(nearest(points, 5), "argument", "`k` is missing, and `y` is 5: expected `k = 5`")
   refused(nearest(points, k = 0), "argument", "`k` is 0: expected a whole number from 1 to 10000")
   refused(nearest(k = 1), "argument", "`x` is missing")
+  refused(nearest(k = 1, metric = "haversine"), "argument", "`x` is missing")
   refused(nearest(points, NULL, 1), "argument", "`y` is NULL")
   refused(nearest(points, letters, 1), "argument", "`y` is ")
   refused(nearest(points + 0i, k = 1), "argument", "`x` is ")
@@ -317,6 +318,9 @@ test_that("what is wrong is named", {
   refused(nearest(points, k = 1, metric = function(x, y) sum(x)), "argument", "`metric` gives")
   refused(nearest(cbind(1, 2:91, 3), k = 1, metric = "haversine"), "shape", "`x` has 3 columns")
   refused(nearest(cbind(1, 2:91), k = 1, metric = "haversine"), "argument", "latitude 91 in row 90")
+  refused(nearest(data.frame(Latitude = 1:2, Longitude = 1:2), k = 1, metric = "haversine"), "argument",
+          "`x` has the columns `Latitude` and `Longitude`")
+  refused(nearest(points, k = 1, metric = "L2"), "argument", "`metric` is \"L2\"")
   refused(nearest(points, k = 1, radius = -1), "argument", "`radius` is -1")
   refused(nearest(points, k = 1, radius = NA), "argument", "`radius` is NA")
   refused(nearest(points, others, 1, earlier = TRUE), "argument", "`earlier` is TRUE and `y`")
