@@ -328,20 +328,16 @@ static rk_bounds sine_over_x(const rk_asked *asked, rk_bounds *x, int count) {
   return r;
 }
 
-/* The angle of the point (x[1], x[0]): of a rectangle that neither has the origin in it nor meets
- * the left axis, at its corners. */
+/* The angle of the point (x[1], x[0]): of a rectangle that does not cross the left axis, at its
+ * corners. */
 static rk_bounds angle(const rk_asked *asked, rk_bounds *x, int count) {
   rk_bounds up = x[0], right = x[1];
-  int is_above = !signbit(up.low), is_right = !signbit(right.low);
   (void)asked;
   (void)count;
-  if (holds(up, 0) && (right.low < 0 || (right.low == 0 && !is_right)) && !is_above)
-    return between(-pi, pi);
-  if (holds(up, 0) && holds(right, 0))
-    return between(is_above ? 0 : is_right ? -pi / 2 : -pi, is_right ? pi / 2 : pi);
+  if (signbit(up.low) && up.high >= 0 && signbit(right.low)) return between(-pi, pi);
   const double corner[] = {atan2(up.low, right.low), atan2(up.low, right.high),
                            atan2(up.high, right.low), atan2(up.high, right.high)};
-  return of_corners(corner, is_above && is_right);
+  return of_corners(corner, are_positive(up, right));
 }
 
 /* a 10^n is rounded before it becomes a whole number. */
