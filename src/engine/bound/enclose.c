@@ -453,6 +453,7 @@ rk_status rk_encloser_begin(rk_encloser *e, const rk_pass *pass, rk_error *error
   free(p.at);
   if (done < 0) return rk_fail_memory(error, ((size_t)p.size + (size_t)p.known) * sizeof(making));
   e->is_bounded = done;
+  e->roots = e->shared->roots;
   e->components = e->shared->components;
   return make_room(e, error);
 }

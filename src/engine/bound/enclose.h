@@ -1,5 +1,7 @@
 /* In which interval the value lies that a pass reduces, for all pairs of the rows in one box and
- * the columns in another. */
+ * the columns in another. It is what enters the states of the kernel: minus the user's value where
+ * a reduction keeps the largest, times log2(e) where it counts in powers of 2, without
+ * pass->factor. */
 #ifndef RKEOPS_ENCLOSE_H
 #define RKEOPS_ENCLOSE_H
 
@@ -7,10 +9,10 @@
 
 enum { RK_ENCLOSE_BOXES = 64 }; /* that are looked at together, at most */
 
-/* A component of a level's record, in n boxes: values lie from low[k] to high[k], those that are
- * NaN where nan[k] says that there may be some (NULL: nowhere). With step 0 it is one box for all
- * of the n. Low above high: all are NaN. Values are those that kernels are given, in their
- * precision. */
+/* A component of a level's record, in n boxes: values lie from low[k] to high[k], or are NaN where
+ * nan[k] says that some may be (NULL: nowhere). With step 0 it is one box for all of the n. Low
+ * above high: all are NaN. Values are those of the packed records, to the last bit: made once more
+ * elsewhere they may be others. */
 typedef struct {
   const double *low, *high;
   const unsigned char *nan;
@@ -24,6 +26,7 @@ typedef struct rk_enclosing rk_enclosing;
 
 typedef struct {
   int is_bounded;          /* can it say anything of what is reduced? */
+  int roots;               /* of so many first ones, 1 or, with weights, 2 */
   int components;          /* that it works on for each box */
   rk_enclosing *shared;    /* what is done, the same in all threads */
   int is_another;
@@ -39,8 +42,9 @@ rk_status rk_encloser_begin(rk_encloser *e, const rk_pass *pass, rk_error *error
 rk_status rk_encloser_another(rk_encloser *e, const rk_encloser *first, rk_error *error);
 void rk_encloser_end(rk_encloser *e);
 
-/* Encloses the first `roots` roots of the nest of pairs, of which the first is what is reduced, in
- * n boxes. `parameters`: the packed record. `rows` and `columns`: by component of theirs. */
+/* Encloses the first `roots` roots of the nest of pairs, of which the first is what is reduced, the
+ * second its weights, in n boxes, 1 to RK_ENCLOSE_BOXES of them. `parameters`: the packed record,
+ * which is NULL where it is empty. `rows` and `columns`: by component of theirs. */
 void rk_enclose(rk_encloser *e, const double *parameters, const rk_slot_boxes *rows,
                 const rk_slot_boxes *columns, int n, int roots);
 

@@ -18,7 +18,7 @@ static rk_bounds between(double low, double high) { return (rk_bounds){low, high
 static rk_bounds spanned(double x, double y) { return between(fmin(x, y), fmax(x, y)); }
 static rk_bounds point(double value) { return between(value, value); }
 static rk_bounds anything(int nan) { return (rk_bounds){-INFINITY, INFINITY, nan}; }
-static int is_nowhere(rk_bounds x) { return x.low > x.high; }
+static int is_nowhere(rk_bounds x) { return !(x.low <= x.high); }
 static int holds(rk_bounds x, double value) { return x.low <= value && value <= x.high; }
 static int is_point(rk_bounds x) { return x.low == x.high; }
 static int is_endless(rk_bounds x) { return isinf(x.low) || isinf(x.high); }
