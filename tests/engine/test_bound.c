@@ -563,6 +563,39 @@ static void check_roots(void) {
   free_planned(&p);
 }
 
+/* In float32, of all components of x from `from` to `to`, and of those of y from 0 to `to`: 0 stays
+ * an end that nothing crosses, and sums overflow. */
+static void check_end_of(const char *text, double from, double to, double low, double high) {
+  const rk_options options = {.precision = RK_FLOAT32};
+  const double zero = 0;
+  enum { SLOTS = 8 };
+  rk_slot_boxes rows[SLOTS], columns[SLOTS];
+  planned p;
+  rk_encloser e;
+  for (int k = 0; k < SLOTS; k++) {
+    rows[k] = (rk_slot_boxes){&from, &to, NULL, 0};
+    columns[k] = (rk_slot_boxes){&zero, &to, NULL, 1};
+  }
+  CHECK(plan_text(&p, text, declared, 2, &options) == RK_OK &&
+            rk_encloser_begin(&e, &p.pass, &last) == RK_OK, text);
+  rk_enclose(&e, &zero, rows, columns, 1, 1);
+  rk_enclosed x = rk_enclosed_root(&e, 0, 0);
+  if (!CHECK(x.low[0] >= low && x.high[0] >= high && !x.nan, text))
+    printf("  from %g to %g, %s\n", x.low[0], x.high[0], x.nan ? "maybe NaN" : "not NaN");
+  rk_encloser_end(&e);
+  free_planned(&p);
+}
+
+static void check_ends(void) {
+  check_end_of("Min_Reduction(Sqrt(Exp(x*y)),j)", -30, 30, 0, 1);
+  check_end_of("Min_Reduction(Sqrt(Square(x+y)*y),j)", -30, 30, 0, 1);
+  check_end_of("Min_Reduction(Inv(Abs(x+y)),j)", -1, 3, 0.1, INFINITY);
+  check_end_of("Min_Reduction(Inv(Sqrt(Sum(Square(x+y)))),j)", -1, 3, 0.1, INFINITY);
+  check_end_of("Min_Reduction(Inv(Where(x+y<0,Exp(x*y),Exp(x-y))),j)", -1, 3, 1e-5, 1);
+  check_end_of("Min_Reduction(Sqrt(Powf(Abs(x+y),y)),j)", -2, 90, 0, 1);
+  check_end_of("Min_Reduction((x|y),j)", 1.5e19, 1.5e19, 0, INFINITY);
+}
+
 int main(int arguments, char **argument) {
   int full = is_full(), formulas = full ? 300 : 96;
   task t[TOGETHER];
@@ -571,6 +604,7 @@ int main(int arguments, char **argument) {
   check_configure();
   check_unbounded();
   check_roots();
+  check_ends();
   wanted_rounds = full ? 24 : 6;
   check_operations();
   for (int k = 0, n = 0; k < formulas; k++) {
