@@ -3,7 +3,7 @@
  * precisions; and intervals of small boxes are small.
  *
  * A pair's value is the largest or smallest of one column. The backend `reference` runs all
- * formulas, the processor those of whose records all bits are known.
+ * formulas, the processor (or a GPU) those of whose records all bits are known.
  *
  *   test_bound [seed [formulas]]     RKEOPS_TEST_FULL=1: many more formulas, all of them compiled
  */
@@ -138,6 +138,8 @@ static int make_records(const rk_pass *pass, const rk_values *values, rk_nest_ki
   const rk_node *node[MOST_SLOTS];
   rk_evaluator e;
   *to = (records){.size = slots->size};
+  for (int k = 0; k < pass->variables; k++)
+    if (!values->value[pass->variable[k]].data) return 0; /* it lies on a GPU */
   if (slots->size > MOST_SLOTS) return 0;
   to->value = calloc((size_t)slots->size * (size_t)rows + 1, sizeof *to->value);
   for (int k = 0; k < slots->count; k++) {
@@ -405,7 +407,9 @@ static void check_tasks(task *t, int n, int compiled) {
     for (int k = 0; k < n; k++)
       for (int p = 0; p < 2; p++)
         if (is_run(t, k, p)) all[count++] = t[k].program[p];
-    rk_use_backend(on_reference ? "reference" : "cpu", NULL, 0, &last);
+    int device[8], devices = check_devices(device, 8);
+    if (on_reference) rk_use_backend("reference", NULL, 0, &last);
+    else CHECK(use_devices(device, devices, &last) == RK_OK, last.message);
     CHECK(rk_build_many(all, count, NULL, NULL, &last) == RK_OK, "all of them compile");
     for (int k = 0; k < n; k++)
       for (int p = 0; p < 2; p++)
