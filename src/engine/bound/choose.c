@@ -101,12 +101,12 @@ static void set_steps(choosing *c, int side) {
 
 /* ---- what tells ------------------------------------------------------------------------------ */
 
-/* How wide box k is, as far as it counts. */
-static double width_of(const choosing *c, int k) {
+/* How much is known in box k that is not in box 0. Terms may be 0 in both: of sums what they are
+ * made of counts. */
+static double narrowed_by(const choosing *c, int k) {
   rk_enclosed value = rk_enclosed_root(c->c->encloser, 0, 0);
-  if (rk_keeps_values(c->need.reduction)) return value.high[k] - value.low[k];
-  if (c->need.reduction->has_head) return value.high[k];
-  return log2(fmax(fabs(value.low[k]), fabs(value.high[k])));
+  if (!rk_keeps_values(c->need.reduction)) return rk_enclosed_narrowed(c->c->encloser, k);
+  return value.high[0] - value.low[0] - (value.high[k] - value.low[k]);
 }
 
 /* Half a side of the boxes that are tried, as a share of all. */
@@ -151,9 +151,8 @@ static void add_narrowed(choosing *c, int side, const double *range, double *tol
   for (int t = 0; t < TRIES; t++) {
     put_wide(c, side, t, range);
     enclose(c, components + 1);
-    double all = width_of(c, 0);
     for (int d = 0; d < components; d++) {
-      double narrowed = all - width_of(c, d + 1);
+      double narrowed = narrowed_by(c, d + 1);
       if (narrowed > 0 && narrowed < INFINITY) told[d] += narrowed;
     }
   }

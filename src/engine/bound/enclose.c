@@ -429,6 +429,18 @@ rk_enclosed rk_enclosed_root(const rk_encloser *e, int root, int component) {
   return (rk_enclosed){x.low, x.high, e->kind[c] & SOME_NAN ? nan_of(e, c) : NULL};
 }
 
+double rk_enclosed_narrowed(const rk_encloser *e, int k) {
+  double narrowed = 0;
+  for (int c = 0; c < e->shared->end[0]; c++) {
+    const making *m = &e->shared->made[c];
+    rk_ends x = ends_of(e, c);
+    double all = x.high[0] - x.low[0], left = x.high[k] - x.low[k];
+    if (m->rule && m->node->dim == 1 && all > 0 && all < INFINITY && left < all)
+      narrowed += (all - left) / all;
+  }
+  return narrowed;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static rk_status make_room(rk_encloser *e, rk_error *error) {

@@ -51,4 +51,8 @@ void rk_enclose(rk_encloser *e, const double *parameters, const rk_slot_boxes *r
 /* What that says of a component of a root: good until the next one. */
 rk_enclosed rk_enclosed_root(const rk_encloser *e, int root, int component);
 
+/* By which share values are narrower in box k than in box 0, summed over all scalars that are made
+ * on the way to what is reduced. */
+double rk_enclosed_narrowed(const rk_encloser *e, int k);
+
 #endif
