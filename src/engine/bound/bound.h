@@ -67,4 +67,7 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *posi
  * holds of what was walked before; none: there are no more that matter. 0: out of memory. */
 int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list);
 
+/* Once there are no more: terms of sums that were known without a walk enter the states. */
+void rk_descent_finish(const rk_descent *d, rk_states states);
+
 #endif

@@ -29,6 +29,8 @@ struct rk_descent {
   double *row_side[2], *side[2];             /* low, high; of columns TOGETHER for each component */
   unsigned char *row_nan, *nan;
   int64_t blocks, walked, looked_at;         /* so far; columns; boxes */
+  double *known, *term;                      /* by component of a state: the sum of all terms that
+                                              * boxes have said; those of one box */
   candidates open, next;                     /* boxes of a level, of the next one */
   candidates wanted;                         /* what is to be walked, maybe more than leaves */
   int64_t taken;                             /* so many of these were */
@@ -64,6 +66,7 @@ void rk_descent_free(rk_descent *d) {
   atomic_fetch_add(&d->bounded->blocks, d->blocks);
   rk_encloser_end(&d->encloser);
   rk_need_end(&d->need);
+  free(d->known);
   free(d->row_box);
   free(d->row_side[0]);
   free(d->row_nan);
@@ -104,10 +107,12 @@ rk_descent *rk_descent_new(rk_bounded *bounded, const rk_levels *columns,
   d->parameters = parameters;
   if (!make_room(d, pass->slots[RK_NEST_ROW].size, columns->components) ||
       !rk_need_begin(&d->need, pass, columns->rows) ||
+      !(d->known = calloc(2 * (size_t)pass->state.values + 1, sizeof *d->known)) ||
       rk_encloser_another(&d->encloser, &bounded->encloser, &unread)) {
     rk_descent_free(d);
     return NULL;
   }
+  d->term = d->known + pass->state.values;
   return d;
 }
 
@@ -153,6 +158,36 @@ static int meets_any(const rk_descent *d, const rk_level *l, int64_t box) {
   return any;
 }
 
+/* Do all columns of a box lie within the band, for all rows of the block? */
+static int is_within(const rk_descent *d, const rk_level *l, int64_t box, int band) {
+  const rk_walk *w = &d->bounded->walk;
+  return l->first[box] >= d->most + w->lower[band] && l->last[box] <= d->least + w->upper[band];
+}
+
+/* Do rows of the block meet all columns of a box? */
+static int meets_all(const rk_descent *d, const rk_level *l, int64_t box) {
+  int all = !d->bounded->walk.bands;
+  for (int k = 0; k < d->bounded->walk.bands && !all; k++) all = is_within(d, l, box, k);
+  return all;
+}
+
+static int64_t columns_of(const rk_descent *d, int level, int64_t box, int64_t *from) {
+  int64_t size = RK_LEAF_COLUMNS;
+  for (int k = 0; k < level; k++) size *= RK_RUNS;
+  *from = box * size;
+  return size < d->columns->rows - *from ? size : d->columns->rows - *from;
+}
+
+/* Adds the terms of a box that are all the same, as those of what is counted. */
+static int adds_known(rk_descent *d, int level, int64_t box, int k) {
+  int64_t from, n;
+  if (!meets_all(d, &d->columns->level[level], box) ||
+      !rk_need_knows(&d->need, &d->encloser, k, d->term)) return 0;
+  n = columns_of(d, level, box, &from);
+  for (int c = 0; c < d->need.shape.values; c++) d->known[c] += (double)n * d->term[c];
+  return 1;
+}
+
 /* Box `box` of a level, enclosed as the k-th: where it matters it is open, or to be walked, if no
  * look at its parts could change that. */
 static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *open) {
@@ -161,6 +196,7 @@ static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *o
   int has_walked = has_first(d, level, box);
   if ((has_walked && level == d->first_level) || !meets_any(d, l, box)) return;
   if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
+  if (d->progress != BEGINS && !has_walked && adds_known(d, level, box, k)) return;
   int is_whole = level == 0 || (!has_walked && rk_need_surely(&d->need, &d->encloser, k));
   add(d, is_whole && d->progress != BEGINS ? &d->wanted : open, one);
 }
@@ -257,19 +293,11 @@ static int meets_itself(const rk_descent *d, rk_interval columns) {
   return 0;
 }
 
-/* Do all columns of a box lie within the band, for all rows of the block? */
-static int is_within(const rk_descent *d, const rk_level *l, int64_t box, int band) {
-  const rk_walk *w = &d->bounded->walk;
-  return l->first[box] >= d->most + w->lower[band] && l->last[box] <= d->least + w->upper[band];
-}
-
 static void add_columns(rk_descent *d, rk_intervals *list, int level, int64_t box) {
   const rk_walk *w = &d->bounded->walk;
-  int64_t size = RK_LEAF_COLUMNS;
-  for (int k = 0; k < level; k++) size *= RK_RUNS;
-  int64_t from = box * size, end = from + size < d->columns->rows ? from + size : d->columns->rows;
-  rk_interval one = {.from = (int)from, .end = (int)end};
-  d->walked += end - from;
+  int64_t from, n = columns_of(d, level, box, &from);
+  rk_interval one = {.from = (int)from, .end = (int)(from + n)};
+  d->walked += n;
   int masked = w->bands && !(d->bounded->place && !meets_itself(d, one));
   if (!masked) rk_intervals_add(list, one);
   for (int k = 0; k < w->bands && masked; k++) {
@@ -347,6 +375,7 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *posi
   for (int c = 0; c < rows->components; c++)
     d->row_box[c].nan = d->row_nan[c] ? d->row_nan + c : NULL;
   rk_need_anew(&d->need);
+  memset(d->known, 0, (size_t)d->need.shape.values * sizeof *d->known);
   d->progress = BEGINS;
 }
 
@@ -379,4 +408,12 @@ int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
   if (!list->count && d->progress == SEARCHES) search(d);
   if (!list->count) take_wanted(d, list);
   return !d->failed && !list->failed;
+}
+
+void rk_descent_finish(const rk_descent *d, rk_states states) {
+  int values = d->need.reduction->skips == RK_SKIP_SMALL ? d->need.shape.values : 0;
+  for (int c = 0; c < values; c++) {
+    double known = d->known[c] * d->bounded->stage->pass.factor;
+    for (int64_t r = 0; r < d->count && known != 0; r++) states.values[c * states.ld + r] += known;
+  }
 }

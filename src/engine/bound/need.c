@@ -150,3 +150,13 @@ int rk_need_surely(const rk_need *need, const rk_encloser *e, int k) {
   }
   return 0;
 }
+
+int rk_need_knows(const rk_need *need, const rk_encloser *e, int k, double *term) {
+  if (rk_keeps_values(need->reduction) || need->reduction->has_head) return 0;
+  for (int c = 0; c < need->shape.values; c++) {
+    rk_enclosed one = rk_enclosed_root(e, 0, c);
+    if (has_nan(one, k) || one.low[k] != one.high[k] || isinf(one.low[k])) return 0;
+    term[c] = one.low[k];
+  }
+  return 1;
+}

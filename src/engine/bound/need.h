@@ -44,6 +44,9 @@ static inline double rk_need_limit(const rk_need *need, rk_enclosed value) {
   return says ? need->worst : (double)INFINITY;
 }
 
+/* Are all terms of a plain sum known, so that they need not be walked? These are term[c]. */
+int rk_need_knows(const rk_need *need, const rk_encloser *e, int k, double *term);
+
 /* Does all of it matter, so that nothing comes of a look at its parts? */
 int rk_need_surely(const rk_need *need, const rk_encloser *e, int k);
 

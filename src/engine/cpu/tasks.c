@@ -479,12 +479,13 @@ static int descend(const job *j, buffers *b, const rectangle *r, rk_states to) {
   rk_descent_begin(b->descent, &rows, w.row_at, r->block * rows.rows, rows.rows);
   do {
     if (!rk_descent_next(b->descent, to, &b->list)) return 0;
-    if (!b->list.count && !w.starts) return 1;
+    if (!b->list.count && !w.starts) break;
     w.list = b->list.at;
     w.intervals = b->list.count;
     call_kernel(j, &w);
     w.starts = 0;
   } while (b->list.count);
+  rk_descent_finish(b->descent, to);
   return 1;
 }
 
