@@ -351,6 +351,7 @@ nearest_in_groups <- function(part, k, radius, blocks, band, options) {
 }
 
 within_radius <- function(found, radius) {
+  if (radius == Inf) return(found)
   far <- found$distance > radius
   found$index[far] <- NA
   found$distance[far] <- Inf

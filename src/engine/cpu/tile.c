@@ -19,9 +19,7 @@ static int is_narrow(const rk_stage *stage, const rk_walk *walk) {
  * lanes would idle. */
 rk_lay rk_lay_choose(const rk_stage *stage, rk_sizes sizes, const rk_walk *walk) {
   int lanes = lanes_of(stage);
-  if (walk && walk->bounded) /* of narrow blocks more is left out, where few columns are wanted */
-    return rk_keeps_values(stage->pass.reduction->reduction) ? RK_LAY_REORDERED_NARROW
-                                                             : RK_LAY_REORDERED;
+  if (walk && walk->bounded) return RK_LAY_REORDERED; /* a box is looked at for all of its rows */
   if (walk) {
     rk_lay lay = rk_walk_reorders(walk) ? RK_LAY_REORDERED : RK_LAY_WALK;
     return is_narrow(stage, walk) ? lay + 1 : lay;

@@ -344,15 +344,31 @@ typedef struct { int component, place; } made_of;
 static void finish_column(const rk_reduction *r, const rk_field_rule *rule, rk_states from,
                           ptrdiff_t rows, made_of of, double *out, rk_result_rows to) {
   const double *value = from.values + of.place * from.ld;
-  const int is_sum = rule->value == sum_of; /* most are: they are there */
-  for (ptrdiff_t row = 0; row < rows && is_sum; row++) out[result_row(to, row)] = value[row];
-  for (ptrdiff_t row = 0; row < rows && !is_sum; row++) {
+  const int is_there = rule->value == sum_of || rule->value == value_of; /* most are */
+  const double sign = r->negate ? -1 : 1;
+  for (ptrdiff_t row = 0; row < rows && is_there; row++)
+    out[result_row(to, row)] = sign * value[row];
+  for (ptrdiff_t row = 0; row < rows && !is_there; row++) {
     rk_finish state = {.head = from.values[row], .first = from.values[r->has_head * from.ld + row]};
     if (of.component >= 0) {
-      state.sum = state.value = value[row];
-      if (r->negate) state.value = -state.value;
+      state.sum = value[row];
+      state.value = sign * value[row];
     }
     out[result_row(to, row)] = rule->value(&state, of.component);
+  }
+}
+
+static void finish_positions(const int64_t *position, ptrdiff_t rows, const rk_output *output,
+                             int64_t at, rk_result_rows to) {
+  const int64_t base = output->base;
+  if (output->type == RK_OUT_INT32) {
+    int32_t *out = (int32_t *)output->data + at;
+    for (ptrdiff_t row = 0; row < rows; row++)
+      out[result_row(to, row)] = position[row] == RK_NO_POSITION
+                                     ? output->none_int32 : (int32_t)(position[row] + base);
+  } else {
+    for (ptrdiff_t row = 0; row < rows; row++)
+      rk_position_write(output, at + result_row(to, row), position[row]);
   }
 }
 
@@ -371,9 +387,7 @@ void rk_state_finish(const rk_node *node, rk_states from, ptrdiff_t rows, const 
       if (!rule->is_position)
         finish_column(r, rule, from, rows, of, (double *)outputs[f].data + at, to);
       else
-        for (ptrdiff_t row = 0; row < rows; row++)
-          rk_position_write(&outputs[f], at + result_row(to, row),
-                            from.positions[c * from.ld + row]);
+        finish_positions(from.positions + c * from.ld, rows, &outputs[f], at, to);
     }
   }
 }
