@@ -95,8 +95,8 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
   options <- options_of_search(without_walk(given))
   blocks <- walk_given(given[names(given) %in% walk_names], field$size)$blocks
   band <- if (earlier) keep_lower(FALSE) else if (field$self) drop_self()
-  found <- if (is.null(groups)) smallest_of(field, k, radius, both_blocks(blocks, band), options)
-           else nearest_in_groups(whole_part(field, groups), k, radius, blocks, band, options)
+  found <- if (is.null(groups)) smallest_of(field, k, both_blocks(blocks, band), options)
+           else nearest_in_groups(whole_part(field, groups), k, blocks, band, options)
   lapply(within_radius(found, radius), with_row_names, field$names[[1L]])
 }
 
@@ -327,8 +327,9 @@ limit_of <- function(field, radius, options) {
   limit + abs(limit) * if (precision == "float16") 2^-9 else 2^-20
 }
 
-# The k smallest distances of each row, of those within about the radius.
-smallest_of <- function(field, k, radius, blocks, options) {
+# The k smallest distances of each row; with a radius of those within about that, which is faster
+# where there are many.
+smallest_of <- function(field, k, blocks, options, radius = Inf) {
   limited <- if (radius == Inf) "rkeops_d" else "Where(rkeops_d<=rkeops_limit,rkeops_d,rkeops_none)"
   found <- search_field(field, sprintf("KMin_ArgKMin_Reduction(%s,%d,j)", limited, k),
                         limit_of(field, radius, options), blocks, options)
@@ -337,13 +338,13 @@ smallest_of <- function(field, k, radius, blocks, options) {
 
 # `band`: a band of positions or NULL, as it is for all rows as for those of a group alone; `blocks`:
 # NULL, or for all rows only.
-nearest_in_groups <- function(part, k, radius, blocks, band, options) {
+nearest_in_groups <- function(part, k, blocks, band, options) {
   parts <- if (is.null(blocks)) parts_of_groups(part) else list(part)
   found <- list(index = matrix(NA_integer_, part$size[1L], k),
                 distance = matrix(Inf, part$size[1L], k))
   for (own in parts) {
     kept <- both_blocks(both_blocks(blocks, blocks_of_part(own)), band)
-    here <- smallest_of(own, k, radius, kept, options)
+    here <- smallest_of(own, k, kept, options)
     found$index[own$i, ] <- own$j[here$index]
     found$distance[own$i, ] <- here$distance
   }
@@ -438,8 +439,8 @@ check_pairs_fit <- function(n) {
 # The pairs of those rows that have fewer than k candidates, and which rows may have more: two programs
 # that compute a distance may differ in its last digit.
 pairs_of_lists <- function(part, k, radius, options) {
-  found <- smallest_of(part, k, radius, blocks_of_part(part), options)
-  is_full <- !is.na(found$index[, k])
+  found <- smallest_of(part, k, blocks_of_part(part), options, radius)
+  is_full <- !is.na(found$index[, k]) & found$distance[, k] <= radius
   at <- which(!is.na(found$index) & found$distance <= radius & !is_full)
   pairs <- list(i = part$i[(at - 1L) %% length(part$i) + 1L], j = part$j[found$index[at]],
                 distance = found$distance[at])
