@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { TOGETHER = RK_ENCLOSE_BOXES, MOST_FIRST = 8, FIRST_LEAVES = 8, MOST_LEAVES = 4096 };
+enum { MANY = 256 };
 
 typedef struct { double key; int32_t box, level; } candidate; /* the least key is the best */
 typedef struct { candidate *at; int64_t count, room; } candidates;
@@ -338,15 +339,38 @@ static void first_runs(rk_descent *d, rk_intervals *list) {
   }
 }
 
-static void search(rk_descent *d) {
+/* Some row has less than it wants, so that few boxes are of no use yet; what lies around what was
+ * walked first may give it. */
+static int may_widen(const rk_descent *d) {
+  return rk_keeps_values(d->need.reduction) && d->need.worst == INFINITY && d->firsts == 1 &&
+         d->first_level + 1 < d->columns->levels;
+}
+
+static void widen_first(rk_descent *d, rk_intervals *list) {
+  int64_t parent = d->first_box[0] / RK_RUNS, first;
+  int n = rk_level_children(d->columns, d->first_level, parent, &first);
+  for (int64_t box = first; box < first + n; box++)
+    if (box != d->first_box[0]) add_columns(d, list, d->first_level, box);
+  d->first_box[0] = parent;
+  d->first_level++;
+}
+
+/* Finds all that is wanted; 0: there is too much of it, as long as what was walked first may be
+ * widened. */
+static int search(rk_descent *d) {
   d->progress = SEARCHES;
   d->wanted.count = d->taken = 0;
   open_top(d);
-  for (int level = d->columns->levels - 1; level > 0 && d->open.count; level--) go_down(d, level);
+  for (int level = d->columns->levels - 1; level > 0 && d->open.count; level--) {
+    if (may_widen(d) && d->open.count > MANY) return 0;
+    go_down(d, level);
+  }
+  if (may_widen(d) && d->wanted.count > MANY) return 0;
   int in_order = rk_keeps_values(d->need.reduction);
   if (in_order) put_in_order(d);
   d->batch = in_order ? FIRST_LEAVES : MOST_LEAVES;
   d->progress = TAKES;
+  return 1;
 }
 
 static int64_t left(const rk_descent *d) { return d->wanted.count - d->taken; }
@@ -379,33 +403,15 @@ void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *posi
   d->progress = BEGINS;
 }
 
-/* Some row has less than it wants, so that no box is of no use yet: to what was walked first comes
- * what lies around it. */
-static int wants_more(const rk_descent *d) {
-  return rk_keeps_values(d->need.reduction) && d->need.worst == INFINITY && d->firsts == 1 &&
-         d->first_level + 1 < d->columns->levels;
-}
-
-static void widen_first(rk_descent *d, rk_intervals *list) {
-  int64_t parent = d->first_box[0] / RK_RUNS, first;
-  int n = rk_level_children(d->columns, d->first_level, parent, &first);
-  for (int64_t box = first; box < first + n; box++)
-    if (box != d->first_box[0]) add_columns(d, list, d->first_level, box);
-  d->first_box[0] = parent;
-  d->first_level++;
-}
-
 int rk_descent_next(rk_descent *d, rk_states states, rk_intervals *list) {
   list->count = 0;
   if (d->progress == BEGINS) {
     first_runs(d, list);
-    if (!list->count) search(d);
-    else d->progress = SEARCHES;
+    d->progress = SEARCHES;
   } else if (d->progress == SEARCHES || left(d)) {
     rk_need_states(&d->need, states, d->count);
   }
-  while (!list->count && d->progress == SEARCHES && wants_more(d)) widen_first(d, list);
-  if (!list->count && d->progress == SEARCHES) search(d);
+  while (!list->count && d->progress == SEARCHES && !search(d)) widen_first(d, list);
   if (!list->count) take_wanted(d, list);
   return !d->failed && !list->failed;
 }
