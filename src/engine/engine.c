@@ -211,17 +211,16 @@ typedef struct {
   rk_values values;
   rk_walks walks;
   rk_look look;
+  unsigned char split[RK_MAX_WANTED];
   rk_pruned pruned;
   rk_program_data data;
 } working;
 
-/* What the data asks for decides what is built. */
-static rk_status look_and_build(working *c, rk_text *warned, rk_caller caller) {
+/* What the data asked for decides what is built. */
+static rk_status choose_and_build(working *c, rk_caller caller) {
   const rk_backend *backend = rk_call_now()->backend;
-  unsigned char split[RK_MAX_WANTED] = {0};
   work w = {.n = 0};
-  rk_status status = rk_look_at(&c->look, &c->data, &c->values, split, warned, caller);
-  if (!status) status = stages_of(c->plan, split, c->stage, caller.error);
+  rk_status status = stages_of(c->plan, c->split, c->stage, caller.error);
   if (!status && c->values.count < rk_graph_variables(c->plan->graph))
     status = rk_fail(caller.error, RK_ERROR_INTERNAL, "a split pass reads other variables");
   if (!status && c->data.may_bound)
@@ -246,10 +245,14 @@ static rk_status run_all(working *c, rk_text *warned, rk_caller caller) {
   rk_status status = stages_of(c->plan, NULL, c->stage, caller.error);
   c->data.may_bound = !status && rk_may_bound(&c->data);
   if (!status) status = rk_values_make(&c->values, &c->data, caller);
-  for (int again = !status; again;) {
-    status = look_and_build(c, warned, caller);
+  for (int again = !status, refused = 0; again;) {
+    /* what was seen of the data stays so, and is told once */
+    status = refused ? RK_OK
+                     : rk_look_at(&c->look, &c->data, &c->values, c->split, warned, caller);
+    if (!status) status = choose_and_build(c, caller);
     if (!status) status = rk_run_passes(&c->data, &c->values, caller);
-    again = c->look.again || rk_pruned_refused(&c->pruned, &c->data);
+    refused = rk_pruned_refused(&c->pruned, &c->data);
+    again = c->look.again || refused;
   }
   return status;
 }

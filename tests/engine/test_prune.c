@@ -250,6 +250,31 @@ static void test_choice(void) {
   }
 }
 
+/* Where some blocks say that all pairs are faster, the call is done anew: as if nothing had been
+ * tried, and what float32 cannot hold is told once. */
+static void test_refused(void) {
+  enum { N = 8000 };
+  const char *text = "n = Sum_Reduction(ReLU(0.4-Norm2(x-y)), j); Sum_Reduction(Exp(-Abs(n-b)), j)";
+  cloud *c = cloud_new(N, N, 6, 1, 0, 0);
+  const rk_options options = {.precision = RK_FLOAT32};
+  rk_program *program = program_for(c, text, &options);
+  result all = result_new(N), some = result_new(N);
+  char told[2][200] = {"", ""};
+  c->b[3] = 1e-60;
+  for (int k = 0; k < 2 && program; k++) {
+    if (!CHECK(!run_as(k ? RK_PRUNE_AUTO : RK_PRUNE_NEVER, &(problem){.r = &rules[SUM]}, program,
+                       c->input, k ? &some : &all), text))
+      puts(last.message);
+    snprintf(told[k], sizeof told[k], "%s", rk_warning());
+  }
+  CHECK(shown(program, "pruned") == 0 && shown(program, "expected") < 0.5, "it was tried");
+  CHECK(*told[0] && !strcmp(told[0], told[1]), "warnings are told once");
+  CHECK(!memcmp(all.values, some.values, N * sizeof *all.values), "what was tried changes no bit");
+  result_free(&all);
+  result_free(&some);
+  cloud_free(c);
+}
+
 /* A call that is stopped gives nothing, and the next one is right. */
 static int stop(void *data, double done) {
   (void)done;
@@ -283,6 +308,7 @@ int main(void) {
   if (!check_is_small()) {
     test_threads();
     test_choice();
+    test_refused();
     test_stopped();
   }
   return check_end();
