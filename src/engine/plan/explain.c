@@ -98,7 +98,7 @@ static void tell_value(telling *t, const rk_node *node) {
 static void count_readers(telling *t) {
   const rk_nest *nest = &t->pass->nest[t->kind];
   for (int k = 0; k < rk_graph_size(t->pass->graph); k++) t->readers[k] = 0;
-  for (int k = 0; k < rk_graph_size(t->pass->graph); k++) {
+  for (int k = 0; k < nest->numbers; k++) { /* nodes that are newer have no place in it */
     const rk_node *node = rk_graph_node(t->pass->graph, k);
     if (nest->place[k] == RK_ELSEWHERE) continue;
     for (int o = 0; o < node->operands; o++) t->readers[node->operand[o]->number]++;
