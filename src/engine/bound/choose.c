@@ -191,8 +191,9 @@ static void take_telling(int components, double *told, const double *range, rk_t
 
 static rk_status find_telling(choosing *c, int side, rk_telling *telling, rk_error *error) {
   int components = c->own[side].components;
-  double *told = calloc(2 * (size_t)components + 1, sizeof *told), *range = told + components;
+  double *told = calloc(2 * (size_t)components + 1, sizeof *told);
   if (!told) return rk_fail_memory(error, 2 * (size_t)components * sizeof *told);
+  double *range = told + components;
   find_ranges(&c->side[side], range);
   add_narrowed(c, side, range, told);
   take_telling(components, told, range, telling);
