@@ -35,8 +35,8 @@
 #'   * `layout`: what the backend chose, such as `tile_rows` and `tile_columns`, the pairs that one
 #'     thread works on at a time;
 #'   * `bounds`, after a call that looked for pairs which cannot matter (option `prune`, see
-#'     [rkeops_options]): `pruned`, whether some were left out; the shares of all pairs that a sample
-#'     said have to be walked, `expected`, and that were, `walked`;
+#'     [set_rkeops_options()]): `pruned`, whether some were left out; the shares of all pairs that
+#'     a sample said have to be walked, `expected`, and that were, `walked`;
 #'   * `data`, after a call in float32: `split`, whether differences were taken of sums of two
 #'     numbers, because one has too few digits for this data; and `slots`, a data frame of the
 #'     values that are packed for a `level`: `formula`, `dim`, `largest` number in size, `centre`
