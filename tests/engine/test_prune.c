@@ -275,6 +275,28 @@ static void test_refused(void) {
   cloud_free(c);
 }
 
+/* A pass that was tried in vain is not tried again; nothing changes for the other one. */
+static void test_again(void) {
+  enum { N = 26000 };
+  const char *text = "KMin_Reduction(SqDist(x,y), 5, j), "
+                     "Sum_Reduction(Exp(-4e4*Square(Elem(x,0)-Elem(y,0))), j)";
+  cloud *c = cloud_new(N, N, 7, 1, 0, 0);
+  const rk_options options = {.precision = RK_FLOAT64};
+  rk_program *program = program_for(c, text, &options);
+  result near_ones = result_new(5 * N), sum[2] = {result_new(N), result_new(N)};
+  rk_set_pruning(RK_PRUNE_AUTO);
+  for (int k = 0; k < 2 && program; k++) {
+    const rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = near_ones.values},
+                                 {.type = RK_OUT_DOUBLE, .data = sum[k].values}};
+    CHECK(!rk_run(program, c->input, INPUTS, outputs, NULL, NULL, &last), text);
+  }
+  CHECK(!memcmp(sum[0].values, sum[1].values, N * sizeof *sum[0].values), "no bit is another one");
+  result_free(&near_ones);
+  result_free(&sum[0]);
+  result_free(&sum[1]);
+  cloud_free(c);
+}
+
 /* A call that is stopped gives nothing, and the next one is right. */
 static int stop(void *data, double done) {
   (void)done;
@@ -309,6 +331,7 @@ int main(void) {
     test_threads();
     test_choice();
     test_refused();
+    test_again();
     test_stopped();
   }
   return check_end();

@@ -229,7 +229,7 @@ rk_status rk_pruned_make(rk_pruned *pruned, rk_program_data *p, const rk_values 
   for (int k = 0; k < p->stages && !status; k++) {
     rk_stage *stage = p->stage[k];
     const rk_walk *given = rk_walk_of(p, k);
-    if (!is_wanted(stage, p->rows, given)) continue;
+    if (pruned->of[k] || !is_wanted(stage, p->rows, given)) continue;
     rk_bounded *b = pruned->of[k] = calloc(1, sizeof *b);
     if (!b) return rk_fail_memory(caller.error, sizeof *b);
     b->stage = stage;
@@ -245,8 +245,7 @@ int rk_pruned_refused(rk_pruned *pruned, rk_program_data *p) {
   for (int k = 0; k < p->stages; k++)
     if (pruned->of[k] && pruned->of[k]->is_refused && p->bounded[k]) {
       refused = 1;
-      p->may_bound = 0; /* the others as well: it is decided once */
-      for (int s = 0; s < p->stages; s++) p->bounded[s] = NULL;
+      p->bounded[k] = NULL;
     }
   return refused;
 }

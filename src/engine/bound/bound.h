@@ -33,12 +33,13 @@ typedef struct { rk_bounded *of[RK_MAX_WANTED]; } rk_pruned;
 /* May it be that some pass is bounded? Without data. */
 int rk_may_bound(const rk_program_data *p);
 
-/* Decides for each pass, by a sample of its data, once centres are known: fills p->bounded. */
+/* Decides for each pass that is not decided yet, by a sample of its data, once centres are known:
+ * fills p->bounded. */
 rk_status rk_pruned_make(rk_pruned *pruned, rk_program_data *p, const rk_values *values,
                          rk_caller caller);
 void rk_pruned_free(rk_pruned *pruned);
 
-/* Was one refused? It is taken back: the call is to be built and run anew. */
+/* Was one refused? It is taken back, the others stay: the call is to be built and run anew. */
 int rk_pruned_refused(rk_pruned *pruned, rk_program_data *p);
 
 /* What became of it, for people: the k-th is noted in stage[k]. */
@@ -48,8 +49,7 @@ void rk_pruned_note(const rk_pruned *pruned, rk_stage *stage, int stages);
 
 typedef struct rk_descent rk_descent;
 
-/* Operations of a block of rows, on average of those that were done: `column` of them for a column.
- */
+/* Operations of a block of rows, on average of those that were done; `column`: of a column. */
 double rk_bounded_cost(const rk_bounded *bounded, double column);
 
 /* For a thread: `columns` and `parameters` are those of the packed data, which the kernel reads.

@@ -41,8 +41,7 @@ static int has_all(const sample *s) {
   return 1;
 }
 
-/* How many rows and columns: of few less, to look at them takes a share of the time of all pairs.
- * */
+/* How many rows and columns: of few less, as looking at them takes a share of all pairs' time. */
 static int sample_size(int side, int64_t rows) {
   static const int least[] = {8, 256}, most[] = {24, 2048}, one_of[] = {1024, 16};
   int64_t wanted = rows / one_of[side];

@@ -40,8 +40,7 @@ rk_status rk_levels_make(rk_levels *levels, const rk_records *records, const int
                          rk_caller caller);
 void rk_levels_free(rk_levels *levels);
 
-/* Of the boxes of level `level` those whose parent is `parent`: the number of the first; how many.
- * */
+/* Of the boxes of a level those whose parent is `parent`: the number of the first; how many. */
 int rk_level_children(const rk_levels *levels, int level, int64_t parent, int64_t *first);
 
 #endif
