@@ -312,6 +312,43 @@ rk_status rk_near_make(const rk_near *near, rk_near_blocks *blocks, rk_poll poll
                        rk_error *error);
 void rk_near_free(rk_near_blocks *blocks);
 
+/* ---- dense matrices ------------------------------------------------------------------------- */
+
+/* Element (i, j) is at[i * row_step + j * column_step]; of doubles in RK_FLOAT64, of floats in
+ * RK_FLOAT32. Steps may be negative. Only results are written; they lie apart from operands. */
+typedef struct {
+  void *at;
+  int64_t rows, columns, row_step, column_step;
+} rk_matrix;
+rk_matrix rk_turned(rk_matrix x); /* the same numbers, seen as t(x) */
+
+/* On at most so many threads, of those that rk_threads says; 0: on these. Results are the same bits
+ * for every number of threads. RK_ERROR_SHAPE: sizes do not agree. RK_ERROR_MEMORY, RK_CANCELLED:
+ * what is written has lost its meaning. */
+typedef struct {
+  rk_precision precision; /* not RK_FLOAT16: RK_ERROR_ARGUMENT */
+  int threads;
+  rk_poll poll;
+  void *poll_data;
+  rk_error *error;
+} rk_dense;
+
+/* c = a b; c = t(a) a, symmetric to the bit. */
+rk_status rk_dense_product(const rk_dense *call, rk_matrix a, rk_matrix b, rk_matrix c);
+rk_status rk_dense_crossprod(const rk_dense *call, rk_matrix a, rk_matrix c);
+
+/* l t(l) = a in place, l lower triangular: what is above the diagonal of a is not read, and becomes
+ * 0. Of rk_turned(a) it is the upper factor that comes to lie in a. `pivot`: 0, or the number,
+ * from 1, of the first pivot that is not positive; then a has lost its meaning. */
+rk_status rk_dense_cholesky(const rk_dense *call, rk_matrix a, int64_t *pivot);
+
+/* The x of l x = b, or of u x = b, in place of b. The other triangle is not read; where a number on
+ * the diagonal is 0 results are infinite or NaN. t(x) of x r = b is that of t(r) t(x) = t(b). */
+typedef enum { RK_ALL, RK_LOWER, RK_UPPER } rk_triangle;
+rk_status rk_dense_solve(const rk_dense *call, rk_triangle which, rk_matrix triangle, rk_matrix b);
+
+/* ---- warnings, many programs ---------------------------------------------------------------- */
+
 /* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
  * "" where there is nothing to say. Good until the next one ends. */
 const char *rk_warning(void);
