@@ -52,6 +52,8 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' |---|---|
 #' | `sum(K, "j")`, `min(K, "j")`, `max(u, "i")`, `any(near, "j")`, `all(near, "i")` | one row for each i (of `"i"`: for each j), D columns, see [reductions] |
 #' | `K %*% b`, `a %*% K`, `crossprod(K, a)`, `tcrossprod(K, t(b))` | products, see [matrix-product] |
+#' | `as.matrix(K %*% t(K))`, `as.matrix(crossprod(K))`, `as.matrix(tcrossprod(K))` | products of two of them are linear operators, see [add_ridge()] |
+#' | `solve(exp(-sqdist(u, t(u))) + diag(5), a)` | solutions of linear systems, see [solve.LazyTensor()] |
 #' | `rowSums(K)`, `colSums(K)`, `rowMeans(K)`, `colMeans(K)` | a number for each i or j, see [row-sums] |
 #' | `norm(K)`, `norm(K, "F")` | a number; type `"2"` by the dense matrix |
 #' | `diag(K)` | values at the pairs (i, i), see [values] |
@@ -77,7 +79,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `sum(K, K)` | `sum(x, index = "j")` |
 #' | `median(K)`, `quantile(K)`, `mad(K)` | `Kmin(x, K, index)`, `as.matrix(x)` |
 #' | `sort(K)`, `order(K)`, `xtfrm(K)`, `ecdf(K)` | `Kmin(x, K, index)`, `argKmin(x, K, index)` |
-#' | `solve(K, a)`, `chol(K)`, `qr(K)` | `vignette("interpolation")`, `as.matrix(x)` |
+#' | `chol(K)`, `qr(K)` | `solve(x, b)`, `as.matrix(x)` |
 #' | `cumsum(K)`, `cumprod(K)`, `cummax(K)`, `cummin(K)`, `signif(K)`, `gamma(K)`, `lgamma(K)`, `digamma(K)`, `trigamma(K)`, `acosh(K)`, `asinh(K)`, `atanh(K)`, `cospi(K)`, `sinpi(K)`, `tanpi(K)` | `as.matrix(x)` |
 #' | `det(K)`, `determinant(K)`, `isSymmetric(K)`, `diff(K)`, `rowsum(K, a)`, `unique(K)`, `duplicated(K)`, `anyDuplicated(K)`, `factor(K)`, `cut(K, 2)`, `split(K, a)`, `merge(K, K)`, `subset(K, TRUE)`, `transform(K, a = 1)`, `within(K, a <- 1)`, `by(K, a, sum)`, `aggregate(K, list(a), sum)`, `as.table(K)` | `as.matrix(x)` |
 #' | `cor(K)`, `cov(K)`, `cov2cor(K)`, `cov.wt(K)`, `density(K)`, `ts(K)`, `as.ts(K)`, `window(K, 1)`, `lag(K)`, `acf(K)`, `embed(K, 2)`, `outer(K, 1:2)`, `jitter(K)`, `tabulate(K)` | `as.matrix(x)` |
@@ -93,9 +95,6 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `plot(K)`, `image(K)`, `contour(K)`, `persp(K)`, `lines(K)`, `points(K)`, `barplot(K)`, `hist(K)`, `boxplot(K)` | `image(as.matrix(x))` |
 #' | `K[1] <- 1`, `K[["kind"]] <- 1`, `K$kind <- 1`, `names(K) <- "a"`, `dim(K) <- 35`, `dimnames(K) <- NULL`, `rownames(K) <- 1:5`, `length(K) <- 1`, `levels(K) <- "a"`, `is.na(K) <- 1` | `where()`, `concat()` |
 #' | `K + diag(5)`, `K * matrix(1, 5, 7)` | `Vi()`, `Vj()` |
-#' | `K %*% t(K)` | `x %*% (y %*% v)` |
-#' | `crossprod(K)` | `crossprod(x, y %*% v)` |
-#' | `tcrossprod(K)` | `x %*% crossprod(y, v)` |
 #'
 #' \tabular{ll}{
 #'   \code{z | z} \tab \code{sum(x * Conj(y))} \cr

@@ -2,13 +2,21 @@
 # the subclasses below; it carries the call that the user wrote, not the internal one.
 
 error_kinds <- c("formula", "shape", "argument", "compile", "device", "memory", "precision",
-                 "system", "busy", "internal")
+                 "convergence", "system", "busy", "internal")
 
 # Raises an error of class rkeops_error_<kind>. The other arguments are pasted to a message.
 throw <- function(kind, ..., call = user_call()) {
   stop(structure(
     class = c(paste0("rkeops_error_", kind), "rkeops_error", "error", "condition"),
     list(message = readable(paste0(...)), call = call)
+  ))
+}
+
+# The same, of a condition that has the elements `parts` too.
+throw_with <- function(kind, parts, ..., call = user_call()) {
+  stop(structure(
+    class = c(paste0("rkeops_error_", kind), "rkeops_error", "error", "condition"),
+    c(list(message = readable(paste0(...)), call = call), parts)
   ))
 }
 

@@ -47,8 +47,8 @@ dense_cholesky <- function(a, threads = NULL) {
   check_square(a, "a")
   out <- checked(.Call(C_dense_cholesky, a, dense_threads(threads), engine_options()))
   if (is.integer(out))
-    throw("argument", "`a` is not positive definite: expected positive pivots, and pivot ", out,
-          " of ", nrow(a), " is not")
+    throw_with("argument", list(pivot = out), "`a` is not positive definite: expected positive ",
+               "pivots, and pivot ", out, " of ", nrow(a), " is not")
   out
 }
 

@@ -13,9 +13,17 @@ in_namespace <- isNamespace(topenv())
 
 if (in_namespace) {
   setOldClass(c("ComplexLazyTensor", "LazyTensor"))
-  # of S4 objects, such as sparse matrices, which are refused as operands like plain matrices
-  setMethod("Ops", c("LazyTensor", "ANY"), function(e1, e2) as_operands(e1, e2))
-  setMethod("Ops", c("ANY", "LazyTensor"), function(e1, e2) as_operands(e1, e2))
+  setOldClass("LinearOperator")
+  # of S4 objects, such as sparse matrices: diagonal ones are added, others refused like plain ones
+  arithmetic_of_matrices <- function(e1, e2) {
+    if (is_linear(e1) || is_linear(e2) || meets_diagonal(.Generic, e1, e2))
+      linear_arithmetic(.Generic, e1, e2)
+    else as_operands(e1, e2)
+  }
+  for (class in c("LazyTensor", "LinearOperator")) {
+    setMethod("Ops", c(class, "ANY"), arithmetic_of_matrices)
+    setMethod("Ops", c("ANY", class), arithmetic_of_matrices)
+  }
 }
 
 # ---- products ------------------------------------------------------------------------------------
@@ -32,21 +40,20 @@ if (in_namespace) {
 #' multiplied by the columns of b as `*` does.
 #'
 #' Of two LazyTensors `K %*% L` is the sum over j of `K * L`, as in RKeOps, where L depends on j
-#' alone or is constant: `K %*% Vj(b)` is the same as `K %*% b`. Where L depends on i it is refused;
-#' its product with a vector is `K %*% (L %*% v)`. `crossprod(K, L)` is the sum over i of `K * L`,
-#' `tcrossprod(K, L)` that over j, where one of both does not depend on the index that is kept:
-#' otherwise the result is a dense matrix, like that of `crossprod(K)`, and refused.
-#' `crossprod(K, K %*% v)` is the product of `crossprod(K)` and a vector.
+#' alone or is constant: `K %*% Vj(b)` is the same as `K %*% b`. Where both depend on i and j it is a
+#' linear operator, the product of both matrices, which is not computed: see [add_ridge()]. So are
+#' `crossprod(K)`, `crossprod(K, L)` and `tcrossprod(K, L)`, except where one of both does not depend on
+#' the index that is kept: then they are sums over i, or over j, of `K * L`.
 #'
 #' @param x,y LazyTensors, or one LazyTensor and a plain vector or matrix; other objects are
 #'   multiplied as usual.
 #' @param ... options of the reduction, and `blocks`, `groups` or `ranges`: see [reductions].
 #' @return A matrix: M x P for `K %*% b` with P columns of b, P x N for `b %*% K`, N x P for
-#'   `crossprod(K, a)`. Row names of the matrices that K was made of, and names of b, are kept as in
+#'   `crossprod(K, a)`; a linear operator for two matrices. Row names of the matrices that K was made of, and names of b, are kept as in
 #'   base R.
 #' @section Errors:
-#' `rkeops_error_shape` where numbers of rows do not fit or the result is a dense matrix of all
-#' pairs; `rkeops_error_argument` for factors without plain numbers.
+#' `rkeops_error_shape` where numbers of rows do not fit; `rkeops_error_argument` for factors without
+#' plain numbers.
 #' @family reductions of LazyTensors
 #' @examples
 #' x <- matrix(sin(1:30), ncol = 3)
@@ -74,16 +81,20 @@ NULL
 
 # Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.
 if (getRversion() < "4.3.0") `%*%` <- function(x, y) {
-  if (is.LazyTensor(x) || is.LazyTensor(y)) matrix_operation("%*%", x, y) else base::`%*%`(x, y)
+  if (is_matrix_like(x) || is_matrix_like(y)) matrix_operation("%*%", x, y) else base::`%*%`(x, y)
 }
 
 # The group has crossprod() and tcrossprod() from R 4.4 on, with one argument or two.
 matrixOps.LazyTensor <- function(x, y = NULL, ...) matrix_operation(.Generic, x, y, list(...))
+matrixOps.LinearOperator <- matrixOps.LazyTensor
 
 set_product_methods <- function(name, method) {
-  for (classes in list(c("LazyTensor", "ANY"), c("ANY", "LazyTensor"),
-                       c("LazyTensor", "LazyTensor")))
-    setMethod(name, classes, method, where = topenv())
+  ours <- c("LazyTensor", "LinearOperator")
+  for (class in ours) {
+    setMethod(name, c(class, "ANY"), method, where = topenv())
+    setMethod(name, c("ANY", class), method, where = topenv())
+    for (other in ours) setMethod(name, c(class, other), method, where = topenv())
+  }
 }
 
 # From R 4.3 and 4.4 on these are for products with S4 objects, which R tries before S3 methods.
@@ -98,7 +109,8 @@ if (in_namespace) {
 
 # Either LazyTensor or both. `given`: options, and which pairs.
 matrix_operation <- function(name, x, y, given = NULL) {
-  if (is.null(y) && name != "%*%") refuse_dense_product(name, x, x)
+  if (is.null(y) && name != "%*%") y <- x
+  if (is_linear(x) || is_linear(y)) return(linear_product(name, x, y))
   left <- !is.LazyTensor(x)
   if (length(given) && is_restricting(given)) {
     if (left) y <- restricted(y, given) else x <- restricted(x, given)
@@ -150,31 +162,22 @@ as_factor <- function(x, name, by_columns, batch = NULL) {
 product_of_lazy <- function(name, x, y, index, given) {
   kept <- if (index == "i") "Vj" else "Vi"
   if (!kept %in% part(y, "kind")) return(reduce(x * y, "Sum", index, given))
-  if (name == "%*%") refuse_product(x, y)
-  if (kept %in% part(x, "kind")) refuse_dense_product(name, x, y)
+  if (name == "%*%") {
+    if (!"Vj" %in% part(y, "kind")) refuse_product(x, y)
+    return(linear_product(name, x, y))
+  }
+  if (kept %in% part(x, "kind")) return(linear_product(name, x, y))
   t_of_each(reduce(x * y, "Sum", index, given))
 }
 
-# Of K %*% L where L depends on i.
+# Of K %*% L where L depends on i alone.
 refuse_product <- function(x, y) {
-  is_matrix <- "Vj" %in% part(y, "kind")
-  fits <- row_count(x, "Vj") == row_count(y, "Vi")
-  throw("shape", operands_with(sizes_of(x, y)), ": expected a second factor that depends on j ",
-        "alone, such as Vj(b) or a plain matrix b",
-        if (is_matrix && fits) "; the product of both and v is x %*% (y %*% v)",
-        if (is_matrix) "; the sums over j of products of entries are rowSums(x * y)")
+  throw("shape", operands_with(sizes_of(x, y)), ": expected a second factor that depends on j, ",
+        "such as Vj(b) or a plain matrix b")
 }
 
 sizes_of <- function(...) vapply(list(...), function(x)
   paste("dimensions", paste(dim(x)[1:2], collapse = " x "), "(i x j)"), "")
-
-refuse_dense_product <- function(name, x, y) {
-  index <- if (name == "crossprod") "j" else "i"
-  size <- c(row_count(x, paste0("V", index)), row_count(y, paste0("V", index)))
-  throw("shape", "the result is a dense ", size[1L], " x ", size[2L], " matrix: expected a factor ",
-        "that does not depend on ", index, "; its product with v is ",
-        if (name == "crossprod") "crossprod(x, y %*% v)" else "x %*% crossprod(y, v)")
-}
 
 # ---- sums of rows and columns --------------------------------------------------------------------
 
@@ -371,6 +374,7 @@ diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
 
 if (in_namespace) {
   setMethod("diag", "LazyTensor", diagonal)
+  setMethod("diag", "LinearOperator", function(x = 1, nrow, ncol, names = TRUE) diagonal_of(x))
   setMethod("which", "LazyTensor", function(x, arr.ind = FALSE, useNames = TRUE)
     which(as.matrix(x), arr.ind, useNames))
 }

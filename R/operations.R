@@ -54,8 +54,7 @@ refuse_operand <- function(x, others) {
         if (length(dim(x)) == 2L) paste0(
           "; Vi() of a matrix has a row of it for each i, Vj() one for each j",
           if (identical(as.integer(dim(x)), size)) paste0(
-            ", and to all pairs a matrix is added in products: (K + s * diag(n)) %*% v is ",
-            "K %*% v + s * v, see vignette(\"interpolation\")")))
+            ", and add_ridge(x, alpha) adds numbers to the diagonal")))
 }
 
 # All arguments as LazyTensors; one of them is.
@@ -100,6 +99,8 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' @aliases Ops.LazyTensor
 #' @export
 Ops.LazyTensor <- function(e1, e2) {
+  if (is_linear(e1) || !missing(e2) && (is_linear(e2) || meets_diagonal(.Generic, e1, e2)))
+    return(linear_arithmetic(.Generic, e1, e2))
   if (missing(e2)) return(unary_operator(.Generic, e1))
   if (.Generic == "^") return(power(e1, e2))
   operands <- as_operands(e1, e2)
@@ -117,8 +118,22 @@ Ops.LazyTensor <- function(e1, e2) {
 binary_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divide",
                        "<" = "LessThan", "<=" = "LessOrEqual", "==" = "Equal", "!=" = "NotEqual")
 
+# The same function: R refuses operands of two classes that have methods of their own.
+#' @export
+Ops.LinearOperator <- Ops.LazyTensor
+
+# K + diag(n) means K with a ridge.
+meets_diagonal <- function(operator, x, y) {
+  if (operator != "+" && operator != "-") return(FALSE)
+  first <- is.LazyTensor(x)
+  if (first == is.LazyTensor(y)) return(FALSE)
+  plain <- if (first) y else x
+  identical(dim(plain), dim(if (first) x else y)[1:2]) && !is.null(diagonal_values(plain))
+}
+
 # From R 4.3 on: our method also where the other operand's class has one (data.frame, ...).
 chooseOpsMethod.LazyTensor <- function(x, y, mx, my, cl, reverse) TRUE
+chooseOpsMethod.LinearOperator <- chooseOpsMethod.LazyTensor
 
 comparison <- function(op, operands, reversed = FALSE) {
   check_real(operands)

@@ -6,8 +6,7 @@ use_kmin <- "use Kmin(x, K, index), argKmin(x, K, index)"
 use_quantile <- paste("use Kmin(x, K, index), the K smallest, or it on as.matrix(x), the dense",
                       "matrix")
 use_matrix <- "use it on as.matrix(x), the dense matrix"
-use_solver <- paste("use products x %*% v in conjugate gradients, see vignette(\"interpolation\"),",
-                    "or it on as.matrix(x), the dense matrix")
+use_solver <- "use solve(x, b), which needs no factors, or it on as.matrix(x), the dense matrix"
 use_picture <- "use image(as.matrix(x)), a picture of the dense matrix"
 use_block <- "use x[k] for components, x[i, j] for values"
 use_comparison <- paste("use x != x where NaN is to be found; if this is pmin() or pmax(),",
@@ -21,7 +20,7 @@ refused_of_lazytensor <- list(
   mean = use_means, median = use_quantile, quantile = use_quantile,
   weighted.mean = "use x %*% w / sum(w)",
   sort = use_kmin, xtfrm = use_kmin,
-  solve = use_solver, chol = use_solver, qr = use_solver,
+  chol = use_solver, qr = use_solver,
   determinant = use_matrix, isSymmetric = use_matrix, diff = use_matrix, rowsum = use_matrix,
   unique = use_matrix, duplicated = use_matrix, anyDuplicated = use_matrix, cut = use_matrix,
   split = use_matrix, merge = use_matrix, subset = use_matrix, transform = use_matrix,

@@ -35,6 +35,10 @@
 #' @section Points:
 #' [nearest()] finds the nearest neighbours of points, [find_within()] all pairs within a radius.
 #'
+#' @section Linear algebra:
+#' [solve()][solve.LazyTensor] of a kernel matrix, [ridges, sums and products of matrices][add_ridge()]
+#' that are never stored.
+#'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and
 #' others of operators from formulas, [grad()] of RKeOps.

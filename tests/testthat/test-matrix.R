@@ -192,8 +192,7 @@ test_that("products have the shapes of base R", {
 test_that("products that do not fit stop", {
   fits_not <- list(quote(K %*% 1:5), quote(1:7 %*% K), quote(crossprod(K, 1:7)),
                    quote(crossprod(1:7, K)), quote(tcrossprod(K, matrix(0, 7, 2))),
-                   quote(tcrossprod(matrix(0, 7, 2), K)), quote(crossprod(K)), quote(tcrossprod(K)),
-                   quote(crossprod(K, K)), quote(tcrossprod(K, K)))
+                   quote(tcrossprod(matrix(0, 7, 2), K)))
   for (call in fits_not)
     expect_error(eval(call), class = "rkeops_error_shape", info = deparse(call))
   b <- matrix(0, 5, 2)
@@ -201,7 +200,6 @@ test_that("products that do not fit stop", {
                fixed = TRUE)
   expect_error(1:7 %*% K, "`1:7` has length 7, `K` has dimensions 5 x 7 (i x j): expected length 5",
                fixed = TRUE)
-  expect_error(crossprod(K), "dense 7 x 7 matrix", class = "rkeops_error_shape")
   for (wrong in list("a", factor(1:7), list(1), Sys.Date() + 1:7, NULL)) {
     expect_error(K %*% wrong, class = "rkeops_error_argument")
     expect_error(wrong %*% K, class = "rkeops_error_argument")
@@ -211,18 +209,15 @@ test_that("products that do not fit stop", {
 test_that("a product of two LazyTensors is one of matrices, or refused", {
   other <- exp(-sum((Vi(y) - Vj(x))^2)) # 7 x 5
   b <- uniform(7, 1)
-  refused <- list(quote(K %*% K), quote(K %*% other), quote(other %*% K), quote(K %*% t(K)),
-                  quote(t(K) %*% K), quote(K %*% Vi(b)), quote(K %*% Vi(x)), quote(Vj(b) %*% other),
-                  quote(Vi(x) %*% Vi(x)), quote(K %*% (Vi(x)[1] * Vj(b))), quote(crossprod(K)),
-                  quote(tcrossprod(K)), quote(crossprod(K, K)), quote(tcrossprod(K, K)),
-                  quote(crossprod(other, t(other))), quote(tcrossprod(K, t(other))))
+  refused <- list(quote(K %*% K), quote(K %*% Vi(b)), quote(K %*% Vi(x)), quote(Vj(b) %*% other),
+                  quote(Vi(x) %*% Vi(x)), quote(crossprod(K, other)), quote(tcrossprod(K, other)))
   for (call in refused)
     expect_error(eval(call), "expected", class = "rkeops_error_shape", info = deparse(call))
-  expect_error(K %*% other, fixed = TRUE,
-               "`K` has dimensions 5 x 7 (i x j), `other` has dimensions 7 x 5 (i x j)")
-  expect_error(t(K) %*% K, "the product of both and v is x %*% (y %*% v)", fixed = TRUE)
-  expect_error(K %*% Vi(b), "a second factor that depends on j alone, such as Vj(b)", fixed = TRUE)
-  # what the messages say
+  expect_error(K %*% K, fixed = TRUE,
+               "`K` has dimensions 5 x 7 (i x j), `K` has dimensions 5 x 7 (i x j)")
+  expect_error(K %*% Vi(b), "a second factor that depends on j, such as Vj(b)", fixed = TRUE)
+  near(as.matrix(K %*% other), dense %*% as.matrix(other))
+  near(as.matrix(crossprod(K)), crossprod(dense))
   v <- uniform(5, 1)
   near(K %*% (other %*% v), dense %*% as.matrix(other) %*% v)
   near(rowSums(K * t(other)), rowSums(dense * t(as.matrix(other))))

@@ -1,0 +1,369 @@
+# Linear operators: matrices that are never stored, made of LazyTensors.
+#
+# A LinearOperator is plain R data, a tree. A node is a list of
+#   op     "kernel": a LazyTensor of dimension 1; "diagonal": a number or a value for each row;
+#          "sum", "product", from left to right, or "scale", a number times a part
+#   value  the LazyTensor, the diagonal, the number
+#   parts  other nodes
+#   size   numbers of rows and columns
+# All that computes with it is a function of nodes: products, columns, the diagonal, the exchange of
+# rows and columns.
+
+new_linear <- function(op, value = NULL, parts = list(), size = parts[[1L]]$size)
+  structure(class = "LinearOperator", list(op = op, value = value, parts = parts, size = size))
+
+is_linear <- function(x) inherits(x, "LinearOperator")
+
+# A LazyTensor or a LinearOperator as a node.
+as_linear <- function(x, name = "x") {
+  check_given(x, name, "a LazyTensor")
+  if (is_linear(x)) return(x)
+  check_lazy(x, name)
+  if (part(x, "dimres") != 1L)
+    throw("shape", "`", name, "` has dimension ", part(x, "dimres"), ": expected dimension 1, a matrix")
+  if (part(x, "complex"))
+    throw("argument", "`", name, "` is complex: expected real numbers")
+  check_no_batch(x, paste0("`", name, "` as a matrix"), "x %*% b has")
+  new_linear("kernel", x, size = dim(x)[1:2])
+}
+
+is_square <- function(x) x$size[1L] == x$size[2L]
+
+new_diagonal <- function(values, n) new_linear("diagonal", values, size = c(n, n))
+
+scaled_linear <- function(x, by) {
+  if (by == 1) x
+  else if (x$op == "diagonal") new_diagonal(by * x$value, x$size[1L])
+  else if (x$op == "scale") scaled_linear(x$parts[[1L]], by * x$value)
+  else if (x$op == "sum") new_linear("sum", parts = lapply(x$parts, scaled_linear, by))
+  else new_linear("scale", by, list(x))
+}
+
+sum_of_linear <- function(x, y) {
+  if (!identical(x$size, y$size))
+    throw("shape", operands_with(c(size_of_linear(x), size_of_linear(y))), ": expected equal sizes")
+  terms <- c(terms_of(x), terms_of(y))
+  is_diagonal <- vapply(terms, function(t) t$op == "diagonal", NA)
+  ridge <- if (any(is_diagonal)) Reduce(`+`, lapply(terms[is_diagonal], `[[`, "value"))
+  terms <- c(terms[!is_diagonal], if (!is.null(ridge)) list(new_diagonal(ridge, x$size[1L])))
+  if (length(terms) == 1L) terms[[1L]] else new_linear("sum", parts = terms)
+}
+
+terms_of <- function(x) if (x$op == "sum") x$parts else list(x)
+
+product_of_linear <- function(x, y) {
+  if (x$size[2L] != y$size[1L])
+    throw("shape", operands_with(c(size_of_linear(x), size_of_linear(y))), ": expected ",
+          x$size[2L], " rows of the second factor")
+  factors <- c(factors_of(x), factors_of(y))
+  new_linear("product", parts = factors, size = c(x$size[1L], y$size[2L]))
+}
+
+factors_of <- function(x) if (x$op == "product") x$parts else list(x)
+
+size_of_linear <- function(x) paste("dimensions", times(x$size), "(i x j)")
+
+# ---- what users make -----------------------------------------------------------------------------
+
+#' Linear operators: ridges, sums and products of kernel matrices
+#'
+#' A LazyTensor K of dimension 1 stands for a matrix. `add_ridge(K, alpha)` stands for K + alpha I, and
+#' the product of two LazyTensors that depend on both indices, `K %*% L`, for the product of both
+#' matrices. Neither is computed: they are linear operators, matrices that are never stored, with what
+#' matrices have.
+#'
+#' Numbers times linear operators, their sums, products and `crossprod()` are linear operators again,
+#' and so is `K + Diagonal(n, alpha)` of package Matrix. The product with a plain vector or matrix is
+#' computed at once, from the right to the left: `(K %*% L) %*% b` takes the time of two products,
+#' `K %*% (L %*% b)`. `x[i, j]` and `as.matrix(x)` are plain matrices.
+#'
+#' @param x a LazyTensor of dimension 1 with as many rows i as j, or a square linear operator; in the
+#'   methods a linear operator.
+#' @param alpha what is added to the diagonal: a number, or a value for each row.
+#' @param i,j positions, as for matrices.
+#' @param drop whether one row or one column becomes a vector.
+#' @param max_size the most bytes that the dense matrix may have.
+#' @param ... not used.
+#' @return `add_ridge()`: an object of class `LinearOperator`. It has `dim()`, c(M, N); `t()`,
+#'   `%*%`, `crossprod()`, `diag()`, `x[i, j]`, `as.matrix()` and `print()`. Products with plain
+#'   vectors and matrices are plain matrices.
+#' @section Errors:
+#' `rkeops_error_shape` where sizes do not fit or `x` is not square; `rkeops_error_argument` for an
+#' `alpha` that is not finite or has another length; `rkeops_error_memory` for a dense matrix of more
+#' than `max_size` bytes.
+#' @seealso [solve.LazyTensor()]
+#' @family linear operators
+#' @examples
+#' x <- matrix(sin(1:30), ncol = 3)
+#' K <- exp(-sqdist(Vi(x), Vj(x)))
+#' A <- add_ridge(K, 0.1)
+#' A
+#' A %*% (1:10)
+#' A[1:2, 1:3]
+#' (K %*% K) %*% (1:10)
+#' @aliases LinearOperator LinearOperator-class
+#' @export
+add_ridge <- function(x, alpha) {
+  x <- as_linear(x)
+  if (!is_square(x))
+    throw("shape", "`x` has ", size_of_linear(x), ": expected as many rows i as j")
+  check_given(alpha, "alpha", "a number, or a value for each row")
+  n <- x$size[1L]
+  if (!is.numeric(alpha) || is.object(alpha) || !length(alpha) %in% c(1L, n) || !all(is.finite(alpha)))
+    unexpected(alpha, "alpha", "a finite number, or ", n, " of them, one for each row")
+  sum_of_linear(x, new_diagonal(as.double(alpha), n))
+}
+
+#' @export
+dim.LinearOperator <- function(x) x$size
+
+#' @export
+format.LinearOperator <- function(x, ...) {
+  formulas <- unique(vapply(kernels_of(x), root_of, ""))
+  kernels <- kernels_of(x)[match(formulas, vapply(kernels_of(x), root_of, ""))]
+  names <- if (length(kernels) == 1L) "K" else paste0("K", seq_along(kernels))
+  c(paste0("<LinearOperator> ", times(x$size), " (i x j): ",
+           expression_text(x, stats::setNames(names, formulas))),
+    sprintf("%s: %s", names, vapply(kernels, function(K) shortened(formula_of(K)), "")))
+}
+
+#' @export
+print.LinearOperator <- function(x, ...) {
+  cat(format(x), sep = "\n")
+  invisible(x)
+}
+
+#' @export
+str.LinearOperator <- function(object, ...) cat("", format(object)[1L], "\n")
+
+kernels_of <- function(x) {
+  if (x$op == "kernel") list(x$value) else unlist(lapply(x$parts, kernels_of), recursive = FALSE)
+}
+
+# "K1 %*% K2 + 0.1 I". `names`: of kernels, by the identifiers of their values.
+expression_text <- function(x, names, inside = FALSE) {
+  number <- function(value) format(value, digits = 3L)
+  of_parts <- function(inside) vapply(x$parts, expression_text, "", names, inside)
+  text <- switch(x$op,
+    kernel = names[[root_of(x$value)]],
+    diagonal = if (length(x$value) == 1L) paste(number(x$value), "I")
+               else paste0("diag(", number(min(x$value)), " to ", number(max(x$value)), ")"),
+    scale = paste(number(x$value), "*", of_parts(TRUE)),
+    sum = gsub(" + -", " - ", paste(of_parts(FALSE), collapse = " + "), fixed = TRUE),
+    product = paste(of_parts(TRUE), collapse = " %*% "))
+  if (inside && x$op %in% c("sum", "scale")) paste0("(", text, ")") else text
+}
+
+#' @export
+t.LinearOperator <- function(x) {
+  switch(x$op,
+    kernel = new_linear("kernel", t(x$value), size = rev(x$size)),
+    diagonal = x,
+    new_linear(x$op, x$value, lapply(if (x$op == "product") rev(x$parts) else x$parts, t),
+               rev(x$size)))
+}
+
+# Of operands of which at least one is a linear operator, or a LazyTensor beside a diagonal matrix.
+linear_arithmetic <- function(operator, x, y) {
+  if (missing(y))
+    switch(operator, "+" = x, "-" = scaled_linear(x, -1), refuse_linear(operator))
+  else if (operator == "*" && is_number(x)) scaled_linear(as_linear(y), check_finite(x))
+  else if (operator == "*" && is_number(y)) scaled_linear(as_linear(x), check_finite(y))
+  else if (operator == "/" && is_number(y)) scaled_linear(as_linear(x), check_finite(1 / y))
+  else if (operator == "+") sum_of_linear(as_term(x, y), as_term(y, x))
+  else if (operator == "-") sum_of_linear(as_term(x, y), scaled_linear(as_term(y, x), -1))
+  else refuse_linear(operator)
+}
+
+check_finite <- function(x) {
+  if (!is.finite(x)) throw("argument", "a factor is ", describe(x), ": expected a finite number")
+  as.double(x)
+}
+
+refuse_linear <- function(operator)
+  throw("argument", "`", operator, "` of a linear operator: expected sums, differences and multiples of ",
+        "matrices; entries are multiplied as LazyTensors, before they are one")
+
+# A term of a sum: a LazyTensor, a linear operator, or the diagonal of a matrix that has no more.
+as_term <- function(x, other) {
+  if (is_linear(x) || is.LazyTensor(x)) return(as_linear(x))
+  values <- diagonal_values(x)
+  if (is.null(values))
+    throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a linear operator or a ",
+          "diagonal matrix; add_ridge(x, alpha) adds a number to the diagonal")
+  n <- nrow(x)
+  new_diagonal(if (length(values) && all(values == values[1L])) values[1L] else values, n)
+}
+
+# The diagonal of a square matrix that is 0 beside it, NULL of others.
+diagonal_values <- function(x) {
+  size <- dim(x)
+  if (length(size) != 2L || size[1L] != size[2L] || !size[1L]) return(NULL)
+  if (methods::is(x, "Matrix")) # its classes have methods that make triangular ones of diagonal ones
+    return(if (Matrix::isDiagonal(x)) as.double(Matrix::diag(x)))
+  if (is.object(x) || !(is.numeric(x) || is.logical(x))) return(NULL)
+  values <- base::diag(x)
+  if (!anyNA(x) && sum(x != 0) == sum(values != 0) && all(is.finite(values))) as.double(values)
+}
+
+#' @rdname add_ridge
+#' @export
+as.matrix.LinearOperator <- function(x, ..., max_size = 2^30) {
+  bytes <- 8 * prod(x$size)
+  if (bytes > max_size)
+    throw("memory", "the matrix is ", times(x$size), ", ", size_text(bytes), ", and `max_size` is ",
+          size_text(max_size), ": expected fewer rows, x[i, j]; products need no dense matrix")
+  columns_of(x, seq_len(x$size[2L]))
+}
+
+#' @rdname add_ridge
+#' @export
+`[.LinearOperator` <- function(x, i, j, drop = TRUE) {
+  if (nargs() - (!missing(drop)) < 3L)
+    throw("argument", "`x[k]` of a linear operator: expected x[i, j], an entry or a block")
+  i <- if (missing(i)) seq_len(x$size[1L]) else positions_in(i, x$size[1L], "i")
+  j <- if (missing(j)) seq_len(x$size[2L]) else positions_in(j, x$size[2L], "j")
+  out <- if (length(i) && length(j)) columns_of(x, j, i) else matrix(0, length(i), length(j))
+  if (drop) base::drop(out) else out
+}
+
+positions_in <- function(i, n, name) {
+  at <- if (is.character(i)) NA else tryCatch(seq_len(n)[i], error = function(e) NA)
+  if (anyNA(at)) unexpected(i, name, "positions from 1 to ", n)
+  at
+}
+
+# ---- products ------------------------------------------------------------------------------------
+
+# x %*% b, t(x) %*% b (crossprod) or x %*% t(b) (tcrossprod), where one at least is a linear operator.
+linear_product <- function(name, x, y) {
+  if (is.null(y)) y <- x
+  if (is_matrix_like(x) && is_matrix_like(y)) {
+    x <- as_linear(x)
+    y <- as_linear(y, "y")
+    return(product_of_linear(if (name == "crossprod") t(x) else x, if (name == "tcrossprod") t(y) else y))
+  }
+  if (is_matrix_like(y)) { # from the left: the exchanged product of what is exchanged
+    y <- as_linear(y, "y")
+    return(t(linear_times(if (name == "tcrossprod") y else t(y),
+                          if (name == "crossprod") x else t_plain(x), "x")))
+  }
+  if (name == "tcrossprod") y <- t_plain(y)
+  x <- as_linear(x)
+  linear_times(if (name == "crossprod") t(x) else x, y, "y")
+}
+
+is_matrix_like <- function(x) is_linear(x) || is.LazyTensor(x)
+
+# A vector is a row or a column, as it fits.
+t_plain <- function(x) if (length(dim(x)) == 2L) t(x) else x
+
+linear_times <- function(x, b, name) {
+  names <- names_of(b)[[2L]]
+  b <- as_factor(b, name, FALSE)
+  if (nrow(b) != x$size[2L])
+    throw("shape", "`", name, "` has ", nrow(b), " rows: expected ", x$size[2L])
+  out <- multiplier(x, ncol(b))(b)
+  if (length(names) == ncol(out)) colnames(out) <- names
+  out
+}
+
+# A function of plain matrices of p columns, the product with them: what does not depend on them is made
+# once. `precision`: NULL, that of the options.
+multiplier <- function(x, p, precision = NULL) {
+  inner <- lapply(x$parts, multiplier, p, precision)
+  value <- x$value
+  switch(x$op,
+    kernel = kernel_multiplier(value, p, precision),
+    diagonal = function(v) value * v,
+    scale = function(v) value * inner[[1L]](v),
+    sum = function(v) Reduce(`+`, lapply(inner, function(f) f(v))),
+    product = function(v) Reduce(function(v, f) f(v), rev(inner), v))
+}
+
+# At most so many columns meet a pair in one walk.
+columns_at_once <- 128L
+
+kernel_multiplier <- function(K, p, precision) {
+  if (p > columns_at_once) {
+    full <- kernel_multiplier(K, columns_at_once, precision)
+    rest <- if (p %% columns_at_once) kernel_multiplier(K, p %% columns_at_once, precision)
+    return(function(v) do.call(cbind, lapply(split_columns(ncol(v)), function(at)
+      (if (length(at) == columns_at_once) full else rest)(v[, at, drop = FALSE]))))
+  }
+  v <- Vj(matrix(0, row_count(K, "Vj"), p))
+  options <- if (!is.null(precision)) call_options(list(precision = precision))$options
+  state <- reduction_state(K * v, "Sum", "j", options = options)
+  program <- program_of_state(state)
+  at <- state$leaves[[root_of(v)]]
+  data <- lapply(state$data, interleaved)
+  function(v) {
+    data[[at]] <- v
+    as_result(run_arranged(program, data), state, 1L)
+  }
+}
+
+split_columns <- function(p) split(seq_len(p), (seq_len(p) - 1L) %/% columns_at_once)
+
+# ---- entries -------------------------------------------------------------------------------------
+
+# Columns j (and of them rows i) as a dense matrix, in double precision.
+columns_of <- function(x, j, i = NULL) {
+  rows <- function(out) if (is.null(i)) out else out[i, , drop = FALSE]
+  last <- length(x$parts)
+  switch(x$op,
+    kernel = kernel_columns(x$value, j, i),
+    diagonal = rows(unit_columns(x$size[1L], j, x$value)),
+    scale = x$value * columns_of(x$parts[[1L]], j, i),
+    sum = Reduce(`+`, lapply(x$parts, columns_of, j, i)),
+    product = rows(Reduce(function(v, f) multiplier(f, ncol(v), "float64")(v), rev(x$parts[-last]),
+                          columns_of(x$parts[[last]], j))))
+}
+
+unit_columns <- function(n, j, value = 1) {
+  out <- matrix(0, n, length(j))
+  out[cbind(j, seq_along(j))] <- if (length(value) > 1L) value[j] else value
+  out
+}
+
+# Values at 32 columns are a product with 32 unit vectors: rows are not repeated for each pair.
+kernel_columns <- function(K, j, i = NULL) {
+  kind <- part(K, "kind")
+  if (!is.null(part(K, "walk")) || !"Vj" %in% kind || !"Vi" %in% kind)
+    return(unname(values_of_block(K, if (is.null(i)) seq_len(dim(K)[1L]) else i, j, max_size = Inf)))
+  K <- on_host(K)
+  width <- min(32L, length(j))
+  given <- lapply(part(K, "data"), interleaved)
+  if (!is.null(i)) given[kind == "Vi"] <- lapply(given[kind == "Vi"], rows_at, i)
+  rows <- nrow(given[[match("Vi", kind)]])
+  at_columns <- function(j) {
+    given[kind == "Vj"] <- lapply(given[kind == "Vj"], rows_at, j)
+    given
+  }
+  part_of_K <- of_variables(K, "columns", kind, at_columns(rep_len(j, width)), NULL)
+  units <- Vj(diag(width))
+  state <- reduction_state(part_of_K * units, "Sum", "j",
+                           options = call_options(list(precision = "float64"))$options)
+  program <- program_of_state(state)
+  unit_at <- state$leaves[[root_of(units)]]
+  out <- matrix(0, rows, length(j))
+  for (first in seq(1L, length(j), by = width)) {
+    at <- first:min(first + width - 1L, length(j))
+    data <- at_columns(rep_len(j[at], width))
+    data[[unit_at]] <- part(units, "data")[[1L]]
+    out[, at] <- run_arranged(program, data)[, seq_along(at)]
+  }
+  out
+}
+
+# The diagonal, in double precision.
+diagonal_of <- function(x) {
+  n <- min(x$size)
+  switch(x$op,
+    kernel = unname(diagonal(x$value)),
+    diagonal = rep_len(x$value, n),
+    scale = x$value * diagonal_of(x$parts[[1L]]),
+    sum = Reduce(`+`, lapply(x$parts, diagonal_of)),
+    product = unlist(lapply(split_columns(n), function(at) columns_of(x, at)[cbind(at, seq_along(at))]),
+                     use.names = FALSE))
+}

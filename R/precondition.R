@@ -1,0 +1,154 @@
+# Preconditioners: a matrix of small rank plus a diagonal that is close to the matrix of a system, and
+# is inverted at little cost.
+#
+# L L' of `rank` columns is a partial Cholesky factorisation of the matrix without its ridge, by pivots
+# that are drawn in proportion to what is left of the diagonal (Chen, Epperly, Tropp and Webber, 2022):
+# Nystroem's approximation on these rows. With the ridge D, the inverse of L L' + D is, by Woodbury's
+# formula, D^-1 - D^-1 L (I + L' D^-1 L)^-1 L' D^-1.
+
+# What operations take, in seconds of one core, of which only the ratios matter: a pair of a product, a
+# column more of it, a multiplication of dense algebra, a number read from memory.
+unit_costs <- c(pair = 1e-9, column = 2e-10, dense = 5e-11, read = 5e-10)
+
+block_of_pivots <- 64L
+
+# list(rest, ridge): the matrix as a sum of what is not diagonal (NULL: nothing) and a diagonal.
+split_ridge <- function(x) {
+  terms <- terms_of(x)
+  is_diagonal <- vapply(terms, function(t) t$op == "diagonal", NA)
+  rest <- terms[!is_diagonal]
+  list(rest = if (length(rest) == 1L) rest[[1L]] else if (length(rest)) new_linear("sum", parts = rest),
+       ridge = if (any(is_diagonal)) terms[is_diagonal][[1L]]$value else 0)
+}
+
+# list(L, left): a factor of at most `rank` columns, and what is left of the diagonal. With `rank` NULL
+# it ends where more columns would cost more than the steps that they save; `steps(left, rank)` says how
+# many these are.
+partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
+  n <- x$size[1L]
+  left <- diagonal_of(x)
+  check_diagonal(left)
+  whole <- sum(left)
+  most <- min(n, if (is.null(rank)) largest_rank(n) else rank)
+  L <- matrix(0, n, 0L)
+  round <- 0L
+  blocks <- list()
+  traces <- whole
+  while (ncol(L) < most && sum(left) > n * .Machine$double.eps * whole) {
+    round <- round + 1L
+    at <- draw_pivots(left, min(block_of_pivots, most - ncol(L)), round)
+    new <- columns_of(x, at)
+    if (ncol(L)) new <- new - dense_product(L, t(L[at, , drop = FALSE]))
+    new <- factored_columns(new, at, left)
+    if (is.null(new)) break
+    L <- cbind(L, new)
+    left <- pmax(left - rowSums(new^2), 0)
+    traces <- c(traces, sum(left))
+    if (is.null(rank) && !is_worth_more(traces, ncol(L), n, p, steps)) break
+  }
+  list(L = L, left = left)
+}
+
+# Such a factor takes at most a gigabyte.
+largest_rank <- function(n) max(block_of_pivots, 2^27 %/% max(n, 1L))
+
+# Positions in proportion to `weights`, without a random number: one from each of `count` shares of
+# their sum, at a place in it that changes from share to share, so that rows of a grid are not all
+# those of one line.
+draw_pivots <- function(weights, count, round) {
+  sums <- cumsum(weights)
+  k <- seq_len(count)
+  inside <- (k * 0.6180339887498949 + round * 0.7548776662466927) %% 1
+  at <- findInterval((k - 1 + inside) / count * sums[length(sums)], sums, left.open = TRUE) + 1L
+  at <- unique(pmin(at, length(weights)))
+  at[weights[at] > 0]
+}
+
+# Columns of a residual matrix at rows `at` as columns of its Cholesky factor: of pivots that are nearly
+# combinations of the others none. `left`: what is left of the diagonal.
+factored_columns <- function(columns, at, left) {
+  inner <- columns[at, , drop = FALSE]
+  inner <- (inner + t(inner)) / 2
+  R <- suppressWarnings(chol(inner, pivot = TRUE, tol = 1e-10 * max(left)))
+  count <- attr(R, "rank")
+  if (!count) return(NULL)
+  kept <- seq_len(count)
+  dense_solve_right(R[kept, kept, drop = FALSE],
+                    columns[, attr(R, "pivot")[kept], drop = FALSE])
+}
+
+# X with X R = b.
+dense_solve_right <- function(R, b) t(dense_solve_triangular(R, t(b), transpose = TRUE))
+
+# Whether up to eight blocks more would save more than they take, if the trace goes on to fall as fast.
+is_worth_more <- function(traces, rank, n, p, steps) {
+  last <- length(traces)
+  ratio <- min(1, traces[last] / traces[last - 1L])
+  of_step <- function(rank) n^2 * (unit_costs[["pair"]] + p * unit_costs[["column"]]) +
+    n * rank * (2 * unit_costs[["read"]] + 2 * p * unit_costs[["dense"]])
+  total <- function(more) {
+    rank <- rank + more * block_of_pivots
+    steps(traces[last] * ratio^more, rank) * of_step(rank) + n * rank^2 * unit_costs[["dense"]] * 1.5 +
+      n * rank * unit_costs[["pair"]] * 8
+  }
+  min(vapply(1:8, total, 1)) < total(0)
+}
+
+# How many steps reduce a residual by `tol`, by the bound on conjugate gradients: eigenvalues behind the
+# first `rank` ones are taken to be about the trace over the rank.
+steps_expected <- function(tol, ridge) {
+  force(tol)
+  force(ridge)
+  function(trace, rank) 2 + sqrt(1 + trace / max(rank, 1) / ridge) / 2 * log(2 / tol)
+}
+
+# list(apply, rank, L, ridge, inner): `apply(r)` is the inverse times r; `inner` is the Cholesky factor
+# of I + L' D^-1 L.
+new_preconditioner <- function(L, ridge) {
+  root <- sqrt(ridge)
+  W <- L / root
+  inner <- dense_crossprod(W)
+  inner <- dense_cholesky(inner + base::diag(1, ncol(W)))
+  list(rank = ncol(L), L = L, ridge = ridge, inner = inner, apply = function(r) {
+    r <- r / root
+    u <- dense_solve_triangular(inner, dense_crossprod(W, r), transpose = TRUE)
+    (r - dense_product(W, dense_solve_triangular(inner, u))) / root
+  })
+}
+
+no_preconditioner <- list(rank = 0L, apply = identity)
+
+# The one of a system with the matrix `x`, or none. `given`: what the caller said of it, see
+# solve.LazyTensor().
+preconditioner_of <- function(x, given, tol, p) {
+  parts <- split_ridge(x)
+  if (is.null(parts$rest)) return(new_preconditioner(matrix(0, x$size[1L], 0L), parts$ridge))
+  if (identical(given, "none") || identical(given, 0L)) return(no_preconditioner)
+  automatic <- identical(given, "auto")
+  if (automatic && !has_cheap_columns(parts$rest)) return(no_preconditioner)
+  ridge <- parts$ridge
+  smallest <- max(min(ridge), 0)
+  floor <- .Machine$double.eps * sum(diagonal_of(parts$rest))
+  factor <- partial_cholesky(parts$rest, if (!automatic) given,
+                             steps_expected(tol, max(1 / mean(1 / pmax(ridge, floor)), floor)), p)
+  if (!ncol(factor$L)) return(no_preconditioner)
+  if (smallest <= floor) ridge <- pmax(ridge, 0) + max(floor, mean(factor$left))
+  new_preconditioner(factor$L, ridge)
+}
+
+# Columns of a product take as long as products, those of some pairs as gathered rows.
+has_cheap_columns <- function(x) {
+  if (x$op == "kernel") is.null(part(x$value, "walk"))
+  else x$op != "product" && all(vapply(x$parts, has_cheap_columns, NA))
+}
+
+# A matrix with such an entry has it as the product with a unit vector on both sides.
+check_diagonal <- function(values) {
+  worst <- which.min(values)
+  if (!length(worst) || is.nan(values[worst]) || anyNA(values))
+    throw("argument", "`a` has NaN on its diagonal: expected finite values")
+  if (values[worst] >= 0) return(invisible())
+  v <- numeric(length(values))
+  v[worst] <- 1
+  refuse_indefinite(v, values[worst])
+}

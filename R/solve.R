@@ -1,0 +1,337 @@
+# Linear systems of kernel matrices.
+
+#' Solve a linear system of a kernel matrix
+#'
+#' `solve(a, b)` solves a x = b, where `a` is a LazyTensor of dimension 1 or a linear operator such as
+#' `add_ridge(K, alpha)`, without storing its matrix: by conjugate gradients with a preconditioner, or,
+#' where it is small, by Cholesky's method. The result is right to a relative residual of `tol`, which is
+#' computed anew in double precision at the end, or there is an error.
+#'
+#' The matrix has to be symmetric and positive definite, as that of a covariance or a positive definite
+#' kernel with a ridge is. `definite = FALSE` is for symmetric matrices of both signs (MINRES), and a
+#' matrix with more or fewer rows than columns is solved in the sense of least squares (LSQR).
+#'
+#' All columns of `b` are solved together, at little more than the cost of one. The preconditioner is a
+#' partial Cholesky factorisation with as many columns as pay, by what operations cost: it makes the
+#' number of steps nearly independent of the ridge. Neither a clock nor a random number decides
+#' anything: the same system has the same solution. Products in single precision are used for
+#' corrections of a solution whose residual is then computed in double precision, where they are precise
+#' enough for the ridge; the option `precision` has no influence.
+#'
+#' @param a a LazyTensor of dimension 1 or a linear operator, see [add_ridge()]. It may be restricted,
+#'   see [restrict_pairs()].
+#' @param b a vector or matrix with as many rows as `a`.
+#' @param tol the norm of b - a x over that of b which is asked for, in each column.
+#' @param limit the most steps.
+#' @param method `"dense"` makes the matrix and factors it, `"iterative"` does not, `"auto"` takes what
+#'   is expected to be faster.
+#' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation.
+#' @param details `TRUE` for a list that tells how it went.
+#' @param definite whether `a` is expected to be positive definite.
+#' @param ... not used: an argument of another name is an error.
+#' @return A matrix with a column for each of `b`. With `details`: a list of `value`, that matrix;
+#'   `residual`, the relative residual of each column; `iterations`, for each column; `seconds`;
+#'   `preconditioner`, the number of its columns; `method`, `"dense"` or `"iterative"`. Of least squares,
+#'   `residual` is that of the normal equations, the norm of t(a) (b - a x) over that of t(a) b.
+#' @section Errors:
+#' `rkeops_error_convergence` where the residual is not reached; the condition has what there is as
+#' `value`, with `residual` and `iterations`. `rkeops_error_argument` where `a` is not symmetric, or not
+#' positive definite: then the condition has a `vector` v for which the product v' a v is not above 0;
+#' also for NaN and unknown arguments. `rkeops_error_shape` where sizes do not fit.
+#' @family linear operators
+#' @examples
+#' x <- matrix(sin(1:200), ncol = 2)
+#' b <- cos(1:100)
+#' K <- exp(-sqdist(Vi(x), Vj(x)))
+#' w <- solve(add_ridge(K, 0.1), b)
+#' max(abs(add_ridge(K, 0.1) %*% w - b))
+#' solve(add_ridge(K, 0.1), b, method = "iterative", details = TRUE)$iterations
+#' @export
+solve.LazyTensor <- function(a, b, tol = 1e-6, limit = 1000L, method = c("auto", "dense", "iterative"),
+                             preconditioner = "auto", details = FALSE, definite = TRUE, ...) {
+  started <- proc.time()[["elapsed"]]
+  check_no_more(...)
+  a <- as_linear(a, "a")
+  b <- right_hand_side(a, if (missing(b)) NULL else b)
+  given <- list(tol = check_tolerance(tol), limit = check_count(limit, "limit"),
+                method = if (missing(method)) "auto" else
+                  check_choice(method, "method", c("auto", "dense", "iterative")),
+                preconditioner = check_preconditioner(preconditioner, a),
+                definite = check_flag(definite, "definite"))
+  check_flag(details, "details")
+  out <- solve_system(a, b, given)
+  dimnames(out$value) <- solution_names(a, b)
+  reached <- is_reached(out, given$tol)
+  if (!details && reached) return(out$value)
+  out$seconds <- proc.time()[["elapsed"]] - started
+  if (!reached) refuse_unconverged(out, given)
+  out[c("value", "residual", "iterations", "seconds", "preconditioner", "method")]
+}
+
+#' @rdname solve.LazyTensor
+#' @export
+solve.LinearOperator <- solve.LazyTensor
+
+check_no_more <- function(...) {
+  names <- ...names()
+  if (!...length()) return(invisible())
+  name <- if (length(names) && nzchar(names[1L])) names[1L] else ""
+  throw("argument", if (nzchar(name)) paste0("`", name, "` is no argument of solve()",
+                                           suggestion(name, names(formals(solve.LazyTensor))))
+        else "an argument without a name is left", ": expected `a`, `b`, `tol`, `limit`, `method`, ",
+        "`preconditioner`, `details` or `definite`")
+}
+
+check_tolerance <- function(tol) {
+  if (!is_number(tol) || !is.finite(tol) || tol <= 0 || tol >= 1)
+    unexpected(tol, "tol", "a number between 0 and 1")
+  max(tol, 1e-14)
+}
+
+check_preconditioner <- function(x, a) {
+  if (is_string(x)) return(check_choice(x, "preconditioner", c("auto", "none")))
+  if (!is_number(x)) unexpected(x, "preconditioner", "\"auto\", \"none\" or a number of columns")
+  min(check_count(x, "preconditioner", from = 0L), a$size[1L])
+}
+
+right_hand_side <- function(a, b) {
+  if (is.null(b))
+    throw("argument", "`b` is missing, and the inverse is a dense ", times(rev(a$size)), " matrix: ",
+          "expected a right-hand side; solve(a, diag(n)) has the inverse of a small one")
+  names <- if (length(dim(b)) == 2L) names_of(b) else list(names(b), NULL)
+  if (is.LazyTensor(b) || is_linear(b)) unexpected(b, "b", "a plain vector or matrix")
+  if (is_gpu(b)) b <- gpu_values(b)
+  b <- as_factor(b, "b", FALSE)
+  if (is.complex(b)) throw("argument", "`b` is complex: expected real numbers")
+  if (nrow(b) != a$size[1L])
+    throw("shape", "`b` has ", nrow(b), " rows: expected ", a$size[1L])
+  if (!all(is.finite(b)))
+    throw("argument", "`b` has NaN or infinite values: expected finite ones")
+  storage.mode(b) <- "double"
+  dimnames(b) <- if (length(unlist(names))) names
+  b
+}
+
+# As solve() of matrices: rows are columns of a.
+solution_names <- function(a, b) {
+  rows <- if (a$op != "product") column_names_of(a)
+  if (length(rows) || length(colnames(b))) list(rows, colnames(b))
+}
+
+column_names_of <- function(a) {
+  for (K in kernels_of(a)) if (!is.null(names <- row_names(K, "Vj"))) return(names)
+}
+
+# ---- the choice ----------------------------------------------------------------------------------
+
+# Up to so many rows a factorisation takes less than the steps of an iteration.
+dense_rows <- 1000L
+
+solve_system <- function(a, b, given) {
+  n <- nrow(b)
+  if (!ncol(b) || !all(a$size))
+    return(list(value = matrix(0, a$size[2L], ncol(b)), residual = numeric(ncol(b)),
+                iterations = integer(ncol(b)), preconditioner = 0L, method = "dense"))
+  if (!is_square(a)) return(solve_least_squares(a, b, given))
+  check_symmetric(a)
+  if (given$method == "dense" || given$method == "auto" && n <= dense_rows)
+    solve_dense(a, b, given)
+  else if (!given$definite) solve_indefinite(a, b, given)
+  else solve_iterative(a, b, given)
+}
+
+is_reached <- function(out, tol) all(is.finite(out$residual)) && all(out$residual <= tol)
+
+refuse_unconverged <- function(out, given) {
+  worst <- max(out$residual)
+  throw_with("convergence", out[c("value", "residual", "iterations")],
+             "the residual is ", format(worst, digits = 3L), " after ", counted(max(out$iterations), "step"),
+             ": expected at most ", format(given$tol), "; ",
+             if (max(out$iterations) >= given$limit) "a larger `limit`, "
+             else "the matrix is nearly singular for double precision: ",
+             "a larger ridge or `tol` would help. The condition has what there is as `value`")
+}
+
+refuse_indefinite <- function(vector, curvature) {
+  throw_with("argument", list(vector = vector),
+             "`a` is not positive definite: the condition has a `vector` v for which v' a v is ",
+             format(curvature, digits = 3L), ": expected a larger ridge, or definite = FALSE for a ",
+             "symmetric matrix of both signs")
+}
+
+# By entries of a block of at most 24 rows and columns, from all over the matrix.
+check_symmetric <- function(a) {
+  n <- a$size[1L]
+  at <- unique(round(seq(1, n, length.out = min(n, 24L))))
+  block <- columns_of(a, at, at)
+  if (anyNA(block))
+    throw("argument", "`a` has NaN: expected finite values; rows with NaN in their data cannot be solved for")
+  off <- abs(block - t(block))
+  if (max(off) <= 1e-8 * max(abs(block))) return(invisible())
+  worst <- at[which(off == max(off), arr.ind = TRUE)[1L, ]]
+  different <- !all(vapply(kernels_of(a), has_equal_rows, NA))
+  throw("argument", "`a` is not symmetric: a[", worst[1L], ", ", worst[2L], "] and a[", worst[2L], ", ",
+        worst[1L], "] differ by ", format(max(off), digits = 3L),
+        if (different) "; rows i and columns j are made of different data",
+        ": expected a symmetric matrix")
+}
+
+has_equal_rows <- function(K) {
+  of <- function(kind) part(K, "data")[part(K, "kind") == kind]
+  all(vapply(of("Vi"), function(x) any(vapply(of("Vj"), identical, NA, x)), NA))
+}
+
+# ---- methods -------------------------------------------------------------------------------------
+
+relative_residual <- function(multiply, x, b) {
+  size <- column_norms(b)
+  size[size == 0] <- 1
+  residual <- b - multiply(x)
+  list(residual = residual, size = column_norms(residual) / size)
+}
+
+solve_dense <- function(a, b, given) {
+  A <- as.matrix(a)
+  solver <- if (given$definite) {
+    R <- cholesky_or_refuse(A)
+    function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
+  } else {
+    function(r) base::solve(A, r)
+  }
+  x <- 0 * b
+  multiply <- function(v) dense_product(A, v)
+  residual <- b
+  best <- Inf
+  for (round in 1:4) { # refined while that helps
+    new <- x + solver(residual)
+    now <- relative_residual(multiply, new, b)
+    if (!all(is.finite(now$size)) || max(now$size) >= best) break
+    x <- new
+    best <- max(now$size)
+    size <- now$size
+    residual <- now$residual
+    if (best <= given$tol) break
+  }
+  list(value = x, residual = if (is.finite(best)) size else rep(NaN, ncol(b)),
+       iterations = rep(0L, ncol(b)), preconditioner = 0L, method = "dense")
+}
+
+# The Cholesky factor; else the vector that shows that there is none.
+cholesky_or_refuse <- function(A) {
+  if (!all(is.finite(A))) throw("argument", "`a` has NaN or infinite values: expected finite ones")
+  R <- tryCatch(dense_cholesky(A), rkeops_error_argument = identity)
+  if (!inherits(R, "condition")) return(R)
+  k <- R$pivot
+  before <- seq_len(k - 1L)
+  v <- numeric(nrow(A))
+  v[k] <- 1
+  if (k > 1L) {
+    leading <- dense_cholesky(A[before, before, drop = FALSE])
+    v[before] <- -dense_solve_triangular(leading, dense_solve_triangular(
+      leading, A[before, k, drop = FALSE], transpose = TRUE))
+  }
+  v <- v / sqrt(sum(v^2))
+  refuse_indefinite(v, sum(v * (A %*% v)))
+}
+
+solve_iterative <- function(a, b, given) {
+  p <- ncol(b)
+  preconditioner <- preconditioner_of(a, given$preconditioner, given$tol, p)
+  precise <- multiplier_of_columns(a, "float64")
+  fast <- if (is_single_enough(a, preconditioner)) multiplier_of_columns(a, "float32")
+  multiply <- precise(p)
+  x <- 0 * b
+  residual <- b
+  steps <- integer(p)
+  size <- as.double(column_norms(b) > 0)
+  repeat {
+    open <- size > given$tol
+    if (!any(open) || max(steps) >= given$limit) break
+    # in single precision by at most four digits at a time
+    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 1e-4)
+    out <- conjugate_gradients(if (is.null(fast)) precise else fast, preconditioner$apply, residual,
+                               ifelse(open, target * column_norms(residual), Inf),
+                               given$limit - max(steps))
+    if (!is.null(out$negative)) check_curvature(out, multiply, p, is.null(fast))
+    steps <- steps + out$steps
+    now <- relative_residual(multiply, x + out$x, b)
+    better <- max(now$size) < max(size) / 2
+    if (better || max(now$size) < max(size)) {
+      x <- x + out$x
+      size <- now$size
+      residual <- now$residual
+    }
+    if (!better && is.null(fast)) break
+    if (!better) fast <- NULL
+  }
+  list(value = x, residual = size, iterations = steps, preconditioner = preconditioner$rank,
+       method = "iterative")
+}
+
+multiplier_of_columns <- function(a, precision) {
+  known <- list()
+  function(p) {
+    key <- as.character(p)
+    if (is.null(known[[key]])) known[[key]] <<- multiplier(a, p, precision)
+    known[[key]]
+  }
+}
+
+# Products in float32 are right to about 1e-7 of the norm of the matrix, which has to be small beside
+# the smallest eigenvalue.
+is_single_enough <- function(a, preconditioner) {
+  if (!preconditioner$rank) return(FALSE)
+  norm <- max(rowSums(abs(dense_crossprod(preconditioner$L))))
+  norm * 1e-7 < 0.02 * min(preconditioner$ridge)
+}
+
+# A direction of negative curvature, by a product in double precision.
+check_curvature <- function(out, multiply, p, is_precise) {
+  v <- out$negative
+  if (anyNA(v) || is.na(out$curvature))
+    throw("argument", "products with `a` are NaN: expected finite values")
+  curvature <- sum(v * multiply(matrix(v, length(v), p))[, 1L])
+  if (curvature <= 0) refuse_indefinite(v / sqrt(sum(v^2)), curvature / sum(v^2))
+}
+
+solve_indefinite <- function(a, b, given) {
+  precise <- multiplier_of_columns(a, "float64")
+  multiply <- precise(ncol(b))
+  refined(b, given, multiply, function(residual, target, limit)
+    minimal_residuals(precise, residual, target, limit))
+}
+
+# Corrections of x by a solver, until residuals are small enough or fall no more.
+refined <- function(b, given, multiply, solver) {
+  x <- 0 * b
+  residual <- b
+  size <- as.double(column_norms(b) > 0)
+  steps <- integer(ncol(b))
+  while (any(size > given$tol) && max(steps) < given$limit) {
+    out <- solver(residual, given$tol / 2 * column_norms(b), given$limit - max(steps))
+    now <- relative_residual(multiply, x + out$x, b)
+    steps <- steps + out$steps
+    if (!(max(now$size) < max(size))) break
+    is_slow <- max(now$size) > max(size) / 2
+    x <- x + out$x
+    size <- now$size
+    residual <- now$residual
+    if (is_slow) break
+  }
+  list(value = x, residual = size, iterations = steps, preconditioner = 0L, method = "iterative")
+}
+
+solve_least_squares <- function(a, b, given) {
+  if (given$method == "dense")
+    throw("argument", "`a` has ", size_of_linear(a), ": expected a square one for method = \"dense\"")
+  direct <- multiplier_of_columns(a, "float64")
+  transposed <- multiplier_of_columns(t(a), "float64")
+  out <- least_squares(direct, transposed, b, given$tol * column_norms(b), given$tol / 10, given$limit)
+  p <- ncol(b)
+  residual <- b - direct(p)(out$x)
+  size <- column_norms(b)
+  normal <- column_norms(transposed(p)(residual)) / pmax(column_norms(transposed(p)(b)), .Machine$double.xmin)
+  # of a system that has a solution, its own residual
+  list(value = out$x, residual = pmin(normal, column_norms(residual) / ifelse(size > 0, size, 1)),
+       iterations = out$steps, preconditioner = 0L, method = "iterative")
+}

@@ -1,0 +1,180 @@
+# Linear systems against dense R.
+
+n <- 150
+x <- matrix(sin(1:(2 * n) * 1.3), n)
+b <- cbind(cos(1:n), 1, 0)
+kernels <- list(
+  gauss = exp(-sqdist(Vi(x), Vj(x)) / 0.5),
+  laplace = exp(-norm2(Vi(x) - Vj(x))),
+  cauchy = 1 / (1 + sqdist(Vi(x), Vj(x))),
+  linear = (Vi(x) | Vj(x)))
+
+test_that("all methods agree with dense R, and reach the residual that they state", {
+  for (name in names(kernels)) for (alpha in list(10, 1e-2, 1e-6, seq(0.1, 5, length.out = n))) {
+    A <- add_ridge(kernels[[name]], alpha)
+    D <- as.matrix(A)
+    expected <- solve(D, b)
+    for (method in c("dense", "iterative")) for (tol in c(1e-4, if (alpha[1] > 1e-6) 1e-9 else 1e-7)) {
+      out <- solve(A, b, tol = tol, method = method, details = TRUE)
+      label <- paste(name, alpha[1], method, tol)
+      expect_true(all(out$residual <= tol), label = label)
+      residual <- sqrt(colSums((b - D %*% out$value)^2) / pmax(colSums(b^2), 1e-300))
+      rounding <- 1e-14 * norm(D) * max(abs(out$value)) / sqrt(min(colSums(b[, 1:2]^2)))
+      expect_lt(max(abs(residual - out$residual)), 1e-3 * tol + rounding, label = label)
+      expect_lt(max(abs(out$value - expected)), 2 * tol * kappa(D, exact = TRUE) * max(abs(expected)) + 1e-12,
+                label = label)
+      expect_identical(out$method, method)
+    }
+    expect_identical(solve(A, b), solve(A, b, method = "dense"))
+  }
+})
+
+test_that("precision, columns and preconditioners change nothing but the way", {
+  A <- add_ridge(kernels$gauss, 0.05)
+  expected <- solve(as.matrix(A), b)
+  for (preconditioner in list("auto", "none", 0, 1, 20, n)) {
+    out <- solve(A, b, method = "iterative", tol = 1e-8, preconditioner = preconditioner, details = TRUE)
+    expect_equal(out$value, expected, tolerance = 1e-6, label = format(preconditioner))
+    if (is.numeric(preconditioner)) expect_lte(out$preconditioner, preconditioner)
+  }
+  none <- solve(A, b, method = "iterative", preconditioner = "none", details = TRUE)
+  some <- solve(A, b, method = "iterative", details = TRUE)
+  expect_lt(max(some$iterations), max(none$iterations) / 3)
+  many <- matrix(sin(1:(n * 70)), n)
+  expect_equal(solve(A, many, method = "iterative", tol = 1e-9), solve(as.matrix(A), many), tolerance = 1e-6)
+  expect_equal(solve(A, many, method = "iterative")[, 7, drop = FALSE],
+               solve(A, many[, 7], method = "iterative"), tolerance = 1e-5)
+  old <- set_rkeops_options(precision = "float32")
+  on.exit(set_rkeops_options(precision = old$precision))
+  expect_equal(solve(A, b, method = "iterative", tol = 1e-9), expected, tolerance = 1e-6)
+})
+
+test_that("columns of different difficulty take steps of their own", {
+  A <- add_ridge(kernels$laplace, 0.01)
+  e <- eigen(as.matrix(A), symmetric = TRUE)
+  easy <- cbind(e$vectors[, 1], 0, matrix(sin(1:(n * 6)), n), e$vectors[, 3])
+  out <- solve(A, easy, method = "iterative", preconditioner = "none", tol = 1e-8, details = TRUE)
+  expect_equal(out$value, solve(as.matrix(A), easy), tolerance = 1e-6)
+  expect_identical(out$iterations[2], 0L)
+  expect_lt(out$iterations[1], out$iterations[3] / 4)
+  expect_lt(out$iterations[9], out$iterations[3] / 4)
+})
+
+test_that("the same system has the same solution to the bit", {
+  A <- add_ridge(kernels$gauss, 0.1)
+  first <- solve(A, b, method = "iterative")
+  set.seed(NULL)
+  expect_identical(solve(A, b, method = "iterative"), first)
+  seed <- get0(".Random.seed", globalenv())
+  solve(A, b, method = "iterative")
+  expect_identical(get0(".Random.seed", globalenv()), seed)
+})
+
+test_that("sums, products and parts of matrices are solved", {
+  K <- kernels$gauss
+  systems <- list(K %*% K + add_ridge(K, 0.5), add_ridge(crossprod(K), 0.1), 3 * add_ridge(K, 1),
+                  add_ridge(restrict_pairs(K, groups = rep(1:3, 50)), 0.1),
+                  add_ridge(restrict_pairs(K, blocks = keep_band(-5, 5)), 4), K + 2 * diag(n))
+  for (A in systems) {
+    expected <- solve(as.matrix(A), b)
+    for (method in c("dense", "iterative"))
+      expect_equal(solve(A, b, method = method, tol = 1e-10), expected, tolerance = 1e-7,
+                   label = paste(format(A)[1], method))
+  }
+  D <- add_ridge(0 * K, 1:n) # nothing but a diagonal
+  expect_equal(solve(D, b, method = "iterative"), b / 1:n, tolerance = 1e-6)
+})
+
+test_that("one row, no row and no column are solved", {
+  one <- exp(-sqdist(Vi(x[1, , drop = FALSE]), Vj(x[1, , drop = FALSE])))
+  for (method in c("dense", "iterative"))
+    expect_equal(solve(add_ridge(one, 1), 3, method = method), matrix(1.5))
+  expect_identical(dim(solve(add_ridge(kernels$gauss, 1), matrix(0, n, 0))), c(150L, 0L))
+  expect_identical(dim(solve(add_ridge(kernels$gauss, 1), matrix(0, n, 0), method = "iterative")), c(150L, 0L))
+})
+
+test_that("names are those of base R", {
+  z <- x
+  rownames(z) <- paste0("r", 1:n)
+  K <- exp(-sqdist(Vi(z), Vj(z)))
+  B <- b
+  dimnames(B) <- list(paste0("q", 1:n), c("u", "v", "w"))
+  expect_identical(dimnames(solve(add_ridge(K, 1), B)), dimnames(solve(as.matrix(K) + diag(n), B)))
+  expect_null(dimnames(solve(add_ridge(kernels$gauss, 1), cos(1:n))))
+})
+
+test_that("symmetric matrices of both signs are solved where that is said", {
+  A <- add_ridge(kernels$laplace, -1)
+  expected <- solve(as.matrix(A), b)
+  for (method in c("dense", "iterative")) {
+    out <- solve(A, b, method = method, definite = FALSE, tol = 1e-9, details = TRUE)
+    expect_equal(out$value, expected, tolerance = 1e-6)
+    e <- tryCatch(solve(A, b, method = method), error = identity)
+    expect_s3_class(e, "rkeops_error_argument")
+    expect_lte(sum(e$vector * (A %*% e$vector)), 0)
+    expect_gt(sum(e$vector^2), 0)
+  }
+  negative <- tryCatch(solve(add_ridge(kernels$gauss, -3), b, method = "iterative"), error = identity)
+  expect_lt(sum(negative$vector * (add_ridge(kernels$gauss, -3) %*% negative$vector)), 0)
+})
+
+test_that("matrices that are not square are solved by least squares", {
+  y <- x[1:20, ]
+  tall <- exp(-norm2(Vi(x) - Vj(y)))
+  out <- solve(tall, b, tol = 1e-10, details = TRUE)
+  expect_equal(out$value, qr.solve(as.matrix(tall), b), tolerance = 1e-6)
+  expect_true(all(out$residual <= 1e-10))
+  wide <- exp(-norm2(Vi(y) - Vj(x)))
+  w <- solve(wide, b[1:20, ], tol = 1e-10)
+  D <- as.matrix(wide)
+  expect_equal(D %*% w, b[1:20, ], tolerance = 1e-8)
+  expect_equal(w, t(D) %*% solve(D %*% t(D), b[1:20, ]), tolerance = 1e-6) # of least norm
+})
+
+test_that("ill-conditioned systems are right, or an error", {
+  K <- kernels$gauss
+  for (alpha in 10^-(0:16)) {
+    A <- add_ridge(K, alpha)
+    D <- as.matrix(A)
+    for (method in c("dense", "iterative")) {
+      out <- tryCatch(solve(A, b[, 1:2], method = method, limit = 300, details = TRUE), error = identity)
+      if (!inherits(out, "error"))
+        expect_lt(max(sqrt(colSums((b[, 1:2] - D %*% out$value)^2) / colSums(b[, 1:2]^2))), 1.2e-6)
+      else if (inherits(out, "rkeops_error_convergence")) {
+        expect_identical(dim(out$value), c(150L, 2L))
+        expect_gt(max(out$residual), 1e-6)
+      } else expect_lte(sum(out$vector * (D %*% out$vector)), 1e-12)
+      if (alpha >= 1e-8) expect_type(out, "list")
+    }
+  }
+  # the same point twice, without a ridge
+  twice <- exp(-sqdist(Vi(x[c(1, 1:20), ]), Vj(x[c(1, 1:20), ])))
+  for (method in c("dense", "iterative"))
+    expect_error(solve(twice, cos(1:21), method = method), class = "rkeops_error")
+})
+
+test_that("what is wrong is said", {
+  K <- kernels$gauss
+  A <- add_ridge(K, 1)
+  expect_error(solve(A), "150 x 150", class = "rkeops_error_argument")
+  expect_error(solve(A, 1:3), class = "rkeops_error_shape")
+  expect_error(solve(A, c(NaN, b[-1, 1])), class = "rkeops_error_argument")
+  expect_error(solve(A, b, tl = 1), "did you mean `tol`", class = "rkeops_error_argument")
+  expect_error(solve(A, b, tol = 0), class = "rkeops_error_argument")
+  expect_error(solve(A, b, limit = 0), class = "rkeops_error_argument")
+  expect_error(solve(A, b, method = "cg"), class = "rkeops_error_argument")
+  expect_error(solve(A, b, preconditioner = "jacobi"), class = "rkeops_error_argument")
+  expect_error(solve(Vi(x) - Vj(x), b), class = "rkeops_error_shape")
+  expect_error(solve(exp(-sqdist(Vi(x), Vj(x + 1))), b), "different data", class = "rkeops_error_argument")
+  expect_error(solve(exp(Vi(x[, 1]) - 2 * Vj(x[, 1])), b), "not symmetric", class = "rkeops_error_argument")
+  z <- x
+  z[75, 1] <- NaN
+  for (method in c("dense", "iterative"))
+    expect_error(solve(add_ridge(exp(-sqdist(Vi(z), Vj(z))), 1), b, method = method), "NaN",
+                 class = "rkeops_error_argument")
+  slow <- tryCatch(solve(add_ridge(K, 1e-4), b, limit = 2, method = "iterative", preconditioner = "none"),
+                   error = identity)
+  expect_s3_class(slow, "rkeops_error_convergence")
+  expect_identical(dim(slow$value), c(150L, 3L))
+  expect_identical(max(slow$iterations), 2L)
+})
