@@ -15,15 +15,20 @@ static int write_name(const void *names, const rk_node *node, rk_text *text) {
 
 enum { MOST = 12 }; /* operations of a text */
 
-/* "centre(x/s,y/s)": what has the centre in common. */
+/* "centre(x/s,y/s)": what has the centre in common. It is one word, as all names are. */
 static void write_made(const char *what, const rk_node *const *of, int n, char *const *name,
                        rk_text *text) {
   const rk_naming naming = {write_name, name};
+  rk_text member = {0};
   rk_text_format(text, "%s(", what);
   for (int k = 0; k < n; k++) {
     if (k) rk_text_add(text, ",");
-    rk_write_expression(of[k], &naming, MOST, text);
+    rk_text_clear(&member);
+    rk_write_expression(of[k], &naming, MOST, &member);
+    for (const char *at = rk_text_string(&member); *at; at++)
+      if (*at != ' ') rk_text_bytes(text, at, 1);
   }
+  rk_text_free(&member);
   rk_text_add(text, ")");
 }
 

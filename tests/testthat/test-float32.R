@@ -114,7 +114,7 @@ test_that("an explanation says what the last call has seen", {
   none <- seen(near[0, , drop = FALSE])$passes[[1]]$data$slots
   expect_true(all(is.na(c(none$largest, none$digits))))
   scaled <- in_float32({
-    op <- sum(cos(2 * log(Vi(near)) + Vj(near - 6e6)), "j", call = FALSE)
+    op <- sum(cos(2 * log(Vi(near)) * Vj(near - 6e6)), "j", call = FALSE)
     op()
     rkeops_explain(op)$passes[[1]]$data$slots
   })
@@ -122,4 +122,7 @@ test_that("an explanation says what the last call has seen", {
   expect_true(all(is.na(scaled$digits)))
   t <- in_float32(format(rkeops_explain(sum(Vi(near) < Vj(near), "j", call = FALSE))))
   expect_match(t, "rank(V0)", fixed = TRUE, all = FALSE)
+  of_log <- in_float32(rkeops_explain(sum(log(Vi(near)) - Vj(near) * 2, "j", call = FALSE)))
+  names <- of_log$passes[[1]]$levels$parameters$values$name
+  expect_match(names, "^centre\\(.*Log\\(V[01]\\).*\\)$", all = FALSE)
 })
