@@ -301,7 +301,8 @@ check_option_names <- function(names) {
 #' digits:
 #' * Of a difference, as in `sqdist(x, y)`, `x / s - y / s` or `log(x) - log(y)`, a centre that both
 #'   have in common is taken out before they are rounded. Coordinates of 4.5e6 m, times in seconds
-#'   or prices near 1e6 lose nothing by their size.
+#'   or prices near 1e6 lose nothing by their size. So it is with sums of several terms, as in
+#'   `x + (3 - y)` or `x - y + u - v`: what depends on one index is summed first.
 #' * Where one centre is not enough, since some rows lie far from it and near each other (clusters,
 #'   a stray row), each of the two values is a sum of two floats, which makes the call 1.5 to 2 times
 #'   as long. The data of each call decides.

@@ -127,8 +127,8 @@ static rk_sample *drawn(samples *s, double (*make)(int k)) {
       if (v < low) low = v;
       if (v > high && v < INFINITY) high = v;
     }
-  s->sample = (rk_sample){s->value[0], s->value[1], RK_SAMPLE, RK_SAMPLE, 1, 1, low, high,
-                          FLT_MAX};
+  s->sample = (rk_sample){s->value[0], s->value[1], RK_SAMPLE, RK_SAMPLE, 1, 1, 1, low, high,
+                          0, FLT_MAX};
   return &s->sample;
 }
 

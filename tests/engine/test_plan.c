@@ -169,6 +169,15 @@ static void test_explanations(void) {
                  "formula: Sum_Reduction(Exp(-(Sum(Square(u - v)) * 0.5)), j)\n") &&
         explains(gauss, xy, 2, "cpu", "x - y)) * 0.25)), j)\n"),
         "programs of one plan have names and numbers of their own");
+  CHECK(explains("Sum_Reduction(Sum(Square(x + y)), j)", xy, 2, "cpu",
+                 "packed 2 column.1 -y - centre(x,-y)\n") &&
+        explains("Sum_Reduction(Sum(Square((x-y) + Sin(x) - 3 - Sqrt(y))), j)", xy, 2, "cpu",
+                 "Sum(Square(row.1 - column.1))\n") &&
+        explains("Sum_Reduction(Exp(SqNorm2(x) - SqDist(x,y) + SqNorm2(y)), j)", xy, 2, "cpu",
+                 "kept 1 pair.1 row.2 - column.2\n") &&
+        explains("d = x - y; Sum_Reduction(Sum(d * Square(d + x - 3)), j)", xy, 2, "cpu",
+                 "Square(row.1 - column.1 + x - 3)"),
+        "sums over values of both indices are differences; what is read twice stays one term");
   CHECK(explains("Sum_Reduction((x-(y-x))/(y/(x*y)) - x*(y+2), j)", xy, 2, "cpu",
                  "Sum_Reduction((x - (y - x)) / (y / (x * y)) - x * (y + 2), j)\n") &&
         explains("Sum_Reduction(Pow(x+y,3)*(-x) + ((x<y) & !((y<x) | (x==2))), j)", xy, 2, "cpu",

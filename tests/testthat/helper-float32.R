@@ -41,6 +41,8 @@ float32_forms <- list(
     sqdist(matvecmult(turn, x), matvecmult(turn, y))
   },
   weighted = function(x, y, s) weightedsqdist(x, y, diag(2) / s^2),
+  "as a sum" = function(x, y, s) sqnorm2(x / s + y * (-1 / s)),
+  "of several terms" = function(x, y, s) sqnorm2(((x - y) + Pm(s)) + x - (y + Pm(s))) / (4 * s^2),
   "with weights that meet, too" = function(x, y, s) sqdist(x, y) / s^2 + 0 * (x | y)
 )
 

@@ -7,7 +7,6 @@
  * it is the width over which the data would lie, were it as dense everywhere.
  */
 #include "look/centre.h"
-#include "run/ranges.h"
 
 #include <float.h>
 #include <math.h>
@@ -92,11 +91,12 @@ static ivec bin_of(vec value, double low, double scale, int bins) {
   return (ivec)(rk_min(place, rk_broadcast(bins)) + rk_num(0x1.8p52));
 }
 
-static void fill_bins(const double *value, int64_t step, int n, const rk_sample *s, spread *to) {
+static void fill_bins(const double *value, int64_t step, int n, double times, const rk_sample *s,
+                      spread *to) {
   const double scale = (to->bins - 1) / (s->high - s->low);
   for (int k = 0; k < n; k += RK_LANES, value += RK_LANES * step) {
     vec next;
-    for (int l = 0; l < RK_LANES; l++) next[l] = k + l < n ? value[l * step] : RK_NAN;
+    for (int l = 0; l < RK_LANES; l++) next[l] = k + l < n ? times * value[l * step] : RK_NAN;
     const ivec bin = bin_of(next, s->low, scale, to->bins);
     for (int l = 0; l < RK_LANES; l++) to->count[l][bin[l] & 0xff]++;
   }
@@ -124,12 +124,14 @@ static int is_spread(const rk_sample *s, rk_centring *found) {
   int n = s->rows + s->columns;
   spread all = {.bins = n / 4 < BINS ? n / 4 : BINS};
   found->width = s->high - s->low;
+  found->digits = 24;
+  if (s->opposite) return 1;
   if (n < FEW || !(found->width >= BINS * DBL_MIN && found->width < INFINITY))
     return 0; /* bins / width ends */
   found->digits = log2(found->width / rk_greatest_around(found->centre, s->low, s->high)) + 24;
   if (found->digits < ENOUGH) return 0;
-  fill_bins(s->row, s->row_step, s->rows, s, &all);
-  fill_bins(s->column, s->column_step, s->columns, s, &all);
+  fill_bins(s->row, s->row_step, s->rows, 1, s, &all);
+  fill_bins(s->column, s->column_step, s->columns, s->times, s, &all);
   return is_even(&all, n);
 }
 
@@ -140,12 +142,19 @@ int rk_centre_quickly(const rk_sample *s, rk_centring *found) {
   return is_spread(s, found);
 }
 
+void rk_set_range(rk_sample *s, rk_extremes rows, rk_extremes columns) {
+  rk_extremes e = rk_widened(rows, columns);
+  s->low = e.low;
+  s->high = e.high;
+  s->opposite = (rows.low >= 0 && columns.high <= 0) || (rows.high <= 0 && columns.low >= 0);
+}
+
 void rk_guess_range(rk_sample *s) {
-  rk_extremes e = rk_widened(rk_range_of(s->row, s->row_step, s->rows),
-                             rk_range_of(s->column, s->column_step, s->columns));
-  double more = (e.high - e.low) / 8;
-  s->low = e.low - more;
-  s->high = e.high + more;
+  rk_set_range(s, rk_range_of(s->row, s->row_step, s->rows),
+               rk_times(rk_range_of(s->column, s->column_step, s->columns), s->times));
+  double more = (s->high - s->low) / 8;
+  s->low -= more;
+  s->high += more;
 }
 
 int rk_centre_holds(const rk_sample *s, rk_centring *found) {
@@ -255,7 +264,7 @@ int rk_centre_is_enough(const rk_centring *found, double rounding) {
 int rk_float_is_enough(const double *at, int64_t step, int64_t n, double low, double high) {
   double value[2][RK_SAMPLE], width[RK_SAMPLE], room[RK_SAMPLE];
   int count = n < RK_SAMPLE ? (int)n : RK_SAMPLE;
-  rk_sample s = {value[0], value[1], count, count, 1, 1, low, high, FLT_MAX};
+  rk_sample s = {value[0], value[1], count, count, 1, 1, 1, low, high, 0, FLT_MAX};
   for (int k = 0; k < count; k++) value[0][k] = value[1][k] = at[k * n / count * step];
   fill_widths(&s, width);
   rk_centring found = {0, 0, BESIDE + digits_around(0, &s, width, room)};

@@ -2,6 +2,8 @@
 #ifndef RKEOPS_CENTRE_H
 #define RKEOPS_CENTRE_H
 
+#include "run/ranges.h"
+
 #include <stdint.h>
 
 /* Samples of one component, rows and columns, one in so many of the numbers that stand there. */
@@ -9,7 +11,9 @@ typedef struct {
   double *row, *column;
   int rows, columns;
   int64_t row_step, column_step;
+  double times;      /* what stands there times this is a column */
   double low, high;  /* of all values */
+  int opposite;      /* rows lie on one side of 0, columns on the other: nothing cancels */
   double largest;    /* number that the kernel's type has */
 } rk_sample;
 
@@ -28,8 +32,9 @@ enum { RK_SAMPLE_QUICK = 128, RK_SAMPLE = 512, RK_SAMPLE_MOST = 2048 };
  * plain? Fills `found` then. */
 int rk_centre_quickly(const rk_sample *sample, rk_centring *found);
 
-/* Before the range is known: that of the sample, and an eighth more on both sides. And whether the
- * centre that is found so is good once it is known; fills the rest of `found` then. */
+/* What is known of the range. Before it is: that of the sample, and an eighth more on both sides.
+ * And whether the centre that is found so is good once it is known; fills the rest of `found`. */
+void rk_set_range(rk_sample *sample, rk_extremes rows, rk_extremes columns);
 void rk_guess_range(rk_sample *sample);
 int rk_centre_holds(const rk_sample *sample, rk_centring *found);
 

@@ -19,13 +19,19 @@ static rk_extremes range_of(const rk_looking *l, const rk_node *node, int centre
   return e;
 }
 
-/* Of all members. */
-static rk_extremes group_range(const rk_looking *l, int variable, int component) {
+/* Of all members of one side, or of both. */
+static rk_extremes side_range(const rk_looking *l, int variable, int component, rk_kind kind) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
   rk_extremes e = rk_nothing;
   for (int k = 0; k < group->members; k++)
-    e = rk_widened(e, range_of(l, group->member[k], variable, component));
+    if (rk_kind_of_level(group->member[k]->level) == kind)
+      e = rk_widened(e, range_of(l, group->member[k], variable, component));
   return e;
+}
+
+static rk_extremes group_range(const rk_looking *l, int variable, int component) {
+  return rk_widened(side_range(l, variable, component, RK_KIND_I),
+                    side_range(l, variable, component, RK_KIND_J));
 }
 
 /* The variables that nodes read, a row in so many of each: a sample, and how long it is. */
@@ -106,11 +112,11 @@ static rk_status sample_members(rk_looking *l, const rk_graph_variable *group, r
 static rk_sample sample_of(const rk_looking *l, int variable, const sampled *row,
                            const sampled *column, int c) {
   int half = l->p->stage[0]->pass.options.precision == RK_FLOAT16;
-  rk_extremes e = group_range(l, variable, c);
-  return (rk_sample){row->value + (size_t)c * (size_t)row->count,
-                     column->value + (size_t)c * (size_t)column->count, row->count,
-                     column->count, 1, 1, e.low, e.high,
-                     half ? RK_LARGEST_HALF : FLT_MAX};
+  rk_sample s = {row->value + (size_t)c * (size_t)row->count,
+                 column->value + (size_t)c * (size_t)column->count, row->count, column->count,
+                 1, 1, 1, 0, 0, 0, half ? RK_LARGEST_HALF : FLT_MAX};
+  rk_set_range(&s, side_range(l, variable, c, RK_KIND_I), side_range(l, variable, c, RK_KIND_J));
+  return s;
 }
 
 /* Fills centres and what is known of them by component; *all says whether that was quick. */
@@ -133,28 +139,28 @@ static rk_status centre_with(rk_looking *l, int variable, int wanted, rk_centrin
   return status;
 }
 
-/* A row and a column that stand in arrays, as most do; the same number times each. */
-typedef struct { const rk_array *row, *column; double scale; } arrays;
-
-static int are_arrays(const rk_looking *l, int variable, arrays *a) {
+/* A row and a column that stand in arrays, or are numbers times such, as most are. */
+static int are_arrays(const rk_looking *l, int variable, rk_plain *row, rk_plain *column) {
   const rk_graph_variable *group = rk_variable_of(l, variable);
   if (group->members != 2) return 0;
   int first = group->member[0]->level == RK_LEVEL_J;
-  const rk_watched *row = rk_find_watched(l, group->member[first], variable),
-                   *column = rk_find_watched(l, group->member[!first], variable);
-  if (!row || !column || row->node->level == column->node->level) return 0;
-  *a = (arrays){row->plain.array, column->plain.array, row->plain.scale};
-  return a->row && a->column && a->row->dim == a->column->dim &&
-         row->plain.scale == column->plain.scale;
+  const rk_watched *x = rk_find_watched(l, group->member[first], variable),
+                   *y = rk_find_watched(l, group->member[!first], variable);
+  if (!x || !y || x->node->level == y->node->level) return 0;
+  *row = x->plain;
+  *column = y->plain;
+  return row->array && column->array && row->array->dim == column->array->dim;
 }
 
-static rk_sample sample_of_arrays(const arrays *a, int component) {
-  const rk_array *x = a->row, *y = a->column;
+/* In units of the scale of rows. */
+static rk_sample sample_of_arrays(const rk_plain *row, const rk_plain *column, int component) {
+  const rk_array *x = row->array, *y = column->array;
   int rows = x->rows < RK_SAMPLE_QUICK ? (int)x->rows : RK_SAMPLE_QUICK,
       columns = y->rows < RK_SAMPLE_QUICK ? (int)y->rows : RK_SAMPLE_QUICK;
   return (rk_sample){(double *)x->data + component * x->component_stride,
                      (double *)y->data + component * y->component_stride, rows, columns,
-                     x->rows / rows, y->rows / columns, 0, 0, FLT_MAX};
+                     x->rows / rows, y->rows / columns, column->scale / row->scale, 0, 0, 0,
+                     FLT_MAX};
 }
 
 /* Centres before the rows are seen, once they are, and whether those of before hold then. */
@@ -163,18 +169,17 @@ typedef enum { AHEAD, SEEN, HELD } moment;
 /* Their centres, if they are found quickly. */
 static int centre_arrays(const rk_looking *l, int variable, moment when) {
   double *centre = l->values->own[variable];
-  arrays a;
-  if (!are_arrays(l, variable, &a)) return 0;
+  rk_plain row, column;
+  if (!are_arrays(l, variable, &row, &column)) return 0;
   l->digits[variable] = INFINITY;
   for (int c = 0; c < rk_variable_of(l, variable)->dim; c++) {
-    rk_sample s = sample_of_arrays(&a, c);
-    rk_centring found = {.centre = centre[c] / a.scale};
-    rk_extremes e = when == AHEAD ? rk_nothing : group_range(l, variable, c);
-    s.low = (a.scale < 0 ? e.high : e.low) / a.scale;
-    s.high = (a.scale < 0 ? e.low : e.high) / a.scale;
+    rk_sample s = sample_of_arrays(&row, &column, c);
+    rk_centring found = {.centre = centre[c] / row.scale};
     if (when == AHEAD) rk_guess_range(&s);
+    else rk_set_range(&s, rk_times(side_range(l, variable, c, RK_KIND_I), 1 / row.scale),
+                      rk_times(side_range(l, variable, c, RK_KIND_J), 1 / row.scale));
     if (when == HELD ? !rk_centre_holds(&s, &found) : !rk_centre_quickly(&s, &found)) return 0;
-    centre[c] = found.centre * a.scale;
+    centre[c] = found.centre * row.scale;
     l->digits[variable] = fmin(l->digits[variable], found.digits);
   }
   return 1;

@@ -38,8 +38,7 @@ static int is_input(const rk_looking *l, const rk_node *node) {
 
 /* Is the input itself too large, where the value is a number times it? */
 static int is_too_large(const rk_looking *l, const rk_watched *value, double greatest) {
-  const rk_node *node = value->plain.scale != 1 ? value->node->operand[1] : value->node;
-  return is_input(l, node) && (float)greatest > FLT_MAX;
+  return is_input(l, value->plain.node) && (float)greatest > FLT_MAX;
 }
 
 /* A line for each kind of trouble: the first value that has it. */

@@ -62,12 +62,19 @@ static double number_of(const rk_looking *l, const rk_node *node) {
 }
 
 rk_plain rk_plain_of(const rk_looking *l, const rk_node *node) {
-  double scale = 1;
-  if (rk_node_is(node, RK_OP_Mult) && (scale = number_of(l, node->operand[0])) != 0)
+  const rk_plain computed = {node, NULL, 1, NULL};
+  double scale = 1, number;
+  if (rk_node_is(node, RK_OP_Minus)) {
+    scale = -1;
+    node = node->operand[0];
+  }
+  if (rk_node_is(node, RK_OP_Mult) && (number = number_of(l, node->operand[0])) != 0) {
+    scale *= number;
     node = node->operand[1];
+  }
   const rk_array *x = rk_is_variable(node) && node->level ? &l->host[node->variable] : NULL;
   int is_plain = x && x->data && x->row_stride == 1 && fabs(scale) <= DBL_MAX;
-  return is_plain ? (rk_plain){x, scale, x->resident} : (rk_plain){NULL, 1, NULL};
+  return is_plain ? (rk_plain){node, x, scale, x->resident} : computed;
 }
 
 /* Most are inputs. */
@@ -152,18 +159,11 @@ typedef struct {
   rk_evaluator all;      /* of the roots: each task has another one */
 } walking;
 
-static rk_extremes scaled(rk_extremes e, double scale) {
-  double low = e.low * scale, high = e.high * scale;
-  if (e.low > e.high) return e; /* nothing is finite */
-  return (rk_extremes){low < high ? low : high, low < high ? high : low, e.least * fabs(scale),
-                       e.rounding};
-}
-
 static void see(const rk_watched *value, int component, const double *at, int64_t n,
                 rk_extremes *seen) {
   rk_extremes *one = &seen[value->first + component];
   rk_extremes e = value->centre < 0 ? rk_sizes_of_numbers(at, n) : rk_range_of(at, 1, n);
-  *one = rk_widened(*one, scaled(e, value->plain.scale));
+  *one = rk_widened(*one, rk_times(e, value->plain.scale));
 }
 
 static void see_rounding(const rk_looking *l, const rk_watched *value, int component,
@@ -180,7 +180,7 @@ static void see_resident(const rk_looking *l, const rk_watched *value, int for_r
   for (int c = 0; c < value->node->dim; c++) {
     rk_extremes *one = &seen[value->first + c];
     const rk_extremes e = {x->low[c], x->high[c], INFINITY, 0};
-    if (!for_roundings) *one = scaled(e, value->plain.scale);
+    if (!for_roundings) *one = rk_times(e, value->plain.scale);
     else if (value->centre >= 0)
       one->rounding =
           0x1p-25 * rk_greatest_around(rk_centre_of(l, value, c), one->low, one->high);

@@ -7,9 +7,15 @@
 
 enum { RK_KINDS = 3, RK_TASK_ROWS = 1 << 15 };
 
-/* A value that is a number times an array, as most are; array NULL: it has to be computed. Of a
- * `resident` the array is a sample, and the extremes are known. */
-typedef struct { const rk_array *array; double scale; const rk_resident *resident; } rk_plain;
+/* A value that is a number times an array, that of `node`, as most are; array NULL: it has to be
+ * computed, and `node` is its own. Of a `resident` the array is a sample, and the extremes are
+ * known. */
+typedef struct {
+  const rk_node *node;
+  const rk_array *array;
+  double scale;
+  const rk_resident *resident;
+} rk_plain;
 
 /* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. */
 typedef struct { const rk_node *node; int centre, first; rk_plain plain; } rk_watched;

@@ -36,14 +36,14 @@ typedef struct {
 
 /* ---- which values meet ---- */
 
-static int is_of_data(const joining *j, const rk_node *node) {
+int rk_is_of_data(rk_graph *graph, const rk_node *node, const unsigned char *is_of_data) {
   if (node->reduction) return 0;
   if (rk_is_variable(node)) {
-    rk_origin origin = rk_graph_variable_at(j->graph, node->variable)->origin;
+    rk_origin origin = rk_graph_variable_at(graph, node->variable)->origin;
     return origin == RK_FROM_INPUT || origin == RK_FROM_NUMBER;
   }
   for (int k = 0; k < node->operands; k++)
-    if (!j->is_given[node->operand[k]->number]) return 0;
+    if (!is_of_data[node->operand[k]->number]) return 0;
   return 1;
 }
 
@@ -94,7 +94,7 @@ static void find_groups(joining *j) {
   for (int k = 0; k < j->size; k++) {
     const rk_node *node = rk_graph_node(j->graph, k);
     if (!j->needed[k]) continue;
-    j->is_given[k] = (unsigned char)is_of_data(j, node);
+    j->is_given[k] = (unsigned char)rk_is_of_data(j->graph, node, j->is_given);
     meeting how = meeting_of(j, node);
     if (how) bring_together(j, how, node);
   }
@@ -184,28 +184,29 @@ static const rk_node *comparison(joining *j, const rk_node *node) {
   return apply(j, node->operation->op, a, read_for(j, MEETS_IN_COMPARISON, node->operand[1]));
 }
 
-static const rk_node *rebuilt(joining *j, const rk_node *node) {
+const rk_node *rk_rebuilt(rk_graph *graph, const rk_node *node, const rk_node *const *made,
+                          rk_error *error) {
   const rk_node *operand[RK_MAX_OPERANDS];
   int same = 1;
   for (int k = 0; k < node->operands; k++) {
-    operand[k] = j->made[node->operand[k]->number];
+    operand[k] = made[node->operand[k]->number];
     if (!operand[k]) return NULL;
     same &= operand[k] == node->operand[k];
   }
   if (same) return node;
   if (!node->reduction)
-    return rk_apply(j->graph, node->operation->op, operand, node->operands, node->integer,
-                    node->integers, j->error);
+    return rk_apply(graph, node->operation->op, operand, node->operands, node->integer,
+                    node->integers, error);
   rk_node result = *node;
   for (int k = 0; k < node->operands; k++) result.operand[k] = operand[k];
-  return rk_graph_intern(j->graph, &result);
+  return rk_graph_intern(graph, &result);
 }
 
 static const rk_node *joined(joining *j, const rk_node *node) {
   switch (meeting_of(j, node)) {
     case MEETS_AS_DIFFERENCE: return difference(j, node->operand[0], node->operand[1]);
     case MEETS_IN_COMPARISON: return comparison(j, node);
-    default: return rebuilt(j, node);
+    default: return rk_rebuilt(j->graph, node, j->made, j->error);
   }
 }
 

@@ -163,6 +163,15 @@ rk_status rk_take_factor(rk_pass *pass, rk_error *error);
 /* rewrite.c: moves scale factors and the change of base of exp into the data. */
 rk_status rk_rewrite(rk_pass *pass, rk_error *error);
 
+/* collect.c: in float32, sums of values of rows and of columns become differences of two sums. */
+rk_status rk_collect(rk_pass *pass, rk_error *error);
+
+/* join.c: is a node made of inputs and numbers only, where that is known of its operands, by node
+ * number? And a node with what was made of its operands; itself, where that is what they were. */
+int rk_is_of_data(rk_graph *graph, const rk_node *node, const unsigned char *is_of_data);
+const rk_node *rk_rebuilt(rk_graph *graph, const rk_node *node, const rk_node *const *made,
+                          rk_error *error);
+
 /* join.c: in float32, values that pairs see only together get a common centre, or ranks. */
 rk_status rk_join(rk_pass *pass, rk_error *error);
 

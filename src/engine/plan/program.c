@@ -47,6 +47,7 @@ static rk_status plan_pass(rk_pass *pass, rk_error *error) {
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_rewrite, error);
   if (!status) status = rk_take_factor(pass, error);
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_factor, error);
+  if (!status) status = rk_collect(pass, error);
   if (!status) status = rk_join(pass, error);
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_join, error);
   if (!status) status = plan_pairs(pass, error);

@@ -16,6 +16,13 @@ static inline rk_extremes rk_widened(rk_extremes a, rk_extremes b) {
                        b.rounding > a.rounding ? b.rounding : a.rounding};
 }
 
+/* Of numbers times another one. */
+static inline rk_extremes rk_times(rk_extremes e, double times) {
+  if (e.low > e.high) return e; /* nothing is finite */
+  const double low = e.low * times, high = e.high * times;
+  return (rk_extremes){fmin(low, high), fmax(low, high), e.least * fabs(times), e.rounding};
+}
+
 /* Of n numbers: the range, of such at steps; or the least, and a range that has their sizes and the
  * opposites of these at least. */
 rk_extremes rk_range_of(const double *at, int64_t step, int64_t n);
