@@ -168,8 +168,11 @@ def asin_rest(z):
 
 
 def atan_rest(z):
-    """(atan(t) / t - 1) / z with z = t^2"""
-    return series(lambda k: (-1) ** (k + 1) * ONE / (2 * k + 3), z)
+    """(atan(t) / t - 1) / z with z = t^2; angles are halved until the series converges"""
+    if z < D("0.01"):
+        return series(lambda k: (-1) ** (k + 1) * ONE / (2 * k + 3), z)
+    half = 1 / (1 + (1 + z).sqrt())
+    return (2 * half * (1 + z * half * half * atan_rest(z * half * half)) - 1) / z
 
 
 def split(name, value, widths):
@@ -199,10 +202,7 @@ def table(name, count, bits):
 
 
 def atan(x):
-    """Angles are halved until the series converges."""
-    if x < D("0.1"):
-        return x * (1 + x * x * atan_rest(x * x))
-    return 2 * atan(x / (1 + (1 + x * x).sqrt()))
+    return x * (1 + x * x * atan_rest(x * x))
 
 
 def in_two(name, values, unit, bits):
@@ -271,10 +271,9 @@ def main():
         fit("log2, s = f/(2+f), error times 2^%d" % times, bits, log2_odd_rest(bits),
             lambda z: LN2 / 2 * unit, but_one(many), D(0), h * h, improve=False)
         in_two("-log2 c", [-v.ln() / LN2 for v in INVERSES], TWO ** -grid, bits)
-    for bits, n in ((24, 5), (53, 12)):
-        h = D("0.25")
-        fit("asin, |s| <= 1/2", bits, asin_rest, lambda z: z, range(n), D(0), h)
-        fit("atan, |t| <= 1/2", bits, atan_rest, lambda z: z, range(n), D(0), h)
+    for bits, n, many in ((24, 5, 8), (53, 12, 19)):
+        fit("asin, |s| <= 1/2", bits, asin_rest, lambda z: z, range(n), D(0), D("0.25"))
+        fit("atan, |t| <= 1", bits, atan_rest, lambda z: z, range(many), D(0), ONE)
     for bits, n in ((24, 2), (53, 5)):
         h = D("0.0669")
         fit("atan, |t| <= 1/15", bits, atan_rest, lambda z: z, range(n), D(0), h * h)
@@ -286,8 +285,6 @@ def main():
     turns()
     split("pi/2 for float", PI / 2, (24, 24))
     split("pi/2 for double", PI / 2, (53, 53))
-    split("pi/4 for float", PI / 4, (20, 24))
-    split("pi/4 for double", PI / 4, (49, 53))
     split("ln2 for float", LN2, (15, 24))
     split("ln2 for double", LN2, (41, 53))
     split("pi for float, FMA", PI, (24, 24, 24))

@@ -1220,7 +1220,11 @@ RK_INLINE vec rk_pow(vec a, vec b)
     return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q);
 }
 
-//@ asin sqrt mask abs
+//@ right_angle types
+#define RK_PI_2_HEAD rk_num(RK_TYPE == 32 ? 0x1.921fb6p+0 : 0x1.921fb54442d18p+0)
+#define RK_PI_2_TAIL rk_num(RK_TYPE == 32 ? -0x1.777a5cp-25 : 0x1.1a62633145c07p-54)
+
+//@ asin right_angle sqrt mask abs
 /* asin x = x + x z P(z), z = x^2, for |x| <= 1/2; above asin x = pi/2 - 2 asin sqrt((1 - x) / 2).
  * Error 1.6 ulp (double: 1.7). */
 RK_INLINE vec RK(rk_asin_tail)(vec z)
@@ -1245,8 +1249,6 @@ RK_INLINE vec RK(rk_asin_tail)(vec z)
 #endif
     return p * z;
 }
-#define RK_PI_2_HEAD rk_num(RK_TYPE == 32 ? 0x1.921fb6p+0 : 0x1.921fb54442d18p+0)
-#define RK_PI_2_TAIL rk_num(RK_TYPE == 32 ? -0x1.777a5cp-25 : 0x1.1a62633145c07p-54)
 RK_INLINE vec rk_asin(vec x)
 {
     vec a = rk_abs(x);
@@ -1275,7 +1277,7 @@ RK_INLINE vec rk_acos(vec x)
     return n * RK_PI_2_HEAD + (s + (n * RK_PI_2_TAIL + y));
 }
 
-//@ arc mask abs minmax
+//@ arc right_angle mask abs minmax
 /* The angle whose tangent is least / most, taken from a right angle where `swap` is set, is
  * *head + (t + *rest) with the result t. AVX-512: tan(u - v) of that and of v = atan(c), where c is
  * the quotient's nearest multiple of 1/8 up to 7/8: |t| <= 1/15, heads of few bits from a table. */
@@ -1325,6 +1327,35 @@ RK_INLINED vec RK(rk_arc)(vec least, vec most, mask swap, vec *head, vec *rest)
     *rest = t * (z * p) + tail;
     return t;
 }
+#else
+/* atan t = t + t z P(z), z = t^2, for 0 <= t <= 1: this is z P(z). */
+RK_INLINED vec RK(rk_arc)(vec t)
+{
+    vec z = t * t;
+#if RK_TYPE == 32
+    vec p = rk_num(0x1.85e3eep-9) * z - rk_num(0x1.0fab1ep-6);
+    p = p * z + rk_num(0x1.64cad8p-5);
+    p = p * z - rk_num(0x1.36804ep-4);
+    p = p * z + rk_num(0x1.b568ep-4);
+    p = p * z - rk_num(0x1.231b66p-3);
+    p = p * z + rk_num(0x1.997adep-3);
+    p = p * z - rk_num(0x1.5554e6p-2);
+#else /* in groups: a chain of nineteen operations would be waited for */
+    vec zz = z * z, z4 = zz * zz;
+    vec a = rk_num(0x1.c71c70b068ba8p-4) * z - rk_num(0x1.2492491ffb404p-3);
+    vec b = rk_num(0x1.e17b95a575baap-5) * z - rk_num(0x1.1108f2011f2f3p-4);
+    vec c = rk_num(0x1.17b7bd083f06dp-5) * z - rk_num(0x1.4fa1aedbb67e7p-5);
+    vec d = rk_num(0x1.ff3b2214f953bp-9) * z - rk_num(0x1.2f9aaf165f998p-7);
+    a = a * zz + (rk_num(0x1.9999999985cbcp-3) * z - rk_num(0x1.5555555555464p-2));
+    b = b * zz + (rk_num(0x1.3b12bea16a85ep-4) * z - rk_num(0x1.745d0351d8d48p-4));
+    c = c * zz + (rk_num(0x1.7f0ca53fcbdf4p-5) * z - rk_num(0x1.ad406c25f254ap-5));
+    d = d * zz + (rk_num(0x1.17e7944f02a0ap-6) * z - rk_num(0x1.a8d92b513fcb9p-6));
+    vec p = rk_num(0x1.dbb9f79bd2534p-13) * z - rk_num(0x1.35867eb80422fp-10);
+    p = rk_num(-0x1.5aa5eaafac504p-16) * zz + p;
+    p = (((p * z4 + d) * z4 + c) * z4 + b) * z4 + a;
+#endif
+    return z * p;
+}
 #endif
 
 //@ atan2 arc
@@ -1359,55 +1390,19 @@ RK_INLINE vec rk_atan2(vec y, vec x)
     return rk_copysign(rk_select(left, pi - head, head) + rk_select(left, -t, t), y);
 }
 #else
-/* The angle of (x, y), y taken as positive: t = least / most of the two sizes, or
- * (least - most) / (least + most) and a quarter of pi where that is above 1/2;
- * atan t = t + t z P(z), z = t^2. pi/4 has a short head, whose multiples are exact. Error
- * 1.3 ulp. */
-RK_INLINE vec RK(rk_angle)(vec y, vec x)
+/* Where the two sizes are the same t is 1, or 0 at zeros. Error 1.3 ulp. */
+RK_INLINE vec rk_atan2(vec y, vec x)
 {
-    vec a = rk_abs(x), b = rk_abs(y);
-    mask swap = rk_gt(b, a), left = rk_lt(rk_copysign(rk_num(1), x), rk_num(0));
-    vec most = rk_select(swap, b, a), least = rk_select(swap, a, b);
-    /* sums of the two must not overflow */
-    mask huge = rk_gt(most, rk_num(RK_TYPE == 32 ? 0x1p126 : 0x1p1022));
-    vec fit = rk_select(huge, rk_num(0.25), rk_num(1));
-    most = most * fit;
-    least = least * fit;
-    mask equal = rk_and(rk_eq(a, b), rk_gt(a, rk_num(0)));
-    mask mid = rk_or(rk_gt(least + least, most), equal);
-    vec up = rk_select(mid, least - most, least), down = rk_select(mid, least + most, most);
-    up = rk_select(rk_eq(a, b), rk_num(0), up);
-    down = rk_select(rk_eq(a, b), rk_num(1), down);
-    vec t = up / down;
-    vec z = t * t;
-#if RK_TYPE == 32
-    vec p = rk_num(-0x1.a52f44p-5) * z + rk_num(0x1.a05fc2p-4);
-    p = p * z - rk_num(0x1.2253dp-3);
-    p = p * z + rk_num(0x1.997bcep-3);
-    p = p * z - rk_num(0x1.555514p-2);
-    vec head = rk_num(0x1.921fcp-1), tail = rk_num(-0x1.5777a6p-22);
-#else
-    vec p = rk_num(0x1.4c295666e8f9ep-7) * z - rk_num(0x1.c1fb47f9a6ac6p-6);
-    p = p * z + rk_num(0x1.571e167980293p-5);
-    p = p * z - rk_num(0x1.a3a781aa97cacp-5);
-    p = p * z + rk_num(0x1.dfed0d9f5813ap-5);
-    p = p * z - rk_num(0x1.10f366e209667p-4);
-    p = p * z + rk_num(0x1.3b11453835301p-4);
-    p = p * z - rk_num(0x1.745cf54d74043p-4);
-    p = p * z + rk_num(0x1.c71c70967e0a4p-4);
-    p = p * z - rk_num(0x1.249249216fb24p-3);
-    p = p * z + rk_num(0x1.99999999914cep-3);
-    p = p * z - rk_num(0x1.5555555555518p-2);
-    vec head = rk_num(0x1.921fb54442d2p-1), tail = rk_num(-0x1.ee59d9cceba4p-51);
-#endif
-    vec turn = rk_select(swap, rk_num(2), rk_select(left, rk_num(4), rk_num(0)));
-    mask back = rk_ne(rk_truth(swap), rk_truth(left));
-    vec quarter = rk_select(mid, rk_num(1), rk_num(0));
-    turn = turn + rk_select(back, -quarter, quarter);
-    t = rk_select(back, -t, t);
-    return turn * head + (t + (t * (z * p) + turn * tail));
+    vec a = rk_abs(x), b = rk_abs(y), zero = rk_num(0);
+    vec least = rk_min(a, b), most = rk_max(b, a); /* a NaN is in one of them */
+    mask swap = rk_gt(b, a), left = rk_ilt((ivec)x, (ivec){0});
+    vec t = rk_select(rk_eq(least, most), rk_truth(rk_gt(most, zero)), least / most);
+    vec head = rk_select(swap, RK_PI_2_HEAD, rk_select(left, RK_PI_2_HEAD + RK_PI_2_HEAD, zero));
+    vec tail = rk_select(swap, RK_PI_2_TAIL, rk_select(left, RK_PI_2_TAIL + RK_PI_2_TAIL, zero));
+    vec rest = RK(rk_arc)(t), turned = (vec)((swap ^ left) & (ivec)rk_num(-0.0));
+    t = (vec)((ivec)t ^ (ivec)turned);
+    return rk_copysign(head + (t + (t * rest + tail)), y);
 }
-RK_INLINE vec rk_atan2(vec y, vec x) { return rk_copysign(RK(rk_angle)(y, x), y); }
 #endif
 
 //@ atan atan2
@@ -1419,7 +1414,15 @@ RK_INLINE vec rk_atan(vec x)
     return rk_copysign(head + (t + rest), x);
 }
 #else
-RK_INLINE vec rk_atan(vec x) { return rk_copysign(RK(rk_angle)(x, rk_num(1)), x); }
+RK_INLINE vec rk_atan(vec x)
+{
+    vec b = rk_abs(x), one = rk_num(1), zero = rk_num(0);
+    mask swap = rk_gt(b, one);
+    vec t = rk_min(one, b) / rk_max(one, b), rest = RK(rk_arc)(t);
+    t = (vec)((ivec)t ^ (swap & (ivec)rk_num(-0.0)));
+    t = t + (t * rest + rk_select(swap, RK_PI_2_TAIL, zero));
+    return rk_copysign(rk_select(swap, RK_PI_2_HEAD, zero) + t, x);
+}
 #endif
 
 //@ powi types
