@@ -105,10 +105,18 @@ static int TYPE(same)(real a, real b) {
   return isnan(a) ? isnan(b) : a == b && !signbit(a) == !signbit(b);
 }
 
+/* Is it the same in a tile, and so is the ordinary power beside it? */
+static int TYPE(same_in_tile)(vec a, vec b, real power) {
+  vec x[3] = {rk_num(5), rk_num(3), a}, y[3] = {rk_num(0.3), b, b};
+  rk_pow_tile(x, y, 3);
+  return TYPE(same)(TYPE(first)(x[2]), power)
+    && TYPE(same)(TYPE(first)(x[0]), TYPE(first)(rk_pow(rk_num(5), rk_num(0.3))));
+}
+
 static void TYPE(pairs)(void) {
   const real *s = TYPE(specials);
   int n = sizeof TYPE(specials) / sizeof *s, bad_order = 0, bad_minmax = 0, bad_pow = 0;
-  int bad_nan = 0, bad_both = 0;
+  int bad_nan = 0, bad_both = 0, bad_tile = 0;
   int bad_atan2 = 0, bad_mod = 0, bad_copy = 0, bad_select = 0;
   for (int i = 0; i < n; i++)
     for (int j = 0; j < n; j++) {
@@ -141,6 +149,7 @@ static void TYPE(pairs)(void) {
         good_atan2 |= TYPE(pair_error)(angle, atan2l(p, q)) <= PAIR_BOUND;
       }
       bad_pow += !good_pow;
+      bad_tile += !TYPE(same_in_tile)(u, v, power);
       bad_atan2 += !good_atan2;
       bad_copy += !TYPE(same)(TYPE(first)(rk_copysign(u, v)), signbit(b) ? -size : size);
       if (size < 1e6 && b > 0.1 && b < 1e6) {
@@ -154,6 +163,7 @@ static void TYPE(pairs)(void) {
   report(!bad_nan, "min and max, NaN where one is NaN");
   report(!bad_both, "two numbers enter a minimum as one after the other");
   report(!bad_pow, "pow");
+  report(!bad_tile, "powers of a tile are those of its vectors");
   report(!bad_atan2, "atan2");
   report(!bad_copy, "copysign");
   report(!bad_mod, "mod lies between 0 and the divisor");

@@ -286,13 +286,16 @@ static void test_early_values(void) {
   static const char ahead[] = "if (q > 0)", together[] = "rk_exp2_tile(&n";
   static const char laplacian[] = "Sum_Reduction(Exp(-Norm2(x-y)), j)",
                     matern[] = "r = Sqrt(5*SqDist(x,y)); Sum_Reduction((1+r+r*r/3)*Exp(-r), j)",
-                    wide[] = "Sum_Reduction(Exp(-SqDist(X,Y)), j)";
+                    wide[] = "Sum_Reduction(Exp(-SqDist(X,Y)), j)",
+                    power[] = "r = 1+SqDist(x,y); Sum_Reduction(Powf(r,0.7)+Powf(r,Norm2(x)), j)";
   CHECK(count_in(laplacian, declarations, 4, 64, ahead) == 1, "a root is made ahead");
   CHECK(count_in(matern, declarations, 4, 64, ahead) == 0, "not one with several readers");
   CHECK(count_in(laplacian, declarations, 4, 64, together) == 0, "powers one by one with AVX-512");
   CHECK(count_in(laplacian, declarations, 4, 32, together) == 1, "with AVX2 together");
   CHECK(count_in(matern, declarations, 4, 32, together) == 1, "also beside others");
   CHECK(count_in(wide, declarations, 4, 32, together) == 0, "not after a long loop");
+  CHECK(count_in(power, declarations, 4, 32, "rk_pow_tile(&n") == 2, "powers with exponents, too");
+  CHECK(count_in(power, declarations, 4, 64, "= rk_pow(") == 2, "one by one with AVX-512");
 }
 
 /* A Matern kernel, its root written once and twice. */

@@ -35,6 +35,13 @@
 
 #define RK_LANES (RK_BYTES / (RK_TYPE / 8))
 
+/* A step of all vectors of a register tile, of which there are at most 8. */
+#ifdef __clang__
+#define RK_ALL_OF(n) _Pragma("clang loop unroll(full)") for (int k = 0; k < n; k++)
+#else
+#define RK_ALL_OF(n) _Pragma("GCC unroll 8") for (int k = 0; k < n; k++)
+#endif
+
 /* A vector of one constant. c - 0 is c for every c, -0 and NaN too, and costs nothing. */
 #define rk_num(c) ((real)(c) - (vec){0})
 
@@ -588,7 +595,6 @@ RK_INLINE vec rk_exp2(vec x)
  * text let each chain of operations wait for itself: here all vectors take one operation after the
  * other. Error in double 1.0 ulp. */
 #if !RK_AVX512 && RK_FMA && !defined(__clang__)
-#define RK_ALL_OF(n) _Pragma("GCC unroll 8") for (int k = 0; k < n; k++)
 RK_INLINE void rk_exp2_tile(vec *x, int n)
 {
     enum { MOST = 8 };
@@ -1069,7 +1075,7 @@ RK_INLINE vec rk_cosh(vec x)
     return __builtin_expect(rk_all(near), 1) ? y : RK(rk_half_exp)(x, y);
 }
 
-//@ pow exp2 mask abs floor fused
+//@ pow exp2 mask abs floor fused positions
 /* |a|^b = 2^(b log2 |a|), the logarithm in two words, of which one is *low: kernels with several
  * powers of one base compute it once, as the compiler sees that it is the same.
  * AVX-512: |a| = 2^k m, m c = 1 + r with c from a table of 16, of so few bits that r is exact;
@@ -1144,19 +1150,18 @@ RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
 RK_INLINED vec RK(rk_log2_wide)(vec a, vec *low)
 {
 #if RK_TYPE == 32
-    enum { shift = 23 };
-    const uvec root = (uvec)rk_num(0x1.6a09e6p-1), unit = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-126), to_real = rk_num(0x1p23), bias = rk_num(0x1p23 + 127);
-    vec one = rk_num(0x1.715476p+1), two = rk_num(0x1.ec709ep-1);
-#else
-    enum { shift = 52 };
+    const uvec root = (uvec)rk_num(0x1.6a09e6p-1);
+    vec one = rk_num(0x1.715476p+1), two = rk_num(0x1.ec709ep-1), least = rk_num(0x1p-126);
+    uvec u = (uvec)rk_abs(a) - root;
+    vec k = rk_from_int((ivec)u >> 23);
+#else /* few processors shift the sign of 64 bits, or convert such integers */
     const uvec root = (uvec)rk_num(0x1.6a09e667f3bcdp-1), unit = (uvec)rk_num(1);
-    vec least = rk_num(0x1p-1022), to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
     vec one = rk_num(0x1.71547652b82fep+1), two = rk_num(0x1.ec709dc3a03fdp-1);
-#endif
+    vec least = rk_num(0x1p-1022), to_real = rk_num(0x1p52), bias = rk_num(0x1p52 + 1023);
     uvec u = (uvec)rk_abs(a) + (unit - root);
-    vec k = (vec)((u >> shift) | (uvec)to_real) - bias;
-    vec m = (vec)((u & (((uvec)least) - 1)) + root);
+    vec k = (vec)((u >> 52) | (uvec)to_real) - bias;
+#endif
+    vec m = (vec)((u & ((uvec)least - 1)) + root);
     vec f = m - rk_num(1), d = m + rk_num(1), over = rk_num(1) / d, s = f * over;
     vec sl = (RK(rk_fused)(-s, d, f) - s * (m - (d - rk_num(1)))) * over;
     vec z = s * s, zz = z * z;
@@ -1198,26 +1203,62 @@ RK_CALLED vec RK(rk_pow_special)(vec a, vec b, vec y)
     y = rk_select(odd, rk_copysign(y, a), y);
     return rk_select(rk_or(rk_eq(b, zero), rk_eq(a, one)), one, y);
 }
+#if RK_AVX512 /* vgetexp and vgetmant see the sign of no number */
+RK_INLINED vec RK(rk_pow_of)(vec high, vec low, vec b)
+{
+    vec y = b * high, r = b * low + RK(rk_fused)(b, high, RK(rk_exp2_rest)(y) - y);
+    return RK(rk_exp2_of)(y, RK(RK_LESSER)(r, rk_num(0.25)));
+}
+RK_INLINED mask RK(rk_pow_is_plain)(vec a, vec high, vec b)
+{
+    vec y = b * high;
+    return RK(RK_CMP_AMONG)(y, y, 7, RK(RK_ICMP)((ivec)a, (ivec){0}, 5));
+}
+#else
+RK_INLINED vec RK(rk_pow_of)(vec high, vec low, vec b)
+{
+    enum { most = RK_TYPE == 32 ? 128 : 1024, shift = RK_TYPE == 32 ? 23 : 52 };
+    vec y = b * high;
+    uvec bits;
+    vec n = RK(rk_nearest)(rk_min(rk_num(most), y), &bits);
+    vec r = b * low + RK(rk_fused)(b, high, -n);
+    vec p = RK(rk_exp2_near)(rk_min(r, rk_num(0.51)));
+    vec scaled = (vec)((uvec)p + (bits << shift));
+    scaled = rk_select(rk_lt(y, rk_num(2 - most)), rk_num(0), scaled);
+    return rk_min(scaled, rk_num(RK_INF)); /* 2^most and more are patterns beyond it */
+}
+/* One comparison of integers for both ends of a; that of b is often made once for many. */
+RK_INLINED mask RK(rk_pow_is_plain)(vec a, vec high, vec b)
+{
+    uvec least = (uvec)rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022), inf = (uvec)rk_num(RK_INF);
+    uvec lowest = (uvec)rk_num(-0.0);
+    mask inside = rk_ilt((ivec)((uvec)a - least + lowest), (ivec)(inf - least + lowest));
+    (void)high;
+    return rk_and(inside, rk_lt(rk_abs(b), rk_num(RK_INF)));
+}
+#endif
 RK_INLINE vec rk_pow(vec a, vec b)
 {
-    vec low, high = RK(rk_log2_wide)(a, &low), y = b * high;
-#if RK_AVX512 /* vgetexp and vgetmant see the sign of no number */
-    vec r = b * low + RK(rk_fused)(b, high, RK(rk_exp2_rest)(y) - y);
-    vec q = RK(rk_exp2_of)(y, RK(RK_LESSER)(r, rk_num(0.25)));
-    mask plain = RK(RK_CMP_AMONG)(y, y, 7, RK(RK_ICMP)((ivec)a, (ivec){0}, 5));
-#else
-    enum { most = RK_TYPE == 32 ? 128 : 1024, shift = RK_TYPE == 32 ? 23 : 52 };
-    vec least = rk_num(RK_TYPE == 32 ? 0x1p-126 : 0x1p-1022), near = rk_num(0.51);
-    uvec bits;
-    vec n = RK(rk_nearest)(rk_min(rk_num(most), rk_max(rk_num(1 - most), y)), &bits);
-    vec r = b * low + RK(rk_fused)(b, high, -n);
-    vec p = RK(rk_exp2_near)(rk_max(rk_min(r, near), -near));
-    ivec scaled = (ivec)((uvec)p + (bits << shift));
-    scaled = rk_iselect(rk_ilt(scaled, (ivec)least), (ivec){0}, scaled);
-    vec q = rk_min((vec)scaled, rk_num(RK_INF)); /* 2^most and more are patterns beyond it */
-    mask plain = rk_and(rk_and(rk_ge(a, least), rk_lt(a, rk_num(RK_INF))), rk_eq(y, y));
-#endif
-    return __builtin_expect(rk_all(plain), 1) ? q : RK(rk_pow_special)(a, b, q);
+    vec low, high = RK(rk_log2_wide)(a, &low), y = RK(rk_pow_of)(high, low, b);
+    mask plain = RK(rk_pow_is_plain)(a, high, b);
+    return __builtin_expect(rk_all(plain), 1) ? y : RK(rk_pow_special)(a, b, y);
+}
+
+//@ pow_tile pow
+/* a^b of the n vectors of a register tile, at most 8, in place of a: a processor sees a few hundred
+ * operations ahead, which are two powers one after the other, but the logarithms of all, and then
+ * the rest of all. One branch for all, too. */
+RK_INLINE void rk_pow_tile(vec *a, const vec *b, int n)
+{
+    enum { MOST = 8 };
+    vec high[MOST], low[MOST], y[MOST];
+    mask plain = rk_eq(rk_num(0), rk_num(0));
+    RK_ALL_OF(n) high[k] = RK(rk_log2_wide)(a[k], &low[k]);
+    RK_ALL_OF(n) y[k] = RK(rk_pow_of)(high[k], low[k], b[k]);
+    RK_ALL_OF(n) plain = rk_and(plain, RK(rk_pow_is_plain)(a[k], high[k], b[k]));
+    if (__builtin_expect(!rk_all(plain), 0))
+        RK_ALL_OF(n) y[k] = RK(rk_pow_special)(a[k], b[k], y[k]);
+    RK_ALL_OF(n) a[k] = y[k];
 }
 
 //@ right_angle types

@@ -75,6 +75,7 @@
 #define rk_atan RK(rk_atan)
 #define rk_atan2 RK(rk_atan2)
 #define rk_pow RK(rk_pow)
+#define rk_pow_tile RK(rk_pow_tile)
 #define rk_powi RK(rk_powi)
 #define rk_sign RK(rk_sign)
 #define rk_step RK(rk_step)

@@ -653,19 +653,27 @@ static int has_long_loop(const rk_writer *w) {
   return 0;
 }
 
-/* What many operations wait for is made early; RK_OPS: nothing. Powers of two of all
- * vectors of a tile together (rk_exp2_tile), where there are longer chains of operations than with
- * AVX-512; there roots, one vector ahead: they take long, and multiplications run beside them.
- * After a long loop all this runs beside the next tile's, and is better short. */
-static rk_op made_early(const rk_writer *w) {
-  enum { AVX2 = 32, AVX512 = 64 };
-  if (!w->target->in_lanes || w->nest->kind != RK_NEST_PAIR || w->part || has_long_loop(w))
-    return RK_OPS;
-  return w->tile->bytes == AVX2 ? RK_OP_exp2 : w->tile->bytes == AVX512 ? RK_OP_Sqrt : RK_OPS;
+/* What many operations wait for is made early. With AVX2 powers of all vectors of a tile together
+ * (rk_exp2_tile, rk_pow_tile), where there are longer chains of operations than with AVX-512; there
+ * roots, one vector ahead: they take long, and multiplications run beside them. After a long loop
+ * all this runs beside the next tile's, and is better short. */
+static int makes_early(const rk_writer *w, int bytes) {
+  return w->target->in_lanes && w->nest->kind == RK_NEST_PAIR && !w->part &&
+         w->tile->bytes == bytes && !has_long_loop(w);
 }
 
 int rk_makes_powers_together(const rk_writer *w) {
-  return made_early(w) == RK_OP_exp2;
+  enum { AVX2 = 32 };
+  return makes_early(w, AVX2);
+}
+
+/* Powers of two pay in double. */
+static int is_made_early(const rk_writer *w, const rk_node *node) {
+  enum { AVX512 = 64 };
+  if (makes_early(w, AVX512)) return rk_node_is(node, RK_OP_Sqrt);
+  return rk_makes_powers_together(w) &&
+         (rk_node_is(node, RK_OP_Powf) ||
+          (rk_node_is(node, RK_OP_exp2) && w->pass->options.precision == RK_FLOAT64));
 }
 
 typedef struct {
@@ -673,7 +681,7 @@ typedef struct {
   unsigned char *place;        /* of each node, which are as RK_LOCAL while the step is written */
   int count;
   double cost;
-  rk_op early;                 /* RK_OPS: nothing in this step */
+  int has_early;               /* are some made before the others? */
 } scalars;
 
 static int count_of(const scalars *s, rk_op op) {
@@ -695,27 +703,24 @@ static int has_one_reader(const scalars *s, int root) {
   return readers == 1;
 }
 
-static int are_read_once(const scalars *s, rk_op op) {
+static int are_read_once(const rk_writer *w, const scalars *s) {
   for (int k = 0; k < s->count; k++)
-    if (rk_node_is(s->node[k], op) && !has_one_reader(s, k)) return 0;
+    if (is_made_early(w, s->node[k]) && !has_one_reader(s, k)) return 0;
   return 1;
 }
 
 /* What early values are made of is written twice if others need it too: compilers see that it is
- * the same where all is unrolled. Roots pay where powers wait for them, powers in double. */
-static rk_op early_of(const rk_writer *w, const scalars *s) {
+ * the same where all is unrolled. Roots pay where powers of two wait for them. */
+static int has_early(const rk_writer *w, const scalars *s) {
   enum { FEW = 4 };
-  rk_op op = made_early(w);
-  int count = op != RK_OPS && count_of(s, RK_OP_exp2) ? count_of(s, op) : 0;
-  int is_short = s->cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
-  if (!count || count > FEW || !is_short) return RK_OPS;
-  int pays = rk_makes_powers_together(w) ? w->pass->options.precision == RK_FLOAT64
-                                         : are_read_once(s, op);
-  return pays ? op : RK_OPS;
+  int count = 0, is_short = s->cost * w->tile->rows * w->tile->columns <= UNROLLED_TILE;
+  for (int k = 0; k < s->count; k++) count += is_made_early(w, s->node[k]);
+  if (!count || count > FEW || !is_short) return 0;
+  return rk_makes_powers_together(w) || (count_of(s, RK_OP_exp2) && are_read_once(w, s));
 }
 
-static int is_early(const scalars *s, int k) {
-  return rk_node_is(s->node[k], s->early);
+static int is_early(const rk_writer *w, const scalars *s, int k) {
+  return s->has_early && is_made_early(w, s->node[k]);
 }
 
 /* Values of one step name each other; those that outlive it are stored. */
@@ -728,23 +733,37 @@ static void write_scalar(rk_writer *w, const rk_node *node, rk_place place) {
 
 static void write_others(rk_writer *w, const scalars *s) {
   for (int k = 0; k < s->count; k++)
-    if (!is_early(s, k) && (s->early == RK_OPS || s->place[k] == RK_SCALAR))
+    if (!is_early(w, s, k) && (!s->has_early || s->place[k] == RK_SCALAR))
       write_scalar(w, s->node[k], (rk_place)s->place[k]);
 }
 
 static void write_powers(rk_writer *w, const rk_node *node) {
+  int rows = w->tile->rows, has_exponents = node->operands == 2;
   char held[96];
+  if (has_exponents) {
+    open_block(w);
+    rk_line(w, "vec exponents[%d][%d];", w->tile->columns, rows);
+  }
   rk_open_tile(w, w->nest->each[node->number]);
   rk_hold(w, node->operand[0], constant(0), held, sizeof held);
   rk_line(w, "n%d[v][u] = %s;", node->number, held);
+  if (has_exponents) {
+    rk_hold(w, node->operand[1], constant(0), held, sizeof held);
+    rk_line(w, "exponents[v][u] = %s;", held);
+  }
   rk_close_tile(w);
-  rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, w->tile->rows);
+  if (has_exponents) {
+    rk_line(w, "rk_pow_tile(&n%d[0][0], &exponents[0][0], nv * %d);", node->number, rows);
+    rk_close(w);
+  } else {
+    rk_line(w, "rk_exp2_tile(&n%d[0][0], nv * %d);", node->number, rows);
+  }
   set_place(w, node, RK_SCALAR);
 }
 
 static void write_after_powers(rk_writer *w, const scalars *s) {
   for (int k = 0; k < s->count; k++)
-    if (is_early(s, k)) write_powers(w, s->node[k]);
+    if (is_early(w, s, k)) write_powers(w, s->node[k]);
   rk_open_tile(w, s->cost);
   write_others(w, s);
   rk_close_tile(w);
@@ -762,7 +781,7 @@ static void write_after_roots(rk_writer *w, const scalars *s) {
   rk_open(w, "if (q < nv * %d)", w->tile->rows);
   open_vector(w, "q");
   for (int k = 0; k < s->count; k++) {
-    if (!is_early(s, k)) continue;
+    if (!is_early(w, s, k)) continue;
     write_scalar(w, s->node[k], RK_SCALAR);
     set_place(w, s->node[k], RK_SCALAR);
   }
@@ -791,12 +810,12 @@ static void write_scalars(rk_writer *w, const rk_step *step) {
     s.place[k] = (unsigned char)rk_place_of(w, s.node[k]);
     s.cost += w->nest->each[s.node[k]->number];
   }
-  s.early = early_of(w, &s);
+  s.has_early = has_early(w, &s);
   for (int k = 0; k < s.count; k++) {
-    if (s.place[k] == RK_SCALAR || is_early(&s, k)) declare_kept(w, s.node[k]);
+    if (s.place[k] == RK_SCALAR || is_early(w, &s, k)) declare_kept(w, s.node[k]);
     set_place(w, s.node[k], RK_LOCAL);
   }
-  if (s.early == RK_OPS) write_in_order(w, &s);
+  if (!s.has_early) write_in_order(w, &s);
   else if (rk_makes_powers_together(w)) write_after_powers(w, &s);
   else write_after_roots(w, &s);
   for (int k = 0; k < s.count; k++) set_place(w, s.node[k], (rk_place)s.place[k]);

@@ -116,7 +116,7 @@ double rk_inline_cost(const rk_writer *w, const rk_node *node);
 /* Name of the value of a component; writes the lines that make it. A logical value is 0 or 1. */
 const char *rk_component(rk_writer *w, const rk_node *node, rk_index index);
 
-/* Are the powers of two of a tile made together, by rk_exp2_tile? */
+/* Are powers of the vectors of a tile made together, by rk_exp2_tile and rk_pow_tile? */
 int rk_makes_powers_together(const rk_writer *w);
 
 /* Is the kept scalar a mask? Masks become numbers where they leave the registers. */
