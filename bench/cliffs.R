@@ -22,7 +22,7 @@ turns <- function(cases, builds) {
   if (status != 0) stop("the cases did not run")
   readRDS(kept)
 }
-rounds_text <- sprintf("best of %s rounds of 3, one thread; in brackets,", rounds)
+rounds_text <- sprintf("best of %s rounds of 3, processor time of one thread; in brackets,", rounds)
 measured <- paste("Seconds,", rounds_text, "as a multiple of")
 
 # Each kernel with each width of vectors: pairs per second, and their share of the issue slots.

@@ -114,25 +114,27 @@ loops_of <- function(lines) {
   aggregate(end ~ start, data.frame(start = start[back], end = jumps[back]), max)
 }
 
-# Vector instructions of the loop over columns that has most of them, loads and stores aside: it
-# lies in two others, over blocks of rows and of columns. Loops over components in it, where they are
-# not unrolled, count `trips` times.
+# Vector instructions of the loop over columns, loads and stores aside: the one that has most of them
+# outside of loops in it, or the one around that. A loop over components in it, where it is not
+# unrolled, counts `trips` times.
 loop_operations <- function(lines, trips) {
   loops <- loops_of(lines)
   rows <- seq_len(nrow(loops))
   inside <- outer(rows, rows, function(a, b) {
     loops$start[b] > loops$start[a] & loops$end[b] <= loops$end[a]
   })
-  inner <- rowSums(inside) == 0
-  columns <- colSums(inside) == 2
   counts <- grepl("^\t[a-z0-9]+\t.*%[xyz]mm", lines) &
     !grepl("^\tv?(mov|broadcast[a-z0-9]*\t[^%]*\\()", lines)
-  for (k in rows[inner & !columns]) {
-    part <- loops$start[k]:loops$end[k]
-    counts[part] <- counts[part] * trips
-  }
-  max(mapply(function(start, end) sum(counts[start:end]), loops$start[columns],
-             loops$end[columns]))
+  own <- vapply(rows, function(k) {
+    lines_of <- function(l) loops$start[l]:loops$end[l]
+    sum(counts[setdiff(lines_of(k), unlist(lapply(which(inside[k, ]), lines_of)))])
+  }, 0)
+  most <- which.max(own)
+  if (trips == 1) return(own[most])
+  within <- which(inside[most, ])
+  if (length(within)) return(own[most] + trips * max(own[within]))
+  around <- which(inside[, most])
+  own[around[which.max(loops$start[around])]] + trips * own[most]
 }
 
 # Vector instructions for a vector of pairs, over all passes of an operator that walk over pairs.

@@ -3,10 +3,11 @@
 #     Rscript bench/turns.R CASES BUILD [BUILD ...] [--rounds=5] [--only=PATTERN]
 #
 # CASES is a file of bench/cases/ without ".R": it defines `cases`, a named list of functions that
-# are called without arguments; what is timed is the second and later calls. A BUILD is a library
-# in which rkeops is installed, or NAME=VALUE:LIBRARY to set an environment variable as well. In
-# each round every build runs all cases once, in a process of its own, one after the other: a busy
-# neighbour meets all of them. Ratios are those of the best times to the first build's.
+# are called without arguments; what is timed is the second and later calls, the best of three. A
+# BUILD is a library in which rkeops is installed, or NAME=VALUE:LIBRARY to set an environment
+# variable as well. In each round every build runs all cases once, in a process of its own, one
+# after the other: a busy neighbour meets all of them. Ratios are those of the best times to the
+# first build's.
 
 arguments <- commandArgs(trailingOnly = TRUE)
 option <- function(name, default) {
@@ -15,15 +16,25 @@ option <- function(name, default) {
 }
 words <- grep("^--", arguments, value = TRUE, invert = TRUE)
 
-best_of <- function(f, times = 3) {
+# Of one thread processor time is taken, which other work on the machine lengthens least; R counts
+# it in milliseconds, so short calls are timed several at once and long ones but once.
+threads <- as.integer(Sys.getenv("RKEOPS_BENCH_THREADS", "1"))
+clock <- function() if (threads == 1) sum(proc.time()[1:2]) else as.numeric(Sys.time())
+seconds <- function(f, times) {
+  start <- clock()
+  for (k in seq_len(times)) f()
+  (clock() - start) / times
+}
+best_of <- function(f) {
   f()
-  clock <- function() as.numeric(Sys.time())
-  min(vapply(seq_len(times), function(k) { start <- clock(); f(); clock() - start }, 0))
+  first <- seconds(f, 1)
+  times <- ceiling(0.06 / max(first, 1e-3))
+  if (first > 0.3) first else min(vapply(1:3, function(k) seconds(f, times), 0))
 }
 
 if (option("worker", "") != "") {
   suppressPackageStartupMessages(library(rkeops))
-  invisible(rkeops_use_cpu(ncore = as.integer(Sys.getenv("RKEOPS_BENCH_THREADS", "1"))))
+  invisible(rkeops_use_cpu(ncore = threads))
   set.seed(1)
   source(file.path("bench", "cases", paste0(words[1], ".R")))
   chosen <- cases[grepl(option("only", ""), names(cases))]
