@@ -93,10 +93,12 @@ static void test_pairs(void) {
       }
 }
 
-/* Pairs in the blocks of uniform points, for each pair within the radius but for the borders. */
-static double pairs_kept(double in_ball, int threads) {
+/* Pairs in the blocks of uniform points, for each pair within the radius but for the borders; the
+ * odd ones lie `apart` from the others. */
+static double pairs_kept(double in_ball, double apart, int threads) {
   enum { ROWS = 100000 };
   double *x = points(UNIFORM, ROWS, 3), pairs = 0;
+  for (int k = 1; k < ROWS; k += 2) x[k] += apart;
   rk_near near = {{x, ROWS}, {x, ROWS}, 3, RK_EUCLIDEAN, cbrt(in_ball / ROWS * 0.75 / 3.14159265)};
   rk_near_blocks b;
   rk_error error;
@@ -112,12 +114,13 @@ static double pairs_kept(double in_ball, int threads) {
 }
 
 static void test_share(void) {
-  CHECK(pairs_kept(100, 0) < 6, "few pairs more than are within the radius");
-  CHECK(pairs_kept(1000, 0) < 3.5, "fewer where boxes are small beside it");
+  CHECK(pairs_kept(100, 0, 0) < 6, "few pairs more than are within the radius");
+  CHECK(pairs_kept(1000, 0, 0) < 3.5, "fewer where boxes are small beside it");
+  CHECK(pairs_kept(200, 1e9, 0) < 4, "clusters that are far apart take few digits from each other");
   unsigned long long same = check_seed;
-  double with_one = pairs_kept(500, 1);
+  double with_one = pairs_kept(500, 0, 1);
   check_seed = same;
-  CHECK(with_one == pairs_kept(500, 2), "threads change nothing");
+  CHECK(with_one == pairs_kept(500, 0, 2), "threads change nothing");
 }
 
 static int stop(void *data, double done) {

@@ -3,7 +3,7 @@
 #define RKEOPS_CHOOSE_H
 
 #include "bound/enclose.h"
-#include "bound/order.h"
+#include "near/order.h"
 #include "bound/sides.h"
 
 /* The components of a record that say most of the values of pairs, and how much each says for its

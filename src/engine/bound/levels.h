@@ -4,7 +4,7 @@
 #define RKEOPS_LEVELS_H
 
 #include "bound/enclose.h"
-#include "bound/order.h"
+#include "near/order.h"
 
 enum { RK_LEAF_COLUMNS = 16, RK_MOST_LEVELS = 10 };
 enum { RK_TOP = RK_ENCLOSE_BOXES }; /* boxes of the highest level, at most */

@@ -1,6 +1,6 @@
 /* Points in an order in which those that are near each other lie together. */
-#ifndef RKEOPS_ORDER_H
-#define RKEOPS_ORDER_H
+#ifndef RKEOPS_NEAR_ORDER_H
+#define RKEOPS_NEAR_ORDER_H
 
 #include "caller.h"
 
