@@ -3,7 +3,10 @@
  * and directions, sizes around the tiles; on one thread and several, in parts that are merged, for
  * some of the pairs only, without those that cannot matter, on GPUs with as little memory as will do.
  *
- *   test_random [seed [formulas]]     RKEOPS_TEST_FULL=1: many more formulas
+ *   test_random [seed [formulas [selecting]]]     RKEOPS_TEST_FULL=1: many more formulas
+ *
+ * So many programs that select (a fourth as many) are compared with themselves, pruned, on several
+ * data each: 1250 are ten thousand calls.
  *
  * A failure prints the seed, and an R call that shows it, made as small as it will go. */
 #include "random_blocks.h"
@@ -150,6 +153,148 @@ static void make_task(task *t, unsigned long long seed) {
   t->f = new_formula(&t->q, order);
 }
 
+/* ---- what selects ---------------------------------------------------------------------------- */
+
+/* Programs that select values or positions, without the pairs that cannot matter and with all of
+ * them: the same to the bit. Half of the formulas have a mask of their own, half of the calls are
+ * on some of the pairs; numbers have ties, and some are no numbers. */
+static long bounded, left_out; /* calls whose pass is bounded; that did not walk all pairs */
+enum { CALLS = 8 };                 /* of a program */
+
+static int selects(int op) { return op != R_SUM && !is_exponential(op); }
+
+/* A mask of the formula: a value that has no position wherever a test fails. */
+static void mask_root(formula *f, final *r) {
+  node x = blank(EACH, WHERE);
+  int none = two_of(f, DIVIDE, number(f, is_largest(r->op) ? -1 : 1), number(f, 0));
+  x.operand[0] = logical_value(f, 1, 2);
+  x.operand[1] = r->root;
+  x.operand[2] = none;
+  r->root = add(f, x);
+}
+
+/* One value for each pair, of inputs: what is bounded. */
+static int is_asked(const formula *f, const query *q) {
+  const node *root = &f->node[q->r[0].root];
+  return q->n == 1 && selects(q->r[0].op) && root->dim == 1 && root->indices == 3 &&
+         !root->reduces && !root->order;
+}
+
+static void make_selecting(task *t, unsigned long long seed) {
+  t->seed = seed;
+  check_seed = seed * 0x9E3779B97F4A7C15ull + 88172645463325252ull;
+  most_order = 0;
+  for (;;) {
+    t->f = new_formula(&t->q, 0);
+    if (is_asked(t->f, &t->q)) break;
+    free(t->f);
+  }
+  if (chance(0.5) && t->f->nodes < NODES - 30) mask_root(t->f, &t->q.r[0]);
+}
+
+/* Whole numbers of eighths, or any. */
+static void fill_with_ties(formula *f) {
+  int ties = chance(0.4), special = chance(0.15);
+  double low = chance(0.5) ? 0.25 : -1;
+  for (int k = 0; k < f->variables; k++) {
+    variable *v = &f->variable[k];
+    long n = rows_of(f, v->kind) * v->dim;
+    free(v->data);
+    v->data = random_numbers(n, low, 1.25);
+    for (long e = 0; e < n && ties; e++) v->data[e] = floor(v->data[e] * 8) / 8;
+    for (int q = 0; special && q < 2; q++)
+      v->data[below((int)n)] = (double[]){NAN, INFINITY, -INFINITY, 0}[below(4)];
+  }
+}
+
+/* How much was walked, where the pass was bounded; else -1. */
+static double walked(rk_program *program) {
+  char *text;
+  rk_error error;
+  double share = -1;
+  if (rk_explain(program, "cpu", NULL, &text, &error)) return -1;
+  const char *at = strstr(text, "\nwalked: ");
+  if (strstr(text, "\npruned: 1") && at) share = strtod(at + 9, NULL);
+  rk_free(text);
+  return share;
+}
+
+static void check_same(task *t, const way *plain) {
+  results all[RESULTS], some[RESULTS];
+  rk_error error = {.status = RK_OK};
+  way w = *plain;
+  rk_status status = run(t->f, &t->q, t->program[w.precision], &w, all, &error);
+  w.prunes = 1;
+  if (!status) {
+    status = run(t->f, &t->q, t->program[w.precision], &w, some, &error);
+    double share = walked(t->program[w.precision]);
+    bounded += share >= 0;
+    left_out += share >= 0 && share < 1;
+    size_t bytes = (size_t)all->size * sizeof(double);
+    int same = !status && !memcmp(all->first, some->first, bytes) &&
+               !memcmp(all->second, some->second, bytes);
+    if (!CHECK(same, "what selects is the same without pairs that cannot matter"))
+      printf("  seed %llu, float%d%s %s\n", t->seed, w.precision == RK_FLOAT32 ? 32 : 64,
+             w.blocks ? ", blocks" : "", status ? error.message : "");
+    free_results(some, t->q.n);
+  }
+  free_results(all, t->q.n);
+}
+
+static void check_once(task *t) {
+  static const int rows[] = {1, 9, 40, 70, 130}, columns[] = {40, 150, 400, 1100};
+  way w = {.precision = t->program[1] != NULL, .threads = 1, .times = 1};
+  t->f->M = rows[below(5)];
+  t->f->N = columns[below(4)];
+  if (t->q.r[0].kept) {
+    int m = t->f->M;
+    t->f->M = t->f->N;
+    t->f->N = m;
+  }
+  fill_with_ties(t->f);
+  if (chance(0.5)) return check_same(t, &w);
+  random_blocks b = blocks_of((blocks_kind)below(BLOCKS_KINDS), t->f->M, t->f->N);
+  blocks_settle(&b);
+  w.blocks = &b.pairs;
+  check_same(t, &w);
+  blocks_free(&b);
+}
+
+/* On several data: what is compiled serves them all. */
+static void check_selecting(task *t) {
+  check_seed = t->seed * 0x9E3779B97F4A7C15ull + 1;
+  for (int k = 0; k < CALLS; k++) check_once(t);
+}
+
+/* Each program in one precision. */
+static void check_selecting_batch(unsigned long long seed, int count) {
+  task t[TOGETHER];
+  rk_program *programs[TOGETHER] = {NULL};
+  rk_error error;
+  for (int k = 0; k < count; k++) {
+    make_selecting(&t[k], seed + (unsigned)k);
+    int precision = (int)(t[k].seed % 2);
+    t[k].program[!precision] = NULL;
+    programs[k] = t[k].program[precision] = request(t[k].f, &t[k].q, precision, &error);
+    CHECK(programs[k] != NULL, "a well-typed formula is understood");
+  }
+  CHECK(rk_build_many(programs, count, NULL, NULL, &error) == RK_OK, "all of them compile");
+  for (int k = 0; k < count; k++) {
+    if (programs[k]) check_selecting(&t[k]);
+    free_formula(t[k].f);
+  }
+}
+
+static void check_all_selecting(unsigned long long seed, int many) {
+  for (int k = 0; k < many; k += TOGETHER)
+    check_selecting_batch(seed + (unsigned)k, many - k < TOGETHER ? many - k : TOGETHER);
+  printf("%d calls that select, %ld of them bounded, %ld left pairs out\n", CALLS * many, bounded,
+         left_out);
+  if (many >= 30) CHECK(5 * left_out >= CALLS * many, "a fifth of the calls leave pairs out");
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
 static void check_batch(unsigned long long seed, int count, int narrow) {
   task t[TOGETHER];
   rk_program *programs[2 * TOGETHER] = {NULL};
@@ -175,6 +320,7 @@ int main(int arguments, char **argument) {
   int full = getenv("RKEOPS_TEST_FULL") != NULL, many = full ? 1200 : check_is_small() ? 8 : 30;
   unsigned long long seed = arguments > 1 ? strtoull(argument[1], NULL, 10) : 20261;
   if (arguments > 2) many = atoi(argument[2]);
+  int selecting = arguments > 3 ? atoi(argument[3]) : many / 4;
   setvbuf(stdout, NULL, _IOLBF, 0);
   check_configure();
   for (int k = 0; k < many; k += TOGETHER) {
@@ -184,5 +330,6 @@ int main(int arguments, char **argument) {
   printf("%ld numbers compared, %ld of them with a useful bound\n", compared, trusted);
   if (many >= 30)
     CHECK(10 * trusted >= 7 * compared, "at least 70 % of the numbers are really compared");
+  if (!check_on_gpu()) check_all_selecting(seed, selecting);
   return check_end();
 }
