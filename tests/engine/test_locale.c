@@ -202,7 +202,7 @@ static const char *const formulas[] = {
     "Max_ArgMax_Reduction(Tanh(0.1*x)-0.5*b, j)", "Sum_Reduction(Extract(x*IntInv(3),0,1), j)"};
 enum { FORMULAS = sizeof formulas / sizeof *formulas, ROWS = 7, COLUMNS = 9 };
 
-typedef struct { char *source[2]; double out[4 * ROWS * 4]; } found;
+typedef struct { char *source[2], *explained; double out[4 * ROWS * 4]; } found;
 
 static void find(const char *text, found *f) {
   rk_error error;
@@ -216,24 +216,33 @@ static void find(const char *text, found *f) {
         !rk_source(program, "cuda", &f->source[1], &error), text);
   if (!CHECK(program && !rk_run(program, s.inputs, 3, outputs, NULL, NULL, &error), text))
     puts(error.message);
+  CHECK(program && !rk_explain(program, "cpu", NULL, &f->explained, &error), text);
   sample_free(&s);
 }
 
-static void test_programs_agree(const char *name) {
+static void forget_found(found *f) {
+  rk_free(f->source[0]);
+  rk_free(f->source[1]);
+  rk_free(f->explained);
+}
+
+/* With all pairs, or without those that cannot matter, whose shares are told. */
+static void test_programs_agree(const char *name, rk_pruning pruning) {
   static found before[FORMULAS], after[FORMULAS];
   setlocale(LC_ALL, "C");
+  rk_set_pruning(pruning);
   for (int k = 0; k < FORMULAS; k++) find(formulas[k], &before[k]);
   int64_t compiled = rk_count().compiles;
   rk_forget();
   setlocale(LC_ALL, name);
   for (int k = 0; k < FORMULAS; k++) {
     find(formulas[k], &after[k]);
-    for (int target = 0; target < 2; target++) {
+    for (int target = 0; target < 2; target++)
       CHECK(!strcmp(before[k].source[target], after[k].source[target]), "the same source");
-      rk_free(before[k].source[target]);
-      rk_free(after[k].source[target]);
-    }
+    CHECK(!strcmp(before[k].explained, after[k].explained), "the same explanation");
     CHECK(!memcmp(before[k].out, after[k].out, sizeof before[k].out), "the same results");
+    forget_found(&before[k]);
+    forget_found(&after[k]);
   }
   CHECK(rk_count().compiles == compiled, "and the same keys in the cache");
 }
@@ -243,7 +252,8 @@ int main(void) {
   const char *name = getenv("RKEOPS_TEST_LOCALE");
   if (name) {
     CHECK(*localeconv()->decimal_point != '.', "the decimal point is none");
-    test_programs_agree(name);
+    test_programs_agree(name, RK_PRUNE_NEVER);
+    test_programs_agree(name, RK_PRUNE_ALWAYS);
   } else {
     printf("skipped: RKEOPS_TEST_LOCALE names no locale with a decimal comma\n");
     check_skipped++;

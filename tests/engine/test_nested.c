@@ -416,6 +416,44 @@ static void test_tower(void) {
   sample_free(&s);
 }
 
+/* ---- what cannot matter ---- */
+
+static const char *const nearest_text = "Min_Reduction(SqDist(x,y), j)";
+
+/* With all pairs and without those that cannot matter; what it chose last stays so. */
+static int prunes(guest *g) {
+  sample s = sample_new(300, 2000);
+  rk_program *program = get(nearest_text);
+  (void)g;
+  rk_set_pruning(RK_PRUNE_ALWAYS);
+  int good = program && run_sample(program, &s, NULL, NULL) == RK_OK;
+  memcpy(alone(&s), s.out, (size_t)s.m * sizeof *s.out);
+  rk_set_pruning(RK_PRUNE_NEVER);
+  good = good && run_sample(program, &s, NULL, NULL) == RK_OK && as_alone(&s);
+  sample_free(&s);
+  return good;
+}
+
+/* A host that leaves pairs out, while its data is sorted and while it computes. */
+static void test_pruned(void) {
+  for (int computing = 0; computing < 2; computing++) {
+    guest g = {.is = {.what = "a call that is pruned, another that is not", .visit = prunes},
+               .from = computing ? 1e-9 : -1, .to = 1};
+    for (int turn = 0; turn < 6 && !g.visits; turn++) {
+      sample s = sample_new((int64_t)60000 << turn, 10000);
+      rk_set_pruning(RK_PRUNE_NEVER);
+      CHECK(run_sample(get(nearest_text), &s, NULL, NULL) == RK_OK, "alone");
+      memcpy(alone(&s), s.out, (size_t)s.m * sizeof *s.out);
+      rk_set_pruning(RK_PRUNE_ALWAYS);
+      rk_status status = run_sample(get(nearest_text), &s, ask, &g);
+      tell(&g, status == RK_OK && as_alone(&s), "a result that is pruned");
+      sample_free(&s);
+    }
+    tell(&g, g.visits == 1 && g.good, "a guest of a call that is pruned");
+  }
+  rk_set_pruning(RK_PRUNE_AUTO);
+}
+
 /* ---- after the call ---- */
 
 static void nothing_is_held(void) {
@@ -478,6 +516,7 @@ int main(void) {
     test_afterwards();
   }
   test_tower();
+  if (!check_is_small() && !check_on_gpu()) test_pruned();
   rk_forget();
   nothing_is_held();
   return check_end();
