@@ -49,11 +49,10 @@ static double share_in_bands(const rk_walk *w) {
 
 /* What all these pairs would take, on one thread. */
 static int is_much(const rk_stage *stage, rk_sizes sizes, double share) {
-  static const double operation_seconds = 4e-10;
   int lanes = stage->vectors / rk_real_size(&stage->pass.options);
+  double pairs = share * (double)sizes.kept * (double)sizes.reduced;
   return sizes.kept >= LEAST_ROWS && sizes.reduced >= LEAST_COLUMNS &&
-         rk_pair_cost(&stage->pass) * share * (double)sizes.kept * (double)sizes.reduced *
-             operation_seconds / lanes > least_seconds;
+         rk_pair_seconds(&stage->pass, pairs, lanes) > least_seconds;
 }
 
 /* Pairs may be limited to bands, not in another way. */

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double operation_seconds = 4e-10;  /* of one vector operation, on a slow day */
 static const double chunk_seconds = 4e-3, task_seconds = 2e-4, serial_seconds = 1e-3;
 static const double reordered = 1.5;            /* a column takes longer in another order */
 enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
@@ -67,7 +66,7 @@ typedef struct {
 static double column_seconds(const job *j) {
   const rk_tile *tile = &j->module->tile;
   int64_t width = tile->axis == RK_LANES_KEPT ? 1 : tile->lanes;
-  return rk_pair_cost(&j->stage->pass) * tile->rows * operation_seconds / (double)width;
+  return rk_pair_seconds(&j->stage->pass, tile->rows, width);
 }
 
 static int64_t column_unit(const job *j) {
@@ -598,7 +597,7 @@ static rk_status run_tasks(job *j, int threads, rk_caller caller) {
 static double all_seconds(const job *j) {
   double pairs = j->work->walk ? j->cut.pairs
                                : (double)j->work->sizes.kept * (double)j->work->sizes.reduced;
-  return rk_pair_cost(&j->stage->pass) * pairs * operation_seconds / j->module->tile.lanes;
+  return rk_pair_seconds(&j->stage->pass, pairs, j->module->tile.lanes);
 }
 
 /* Nothing is done yet while data is packed. */

@@ -81,6 +81,13 @@ typedef struct {
 /* Operations for a pair, for estimates of time; entering a list of K costs K now and then. */
 double rk_pair_cost(const rk_pass *pass);
 
+/* What so many pairs take on one thread of a processor, with vectors of `lanes` numbers, on a slow
+ * day. */
+static inline double rk_pair_seconds(const rk_pass *pass, double pairs, int64_t lanes) {
+  static const double operation_seconds = 4e-10;
+  return rk_pair_cost(pass) * pairs * operation_seconds / (double)lanes;
+}
+
 /* The register tile, which the backend chooses. */
 typedef struct {
   rk_lane_axis axis;
