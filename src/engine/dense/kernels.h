@@ -17,31 +17,27 @@ typedef struct {
   int64_t below;        /* row less column, in the whole matrix, of the first element of c */
 } rk_dense_block;
 
-enum {
-  RK_DENSE_BASE = 64,   /* rows of triangles that are not cut further */
-};
+enum { RK_DENSE_BASE = 64 }; /* rows of triangles that are not cut further */
 
 typedef struct {
   int size;             /* bytes of a number */
   int rows, columns;    /* of a tile: panels of a and b are so wide */
   int sides;            /* right-hand sides that are solved at once */
 
-  /* Panels of `width` rows, by columns, with zeros behind the last row. */
+  /* Panels of `width` rows, by columns, with zeros behind the last row. The width is a multiple of
+   * four. One panel goes back where it came from. */
   void (*pack)(rk_matrix from, int width, void *to);
+  void (*give)(const void *from, int width, rk_matrix to);
+
   void (*multiply)(const rk_dense_block *block);
-
-  /* Rows of `step` numbers that lie together; columns behind the last one become 0. */
-  void (*take)(rk_matrix from, int step, void *to);
-  void (*give)(const void *from, int step, rk_matrix to);
-
-  /* l of n x n, by rows of RK_DENSE_BASE; x of n rows of `sides`. */
-  void (*solve)(int n, const void *l, void *x);
-  /* The upper factor, by rows of RK_DENSE_BASE. The row whose pivot is not positive; n: none. */
-  int (*factor)(int n, void *u);
+  /* l x = b in place of b, of n rows: t(l) is one panel of RK_DENSE_BASE, t(b) one of `sides`. */
+  void (*solve)(int n, const void *l, void *b);
+  /* The lower factor, one panel of RK_DENSE_BASE; n, or the row whose pivot is not positive. */
+  int (*factor)(int n, void *l);
 
   void (*sum)(int64_t n, int parts, void *x); /* of `parts` times n numbers, into the first ones */
-  void (*mirror)(rk_matrix x);                /* what is below the diagonal to what is above it */
-  void (*clear)(rk_matrix x);                 /* what is above the diagonal becomes 0 */
+  /* Above the diagonal, else with what is below it. */
+  void (*fill)(rk_matrix x, int with_zeros);
 } rk_dense_kernels;
 
 /* NULL: not for this precision, or RKEOPS_VECTORS names none; `error` says so. */

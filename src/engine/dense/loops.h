@@ -5,6 +5,9 @@
 typedef NUMBER vec __attribute__((vector_size(BYTES), may_alias));
 typedef NUMBER anywhere __attribute__((vector_size(BYTES), aligned(sizeof(NUMBER)), may_alias));
 
+typedef NUMBER HERE(four)
+  __attribute__((vector_size(4 * sizeof(NUMBER)), aligned(sizeof(NUMBER)), may_alias));
+
 #define LANES ((int)(BYTES / sizeof(NUMBER)))
 #define LOAD(p) (*(const anywhere *)(p))
 #define STORE(p, x) (*(anywhere *)(p) = (x))
@@ -89,34 +92,52 @@ TARGET static void HERE(multiply)(const rk_dense_block *block) {
   }
 }
 
+/* Rows of a panel, four at a time: compilers make a vector of four numbers that lie apart. */
+TARGET static void HERE(pack_four)(rk_matrix from, int64_t width, NUMBER *to) {
+  const int64_t step = from.column_step;
+  const NUMBER *p = from.at, *q = p + from.row_step;
+  const NUMBER *r = q + from.row_step, *s = r + from.row_step;
+  for (int64_t k = 0; k < from.columns; k++, to += width) {
+    const int64_t at = k * step;
+    *(HERE(four) *)to = (HERE(four)){p[at], q[at], r[at], s[at]};
+  }
+}
+
+TARGET static void HERE(pack_panel)(rk_matrix from, int64_t width, NUMBER *to) {
+  int64_t row = 0;
+  if (from.row_step == 1 && from.rows == width && width % LANES == 0) {
+    for (int64_t k = 0; k < from.columns; k++, to += width)
+      for (int64_t l = 0; l < width; l += LANES) STORE(to + l, LOAD(&AT(from, l, k)));
+    return;
+  }
+  for (; row + 4 <= from.rows; row += 4) {
+    rk_matrix rows = from;
+    rows.at = &AT(from, row, 0);
+    HERE(pack_four)(rows, width, to + row);
+  }
+  for (int64_t k = 0; row < width && k < from.columns; k++)
+    for (int64_t l = row; l < width; l++) to[k * width + l] = l < from.rows ? AT(from, l, k) : 0;
+}
+
 TARGET static void HERE(pack)(rk_matrix from, int width, void *packed) {
   NUMBER *to = packed;
-  for (int64_t i = 0; i < from.rows; i += width) {
-    const int here = (int)(from.rows - i < width ? from.rows - i : width);
-    for (int64_t k = 0; k < from.columns; k++, to += width) {
-      const NUMBER *at = &AT(from, i, k);
-      if (from.row_step == 1 && here == width && width % LANES == 0) {
-        for (int l = 0; l < width; l += LANES) STORE(to + l, LOAD(at + l));
-        continue;
-      }
-      for (int l = 0; l < here; l++) to[l] = at[l * from.row_step];
-      for (int l = here; l < width; l++) to[l] = 0;
-    }
+  for (int64_t i = 0; i < from.rows; i += width, to += width * from.columns) {
+    rk_matrix panel = from;
+    panel.at = &AT(from, i, 0);
+    panel.rows = from.rows - i < width ? from.rows - i : width;
+    HERE(pack_panel)(panel, width, to);
   }
 }
 
-TARGET static void HERE(take)(rk_matrix from, int step, void *taken) {
-  NUMBER *to = taken;
-  for (int64_t i = 0; i < from.rows; i++, to += step) {
-    for (int j = 0; j < from.columns; j++) to[j] = AT(from, i, j);
-    for (int j = (int)from.columns; j < step; j++) to[j] = 0;
+TARGET static void HERE(give)(const void *panel, int width, rk_matrix to) {
+  const NUMBER *from = panel;
+  for (int64_t k = 0; k < to.columns; k++, from += width) {
+    NUMBER *at = &AT(to, 0, k);
+    int64_t l = 0;
+    if (to.row_step == 1)
+      for (; l + LANES <= to.rows; l += LANES) STORE(at + l, LOAD(from + l));
+    for (; l < to.rows; l++) at[l * to.row_step] = from[l];
   }
-}
-
-TARGET static void HERE(give)(const void *taken, int step, rk_matrix to) {
-  const NUMBER *from = taken;
-  for (int64_t i = 0; i < to.rows; i++, from += step)
-    for (int j = 0; j < to.columns; j++) AT(to, i, j) = from[j];
 }
 
 #define SIDES (8 * LANES)
@@ -140,14 +161,14 @@ TARGET static void HERE(solve)(int n, const void *triangle, void *sides) {
   }
 }
 
-/* Whole vectors: what lies left of the diagonal is not read. */
-TARGET static int HERE(factor)(int n, void *upper) {
-  NUMBER *u = upper;
+/* Whole vectors: what lies left of the diagonal is written, and not read. */
+TARGET static int HERE(factor)(int n, void *triangle) {
+  NUMBER *u = triangle; /* seen by rows: the upper one */
   for (int k = 0; k < n; k++) {
     NUMBER *row = u + k * RK_DENSE_BASE;
     if (!(row[k] > 0)) return k;
     const NUMBER root = ROOT(row[k]);
-    for (int j = k; j < n; j++) row[j] /= root;
+    for (int j = k / LANES * LANES; j < n; j += LANES) STORE(row + j, LOAD(row + j) / ALL(root));
     row[k] = root;
     for (int i = k + 1; i < n; i++) {
       const vec y = ALL(row[i]);
@@ -165,26 +186,21 @@ TARGET static void HERE(sum)(int64_t n, int parts, void *numbers) {
     for (int64_t k = 0; k < n; k++) x[k] += x[part * n + k];
 }
 
-/* In squares, so that lines of memory are used while they are near. */
-TARGET static void HERE(mirror)(rk_matrix x) {
+/* What is above the diagonal becomes what is below it, or 0: in squares, so that lines of memory
+ * are used while they are near. */
+TARGET static void HERE(fill)(rk_matrix x, int with_zeros) {
   enum { SQUARE = 32 };
   for (int64_t j = 0; j < x.columns; j += SQUARE)
     for (int64_t i = j; i < x.rows; i += SQUARE)
       for (int64_t c = j; c < j + SQUARE && c < x.columns; c++)
         for (int64_t r = i > c ? i : c + 1; r < i + SQUARE && r < x.rows; r++)
-          AT(x, c, r) = AT(x, r, c);
-}
-
-TARGET static void HERE(clear)(rk_matrix x) {
-  for (int64_t j = 0; j < x.columns; j++)
-    for (int64_t i = 0; i < j; i++) AT(x, i, j) = 0;
+          AT(x, c, r) = with_zeros ? 0 : AT(x, r, c);
 }
 
 static const rk_dense_kernels HERE(kernels) = {
   .size = sizeof(NUMBER), .rows = ROWS, .columns = COLUMNS, .sides = SIDES,
-  .pack = HERE(pack), .multiply = HERE(multiply), .take = HERE(take), .give = HERE(give),
-  .solve = HERE(solve), .factor = HERE(factor), .sum = HERE(sum), .mirror = HERE(mirror),
-  .clear = HERE(clear)};
+  .pack = HERE(pack), .give = HERE(give), .multiply = HERE(multiply), .solve = HERE(solve),
+  .factor = HERE(factor), .sum = HERE(sum), .fill = HERE(fill)};
 
 #undef vec
 #undef anywhere

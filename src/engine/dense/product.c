@@ -106,7 +106,7 @@ static void multiply_task(void *data, int64_t task, const rk_worker *worker) {
 
 static void cut_result(product *p) {
   const int64_t rows = p->f.c.rows, columns = p->f.c.columns;
-  p->rows = 2 * RK_BLOCK_ROWS;
+  p->rows = 4 * RK_BLOCK_ROWS;
   p->columns = RK_BLOCK_COLUMNS;
   for (;;) {
     p->down = (rows + p->rows - 1) / p->rows;
@@ -141,7 +141,7 @@ static rk_status run_parts(product *p, double operations) {
   rk_status status = run(p, operations);
   if (!status) {
     k->sum(n, (int)p->parts, p->sums);
-    k->give(p->sums, (int)rows, rk_turned(p->f.c));
+    k->give(p->sums, (int)rows, p->f.c);
   }
   rk_os_aligned_free(p->sums);
   return status;
@@ -174,7 +174,7 @@ static rk_status multiply(const rk_dense *call, const rk_dense_factors *f) {
   rk_status status = rk_dense_begin(&work, call, (rk_dense_size){most, most, a.columns},
                                     (double)c.rows * (double)c.columns * (double)a.columns);
   if (!status) status = rk_dense_multiply(&work, f);
-  if (!status && f->triangle == RK_LOWER) work.kernels->mirror(c);
+  if (!status && f->triangle == RK_LOWER) work.kernels->fill(c, 0);
   rk_dense_end(&work);
   return status;
 }

@@ -23,16 +23,16 @@ static void solve_task(void *data, int64_t task, const rk_worker *worker) {
     rk_dense_part(w, s->b, 0, from, s->b.rows, left < k->sides ? left : k->sides);
   void *room = rk_dense_room(w);
   (void)worker;
-  k->take(b, k->sides, room);
+  k->pack(rk_turned(b), k->sides, room);
   k->solve((int)b.rows, s->triangle, room);
-  k->give(room, k->sides, b);
+  k->give(room, k->sides, rk_turned(b));
   rk_dense_leave(w, room);
 }
 
 static rk_status solve_base(rk_dense_work *work, rk_matrix l, rk_matrix b) {
   double triangle[RK_DENSE_BASE * RK_DENSE_BASE];
   sides s = {work, b, triangle};
-  work->kernels->take(l, RK_DENSE_BASE, triangle);
+  work->kernels->pack(rk_turned(l), RK_DENSE_BASE, triangle);
   return rk_dense_parallel(work, (b.columns + work->kernels->sides - 1) / work->kernels->sides,
                            solve_task, &s, (double)l.rows * (double)l.rows * (double)b.columns / 2);
 }
@@ -81,11 +81,11 @@ rk_status rk_dense_solve(const rk_dense *call, rk_triangle which, rk_matrix tria
 /* ---- Cholesky's factor ---- */
 
 static rk_status factor_base(rk_dense_work *work, rk_matrix a, int64_t *pivot) {
-  double upper[RK_DENSE_BASE * RK_DENSE_BASE];
+  double triangle[RK_DENSE_BASE * RK_DENSE_BASE];
   const int n = (int)a.rows;
-  work->kernels->take(rk_turned(a), RK_DENSE_BASE, upper);
-  const int wrong = work->kernels->factor(n, upper);
-  work->kernels->give(upper, RK_DENSE_BASE, rk_turned(a));
+  work->kernels->pack(a, RK_DENSE_BASE, triangle);
+  const int wrong = work->kernels->factor(n, triangle);
+  work->kernels->give(triangle, RK_DENSE_BASE, a);
   *pivot = wrong < n ? wrong + 1 : 0;
   return RK_OK;
 }
@@ -117,7 +117,7 @@ rk_status rk_dense_cholesky(const rk_dense *call, rk_matrix a, int64_t *pivot) {
   rk_status status = rk_dense_begin(&work, call, (rk_dense_size){n, n, n},
                                     (double)n * (double)n * (double)n / 6);
   if (!status) status = factor(&work, a, pivot);
-  if (!status && !*pivot) work.kernels->clear(a);
+  if (!status && !*pivot) work.kernels->fill(a, 1);
   rk_dense_end(&work);
   return status;
 }
