@@ -9,7 +9,8 @@
 #' @param verbose whether to say what is done.
 #' @param startup whether to add how to clean the folder.
 #' @param all `TRUE` to remove all kernels. `FALSE` to keep those that this version of rkeops can
-#'   use, which are all that the folder holds.
+#'   use, which are all that the folder holds. Data that calls keep for later ones (option
+#'   `prepared_memory`) is freed in any case.
 #' @param remove_cache_dir whether to remove the folder too, when nothing else is in it.
 #' @return `get_rkeops_cache_dir()`: a path. `set_rkeops_cache_dir()`: the
 #'   previous options, invisibly. `stat_rkeops_cache_dir()`: the size of the kernels as a text such
@@ -65,6 +66,7 @@ clean_rkeops <- function(verbose = interactive(), all = TRUE, remove_cache_dir =
   check_flag(all, "all")
   check_flag(remove_cache_dir, "remove_cache_dir")
   engine_options()
+  .Call(C_forget_prepared)
   if (all || remove_cache_dir) {
     checked(.Call(C_cache_clear))
     .Call(C_forget)

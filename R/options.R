@@ -24,9 +24,9 @@ check_positive <- function(x, name) {
   as.double(x)
 }
 
-check_bytes <- function(x, name) {
+check_bytes <- function(x, name, zero = "all") {
   if (!is_number(x) || !is.finite(x) || x < 0 || x >= 2^53)
-    unexpected(x, name, "a number of bytes, 0 for all")
+    unexpected(x, name, "a number of bytes, 0 for ", zero)
   as.double(round(x))
 }
 
@@ -76,6 +76,7 @@ option_table <- list(
   fast_math = list(FALSE, check_flag),
   prune = list("auto", check_prune),
   gpu_memory = list(0, check_bytes),
+  prepared_memory = list(512 * 2^20, check_bytes, zero = "none"),
   compiler = list("", check_text),
   compile_timeout = list(60, check_positive),
   cache_limit = list(256 * 2^20, check_positive),
@@ -160,7 +161,7 @@ apply_options <- function(options) {
   engine$line_every <- session$line_every
   engine$trace <- debug_text(options$debug)
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
-                     "gpu_memory", "trace")])
+                     "gpu_memory", "prepared_memory", "trace")])
   session$engine <- engine
   session$own <- NULL
   session$applied <- TRUE
@@ -272,6 +273,7 @@ check_option_names <- function(names) {
 #' | `fast_math` | `FALSE` | GPUs: approximate instructions, less accurate than stated |
 #' | `prune` | `"auto"` | whether pairs that cannot matter are left out, see below |
 #' | `gpu_memory` | `0` | bytes of each GPU that a call may use; 0: nine tenths of what is free |
+#' | `prepared_memory` | `512 * 2^20` | bytes for data that calls keep for later ones, see below; 0: none |
 #' | `index_base` | `1` | the position of the first point in results such as those of [argmin()] |
 #' | `verbosity` | `1` | 0: no messages, and no progress of calls |
 #' | `progress` | `TRUE` | of long calls: `TRUE`, `"log"` or `FALSE`, see below |
@@ -335,6 +337,19 @@ check_option_names <- function(names) {
 #' others. Of other sums only terms are left out that are exactly 0. That is done on a CPU, where all
 #' pairs are asked for, or those of a band ([keep_band()], [drop_self()] and their like); blocks and
 #' groups are computed as they are given.
+#'
+#' @section Prepared data:
+#' Before the first pair a call computes and packs what depends on rows alone. Where calls have the
+#' same R objects again, as all steps of an iteration do but for one variable, a CPU keeps that from the
+#' second call on: later ones find it, and give the same results to the last bit. An object is the
+#' same as long as nobody has modified it; R makes a copy when a variable is modified, and that is another
+#' object. Compiled code of other packages can write into an object without R's knowledge, as `set()` of
+#' data.table does: 64 of its numbers are compared at each call, so what changes all of them is
+#' seen, what changes a few may not be; [clean_rkeops()] forgets all objects.
+#'
+#' Objects of 8192 numbers or more that calls were given lately, and what is kept of them, take
+#' `prepared_memory` bytes at most; what was used least recently goes first. [rkeops_sitrep()] says what
+#' is kept now.
 #'
 #' @section Messages and profiles:
 #' Calls that take long say how far they are on the error stream. With `progress = TRUE` that is a

@@ -25,5 +25,6 @@ session$informed <- character()
 .onUnload <- function(libpath) {
   gc()
   .Call(C_end_threads)
+  .Call(C_forget_prepared)
   if (.Call(C_gpu_alive) == 0L) library.dynam.unload("rkeops", libpath)
 }

@@ -15,19 +15,19 @@ static int describe(SEXP x, const rk_variable *variable, int rows_inside, rk_arr
   SEXP dim = Rf_getAttrib(x, R_DimSymbol);
   int64_t n = XLENGTH(x);
   if (variable->kind == RK_KIND_PARAMETER) {
-    *array = (rk_array){NULL, 1, n, n, 1, NULL};
+    *array = (rk_array){NULL, 1, n, n, 1, NULL, 0};
     return 1;
   }
   if (Rf_length(dim) <= 1) {
-    *array = (rk_array){NULL, n, 1, 1, n, NULL};
+    *array = (rk_array){NULL, n, 1, 1, n, NULL, 0};
     return 1;
   }
   if (Rf_length(dim) != 2) return 0;
   int64_t first = INTEGER_RO(dim)[0], second = INTEGER_RO(dim)[1];
   if (rows_inside)
-    *array = (rk_array){NULL, second, first, first, 1, NULL};
+    *array = (rk_array){NULL, second, first, first, 1, NULL, 0};
   else
-    *array = (rk_array){NULL, first, second, 1, first, NULL};
+    *array = (rk_array){NULL, first, second, 1, first, NULL, 0};
   return 1;
 }
 
@@ -57,6 +57,8 @@ static arrays_state unpack_plain(SEXP x, const rk_variable *variable, int rows_i
 
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
                            SEXP options, rk_array *arrays, rk_error *error) {
+  int may_come_again = !backend_chosen(options).has_devices;
+  prepared_begin();
   for (int k = 0; k < info->variables; k++) {
     SEXP x = VECTOR_ELT(input, k), values = R_NilValue;
     const rk_variable *variable = &info->variable[k];
@@ -65,6 +67,8 @@ arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, i
             ? unpack_gpu(x, variable, rows_inside, options, &arrays[k], &values, error)
             : unpack_plain(x, variable, rows_inside, &arrays[k], &values);
     if (state != ARRAYS_ready) return state;
+    if (may_come_again && variable->kind != RK_KIND_PARAMETER && arrays[k].data)
+      arrays[k].stamp = prepared_stamp(x);
     SET_VECTOR_ELT(keep, k, values);
   }
   return ARRAYS_ready;

@@ -21,18 +21,23 @@ SEXP rkeops_cache_clear(void) {
 
 SEXP rkeops_forget(void) {
   rk_forget();
+  prepared_forget();
   return R_NilValue;
 }
 
 SEXP rkeops_counters(void) {
   rk_counters count = rk_count();
-  const char *names[] = {"programs", "compiles", "memory_hits", "disk_hits", "gpu_seconds", ""};
+  const char *names[] = {"programs", "compiles", "memory_hits", "disk_hits", "gpu_seconds",
+                         "prepared", "prepared_bytes", "prepared_hits", ""};
   SEXP out = PROTECT(Rf_mkNamed(REALSXP, names));
   REAL(out)[0] = (double)count.programs;
   REAL(out)[1] = (double)count.compiles;
   REAL(out)[2] = (double)count.memory_hits;
   REAL(out)[3] = (double)count.disk_hits;
   REAL(out)[4] = rk_gpu_seconds(); /* of the last run */
+  REAL(out)[5] = (double)count.prepared;
+  REAL(out)[6] = (double)count.prepared_bytes;
+  REAL(out)[7] = (double)count.prepared_hits;
   UNPROTECT(1);
   return out;
 }

@@ -75,6 +75,15 @@ SEXP arrays_results(const rk_program_info *info, const int64_t *rows, int64_t ba
                     rk_output *outputs);
 void arrays_plain_nan(const rk_program_info *info, const int64_t *rows, const rk_output *outputs);
 
+/* ---- r_prepared.c ---------------------------------------------------------------------------- */
+
+/* A call begins; the stamp of an object that it has, 0 where none is known. Allocates nothing, but
+ * for the first call. */
+void prepared_begin(void);
+uint64_t prepared_stamp(SEXP x);
+void prepared_configure(double bytes); /* for objects and what is made of them */
+void prepared_forget(void);
+
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 
 /* The engine's backend that the options name, and whether matrices may stay on its devices. */
@@ -108,7 +117,8 @@ SEXP definitions_find(SEXP table, SEXP id);
   each(expression, 2) each(fresh_id, 1) each(hash, 1) each(number_text, 1) each(given, 2)          \
   each(match_objects, 4) each(merge_definitions, 2) each(count_definitions, 1)                     \
   each(definitions, 3) each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0)             \
-  each(forget, 0) each(counters, 0) each(report, 0) each(use_devices, 1) each(device_info, 0)      \
+  each(forget, 0) each(forget_prepared, 0) each(counters, 0) each(report, 0)                       \
+  each(use_devices, 1) each(device_info, 0)                                                        \
   each(gpu_new, 3) each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1)                    \
   each(gpu_alive, 0)                                                                               \
   each(swap_axes, 4) each(operation_table, 0) each(reduction_table, 0)                             \

@@ -105,7 +105,7 @@ SEXP rkeops_gpu_alive(void) { return Rf_ScalarInteger(alive); }
 static rk_array points_of(const gpu_matrix *x, const double *values, int points, int in_one_piece) {
   int64_t n = points == POINTS_are_rows ? x->rows : x->columns;
   int64_t d = points == POINTS_are_rows ? x->columns : x->rows;
-  return (rk_array){values, n, d, in_one_piece ? d : 1, in_one_piece ? 1 : n, NULL};
+  return (rk_array){values, n, d, in_one_piece ? d : 1, in_one_piece ? 1 : n, NULL, 0};
 }
 
 static rk_status try_resident_new(const rk_array *array, rk_precision precision, SEXP options,

@@ -89,8 +89,11 @@ SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP o
   settings.cache_limit = (int64_t)option_number(options, "cache_limit", 0);
   settings.trace = option_string(options, "trace", "");
   settings.write = show_trace;
+  double prepared = option_number(options, "prepared_memory", 0);
+  settings.prepared_memory = prepared > 0 ? (int64_t)prepared : -1;
   settings.gpu_memory = (int64_t)option_number(options, "gpu_memory", -1);
   if (rk_configure(&settings, &error) != RK_OK) return status_object(&error);
+  prepared_configure(prepared);
   if (rk_set_threads((int)option_number(options, "ncore", 0), &error) != RK_OK)
     return status_object(&error);
   return R_NilValue;

@@ -173,6 +173,10 @@ static SEXP new_results(result_request *q, rk_error *error) {
     }
   if (bytes < large_bytes) return make_results(q);
   SEXP result = R_tryCatchError(make_results, q, no_results, NULL);
+  if (result == R_NilValue) {
+    prepared_forget();
+    result = R_tryCatchError(make_results, q, no_results, NULL);
+  }
   if (result == R_NilValue)
     status_set(error, RK_ERROR_MEMORY, "the result takes up to %s GB: R cannot allocate it",
                rk_number_text(number, "%.1f", bytes / 1e9));
@@ -180,7 +184,7 @@ static SEXP new_results(result_request *q, rk_error *error) {
 }
 
 /* What a call computes on: `blocks` NULL for all pairs. */
-typedef struct { const rk_array *arrays; const rk_blocks *blocks; } run_data;
+typedef struct { rk_array *arrays; const rk_blocks *blocks; } run_data;
 
 static rk_status try_run(const program_request *q, const run_data *data, const rk_output *outputs,
                          poll_state *state, rk_error *error) {
@@ -209,6 +213,8 @@ static SEXP run_on(program_request *q, const rk_program_info *info, const run_da
   poll_state state = poll_begin(q->options, found);
   rk_status status = try_run(q, data, outputs, &state, &error);
   if (status == RK_ERROR_MEMORY) { /* dead matrices on a GPU are freed when R looks for garbage */
+    prepared_forget();
+    for (int k = 0; k < info->variables; k++) data->arrays[k].stamp = 0;
     R_gc();
     status = try_run(q, data, outputs, &state, &error);
   }

@@ -10,6 +10,7 @@
 #include "os.h"
 #include "programs.h"
 #include "look/look.h"
+#include "run/prepared.h"
 #include "run/resident.h"
 #include "run/threads.h"
 
@@ -387,12 +388,14 @@ rk_status rk_configure(const rk_settings *settings, rk_error *error) {
   rk_trace_configure(settings->trace, settings->write);
   for (int k = 0; rk_backends()[k]; k++)
     if (rk_backends()[k]->configure) rk_backends()[k]->configure(settings);
+  rk_prepared_configure(settings->prepared_memory);
   return rk_build_configure(settings, error);
 }
 
 rk_counters rk_count(void) {
   rk_counters counters = {0};
   rk_programs_count(&counters);
+  rk_prepared_count(&counters);
   rk_build_counters(&counters.compiles, &counters.disk_hits);
   return counters;
 }
@@ -402,5 +405,6 @@ rk_status rk_report(char **text, rk_error *error) {
   rk_threads_report(&out);
   for (int k = 0; rk_backends()[k]; k++)
     if (rk_backends()[k]->describe) rk_backends()[k]->describe(&out);
+  rk_prepared_report(&out);
   return finished(&out, text, out.failed ? rk_fail_memory(error, out.length) : RK_OK, error);
 }

@@ -79,6 +79,9 @@ typedef struct {
   int64_t cache_limit;      /* bytes on disk, least recently used go first; <= 0 keeps (256 MiB) */
   int64_t gpu_memory;       /* bytes of each GPU that one call may use; 0: nine tenths of what is
                              * free; < 0 keeps what was there */
+  int64_t prepared_memory;  /* bytes for what calls keep of their inputs for later ones, see
+                             * rk_stamp_new; 0 keeps what was there (512 MiB), < 0: they keep
+                             * nothing */
   const char *trace;        /* stages whose work is shown as they make a program, "parse,fuse", or
                              * "all"; "" for none. The variable RKEOPS_TRACE names more; it is read
                              * for each new program */
@@ -213,7 +216,8 @@ rk_status rk_explain(const rk_program *program, const char *backend, const int64
                      char **text, rk_error *error);
 
 /* An input: element (row r, component d) is data[r * row_stride + d * component_stride]. A
- * parameter has one row. An array that lies on a GPU has `resident` instead of data. */
+ * parameter has one row. An array that lies on a GPU has `resident` instead of data. What is made
+ * of an array with a stamp may be kept for later calls: see rk_stamp_new. */
 typedef struct rk_resident rk_resident;
 typedef struct {
   const double *data;
@@ -221,6 +225,7 @@ typedef struct {
   int64_t dim;        /* number of components found: compared with the declaration */
   int64_t row_stride, component_stride;
   rk_resident *resident;
+  uint64_t stamp;     /* 0: nothing is known of it */
 } rk_array;
 
 /* A copy of an array on the GPUs in use (RK_ERROR_DEVICE when there is none), owned by the caller;
@@ -347,6 +352,20 @@ rk_status rk_dense_cholesky(const rk_dense *call, rk_matrix a, int64_t *pivot);
 typedef enum { RK_ALL, RK_LOWER, RK_UPPER } rk_triangle;
 rk_status rk_dense_solve(const rk_dense *call, rk_triangle which, rk_matrix triangle, rk_matrix b);
 
+/* ---- data that does not change ----------------------------------------------------------------
+ *
+ * Calls of the backend "cpu" keep what they make of inputs before the first pair, and find it again
+ * in later calls that have the same inputs: results are the same to the last bit. Who gives an
+ * array a stamp says that its numbers are those that they were whenever an array had that stamp;
+ * memory may be another one. What calls keep takes memory, and time to get it: a stamp is worth
+ * while for an array that comes again. */
+uint64_t rk_stamp_new(void);             /* one that nothing has; never 0 */
+void rk_stamp_forget(uint64_t stamp);    /* frees what was made of such arrays */
+void rk_prepared_clear(void);            /* frees all of that */
+/* Bytes of arrays that the caller keeps for their stamps: they count as what calls keep does,
+ * rk_settings.prepared_memory. */
+void rk_prepared_hold(int64_t bytes);
+
 /* ---- warnings, many programs ---------------------------------------------------------------- */
 
 /* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
@@ -363,11 +382,13 @@ typedef struct {
   int64_t programs;       /* programs known to this process */
   int64_t compiles;       /* compiler runs */
   int64_t memory_hits, disk_hits;
+  int64_t prepared, prepared_bytes; /* what is kept of inputs, see rk_stamp_new, */
+  int64_t prepared_hits;            /* and how often it was found */
 } rk_counters;
 rk_counters rk_count(void);
 
-/* Forgets the kernels of this process (handles stay loaded); the disk is not touched. Programs are
- * gone, save those that are held or that a call uses. */
+/* Forgets the kernels of this process (handles stay loaded), and what is kept of inputs; the disk
+ * is not touched. Programs are gone, save those that are held or that a call uses. */
 void rk_forget(void);
 
 rk_status rk_cache_usage(int64_t *files, int64_t *bytes, rk_error *error);

@@ -1,6 +1,7 @@
 /* See programs.h. */
 #include "programs.h"
 #include "error.h"
+#include "run/prepared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static void make_room(void) {
 void rk_forget(void) {
   empty(&old_programs, &old_plans);
   empty(&programs, &plans);
+  rk_prepared_clear();
 }
 
 /* ---- finding, adding ---- */

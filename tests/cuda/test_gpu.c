@@ -260,7 +260,7 @@ static void test_resident_precision(void) {
       given[r] = r < N ? r : cases[k].from + cases[k].width * given[r]; /* the first are harmless */
       if (cases[k].unit) given[r] = floor(given[r]);
     }
-    rk_array x = {given, N, 2, 1, N, NULL};
+    rk_array x = {given, N, 2, 1, N, NULL, 0};
     rk_resident *resident = NULL;
     CHECK(!rk_resident_new(&x, cases[k].meant, &resident, NULL, NULL, &last), "a resident");
     snprintf(what, sizeof what, "case %d: %d bytes", (int)k, (int)cases[k].bytes);
@@ -293,7 +293,7 @@ static void test_float_residents(void) {
       own[k] = malloc(size * sizeof(double) + 8);
       CHECK(!rk_resident_new(x, RK_FLOAT32, &resident[k], NULL, NULL, &last), "a resident");
       CHECK(!rk_resident_read(resident[k], own[k], NULL, NULL, &last), "is read back");
-      rounded[k] = (rk_array){own[k], x->rows, x->dim, 1, x->rows, NULL};
+      rounded[k] = (rk_array){own[k], x->rows, x->dim, 1, x->rows, NULL, 0};
       input[k] = rk_resident_array(resident[k]);
     }
     CHECK(!run_rule(&rules[SUM], program, rounded, &plain, NULL, NULL) &&
@@ -316,7 +316,7 @@ static void test_float_residents(void) {
 /* Strided input, reading back, use on the CPU, on other devices, after the device changed. */
 static void test_resident_life(void) {
   double *rows = random_numbers(7 * 1000, -1, 1), *back = malloc(7000 * 8);
-  rk_array x = {rows, 1000, 7, 7, 1, NULL};
+  rk_array x = {rows, 1000, 7, 7, 1, NULL, 0};
   rk_resident *resident = NULL;
   CHECK(!rk_resident_new(&x, RK_FLOAT64, &resident, NULL, NULL, &last),
         "an array with rows in memory");

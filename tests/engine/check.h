@@ -99,7 +99,7 @@ static inline double *random_numbers(long n, double low, double high) {
 }
 
 static inline rk_array columns_of(const double *data, long rows, int dim) {
-  return (rk_array){data, rows, dim, 1, rows, NULL};
+  return (rk_array){data, rows, dim, 1, rows, NULL, 0};
 }
 
 /* Random data for declarations such as "x=Vi(3)": m rows, n columns, a row of parameters. */

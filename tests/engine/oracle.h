@@ -39,7 +39,7 @@ static inline cloud *cloud_new(int m, int n, int D, int E, double shift, int who
   const int rows[] = {m, n, n, n, m, 1}, dim[] = {D, D, E, 1, 1, 1};
   static const char *const kind[] = {"x=Vi", "y=Vj", "b=Vj", "w=Vj", "a=Vi", "p=Pm"};
   for (int k = 0; k < INPUTS; k++) {
-    c->input[k] = (rk_array){data[k], rows[k], dim[k], 1, rows[k], NULL};
+    c->input[k] = (rk_array){data[k], rows[k], dim[k], 1, rows[k], NULL, 0};
     snprintf(c->text[k], sizeof c->text[k], "%s(%d)", kind[k], dim[k]);
     c->declaration[k] = c->text[k];
   }

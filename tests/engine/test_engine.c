@@ -565,7 +565,7 @@ static void test_many_columns(void) {
   for (int i = 0; i < 40; i++) x[i] = i + 1;
   rk_program *p = program_of("Sum_Reduction(x*y, j)", declarations, 2, RK_FLOAT32);
   for (int m = 1; m <= 40; m += 39) {
-    rk_array inputs[] = {columns_of(x, m, 1), {&one, many, 1, 0, 0, NULL}};
+    rk_array inputs[] = {columns_of(x, m, 1), {&one, many, 1, 0, 0, NULL, 0}};
     rk_status status = run_values(p, inputs, 2, out, &error);
     if (status == RK_ERROR_MEMORY) check_skipped++;
     else CHECK(!status && out[0] == many && out[m - 1] == (double)m * many, "2.2e9 terms are added");

@@ -44,7 +44,7 @@ static void fill_values(rk_graph *graph, const rk_array *inputs, rk_array *value
   for (int k = 0; k < rk_graph_variables(graph); k++) {
     rk_graph_variable *v = rk_graph_variable_at(graph, k);
     value[k] = v->origin == RK_FROM_INPUT ? inputs[v->source]
-                                          : (rk_array){&v->number, 1, 1, 1, 1, NULL};
+                                          : (rk_array){&v->number, 1, 1, 1, 1, NULL, 0};
   }
 }
 

@@ -113,8 +113,8 @@ test_that("options that were written by hand are checked when they are used, eac
   by_hand <- list(backend = "TPU", device_id = 0.5, precision = "double", verbosity = 2,
                   debug = "yes", cache_dir = 3, formula_only = NA, index_base = -7.5, ncore = -1,
                   accumulator = "float16", sum_scheme = "kahan", fast_math = "yes",
-                  gpu_memory = -1, compiler = 1, compile_timeout = 0, cache_limit = "all",
-                  progress = 2, prune = 2)
+                  gpu_memory = -1, prepared_memory = -1, compiler = 1, compile_timeout = 0,
+                  cache_limit = "all", progress = 2, prune = 2)
   expect_setequal(names(by_hand), rkeops_option_names())
   op <- keops_kernel("Sum_Reduction(x - y, j)", c("x=Vi(1)", "y=Vj(1)"))
   for (name in names(by_hand)) {

@@ -174,23 +174,64 @@ void rk_spare_keep(void *at, size_t bytes) {
   rk_os_aligned_free(at);
 }
 
-static rk_status pack_side(const rk_side *s, const int32_t *order, void **out, size_t *size,
-                           rk_caller caller) {
+static rk_status pack_all(const rk_side *s, const int32_t *order, void *out, rk_caller caller) {
   int64_t chunks = rk_ceil_div(s->rows, s->chunk);
-  double bytes = (double)chunks * s->chunk * (double)s->record * (double)s->unit;
-  *size = bytes < 0x1p62 ? (size_t)bytes + 64 : 0;
-  *out = *size ? rk_spare_take(size) : NULL;
-  if (!*out)
-    return rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
-                   bytes);
-  if (!s->record) return RK_OK;
   int64_t tasks = rk_ceil_div(chunks, chunks_per_task(s));
   rk_status status = s->watch ? s->watch->begin(s->watch->data, s->kind, tasks) : RK_OK;
   int threads = tasks < 4 ? 1 : rk_call_threads();
-  packing p = {s, order, *out, 0};
+  packing p = {s, order, out, 0};
   if (!status) status = rk_parallel(tasks, threads, pack_task, &p, caller);
   if (status) return status;
   return p.failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
+}
+
+/* All that packed rows are made of: the emitted function (kernels stay loaded) and what it reads.
+ * Positions are the same for as many rows. */
+static void write_key(const rk_side *s, const int32_t *order, rk_key *key) {
+  const rk_pass *pass = &s->stage->pass;
+  key->is_unknown = order || !s->record;
+  for (int q = 0; q < pass->variables && !key->is_unknown; q++) {
+    const rk_graph_variable *v = variable_of(s->stage, q);
+    if (v->kind != s->kind || v->origin == RK_FROM_POSITION) continue;
+    rk_key_array(key, &s->value[pass->variable[q]]);
+  }
+  if (key->is_unknown) return;
+  rk_key_bytes(key, &s->function, sizeof s->function);
+  rk_key_number(key, (uint64_t)s->rows);
+  rk_key_number(key, (uint64_t)s->chunk);
+  rk_key_bytes(key, s->parameters,
+               (size_t)pass->slots[RK_NEST_PARAMETER].size * sizeof *s->parameters);
+}
+
+/* Who watches is shown all rows, where nobody reads them any more. */
+static rk_status show_all(const rk_side *s) {
+  rk_status status = s->watch ? s->watch->begin(s->watch->data, s->kind, 1) : RK_OK;
+  if (!status && s->watch) s->watch->see(s->watch->data, s->kind, 0, 0, s->rows);
+  return status;
+}
+
+static rk_status pack_side(const rk_side *s, const int32_t *order, void **out, size_t *size,
+                           rk_prepared **kept, rk_caller caller) {
+  double bytes = (double)rk_round_up(s->rows, s->chunk) * (double)s->record * (double)s->unit;
+  rk_key key = {.stamps = 0};
+  write_key(s, order, &key);
+  *kept = rk_prepared_find(&key);
+  if (*kept) {
+    rk_key_free(&key);
+    *out = rk_prepared_value(*kept);
+    return show_all(s);
+  }
+  int may_keep = rk_prepared_has_room(&key, bytes);
+  *size = bytes < 0x1p62 ? (size_t)bytes + 64 : 0;
+  *out = !*size ? NULL : may_keep ? rk_os_aligned(*size) : rk_spare_take(size);
+  rk_status status = RK_OK;
+  if (!*out)
+    status = rk_fail(caller.error, RK_ERROR_MEMORY, "out of memory: %.0f bytes for packed data",
+                     bytes);
+  if (!status && s->record) status = pack_all(s, order, *out, caller);
+  if (!status && may_keep) *kept = rk_prepared_keep(&key, *out, *size, rk_os_aligned_free);
+  rk_key_free(&key);
+  return status;
 }
 
 /* ---- parameters ---- */
@@ -251,18 +292,20 @@ rk_status rk_pack(const rk_job *job, const rk_module *module, rk_packs now, rk_p
   packed->row_side = side_of(job, module, RK_NEST_ROW, packed->exact);
   packed->column_side = side_of(job, module, RK_NEST_COLUMN, packed->exact);
   if (!status && now.rows)
-    status = pack_side(&packed->row_side, NULL, &packed->rows, &packed->row_bytes, caller);
+    status = pack_side(&packed->row_side, NULL, &packed->rows, &packed->row_bytes,
+                       &packed->kept[0], caller);
   if (!status && now.columns)
     status = pack_side(&packed->column_side, job->walk ? job->walk->column_at : NULL,
-                       &packed->columns, &packed->column_bytes, caller);
+                       &packed->columns, &packed->column_bytes, &packed->kept[1], caller);
   if (!status && job->watch) status = job->watch->judge(job->watch->data);
   if (status) rk_packed_free(packed);
   return status;
 }
 
 void rk_packed_free(rk_packed *packed) {
-  rk_spare_keep(packed->rows, packed->row_bytes);
-  rk_spare_keep(packed->columns, packed->column_bytes);
+  if (!packed->kept[0]) rk_spare_keep(packed->rows, packed->row_bytes);
+  if (!packed->kept[1]) rk_spare_keep(packed->columns, packed->column_bytes);
+  for (int k = 0; k < 2; k++) rk_prepared_release(packed->kept[k]);
   rk_os_aligned_free(packed->parameters);
   rk_os_aligned_free(packed->exact);
   *packed = (rk_packed){0};

@@ -4,6 +4,7 @@
 
 #include "caller.h"
 #include "cpu/kernel.h"
+#include "run/prepared.h"
 
 /* Rows of one index on their way into records. */
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
 typedef struct {
   void *rows, *columns, *parameters; /* aligned to 64 bytes; rows and columns padded to blocks */
   size_t row_bytes, column_bytes;
+  rk_prepared *kept[2];              /* rows, columns, where they are kept for later calls */
   double *exact;                     /* parameters */
   rk_side row_side, column_side;
 } rk_packed;

@@ -135,7 +135,7 @@ static void take_sample(rk_resident *r, const rk_array *x, double *sample, int64
     for (int64_t k = 0; k < n; k++)
       sample[d * n + k] = x->data[d * x->component_stride +
                                   rk_sampled_row(k, x->rows, n) * x->row_stride];
-  r->sample = (rk_array){sample, n, x->dim, 1, n, NULL};
+  r->sample = (rk_array){sample, n, x->dim, 1, n, NULL, 0};
 }
 
 static rk_status fill(rk_resident *r, const rk_array *x, rk_precision meant, rk_caller caller) {
@@ -222,7 +222,7 @@ rk_status rk_resident_on(rk_resident *r, rk_device *device, rk_cu_pointer *data,
   double bytes = numbers_of(r) * sizeof(double), *host = NULL;
   if (bytes < 0x1p60) host = malloc((size_t)bytes + 8);
   if (!host) return rk_fail(error, RK_ERROR_MEMORY, "out of memory: %.0f bytes", bytes);
-  rk_array x = {host, r->rows, r->dim, 1, r->rows, NULL};
+  rk_array x = {host, r->rows, r->dim, 1, r->rows, NULL, 0};
   const rk_caller unasked = {.error = error};
   rk_status status = rk_resident_copy_back(r, host, unasked);
   if (!status) status = copy_to(r, device, &x, unasked);

@@ -49,7 +49,7 @@ static rk_status take_sample(rk_looking *l, const rk_evaluator *e, int n, rk_arr
       for (int64_t r = 0; r < n; r++)
         to[c * n + r] = x->data[rk_sampled_row(r, x->rows, n) * x->row_stride +
                                 c * x->component_stride];
-    sample[v] = (rk_array){to, n, x->dim, 1, n, NULL};
+    sample[v] = (rk_array){to, n, x->dim, 1, n, NULL, 0};
   }
   return RK_OK;
 }

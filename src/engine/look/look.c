@@ -299,7 +299,7 @@ static rk_status fetch(rk_looking *l, int variable, int compared) {
   size_t bytes = (size_t)given->rows * (size_t)given->dim * sizeof(double);
   double *own = l->own[variable] = malloc(bytes + 1);
   if (!own) return rk_fail_memory(l->caller.error, bytes);
-  *x = (rk_array){own, given->rows, given->dim, 1, given->rows, NULL};
+  *x = (rk_array){own, given->rows, given->dim, 1, given->rows, NULL, 0};
   return rk_resident_fetch(given, own, l->caller);
 }
 

@@ -179,7 +179,7 @@ static rk_status run_pass(running *r, int at) {
     int64_t rows = kept_rows(r, stage);
     if (stage->result >= 0)
       r->v->value[stage->result] =
-          (rk_array){numbers, rows, stage->pass.source->dim, 1, rows, NULL};
+          (rk_array){numbers, rows, stage->pass.source->dim, 1, rows, NULL, 0};
     copy_parts(r, at, numbers);
   } else if (!status && (stage->result >= 0 || has_parts(r, at))) {
     status = run_inner(r, at);

@@ -16,7 +16,7 @@ rk_status rk_resident_fetch(const rk_resident *r, double *out, rk_caller caller)
 }
 
 rk_array rk_resident_array(rk_resident *r) {
-  return (rk_array){NULL, r->rows, r->dim, 1, r->rows, r};
+  return (rk_array){NULL, r->rows, r->dim, 1, r->rows, r, 0};
 }
 
 size_t rk_resident_bytes(const rk_resident *r) { return r->bytes; }

@@ -15,7 +15,7 @@ int rk_values_own(rk_values *v, int k, int64_t rows, int dim) {
   if ((double)rows * dim > 0x1p58) return 0;
   free(v->own[k]);
   v->own[k] = calloc((size_t)rows * (size_t)dim + 1, sizeof(double));
-  v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows, NULL};
+  v->value[k] = (rk_array){v->own[k], rows, dim, 1, rows, NULL, 0};
   return v->own[k] != NULL;
 }
 
