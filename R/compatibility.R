@@ -53,7 +53,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `sum(K, "j")`, `min(K, "j")`, `max(u, "i")`, `any(near, "j")`, `all(near, "i")` | one row for each i (of `"i"`: for each j), D columns, see [reductions] |
 #' | `K %*% b`, `a %*% K`, `crossprod(K, a)`, `tcrossprod(K, t(b))` | products, see [matrix-product] |
 #' | `as.matrix(K %*% t(K))`, `as.matrix(crossprod(K))`, `as.matrix(tcrossprod(K))` | products of two of them are linear operators, see [add_ridge()] |
-#' | `solve(exp(-sqdist(u, t(u))) + diag(5), a)` | solutions of linear systems, see [solve.LazyTensor()] |
+#' | `solve(tcrossprod(K) + diag(5), a, tol = 1e-13)` | solutions of linear systems, see [solve.LazyTensor()] |
 #' | `rowSums(K)`, `colSums(K)`, `rowMeans(K)`, `colMeans(K)` | a number for each i or j, see [row-sums] |
 #' | `norm(K)`, `norm(K, "F")` | a number; type `"2"` by the dense matrix |
 #' | `diag(K)` | values at the pairs (i, i), see [values] |
