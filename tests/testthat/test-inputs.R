@@ -113,7 +113,7 @@ test_that("an operand that is no plain number is refused with what to write", {
                      array(0, c(2, 2, 2)), structure(1, class = "mine"), numeric()))
     for (call in list(quote(k + wrong), quote(wrong * k), quote(k < wrong)))
       expect_error(eval(call), "an operand is", class = "rkeops_error_argument")
-  expect_error(k + diag(3), "K %*% v + s * v, see vignette(\"interpolation\")", fixed = TRUE)
+  expect_error(k + (1 - diag(3)), "add_ridge(x, alpha) adds numbers to the diagonal", fixed = TRUE)
   expect_error(k * m, "Vi() of a matrix has a row of it for each i", fixed = TRUE)
   # where both classes have methods, R before 4.3 calls none of them, and stops by itself
   other <- list(stats::ts(1), as.difftime(1, units = "secs"), Sys.Date(), factor(1),
