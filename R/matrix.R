@@ -75,8 +75,10 @@ if (in_namespace) {
 #' @rawNamespace if (getRversion() >= "4.3.0") exportMethods("%*%")
 #' @rawNamespace exportMethods(crossprod, tcrossprod)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LinearOperator)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LazyTensor)
-#' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LinearOperator)
+#' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor, LinearOperator)
 NULL
 
 # Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.

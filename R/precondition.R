@@ -122,7 +122,7 @@ no_preconditioner <- list(rank = 0L, apply = identity)
 # solve.LazyTensor().
 preconditioner_of <- function(x, given, tol, p) {
   parts <- split_ridge(x)
-  if (is.null(parts$rest)) return(new_preconditioner(matrix(0, x$size[1L], 0L), parts$ridge))
+  if (is.null(parts$rest)) return(no_preconditioner)
   if (identical(given, "none") || identical(given, 0L)) return(no_preconditioner)
   automatic <- identical(given, "auto")
   if (automatic && !has_cheap_columns(parts$rest)) return(no_preconditioner)
