@@ -4,7 +4,7 @@
 #include <time.h>
 #include "vectors.h"
 
-enum { CHAINS = 8 };
+enum { CHAINS = 7 }; /* twice as many, and two constants, are all registers of AVX2 */
 
 static double processor_time(void) {
   struct timespec t;
