@@ -104,7 +104,8 @@ static void watch(rk_looking *l, rk_side *s, const rk_node *node, int centre) {
     s->value = larger;
     s->room *= 2;
   }
-  s->value[s->count++] = (rk_watched){node, centre, s->components, rk_plain_of(l, node)};
+  s->value[s->count] = (rk_watched){node, centre, s->components, rk_plain_of(l, node), NULL};
+  rk_find_known(&s->value[s->count++]);
   s->components += node->dim;
 }
 
@@ -193,6 +194,7 @@ static void see_arrays(const rk_looking *l, const rk_side *s, int for_roundings,
     const rk_watched *value = &s->value[k];
     const rk_array *x = value->plain.array;
     if (value->plain.resident) see_resident(l, value, for_roundings, seen);
+    else if (value->known && !for_roundings) rk_see_known(value, seen);
     else for (int c = 0; x && c < x->dim; c++) {
       const double *at = x->data + c * x->component_stride + first;
       if (for_roundings) see_rounding(l, value, c, at, end - first, seen);
@@ -379,6 +381,7 @@ static void end(rk_looking *l) {
   for (int k = 0; k < l->values->count && l->own; k++) free(l->own[k]);
   for (int kind = 0; kind < RK_KINDS; kind++) {
     rk_side *s = &l->side[kind];
+    for (int k = 0; k < s->count; k++) rk_prepared_release(s->value[k].known);
     if (s->value != s->few) free(s->value);
     if (s->seen != s->few_seen) free(s->seen);
   }
@@ -417,6 +420,9 @@ static void remember(const rk_looking *l, rk_stage *stage, int was_split) {
 
 rk_status rk_conclude(rk_looking *l, const unsigned char *split) {
   rk_status status = rk_judge(l);
+  for (int kind = 0; kind < RK_KINDS && !status; kind++)
+    for (int k = 0; k < l->side[kind].count && l->side[kind].seen; k++)
+      rk_keep_known(&l->side[kind].value[k], l->side[kind].seen);
   for (int s = 0; s < l->p->stages && !status; s++) remember(l, l->p->stage[s], split[s]);
   if (!status && (l->failed || l->warning->failed))
     status = rk_fail_memory(l->caller.error, 1 << 12);

@@ -3,6 +3,7 @@
 #define RKEOPS_LOOKING_H
 
 #include "look/look.h"
+#include "run/prepared.h"
 #include "run/ranges.h"
 
 enum { RK_KINDS = 3, RK_TASK_ROWS = 1 << 15 };
@@ -17,8 +18,14 @@ typedef struct {
   const rk_resident *resident;
 } rk_plain;
 
-/* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. */
-typedef struct { const rk_node *node; int centre, first; rk_plain plain; } rk_watched;
+/* A value that is packed: `centre` (a graph variable, or -1) is subtracted from it. `known`: its
+ * extremes, by component, of an earlier call; NULL: they are not. */
+typedef struct {
+  const rk_node *node;
+  int centre, first;
+  rk_plain plain;
+  rk_prepared *known;
+} rk_watched;
 
 /* `few` and `few_seen`: room for what most formulas have. */
 enum { RK_FEW = 16, RK_FEW_COMPONENTS = 32 };
@@ -91,6 +98,11 @@ rk_status rk_judge(rk_looking *l);
  * are, whether they hold. */
 int rk_centres_ahead(rk_looking *l);
 int rk_centres_hold(rk_looking *l);
+
+/* known.c: extremes that an earlier call has seen are found, taken; those of this call are kept. */
+void rk_find_known(rk_watched *value);
+void rk_see_known(const rk_watched *value, rk_extremes *seen);
+void rk_keep_known(rk_watched *value, const rk_extremes *seen);
 
 /* ahead.c: waits for the rows that packing shows, where these are enough. */
 int rk_wait(rk_look *look, rk_looking *l);
