@@ -55,9 +55,9 @@ static void test_evaluator(int stride) {
   for (size_t k = 0; k < sizeof data / sizeof *data; k++) data[k] = 2 * uniform() - 1;
   double *parameters = data + 8 * ROWS;
   const rk_array inputs[] = {
-    {data, ROWS, 3, stride, stride == 1 ? ROWS : 1, NULL},
-    {data + 6 * ROWS, ROWS, 1, stride == 1 ? 1 : 2, 1, NULL},
-    {parameters, 1, 3, 1, 1, NULL}, {parameters + 3, 1, 9, 1, 1, NULL}};
+    {data, ROWS, 3, stride, stride == 1 ? ROWS : 1, NULL, 0},
+    {data + 6 * ROWS, ROWS, 1, stride == 1 ? 1 : 2, 1, NULL, 0},
+    {parameters, 1, 3, 1, 1, NULL, 0}, {parameters + 3, 1, 9, 1, 1, NULL, 0}};
   for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
     rk_graph *graph = rk_graph_new();
     const rk_node *root;
