@@ -57,7 +57,6 @@ static arrays_state unpack_plain(SEXP x, const rk_variable *variable, int rows_i
 
 arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, int rows_inside,
                            SEXP options, rk_array *arrays, rk_error *error) {
-  int may_come_again = !backend_chosen(options).has_devices;
   prepared_begin();
   for (int k = 0; k < info->variables; k++) {
     SEXP x = VECTOR_ELT(input, k), values = R_NilValue;
@@ -67,8 +66,8 @@ arrays_state arrays_unpack(SEXP input, SEXP keep, const rk_program_info *info, i
             ? unpack_gpu(x, variable, rows_inside, options, &arrays[k], &values, error)
             : unpack_plain(x, variable, rows_inside, &arrays[k], &values);
     if (state != ARRAYS_ready) return state;
-    if (may_come_again && variable->kind != RK_KIND_PARAMETER && arrays[k].data)
-      arrays[k].stamp = prepared_stamp(x);
+    if (variable->kind != RK_KIND_PARAMETER && arrays[k].data)
+      arrays[k].stamp = prepared_stamp(x, options);
     SET_VECTOR_ELT(keep, k, values);
   }
   return ARRAYS_ready;

@@ -80,7 +80,7 @@ void arrays_plain_nan(const rk_program_info *info, const int64_t *rows, const rk
 /* A call begins; the stamp of an object that it has, 0 where none is known. Allocates nothing, but
  * for the first call. */
 void prepared_begin(void);
-uint64_t prepared_stamp(SEXP x);
+uint64_t prepared_stamp(SEXP x, SEXP options);
 void prepared_configure(double bytes); /* for objects and what is made of them */
 void prepared_forget(void);
 
