@@ -30,23 +30,22 @@ partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
   check_diagonal(left)
   whole <- sum(left)
   most <- min(n, if (is.null(rank)) largest_rank(n) else rank)
-  L <- matrix(0, n, 0L)
-  round <- 0L
-  blocks <- list()
+  blocks <- list() # of columns of L
+  count <- 0L
   traces <- whole
-  while (ncol(L) < most && sum(left) > n * .Machine$double.eps * whole) {
-    round <- round + 1L
-    at <- draw_pivots(left, min(block_of_pivots, most - ncol(L)), round)
+  while (count < most && sum(left) > n * .Machine$double.eps * whole) {
+    at <- draw_pivots(left, min(block_of_pivots, most - count), length(blocks) + 1L)
     new <- columns_of(x, at)
-    if (ncol(L)) new <- new - dense_product(L, t(L[at, , drop = FALSE]))
+    for (block in blocks) new <- new - dense_product(block, t(block[at, , drop = FALSE]))
     new <- factored_columns(new, at, left)
     if (is.null(new)) break
-    L <- cbind(L, new)
+    blocks <- c(blocks, list(new))
+    count <- count + ncol(new)
     left <- pmax(left - rowSums(new^2), 0)
     traces <- c(traces, sum(left))
-    if (is.null(rank) && !is_worth_more(traces, ncol(L), n, p, steps)) break
+    if (is.null(rank) && !is_worth_more(traces, count, n, p, steps)) break
   }
-  list(L = L, left = left)
+  list(L = if (count) do.call(cbind, blocks) else matrix(0, n, 0L), left = left)
 }
 
 # Such a factor takes at most a gigabyte.
@@ -73,12 +72,9 @@ factored_columns <- function(columns, at, left) {
   count <- attr(R, "rank")
   if (!count) return(NULL)
   kept <- seq_len(count)
-  dense_solve_right(R[kept, kept, drop = FALSE],
-                    columns[, attr(R, "pivot")[kept], drop = FALSE])
+  inverse <- dense_solve_triangular(R[kept, kept, drop = FALSE], base::diag(1, count))
+  dense_product(columns[, attr(R, "pivot")[kept], drop = FALSE], inverse)
 }
-
-# X with X R = b.
-dense_solve_right <- function(R, b) t(dense_solve_triangular(R, t(b), transpose = TRUE))
 
 # Whether up to eight blocks more would save more than they take, if the trace goes on to fall as fast.
 is_worth_more <- function(traces, rank, n, p, steps) {

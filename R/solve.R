@@ -247,8 +247,8 @@ solve_iterative <- function(a, b, given) {
   repeat {
     open <- size > given$tol
     if (!any(open) || max(steps) >= given$limit) break
-    # in single precision by at most four digits at a time
-    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 1e-4)
+    # in single precision as far as that may go: a step there takes less than to look at what is left
+    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 3e-7)
     out <- conjugate_gradients(if (is.null(fast)) precise else fast, preconditioner$apply, residual,
                                ifelse(open, target * column_norms(residual), Inf),
                                given$limit - max(steps))
