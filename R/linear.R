@@ -29,6 +29,13 @@ as_linear <- function(x, name = "x") {
 
 is_square <- function(x) x$size[1L] == x$size[2L]
 
+square_linear <- function(x, name = "x") {
+  x <- as_linear(x, name)
+  if (!is_square(x))
+    throw("shape", "`", name, "` has ", size_of_linear(x), ": expected as many rows i as j")
+  x
+}
+
 new_diagonal <- function(values, n) new_linear("diagonal", values, size = c(n, n))
 
 scaled_linear <- function(x, by) {
@@ -104,9 +111,7 @@ size_of_linear <- function(x) paste("dimensions", times(x$size), "(i x j)")
 #' @aliases LinearOperator LinearOperator-class
 #' @export
 add_ridge <- function(x, alpha) {
-  x <- as_linear(x)
-  if (!is_square(x))
-    throw("shape", "`x` has ", size_of_linear(x), ": expected as many rows i as j")
+  x <- square_linear(x)
   check_given(alpha, "alpha", "a number, or a value for each row")
   n <- x$size[1L]
   if (!is.numeric(alpha) || is.object(alpha) || !length(alpha) %in% c(1L, n) || !all(is.finite(alpha)))

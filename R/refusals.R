@@ -76,18 +76,11 @@ NULL
 #' @rawNamespace if (getRversion() >= "4.2.0") S3method(mtfrm, LazyTensor)
 mtfrm.LazyTensor <- refuse_base("match", use_values)
 
-# Packages that have eigenvalues of functions know no LazyTensor.
-use_function <- function(name) refuse_base(name, paste0(
-  "use ", name, "(function(v, args) as.vector(x %*% v), k, n = nrow(x))"))
-
-#' @exportS3Method RSpectra::eigs_sym
-eigs_sym.LazyTensor <- use_function("eigs_sym")
+# eigs() of RSpectra takes functions too; find_eigen() and methods of others are in R/eigen.R.
 #' @exportS3Method RSpectra::eigs
-eigs.LazyTensor <- use_function("eigs")
-#' @exportS3Method RSpectra::svds
-svds.LazyTensor <- refuse_base("svds", paste(
-  "use svds(function(v, args) as.vector(x %*% v), k,",
-  "Atrans = function(v, args) as.vector(crossprod(x, v)), dim = dim(x)[1:2])"))
+eigs.LazyTensor <- refuse_base("eigs", paste(
+  "use eigs(function(v, args) as.vector(x %*% v), k, n = nrow(x)),",
+  "or find_eigen(x, k) where it is symmetric"))
 
 # ---- functions that do not dispatch --------------------------------------------------------------
 

@@ -37,7 +37,7 @@
 #'
 #' @section Linear algebra:
 #' [solve()][solve.LazyTensor] of a kernel matrix, [ridges, sums and products of matrices][add_ridge()]
-#' that are never stored.
+#' that are never stored; [find_eigen()], their largest and smallest eigenvalues.
 #'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and

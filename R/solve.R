@@ -50,7 +50,7 @@
 solve.LazyTensor <- function(a, b, tol = 1e-6, limit = 1000L, method = c("auto", "dense", "iterative"),
                              preconditioner = "auto", details = FALSE, definite = TRUE, ...) {
   started <- proc.time()[["elapsed"]]
-  check_no_more(...)
+  check_no_more(..., of = "solve", known = names(formals(solve.LazyTensor)))
   a <- as_linear(a, "a")
   b <- right_hand_side(a, if (missing(b)) NULL else b)
   given <- list(tol = check_tolerance(tol), limit = check_count(limit, "limit"),
@@ -72,14 +72,17 @@ solve.LazyTensor <- function(a, b, tol = 1e-6, limit = 1000L, method = c("auto",
 #' @export
 solve.LinearOperator <- solve.LazyTensor
 
-check_no_more <- function(...) {
+# `known`: names of the arguments of function `of`.
+check_no_more <- function(..., of, known) {
   names <- ...names()
   if (!...length()) return(invisible())
   name <- if (length(names) && nzchar(names[1L])) names[1L] else ""
-  throw("argument", if (nzchar(name)) paste0("`", name, "` is no argument of solve()",
-                                           suggestion(name, names(formals(solve.LazyTensor))))
-        else "an argument without a name is left", ": expected `a`, `b`, `tol`, `limit`, `method`, ",
-        "`preconditioner`, `details` or `definite`")
+  known <- paste0("`", setdiff(known, "..."), "`")
+  last <- length(known)
+  throw("argument", if (nzchar(name)) paste0("`", name, "` is no argument of ", of, "()",
+                                           suggestion(name, gsub("`", "", known, fixed = TRUE)))
+        else "an argument without a name is left", ": expected ",
+        paste(known[-last], collapse = ", "), " or ", known[last])
 }
 
 check_tolerance <- function(tol) {
@@ -160,18 +163,19 @@ refuse_indefinite <- function(vector, curvature) {
 }
 
 # By entries of a block of at most 24 rows and columns, from all over the matrix.
-check_symmetric <- function(a) {
+check_symmetric <- function(a, name = "a") {
   n <- a$size[1L]
   at <- unique(round(seq(1, n, length.out = min(n, 24L))))
   block <- columns_of(a, at, at)
   if (anyNA(block))
-    throw("argument", "`a` has NaN: expected finite values; rows with NaN in their data cannot be solved for")
+    throw("argument", "`", name, "` has NaN: expected finite values; rows with NaN in their data have to ",
+          "be left out")
   off <- abs(block - t(block))
   if (max(off) <= 1e-8 * max(abs(block))) return(invisible())
   worst <- at[which(off == max(off), arr.ind = TRUE)[1L, ]]
   different <- !all(vapply(kernels_of(a), has_equal_rows, NA))
-  throw("argument", "`a` is not symmetric: a[", worst[1L], ", ", worst[2L], "] and a[", worst[2L], ", ",
-        worst[1L], "] differ by ", format(max(off), digits = 3L),
+  throw("argument", "`", name, "` is not symmetric: ", name, "[", worst[1L], ", ", worst[2L], "] and ",
+        name, "[", worst[2L], ", ", worst[1L], "] differ by ", format(max(off), digits = 3L),
         if (different) "; rows i and columns j are made of different data",
         ": expected a symmetric matrix")
 }
