@@ -37,7 +37,8 @@
 #'
 #' @section Linear algebra:
 #' [solve()][solve.LazyTensor] of a kernel matrix, [ridges, sums and products of matrices][add_ridge()]
-#' that are never stored; [find_eigen()], their largest and smallest eigenvalues.
+#' that are never stored; [find_eigen()], their largest and smallest eigenvalues;
+#' [estimates of log determinants and traces][estimate_logdet()].
 #'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and

@@ -74,8 +74,8 @@ solve.LinearOperator <- solve.LazyTensor
 
 # `known`: names of the arguments of function `of`.
 check_no_more <- function(..., of, known) {
-  names <- ...names()
   if (!...length()) return(invisible())
+  names <- ...names()
   name <- if (length(names) && nzchar(names[1L])) names[1L] else ""
   known <- paste0("`", setdiff(known, "..."), "`")
   last <- length(known)
