@@ -42,7 +42,8 @@
 #' given, and `opts$maxitr` as `limit`. Eigenvalues inside of the spectrum (`sigma`, `which = "SM"`) are
 #' those of matrices of up to 1000 rows. `svds` takes matrices with more or fewer rows than columns.
 #' @section Errors:
-#' `rkeops_error_convergence` where `limit` steps are too few; the condition has what there is as `values`
+#' `rkeops_error_convergence` where `limit` steps are too few to find all pairs and to see that no others are
+#' wanted more; the condition has what there is as `values`
 #' and `vectors`, with `residual` and `iterations`. `rkeops_error_argument` for a matrix that is not
 #' symmetric or has NaN, for a `k` out of range and for unknown arguments; `rkeops_error_shape` for one
 #' that is not square.
@@ -72,7 +73,7 @@ find_eigen <- function(x, k, which = c("largest", "smallest", "magnitude"), tol 
   out[c("values", "vectors", "residual", "iterations", "seconds", "method")]
 }
 
-# list(values, vectors, residual, iterations, products, method) of a symmetric linear operator, with
+# list(values, vectors, residual, iterations, products, complete, method) of a symmetric linear operator, with
 # decreasing values. `which`: see wanted_order(); `sigma`: what its values are told from, or NULL.
 eigen_pairs <- function(x, k, which, tol, limit, sigma = NULL, method = "auto") {
   n <- x$size[1L]
@@ -86,7 +87,7 @@ eigen_pairs <- function(x, k, which, tol, limit, sigma = NULL, method = "auto") 
   out$vectors <- times_columns(out$vectors, signs_of(out$vectors))[, at, drop = FALSE]
   out$residual <- out$residual[at]
   out$method <- method
-  if (length(out$values) < k || !all(out$residual <= tol)) refuse_unfound(out, k, tol, limit)
+  if (length(out$values) < k || !all(out$residual <= tol) || !out$complete) refuse_unfound(out, k, tol, limit)
   out
 }
 
@@ -94,7 +95,8 @@ refuse_unfound <- function(out, k, tol, limit) {
   right <- sum(out$residual <= tol)
   throw_with("convergence", out[c("values", "vectors", "residual", "iterations")],
              right, " of ", counted(k, "pair"), " have a residual of at most ", format(tol), " after ",
-             counted(out$iterations, "step"), ": expected all; ",
+             counted(out$iterations, "step"), if (right == k) ", but others may be wanted more",
+             ": expected all; ",
              if (out$iterations >= limit) "a larger `limit`, or a larger `tol`" else "a larger `tol`",
              " would help. The condition has what there is as `values` and `vectors`")
 }
@@ -129,7 +131,7 @@ dense_eigen <- function(x, k, which, sigma) {
   at <- wanted_order(told, which)[seq_len(k)]
   vectors <- e$vectors[, at, drop = FALSE]
   c(with_residual(e$values[at], vectors, dense_product(A, vectors), max(abs(e$values))),
-    iterations = 0L, products = 0L)
+    iterations = 0L, products = 0L, complete = TRUE)
 }
 
 refuse_not_finite <- function()
@@ -177,12 +179,13 @@ search_eigen <- function(product, n, given) {
     state$size <- max(state$size, abs(pairs$all))
     over <- state$steps >= given$limit || ncol(state$V) == n
     if (!is.null(found)) {
-      is_same <- has_same(found, pairs, state$size, given)
-      if (is_same && is_settled(pairs, state, given) || state$steps >= given$limit) break
-      if (!is_same) found <- NULL
+      found$complete <- is_settled(pairs, state, given)
+      if (!has_same(found, pairs, state$size, given)) found <- NULL
+      else if (over || found$complete) break
     }
     if (is.null(found) && (over || are_right(pairs, state, given))) {
       found <- true_pairs(state, pairs, product, given$k)
+      found$complete <- ncol(state$V) == n
       if (over) break
       state <- basis_of(found, state)
       right <- all(found$residual <= given$tol)
@@ -194,7 +197,8 @@ search_eigen <- function(product, n, given) {
       state <- restarted(state, pairs, (most + given$k) %/% 2L)
     block <- next_block(state, open_residuals(pairs, given$tol * state$size))
   }
-  c(found[c("values", "vectors", "residual")], iterations = state$steps, products = product$count())
+  c(found[c("values", "vectors", "residual", "complete")], iterations = state$steps,
+    products = product$count())
 }
 
 with_block <- function(state, block, product) {

@@ -104,6 +104,9 @@ test_that("too few steps are an error that has what there is", {
   few <- tryCatch(searched(nothing, 20, limit = 1L), error = identity) # not even as many vectors
   expect_s3_class(few, "rkeops_error_convergence")
   expect_length(few$values, 8)
+  expect_error(searched(nothing, 3, limit = 1L), "others may be wanted more",
+               class = "rkeops_error_convergence")
+  expect_identical(searched(nothing, 3, limit = 2L)$values, numeric(3))
 })
 
 test_that("what cannot have real eigenvalues is refused", {
