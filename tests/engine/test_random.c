@@ -156,7 +156,7 @@ static void make_task(task *t, unsigned long long seed) {
 /* ---- what selects ---------------------------------------------------------------------------- */
 
 /* Programs that select values or positions, without the pairs that cannot matter and with all of
- * them: the same to the bit. Half of the formulas have a mask of their own, half of the calls are
+ * them: the same numbers. Half of the formulas have a mask of their own, half of the calls are
  * on some of the pairs; numbers have ties, and some are no numbers. */
 static long bounded, left_out; /* calls whose pass is bounded; that did not walk all pairs */
 enum { CALLS = 8 };                 /* of a program */
@@ -219,6 +219,13 @@ static double walked(rk_program *program) {
   return share;
 }
 
+/* Equal numbers; the least of 0 and -0 is the one that comes first, in whatever order. */
+static int are_same(const double *a, const double *b, long n) {
+  for (long k = 0; k < n; k++)
+    if (!(a[k] == b[k] || (isnan(a[k]) && isnan(b[k])))) return 0;
+  return 1;
+}
+
 static void check_same(task *t, const way *plain) {
   results all[RESULTS], some[RESULTS];
   rk_error error = {.status = RK_OK};
@@ -230,9 +237,8 @@ static void check_same(task *t, const way *plain) {
     double share = walked(t->program[w.precision]);
     bounded += share >= 0;
     left_out += share >= 0 && share < 1;
-    size_t bytes = (size_t)all->size * sizeof(double);
-    int same = !status && !memcmp(all->first, some->first, bytes) &&
-               !memcmp(all->second, some->second, bytes);
+    int same = !status && are_same(all->first, some->first, all->size) &&
+               are_same(all->second, some->second, all->size);
     if (!CHECK(same, "what selects is the same without pairs that cannot matter"))
       printf("  seed %llu, float%d%s %s\n", t->seed, w.precision == RK_FLOAT32 ? 32 : 64,
              w.blocks ? ", blocks" : "", status ? error.message : "");

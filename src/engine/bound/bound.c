@@ -9,7 +9,7 @@
 
 /* Less is done faster than it is looked at. */
 static const double least_seconds = 0.04;
-enum { LEAST_ROWS = 64, LEAST_COLUMNS = 1024 };
+enum { LEAST_ROWS = 64, LEAST_COLUMNS = 1024, LEAST_INTERVAL = 128 };
 
 /* ---- which passes ---------------------------------------------------------------------------- */
 
@@ -33,6 +33,14 @@ static int may_bound(const rk_stage *stage, rk_sizes sizes) {
 
 static double within(double x, double most) { return x < 0 ? 0 : x > most ? most : x; }
 
+/* Columns of a row, on average. */
+static double columns_given(const rk_walk *w, double all) {
+  double pairs = 0;
+  for (int64_t s = 0, place = 0; w && s < w->segments; place = w->segment_end[s++])
+    pairs += (double)(w->segment_end[s] - place) * (double)w->list_columns[s];
+  return w ? pairs / (double)w->rows : all;
+}
+
 /* Of all pairs, those in bands, by some of the rows. */
 static double share_in_bands(const rk_walk *w) {
   enum { TRIED = 64 };
@@ -47,19 +55,23 @@ static double share_in_bands(const rk_walk *w) {
   return pairs / (TRIED * columns);
 }
 
-/* What all these pairs would take, on one thread. */
-static int is_much(const rk_stage *stage, rk_sizes sizes, double share) {
+/* Of all pairs, those that are given. */
+static double share_given(const rk_walk *w) {
+  return w ? share_in_bands(w) * columns_given(w, 0) / (double)w->columns : 1;
+}
+
+/* What these pairs would take, on one thread. */
+static int is_much(const rk_stage *stage, rk_sizes sizes, const rk_walk *given) {
   int lanes = stage->vectors / rk_real_size(&stage->pass.options);
-  double pairs = share * (double)sizes.kept * (double)sizes.reduced;
-  return sizes.kept >= LEAST_ROWS && sizes.reduced >= LEAST_COLUMNS &&
+  double pairs = share_given(given) * (double)sizes.kept * (double)sizes.reduced;
+  return sizes.kept >= LEAST_ROWS &&
+         columns_given(given, (double)sizes.reduced) >= LEAST_COLUMNS &&
+         (!given || rk_walk_interval(given) >= LEAST_INTERVAL) &&
          rk_pair_seconds(&stage->pass, pairs, lanes) > least_seconds;
 }
 
-/* Pairs may be limited to bands, not in another way. */
-static int is_free(const rk_walk *w) {
-  return !w || (w->segments == 1 && !w->row_at && !w->column_at && !w->low && !w->high &&
-                w->list_end[0] == 1 && w->from[0] == 0 && w->end[0] == w->columns);
-}
+/* Rows of a segment may change their places where none of its intervals is for some of them. */
+static int is_free(const rk_walk *w) { return !w || !w->low; }
 
 /* Was it tried in vain with as many? Results of sums may depend on it in their last digits, and so
  * never on what was before. */
@@ -73,7 +85,7 @@ static int is_wanted(const rk_stage *stage, const int64_t *rows, const rk_walk *
   rk_pruning pruning = rk_call_now()->pruning;
   return pruning != RK_PRUNE_NEVER && is_free(given) && may_bound(stage, sizes) &&
          (pruning == RK_PRUNE_ALWAYS ||
-          (is_much(stage, sizes, share_in_bands(given)) && !was_refused(stage, sizes)));
+          (is_much(stage, sizes, given) && !was_refused(stage, sizes)));
 }
 
 int rk_may_bound(const rk_program_data *p) {
@@ -103,28 +115,71 @@ static int are_same(const rk_cloud *x, const rk_cloud *y) {
   return same;
 }
 
+/* Is nothing said of pairs but bands? */
+static int is_whole(const rk_walk *w) {
+  return !w || (w->segments == 1 && !w->row_at && !w->column_at && w->list_end[0] == 1 &&
+                w->list_columns[0] == w->columns);
+}
+
+/* Where columns may change places: between ends of intervals. Freed by the caller. */
+static rk_status find_runs(const rk_walk *w, rk_runs *runs, int32_t **owned, rk_error *error) {
+  char *ends = calloc((size_t)w->columns + 1, 1);
+  int32_t *end = *owned = malloc((size_t)w->columns * sizeof *end + 1);
+  *runs = (rk_runs){.end = end, .at = w->column_at};
+  for (int64_t k = 0; ends && k < w->list_end[w->segments - 1]; k++)
+    ends[w->from[k]] = ends[w->end[k]] = 1;
+  if (ends) ends[w->columns] = 1;
+  for (int64_t c = 1; ends && end && c <= w->columns; c++)
+    if (ends[c]) end[runs->count++] = (int32_t)c;
+  free(ends);
+  return ends && end ? RK_OK : rk_fail_memory(error, (size_t)w->columns * 5);
+}
+
+static rk_status sort_given(rk_bounded *b, const rk_cloud *cloud, const rk_walk *given,
+                            rk_caller caller) {
+  rk_runs rows = {given->segments, given->segment_end, given->row_at, 1}, columns;
+  int32_t *owned, placed;
+  rk_status status = find_runs(given, &columns, &owned, caller.error);
+  if (!status)
+    status = rk_order_make(&cloud[0], &rows, RK_LEAF_COLUMNS, b->order[0], &placed, caller);
+  if (!status)
+    status = rk_order_make(&cloud[1], &columns, RK_LEAF_COLUMNS, b->order[1], &placed, caller);
+  free(owned);
+  return status;
+}
+
 /* Points are often compared with themselves: one order is enough. */
 static rk_status sort_clouds(rk_bounded *b, const rk_cloud *cloud, rk_caller caller) {
   int32_t placed;
   rk_status status = RK_OK;
-  for (int side = 0; side < 2 && !status; side++) {
-    size_t bytes = (size_t)cloud[side].rows * sizeof **b->order;
-    b->order[side] = malloc(bytes + 1);
-    if (!b->order[side]) return rk_fail_memory(caller.error, bytes);
-    if (side && are_same(&cloud[0], &cloud[1])) memcpy(b->order[1], b->order[0], bytes);
-    else status = rk_order_make(&cloud[side], RK_LEAF_COLUMNS, b->order[side], &placed, caller);
-  }
+  for (int side = 0; side < 2 && !status; side++)
+    if (side && are_same(&cloud[0], &cloud[1]))
+      memcpy(b->order[1], b->order[0], (size_t)cloud->rows * sizeof **b->order);
+    else
+      status = rk_order_make(&cloud[side], NULL, RK_LEAF_COLUMNS, b->order[side], &placed, caller);
   return status;
 }
 
+static rk_status make_orders(rk_bounded *b, const rk_cloud *cloud, rk_error *error) {
+  for (int side = 0; side < 2; side++) {
+    size_t bytes = (size_t)cloud[side].rows * sizeof **b->order;
+    b->order[side] = malloc(bytes + 1);
+    if (!b->order[side]) return rk_fail_memory(error, bytes);
+  }
+  return RK_OK;
+}
+
 static rk_status sort_sides(rk_bounded *b, rk_records_ahead *side, const rk_telling *telling,
-                            rk_caller caller) {
+                            const rk_walk *given, rk_caller caller) {
   rk_cloud cloud[2];
   double *owned[2] = {NULL, NULL};
   rk_status status = RK_OK;
   for (int s = 0; s < 2 && !status; s++)
     status = take_cloud(&side[s], &telling[s], &cloud[s], &owned[s], caller);
-  if (!status) status = sort_clouds(b, cloud, caller);
+  if (!status) status = make_orders(b, cloud, caller.error);
+  if (!status)
+    status = is_whole(given) ? sort_clouds(b, cloud, caller)
+                             : sort_given(b, cloud, given, caller);
   for (int s = 0; s < 2; s++) free(owned[s]);
   return status;
 }
@@ -135,12 +190,8 @@ static int drops_itself(const rk_walk *w) {
          w->upper[1] >= w->columns - 1;
 }
 
-static rk_status take_bands(rk_bounded *b, const rk_walk *given, rk_error *error) {
-  if (!given) return RK_OK;
-  b->walk.bands = given->bands;
-  b->walk.lower = given->lower;
-  b->walk.upper = given->upper;
-  if (!drops_itself(given)) return RK_OK;
+static rk_status find_places(rk_bounded *b, const rk_walk *given, rk_error *error) {
+  if (!given || !drops_itself(given)) return RK_OK;
   size_t bytes = (size_t)given->rows * sizeof *b->place;
   b->place = malloc(bytes + 1);
   if (!b->place) return rk_fail_memory(error, bytes);
@@ -148,15 +199,22 @@ static rk_status take_bands(rk_bounded *b, const rk_walk *given, rk_error *error
   return RK_OK;
 }
 
-static void make_walk(rk_bounded *b, rk_sizes sizes) {
+static void make_walk(rk_bounded *b, rk_sizes sizes, const rk_walk *given) {
   b->place_end[0] = (int32_t)sizes.kept;
   b->place_end[1] = (int32_t)sizes.reduced;
   b->list_end = 1;
   b->list_columns = sizes.reduced;
-  b->walk = (rk_walk){.rows = sizes.kept, .columns = sizes.reduced, .row_at = b->order[0],
-                      .column_at = b->order[1], .segments = 1, .segment_end = &b->place_end[0],
-                      .list_end = &b->list_end, .list_columns = &b->list_columns,
-                      .from = &b->first, .end = &b->place_end[1], .bounded = b};
+  b->walk = (rk_walk){.rows = sizes.kept, .columns = sizes.reduced, .segments = 1,
+                      .segment_end = &b->place_end[0], .list_end = &b->list_end,
+                      .list_columns = &b->list_columns, .from = &b->first,
+                      .end = &b->place_end[1]};
+  if (given) b->walk = *given;
+  b->walk.row_at = b->order[0];
+  b->walk.column_at = b->order[1];
+  b->walk.run_end = NULL;
+  b->walk.bounded = b;
+  b->unlimited = b->walk;
+  b->unlimited.bands = 0;
 }
 
 /* ---- one pass -------------------------------------------------------------------------------- */
@@ -186,13 +244,14 @@ static rk_status choose_and_sort(rk_bounded *b, rk_choosing *c, rk_sizes sizes,
   rk_telling telling[2];
   rk_status status = rk_choose(c, telling, &b->share, caller);
   b->must = rk_call_now()->pruning == RK_PRUNE_ALWAYS;
-  b->given = share_in_bands(given);
+  b->given = share_given(given);
+  b->share *= columns_given(given, (double)sizes.reduced) / (double)sizes.reduced;
   b->is_taken = telling[0].dims && telling[1].dims &&
                 (b->must || b->share < most_share(b->stage, sizes) * b->given);
-  if (!status && b->is_taken) status = sort_sides(b, c->side, telling, caller);
+  if (!status && b->is_taken) status = sort_sides(b, c->side, telling, given, caller);
   if (status || !b->is_taken) return status;
-  make_walk(b, sizes);
-  return take_bands(b, given, caller.error);
+  make_walk(b, sizes, given);
+  return find_places(b, given, caller.error);
 }
 
 static rk_status bound_pass(rk_bounded *b, const rk_values *values, rk_sizes sizes,
@@ -206,7 +265,8 @@ static rk_status bound_pass(rk_bounded *b, const rk_values *values, rk_sizes siz
   for (int s = 0; s < 2 && !status; s++)
     status = rk_ahead_begin(&side[s], pass, values, s ? RK_NEST_COLUMN : RK_NEST_ROW,
                             s ? sizes.reduced : sizes.kept, caller.error);
-  rk_choosing choosing = {pass, &b->encloser, parameters, side};
+  rk_choosing choosing = {pass, &b->encloser, parameters, side,
+                          (int64_t)columns_given(given, (double)sizes.reduced) + 1};
   if (!status) status = choose_and_sort(b, &choosing, sizes, given, caller);
   for (int s = 0; s < 2; s++) rk_ahead_end(&side[s]);
   free(parameters);

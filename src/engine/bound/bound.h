@@ -10,18 +10,20 @@
 
 #include <stdatomic.h>
 
-/* A walk of all pairs, rows and columns in orders that keep those together that are alike. */
+/* A walk of all pairs or of those that were given, rows and columns in orders that keep those
+ * together that are alike: rows within their segments, columns where no interval begins or ends. */
 typedef struct rk_bounded {
   const rk_stage *stage;
   rk_encloser encloser;
   rk_walk walk;
+  rk_walk unlimited;         /* the same without its bands, which a descent sees to */
   int32_t *order[2], first, place_end[2];
   int32_t *place;            /* of each row, where it does not meet the column of its own number and
                               * bands leave out nothing else; else NULL */
   int64_t list_end, list_columns;
   int is_taken;
   double share;              /* of the pairs, what a sample says has to be walked */
-  double given;              /* of the pairs, what is in the bands that were given */
+  double given;              /* of the pairs, those that were given */
   int must, is_refused;      /* it is asked for; some blocks took longer than all pairs would */
   atomic_llong walked, looked_at, blocks; /* columns of blocks of rows, boxes; these blocks */
 } rk_bounded;
@@ -58,10 +60,11 @@ rk_descent *rk_descent_new(rk_bounded *bounded, const rk_levels *columns,
                            const double *parameters);
 void rk_descent_free(rk_descent *d);
 
-/* Begins with another block: `count` rows of the packed records, which lie at these places of the
- * order and have these positions. */
+/* Begins with another block: all rows of the packed records, which lie at places of the order from
+ * `place` on and have these positions. Columns are those of `within`, the list of the block in
+ * bounded->unlimited, which stays until the block is done. */
 void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *position,
-                      int64_t place, int64_t count);
+                      int64_t place, const rk_intervals *within);
 
 /* Columns that come next, for a kernel that goes on with the states of the block, which `states`
  * holds of what was walked before; none: there are no more that matter. 0: out of memory. */

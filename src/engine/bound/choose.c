@@ -298,7 +298,7 @@ static double share_of(choosing *c, const rk_levels *levels) {
   for (int r = 0; r < c->side[0].n; r++) {
     put_record(&c->own[0], 0, &c->side[0], r);
     find_signs(c, levels);
-    find_need(c, c->c->side[1].rows);
+    find_need(c, c->c->columns);
     wanted += count_wanted(c, levels);
   }
   return (double)wanted / ((double)c->side[0].n * (double)levels->level[0].count);
@@ -312,7 +312,7 @@ static rk_status sort_sample(sample *s, const rk_telling *t, int32_t *order, rk_
   if (!sorted) return rk_fail_memory(caller.error, (size_t)s->room * sizeof *sorted);
   for (int d = 0; d < t->dims; d++)
     cloud.at[d] = s->at + (size_t)t->component[d] * (size_t)s->room;
-  rk_status status = rk_order_make(&cloud, RK_LEAF_COLUMNS, order, &placed, caller);
+  rk_status status = rk_order_make(&cloud, NULL, RK_LEAF_COLUMNS, order, &placed, caller);
   for (int c = 0; c < s->components && !status; c++) {
     double *at = s->at + (size_t)c * (size_t)s->room;
     for (int k = 0; k < s->n; k++) sorted[k] = at[order[k]];
@@ -379,8 +379,10 @@ static rk_status begin(choosing *c, rk_error *error) {
   done &= rk_need_begin(&c->need, c->c->pass, c->c->side[1].rows);
   c->state = malloc(state * sizeof *c->state);
   if (!done || !c->state) return rk_fail_memory(error, state * sizeof *c->state);
-  for (int s = 0; s < 2 && !status; s++)
-    status = take_sample(&c->side[s], &c->c->side[s], sample_size(s, c->c->side[s].rows), error);
+  for (int s = 0; s < 2 && !status; s++) {
+    int wanted = sample_size(s, s ? c->c->columns : c->c->side[s].rows);
+    status = take_sample(&c->side[s], &c->c->side[s], wanted, error);
+  }
   return status;
 }
 

@@ -13,13 +13,14 @@ typedef struct {
   double weight[RK_MAX_DIMS];
 } rk_telling;
 
-/* Records of rows and of columns, of which there are some. `share`: of the pairs those that have to
- * be walked, about. */
+/* Records of rows and of columns, of which there are some; a row meets `columns` of these. `share`:
+ * of the pairs those that have to be walked, about. */
 typedef struct {
   const rk_pass *pass;
   rk_encloser *encloser;
   const double *parameters;
   rk_records_ahead *side;    /* rows, columns */
+  int64_t columns;
 } rk_choosing;
 rk_status rk_choose(const rk_choosing *c, rk_telling *telling, double *share, rk_caller caller);
 

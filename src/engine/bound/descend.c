@@ -36,6 +36,8 @@ struct rk_descent {
   candidates wanted;                         /* what is to be walked, maybe more than leaves */
   int64_t taken;                             /* so many of these were */
   int64_t place, count;                      /* rows of the block */
+  const rk_intervals *within;                /* their columns: ascending, or for some of these rows */
+  int is_mixed;                              /* the latter: each ends no earlier than the last one */
   int64_t least, most;                       /* their positions */
   progress progress;
   int first_level, firsts, failed;
@@ -153,8 +155,47 @@ static int may_meet(const rk_descent *d, const rk_level *l, int64_t box, int ban
   return l->last[box] >= d->least + w->lower[band] && l->first[box] <= d->most + w->upper[band];
 }
 
-static int meets_any(const rk_descent *d, const rk_level *l, int64_t box) {
+static rk_interval columns_of(const rk_descent *d, int level, int64_t box) {
+  int64_t size = RK_LEAF_COLUMNS;
+  for (int k = 0; k < level; k++) size *= RK_RUNS;
+  int64_t from = box * size, left = d->columns->rows - from;
+  return (rk_interval){.from = (int)from, .end = (int)(from + (size < left ? size : left))};
+}
+
+/* Of the intervals of the block from the k-th on, the next one that has some of these columns;
+ * their number: none has. */
+static int64_t next_within(const rk_descent *d, rk_interval columns, int64_t k) {
+  const rk_intervals *w = d->within;
+  for (; k < w->count; k++) {
+    if (w->at[k].from < columns.end && w->at[k].end > columns.from) return k;
+    if (w->at[k].from >= columns.end && !d->is_mixed) return w->count;
+  }
+  return k;
+}
+
+/* The first one. */
+static int64_t first_within(const rk_descent *d, rk_interval columns) {
+  int64_t low = 0, high = d->within->count;
+  while (low < high) {
+    int64_t middle = (low + high) / 2;
+    if (d->within->at[middle].end > columns.from) high = middle;
+    else low = middle + 1;
+  }
+  return next_within(d, columns, low);
+}
+
+/* Has the block all these columns, for all of its rows? */
+static int has_all(const rk_descent *d, rk_interval columns) {
+  int64_t k = first_within(d, columns);
+  if (k == d->within->count) return 0;
+  const rk_interval *one = &d->within->at[k];
+  return !one->masked && one->from <= columns.from && one->end >= columns.end;
+}
+
+static int meets_any(const rk_descent *d, int level, int64_t box) {
+  const rk_level *l = &d->columns->level[level];
   int any = !d->bounded->walk.bands;
+  if (first_within(d, columns_of(d, level, box)) == d->within->count) return 0;
   for (int k = 0; k < d->bounded->walk.bands && !any; k++) any = may_meet(d, l, box, k);
   return any;
 }
@@ -166,26 +207,20 @@ static int is_within(const rk_descent *d, const rk_level *l, int64_t box, int ba
 }
 
 /* Do rows of the block meet all columns of a box? */
-static int meets_all(const rk_descent *d, const rk_level *l, int64_t box) {
+static int meets_all(const rk_descent *d, int level, int64_t box) {
+  const rk_level *l = &d->columns->level[level];
   int all = !d->bounded->walk.bands;
+  if (!has_all(d, columns_of(d, level, box))) return 0;
   for (int k = 0; k < d->bounded->walk.bands && !all; k++) all = is_within(d, l, box, k);
   return all;
 }
 
-static int64_t columns_of(const rk_descent *d, int level, int64_t box, int64_t *from) {
-  int64_t size = RK_LEAF_COLUMNS;
-  for (int k = 0; k < level; k++) size *= RK_RUNS;
-  *from = box * size;
-  return size < d->columns->rows - *from ? size : d->columns->rows - *from;
-}
-
 /* Adds the terms of a box that are all the same, as those of what is counted. */
 static int adds_known(rk_descent *d, int level, int64_t box, int k) {
-  int64_t from, n;
-  if (!meets_all(d, &d->columns->level[level], box) ||
-      !rk_need_knows(&d->need, &d->encloser, k, d->term)) return 0;
-  n = columns_of(d, level, box, &from);
-  for (int c = 0; c < d->need.shape.values; c++) d->known[c] += (double)n * d->term[c];
+  if (!meets_all(d, level, box) || !rk_need_knows(&d->need, &d->encloser, k, d->term)) return 0;
+  rk_interval columns = columns_of(d, level, box);
+  int n = columns.end - columns.from;
+  for (int c = 0; c < d->need.shape.values; c++) d->known[c] += n * d->term[c];
   return 1;
 }
 
@@ -195,7 +230,7 @@ static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *o
   const rk_level *l = &d->columns->level[level];
   candidate one = {.box = (int32_t)box, .level = level};
   int has_walked = has_first(d, level, box);
-  if ((has_walked && level == d->first_level) || !meets_any(d, l, box)) return;
+  if ((has_walked && level == d->first_level) || !meets_any(d, level, box)) return;
   if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
   if (d->progress != BEGINS && !has_walked && adds_known(d, level, box, k)) return;
   int is_whole = level == 0 || (!has_walked && rk_need_surely(&d->need, &d->encloser, k));
@@ -294,19 +329,33 @@ static int meets_itself(const rk_descent *d, rk_interval columns) {
   return 0;
 }
 
-static void add_columns(rk_descent *d, rk_intervals *list, int level, int64_t box) {
+/* Columns of a box, of an interval of the block. */
+static void add_part(rk_descent *d, rk_intervals *list, int level, int64_t box, rk_interval part) {
   const rk_walk *w = &d->bounded->walk;
-  int64_t from, n = columns_of(d, level, box, &from);
-  rk_interval one = {.from = (int)from, .end = (int)(from + n)};
-  d->walked += n;
-  int masked = w->bands && !(d->bounded->place && !meets_itself(d, one));
-  if (!masked) rk_intervals_add(list, one);
-  for (int k = 0; k < w->bands && masked; k++) {
-    one.masked = !is_within(d, &d->columns->level[level], box, k);
-    one.last = one.masked ? (int)d->count : 0;
-    one.lower = one.masked ? (int)w->lower[k] : 0;
-    one.upper = one.masked ? (int)w->upper[k] : 0;
-    if (may_meet(d, &d->columns->level[level], box, k)) rk_intervals_add(list, one);
+  const rk_level *l = &d->columns->level[level];
+  int in_bands = !w->bands || (d->bounded->place && !meets_itself(d, part));
+  d->walked += part.end - part.from;
+  if (in_bands) rk_intervals_add(list, part);
+  for (int k = 0; k < w->bands && !in_bands; k++) {
+    rk_interval one = part;
+    if (!is_within(d, l, box, k)) {
+      if (!one.masked) one.last = (int)d->count;
+      one.masked = 1;
+      one.lower = (int)w->lower[k];
+      one.upper = (int)w->upper[k];
+    }
+    if (may_meet(d, l, box, k)) rk_intervals_add(list, one);
+  }
+}
+
+static void add_columns(rk_descent *d, rk_intervals *list, int level, int64_t box) {
+  rk_interval columns = columns_of(d, level, box);
+  int64_t k = first_within(d, columns);
+  for (; k < d->within->count; k = next_within(d, columns, k + 1)) {
+    rk_interval part = d->within->at[k];
+    if (part.from < columns.from) part.from = columns.from;
+    if (part.end > columns.end) part.end = columns.end;
+    add_part(d, list, level, box, part);
   }
 }
 
@@ -386,10 +435,14 @@ static void take_wanted(rk_descent *d, rk_intervals *list) {
 }
 
 void rk_descent_begin(rk_descent *d, const rk_records *rows, const int32_t *position,
-                      int64_t place, int64_t count) {
+                      int64_t place, const rk_intervals *within) {
+  const int64_t count = rows->rows;
   d->blocks++;
   d->place = place;
   d->count = count;
+  d->within = within;
+  d->is_mixed = 0;
+  for (int64_t k = 0; k < within->count; k++) d->is_mixed |= within->at[k].masked;
   d->least = d->most = position[0];
   for (int64_t r = 1; r < count; r++) {
     if (position[r] < d->least) d->least = position[r];

@@ -163,6 +163,7 @@ typedef struct {
   char *work, *states;            /* of the kernel: what is between two chunks */
   rk_intervals list;
   rk_descent *descent;
+  rk_intervals within;            /* what the block has before anything is left out */
   int room;
   const char *rows, *columns;     /* packed, from this block and this column on */
   char *gathered;
@@ -218,6 +219,7 @@ static void free_buffers(job *j, buffers *b) {
   rk_os_aligned_free(b->work);
   rk_os_aligned_free(b->states);
   rk_intervals_free(&b->list);
+  rk_intervals_free(&b->within);
   rk_descent_free(b->descent);
 }
 
@@ -473,9 +475,10 @@ static rk_records rows_to_bound(const job *j, const rk_walked *w) {
 static int descend(const job *j, buffers *b, const rectangle *r, rk_states to) {
   rk_walked w = walked(j, b, r, to);
   rk_records rows = rows_to_bound(j, &w);
-  if (!keep_states(j, b, &w)) return 0;
+  if (!keep_states(j, b, &w) ||
+      !rk_walk_list(&bounded_of(j)->unlimited, &j->cut, r->block, &b->within)) return 0;
   w.ends = 1; /* each time: they are looked at */
-  rk_descent_begin(b->descent, &rows, w.row_at, r->block * rows.rows, rows.rows);
+  rk_descent_begin(b->descent, &rows, w.row_at, j->cut.from[r->block], &b->within);
   do {
     if (!rk_descent_next(b->descent, to, &b->list)) return 0;
     if (!b->list.count && !w.starts) break;

@@ -9,10 +9,10 @@
 
 /* Boxes of points from .. end - 1 have the numbers from `number` on: the first one behind them. */
 static int32_t lay_out(rk_box *box, int32_t from, int32_t end, int32_t number) {
-  int32_t cut = rk_cut_of(end - from), next = number + 1;
-  if (cut) {
-    next = lay_out(box, from, from + cut, next);
-    next = lay_out(box, from + cut, end, next);
+  int32_t cut = rk_cut_of(from, end, RK_BOX_LEAF), next = number + 1;
+  if (cut > from) {
+    next = lay_out(box, from, cut, next);
+    next = lay_out(box, cut, end, next);
   }
   box[number] = (rk_box){.from = from, .end = end, .next = next};
   return next;
@@ -64,7 +64,7 @@ rk_status rk_boxes_make(rk_boxes *boxes, const rk_points *points, int dimension,
   if (!boxes->row_at || !boxes->box)
     return rk_fail_memory(caller.error, 2 * leaves * sizeof(rk_box));
   for (int d = 0; d < dimension; d++) cloud.at[d] = points->at + d * points->rows;
-  rk_status status = rk_order_make(&cloud, RK_BOX_LEAF, boxes->row_at, &boxes->boxed, caller);
+  rk_status status = rk_order_make(&cloud, NULL, RK_BOX_LEAF, boxes->row_at, &boxes->boxed, caller);
   if (status || !boxes->boxed) return status;
   boxes->boxes = lay_out(boxes->box, 0, boxes->boxed, 0);
   sides s = {boxes, points, dimension};

@@ -3,6 +3,7 @@
  * says how small boxes are, which are made of the values themselves. */
 #include "near/order.h"
 #include "error.h"
+#include "rounding.h"
 #include "run/call.h"
 #include "run/parallel.h"
 
@@ -90,22 +91,28 @@ static void separate(cell *p, int32_t n, int32_t k, int axis, int size) {
 
 /* ---- halving --------------------------------------------------------------------------------- */
 
-int32_t rk_cut_of(int32_t n) {
-  int64_t unit = 4;
-  for (int64_t next = 8; n > next; next *= next < RK_FINE_RUN ? 2 : RK_RUNS) unit = next;
-  return (int32_t)((n + unit - 1) / unit / 2 * unit);
+int32_t rk_cut_of(int32_t from, int32_t end, int32_t least) {
+  int64_t cut = from;
+  for (int64_t unit = least;; unit *= unit < RK_FINE_RUN ? 2 : RK_RUNS) {
+    int64_t first = from / unit, all = rk_ceil_div(end, unit) - first;
+    if (all < 2) return (int32_t)cut;
+    cut = (first + all / 2) * unit;
+  }
 }
 
-/* Parts of up to PART points are halved by one thread each. All points of a part may be equal. */
+/* Parts of up to PART points are halved by one thread each. */
 enum { PART = 32768, CLOSE = 1 << 12 };
-typedef struct { int32_t from, end; int equal; } part;
+
+/* Places, counted from `base` when they are cut. All points of a part may be equal. */
+typedef enum { FRESH, TAKEN, EQUAL } coordinates;
+typedef struct { int32_t from, end, base; coordinates state; } part;
 
 typedef struct {
   const rk_cloud *cloud;
   cell *record;
   int size, least;
   part *part, *half;         /* of a round, and of the next one: two for each */
-  int32_t parts;
+  int64_t parts;
 } sorting;
 
 static void sort_rows(cell *p, int32_t n, int at, int size) {
@@ -192,26 +199,27 @@ static int longest_side(const cell *p, int32_t n, int size, int *close) {
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
-/* Of the points of a part those of the first half come first. 0: it is not halved. */
+/* Of the points of a part those of the first half come first: where the second one begins. */
 static int32_t halve(const sorting *s, part *p) {
   cell *first = s->record + (int64_t)p->from * s->size;
-  int32_t n = p->end - p->from, cut = n > s->least ? rk_cut_of(n) : 0;
-  int close;
-  if (!cut || p->equal) return cut;
-  int side = longest_side(first, n, s->size, &close);
+  int32_t n = p->end - p->from;
+  int32_t cut = p->base + rk_cut_of(p->from - p->base, p->end - p->base, s->least);
+  int close = 1, side = 0;
+  if (cut == p->from || p->state == EQUAL) return cut;
+  if (p->state == TAKEN) side = longest_side(first, n, s->size, &close);
   if (close) {
-    p->equal = !take_coordinates(s, first, n);
+    p->state = take_coordinates(s, first, n) ? TAKEN : EQUAL;
     side = longest_side(first, n, s->size, &close);
   }
-  separate(first, n, cut, side, s->size);
+  separate(first, n, cut - p->from, side, s->size);
   return cut;
 }
 
 static void halve_all(const sorting *s, part p) {
   int32_t cut = halve(s, &p);
-  if (cut) {
-    halve_all(s, (part){p.from, p.from + cut, p.equal});
-    halve_all(s, (part){p.from + cut, p.end, p.equal});
+  if (cut > p.from) {
+    halve_all(s, (part){p.from, cut, p.base, p.state});
+    halve_all(s, (part){cut, p.end, p.base, p.state});
   } else {
     int dims = s->cloud->dims;
     sort_rows(s->record + (int64_t)p.from * s->size, p.end - p.from, dims, s->size);
@@ -227,24 +235,23 @@ static void all_task(void *data, int64_t task, const rk_worker *worker) {
 static void half_task(void *data, int64_t task, const rk_worker *worker) {
   const sorting *s = data;
   part p = s->part[task];
-  int32_t cut = p.end - p.from > PART ? halve(s, &p) : 0;
+  int32_t cut = p.end - p.from > PART ? halve(s, &p) : p.from;
   (void)worker;
-  s->half[2 * task] = (part){p.from, p.from + cut, p.equal};
-  s->half[2 * task + 1] = (part){p.from + cut, p.end, p.equal};
+  s->half[2 * task] = (part){p.from, cut, p.base, p.state};
+  s->half[2 * task + 1] = (part){cut, p.end, p.base, p.state};
 }
 
 /* All parts of a round at once, until they are small. */
-static rk_status halve_rounds(sorting *s, int32_t placed, rk_caller caller) {
+static rk_status halve_rounds(sorting *s, int32_t largest, rk_caller caller) {
   rk_status status = RK_OK;
-  s->part[0] = (part){0, placed, placed ? !take_coordinates(s, s->record, placed) : 1};
-  s->parts = 1;
-  for (int32_t largest = placed; largest > PART && !status;) {
+  while (largest > PART && !status) {
     status = rk_parallel(s->parts, rk_call_threads(), half_task, s, caller);
     part *old = s->part;
     s->part = s->half;
     s->half = old;
-    int32_t all = 2 * s->parts;
-    for (int32_t k = s->parts = largest = 0; k < all; k++) {
+    int64_t all = 2 * s->parts;
+    s->parts = largest = 0;
+    for (int64_t k = 0; k < all; k++) {
       int32_t n = s->part[k].end - s->part[k].from;
       if (n) s->part[s->parts++] = s->part[k];
       largest = n > largest ? n : largest;
@@ -261,34 +268,51 @@ static int is_finite(const rk_cloud *cloud, int32_t row) {
   return 1;
 }
 
-/* Rows of finite coordinates; the others', ascending, to the end of the order. */
-static int32_t take_rows(const rk_cloud *cloud, cell *record, int32_t *order) {
-  int32_t rows = (int32_t)cloud->rows, last = rows, placed = 0;
-  int size = cloud->dims + 1;
-  for (int32_t row = rows - 1; row >= 0; row--)
-    if (!is_finite(cloud, row)) order[--last] = row;
-  for (int32_t row = 0; row < rows; row++) {
-    if (last < rows && !is_finite(cloud, row)) continue;
-    record[(int64_t)placed++ * size + cloud->dims].row = row;
+/* Rows of finite coordinates, then the others of the run: how many are finite. */
+static int32_t take_rows(const sorting *s, const int32_t *at, int32_t from, int32_t end) {
+  const rk_cloud *cloud = s->cloud;
+  int32_t place = from, placed = 0;
+  for (int finite = 1; finite >= 0 && place < end; finite--) {
+    for (int32_t k = from; k < end; k++) {
+      int32_t row = at ? at[k] : k;
+      if (is_finite(cloud, row) == finite)
+        s->record[(int64_t)place++ * s->size + cloud->dims].row = row;
+    }
+    if (finite) placed = place - from;
   }
   return placed;
 }
 
-rk_status rk_order_make(const rk_cloud *cloud, int least, int32_t *order, int32_t *placed,
-                        rk_caller caller) {
+/* A part for each run of points; *largest: how many the largest one has. */
+static int32_t take_runs(sorting *s, const rk_runs *runs, int32_t *largest) {
+  const int32_t rows = (int32_t)s->cloud->rows;
+  const rk_runs whole = {1, &rows, NULL, 0};
+  int32_t from = 0, all = 0;
+  if (!runs) runs = &whole;
+  for (int64_t r = *largest = 0; r < runs->count; from = runs->end[r++]) {
+    int32_t placed = take_rows(s, runs->at, from, runs->end[r]);
+    all += placed;
+    if (placed > *largest) *largest = placed;
+    if (placed) s->part[s->parts++] = (part){from, from + placed, runs->anew ? from : 0, FRESH};
+  }
+  return all;
+}
+
+rk_status rk_order_make(const rk_cloud *cloud, const rk_runs *runs, int least, int32_t *order,
+                        int32_t *placed, rk_caller caller) {
   size_t rows = (size_t)cloud->rows, size = (size_t)cloud->dims + 1;
-  size_t parts = 4 * (rows / (PART / 8) + 2);
+  size_t parts = 4 * (rows / (PART / 8) + 2) + 2 * (size_t)(runs ? runs->count : 1);
   sorting s = {cloud, malloc(rows * size * sizeof(cell) + 1), (int)size, least,
                malloc(parts * sizeof(part)), malloc(parts * sizeof(part)), 0};
   rk_status status = RK_OK;
+  int32_t largest;
   if (!s.record || !s.part || !s.half)
     status = rk_fail_memory(caller.error, rows * size * sizeof(cell));
   if (!status) {
-    *placed = take_rows(cloud, s.record, order);
-    status = halve_rounds(&s, *placed, caller);
+    *placed = take_runs(&s, runs, &largest);
+    status = halve_rounds(&s, largest, caller);
   }
-  for (int32_t k = 0; !status && k < *placed; k++)
-    order[k] = s.record[(size_t)k * size + size - 1].row;
+  for (size_t k = 0; !status && k < rows; k++) order[k] = s.record[k * size + size - 1].row;
   free(s.record);
   free(s.part);
   free(s.half);
