@@ -199,7 +199,8 @@ mean_eigenvalue <- function(a, preconditioner, multiply, p, most) {
   if (preconditioner$rank > most || !has_cheap_diagonal(a)) return(NULL)
   values <- diagonal_of(a)
   if (is.null(preconditioner$ridge)) return(mean(values))
-  X <- dense_solve_right(preconditioner$inner, preconditioner$L / preconditioner$ridge)
+  X <- t(dense_solve_triangular(preconditioner$inner, t(preconditioner$L / preconditioner$ridge),
+                                transpose = TRUE))
   of_rank <- if (ncol(X)) sum(X * multiply_in_parts(multiply, p, X)) else 0
   mean(values / preconditioner$ridge) - of_rank / length(values)
 }
