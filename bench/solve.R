@@ -85,7 +85,36 @@ measure <- function(make) {
 }
 
 named <- vapply(cases, function(make) grepl(Sys.getenv("RKEOPS_BENCH_CASES"), make()$name), NA)
-keep("solve", do.call(rbind, lapply(cases[named], measure)),
+if (any(named)) keep("solve", do.call(rbind, lapply(cases[named], measure)),
      c("Gaussian kernel of width 0.2 in the unit cube, relative residual 1e-6, float64; medians of three calls.",
        "Product: of the matrix and one vector (or all columns), once. Columns: of the preconditioner.",
        "Beside peers: their time, how many times that of rkeops, and the true residual that they reach."))
+
+# ---- log determinants and eigenvalues ------------------------------------------------------------
+
+spectral <- function(n, alpha) {
+  own <- case(n, alpha)
+  A <- matrix_of(own)
+  logdet <- function() estimate_logdet(A, method = "iterative", preconditioner = "auto")
+  largest <- function() find_eigen(A, 10, details = TRUE)
+  found <- logdet()
+  pairs <- largest()
+  is_small <- n <= 5000
+  truth <- if (is_small) as.numeric(determinant(as.matrix(A))$modulus)
+  dense <- if (is_small) seconds(values <- eigen(as.matrix(A), symmetric = TRUE, only.values = TRUE)$values[1:10])
+  data.frame(case = own$name,
+             "log determinant" = sprintf("%.2f s", stats::median(replicate(3, seconds(logdet())))),
+             "stated error" = sprintf("%.2f", found$error),
+             error = if (is_small) sprintf("%.2f", abs(found$value - truth)) else "",
+             "10 eigenvalues" = sprintf("%.2f s", seconds(largest())), steps = pairs$iterations,
+             residual = sprintf("%.0e", max(pairs$residual)),
+             "dense eigen()" = if (is_small) sprintf("%.1f s", dense) else "",
+             difference = if (is_small) sprintf("%.0e", max(abs(pairs$values - values)) / values[1]) else "",
+             check.names = FALSE)
+}
+
+if (grepl(Sys.getenv("RKEOPS_BENCH_CASES"), "spectra"))
+  keep("spectra", rbind(spectral(5000, 1e-2), spectral(2e4, 1e-2)),
+       c("The matrices of solve.R. Log determinant: estimated, median of three; its stated error, and the",
+         "distance to that of the dense matrix. Eigenvalues: the largest, one call; residual relative to the",
+         "largest one."))
