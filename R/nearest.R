@@ -24,8 +24,8 @@
 #' sets of Vecchia's approximation of a Gaussian process.
 #'
 #' Where points lie in few dimensions most pairs cannot matter and are left out: see option `prune` of
-#' [set_rkeops_options()]. With `blocks`, other than bands of positions, and with small groups all pairs
-#' are looked at that these keep.
+#' [set_rkeops_options()]. With small groups, and with `blocks` of small ones, all pairs are looked at
+#' that these keep.
 #'
 #' @section Metrics:
 #' \describe{
@@ -95,8 +95,8 @@ nearest <- function(x, y, k, metric = "euclidean", radius = Inf, groups = NULL, 
   options <- options_of_search(without_walk(given))
   blocks <- walk_given(given[names(given) %in% walk_names], field$size)$blocks
   band <- if (earlier) keep_lower(FALSE) else if (field$self) drop_self()
-  found <- if (is.null(groups)) smallest_of(field, k, both_blocks(blocks, band), options)
-           else nearest_in_groups(whole_part(field, groups), k, blocks, band, options)
+  kept <- both_blocks(both_blocks(blocks, blocks_of_part(whole_part(field, groups))), band)
+  found <- smallest_of(field, k, kept, options)
   lapply(within_radius(found, radius), with_row_names, field$names[[1L]])
 }
 
@@ -145,8 +145,7 @@ find_within <- function(x, y, radius, metric = "euclidean", output = c("table", 
   check_radius(radius, metric)
   options <- options_of_search(list(...))
   part <- whole_part(field, groups)
-  pairs <- unlist(lapply(parts_of_groups(part), pairs_of_part, radius, options), recursive = FALSE)
-  pairs <- in_order_of_pairs(pairs, part$symmetric)
+  pairs <- in_order_of_pairs(pairs_of_part(part, radius, options), part$symmetric)
   if (output[1L] == "table") list2DF(pairs) else sparse_matrix(pairs, field)
 }
 
@@ -336,21 +335,6 @@ smallest_of <- function(field, k, blocks, options, radius = Inf) {
   list(index = found[[2L]], distance = field$distance(found[[1L]]))
 }
 
-# `band`: a band of positions or NULL, as it is for all rows as for those of a group alone; `blocks`:
-# NULL, or for all rows only.
-nearest_in_groups <- function(part, k, blocks, band, options) {
-  parts <- if (is.null(blocks)) parts_of_groups(part) else list(part)
-  found <- list(index = matrix(NA_integer_, part$size[1L], k),
-                distance = matrix(Inf, part$size[1L], k))
-  for (own in parts) {
-    kept <- both_blocks(both_blocks(blocks, blocks_of_part(own)), band)
-    here <- smallest_of(own, k, kept, options)
-    found$index[own$i, ] <- own$j[here$index]
-    found$distance[own$i, ] <- here$distance
-  }
-  found
-}
-
 within_radius <- function(found, radius) {
   if (radius == Inf) return(found)
   far <- found$distance > radius
@@ -369,22 +353,6 @@ whole_part <- function(field, groups) {
   if (!identical(part$groups$i, part$groups$j)) part$symmetric <- FALSE
   part
 }
-
-# Where groups are so large that a search in each of them alone is faster than blocks, in which all
-# pairs are looked at: a part for each.
-parts_of_groups <- function(part) {
-  groups <- part$groups
-  if (is.null(groups) || part$self && !identical(groups$i, groups$j)) return(list(part))
-  common <- equal_labels(groups$i, groups$j, group_names)
-  rows <- as.double(tabulate(groups$i$code, length(groups$i$label)))[common$i]
-  columns <- tabulate(groups$j$code, length(groups$j$label))[common$j]
-  if (sum(rows * columns) < large_group * sum(rows)) return(list(part))
-  part$groups <- NULL
-  Map(function(i, j) part_of(part, which(groups$i$code == i), which(groups$j$code == j)),
-      common$i, common$j)
-}
-
-large_group <- 4096
 
 part_of <- function(part, i = NULL, j = NULL) {
   if (length(i) == length(part$i)) i <- NULL

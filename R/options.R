@@ -334,9 +334,9 @@ check_option_names <- function(names) {
 #' Minima, maxima, lists and their positions are the same either way. Of a sum whose terms all have
 #' one sign, and of log-sum-exp, softmax and the like, terms are left out that are in all below
 #' 2^-60 of the result (2^-30 in float32): far below what rounding does, though last digits may be
-#' others. Of other sums only terms are left out that are exactly 0. That is done on a CPU, where all
-#' pairs are asked for, or those of a band ([keep_band()], [drop_self()] and their like); blocks and
-#' groups are computed as they are given.
+#' others. Of other sums only terms are left out that are exactly 0. That is done on a CPU, for all
+#' pairs, those of a band ([keep_band()], [drop_self()] and their like), and those of groups and of
+#' blocks that are large; small ones are computed as they are given.
 #'
 #' @section Prepared data:
 #' Before the first pair a call computes and packs what depends on rows alone. Where calls have the

@@ -148,23 +148,21 @@ test_that("what is left out changes nothing", {
                      nearest(x, k = 5, metric = metric, prune = FALSE))
 })
 
-# Large groups are searched one by one, others through blocks.
 test_that("large groups", {
   set.seed(6)
   x <- as_float32(matrix(stats::runif(18400), ncol = 2))
   group <- sample(c("a", "b", NA), 9200, replace = TRUE, prob = c(0.49, 0.49, 0.02))
-  expect_length(parts_of_groups(whole_part(distance_field(x, metric = "euclidean"), group)), 2)
-  expect_identical(nearest(x, k = 5, groups = group),
-                   nearest(x, k = 5, blocks = keep_groups(group)))
-  expect_identical(nearest(x, k = 5, groups = group, earlier = TRUE),
-                   nearest(x, k = 5, blocks = keep_groups(group), earlier = TRUE))
+  for (earlier in c(FALSE, TRUE))
+    expect_identical(nearest(x, k = 5, groups = group, earlier = earlier, prune = TRUE),
+                     nearest(x, k = 5, groups = group, earlier = earlier, prune = FALSE))
   pairs <- find_within(x, radius = 0.01)
   kept <- (group[pairs$i] == group[pairs$j]) %in% TRUE
   expect_equal(find_within(x, radius = 0.01, groups = group), pairs[kept, ],
                ignore_attr = "row.names")
   y <- x[1:4600, ]
-  expect_identical(nearest(y, x, 5, groups = list(i = group[1:4600], j = rev(group))),
-                   nearest(y, x, 5, blocks = keep_groups(group[1:4600], rev(group))))
+  labels <- list(i = group[1:4600], j = rev(group))
+  expect_identical(nearest(y, x, 5, groups = labels, prune = TRUE),
+                   nearest(y, x, 5, blocks = keep_groups(labels$i, labels$j), prune = FALSE))
 })
 
 test_that("other groups of a point as i than as j", {

@@ -36,8 +36,8 @@ struct rk_descent {
   candidates wanted;                         /* what is to be walked, maybe more than leaves */
   int64_t taken;                             /* so many of these were */
   int64_t place, count;                      /* rows of the block */
-  const rk_intervals *within;                /* their columns: ascending, or for some of these rows */
-  int is_mixed;                              /* the latter: each ends no earlier than the last one */
+  const rk_intervals *within;                /* their columns: none ends before the last one, and */
+  int is_mixed;                              /* they ascend if none is for some rows only */
   int64_t least, most;                       /* their positions */
   progress progress;
   int first_level, firsts, failed;
@@ -232,6 +232,7 @@ static void sort_out(rk_descent *d, int level, int64_t box, int k, candidates *o
   int has_walked = has_first(d, level, box);
   if ((has_walked && level == d->first_level) || !meets_any(d, level, box)) return;
   if (!rk_need_matters(&d->need, &d->encloser, k, l->first[box], &one.key)) return;
+  if (d->progress == BEGINS && !has_all(d, columns_of(d, level, box))) one.key = INFINITY;
   if (d->progress != BEGINS && !has_walked && adds_known(d, level, box, k)) return;
   int is_whole = level == 0 || (!has_walked && rk_need_surely(&d->need, &d->encloser, k));
   add(d, is_whole && d->progress != BEGINS ? &d->wanted : open, one);
@@ -268,8 +269,8 @@ static void open_top(rk_descent *d) {
   for (int k = 0; k < n; k++) sort_out(d, top, k, k, &d->open);
 }
 
-/* Leaves the best of the open boxes, up to `most`. */
-static void keep_best(candidates *c, int most) {
+/* Leaves the best of some boxes, up to `most`. */
+static void keep_best(candidates *c, int64_t most) {
   for (int64_t k = 1; k < c->count; k++) {
     candidate one = c->at[k];
     int64_t at = k < most ? k : most;
@@ -366,6 +367,23 @@ static void go_down(rk_descent *d, int level) {
   d->next = old;
 }
 
+/* Of what is open at the beginning the best boxes, up to `most`, and those of which the block has
+ * only a part, for the sake of what is in them: they look near whatever they have. */
+static void keep_promising(candidates *open, int most) {
+  int64_t whole = 0;
+  for (int64_t k = 0; k < open->count; k++) {
+    candidate one = open->at[k];
+    if (one.key == INFINITY) continue;
+    open->at[k] = open->at[whole];
+    open->at[whole++] = one;
+  }
+  candidates best = {open->at, whole, whole};
+  keep_best(&best, most);
+  for (int64_t k = whole; k < open->count && k < whole + MANY; k++)
+    open->at[best.count++] = open->at[k];
+  open->count = best.count;
+}
+
 /* The runs that are walked first: of as many columns as twice the ranks, from the best boxes of
  * each level down. None, where these turn out to have nothing that matters. A sum needs more of
  * them, to know how large it is for all rows of the block. */
@@ -377,7 +395,7 @@ static void first_runs(rk_descent *d, rk_intervals *list) {
   d->firsts = 0;
   open_top(d);
   for (; d->open.count && level > wanted; level--) {
-    keep_best(&d->open, most);
+    keep_promising(&d->open, most);
     go_down(d, level);
   }
   keep_best(&d->open, most);
