@@ -242,7 +242,6 @@ positions_in <- function(i, n, name) {
 
 # x %*% b, t(x) %*% b (crossprod) or x %*% t(b) (tcrossprod), where one at least is a linear operator.
 linear_product <- function(name, x, y) {
-  if (is.null(y)) y <- x
   if (is_matrix_like(x) && is_matrix_like(y)) {
     x <- as_linear(x)
     y <- as_linear(y, "y")

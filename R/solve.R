@@ -256,7 +256,7 @@ solve_iterative <- function(a, b, given) {
     out <- conjugate_gradients(if (is.null(fast)) precise else fast, preconditioner$apply, residual,
                                ifelse(open, target * column_norms(residual), Inf),
                                given$limit - max(steps))
-    if (!is.null(out$negative)) check_curvature(out, multiply, p, is.null(fast))
+    if (!is.null(out$negative)) check_curvature(out, multiply, p)
     steps <- steps + out$steps
     now <- relative_residual(multiply, x + out$x, b)
     better <- max(now$size) < max(size) / 2
@@ -290,7 +290,7 @@ is_single_enough <- function(a, preconditioner) {
 }
 
 # A direction of negative curvature, by a product in double precision.
-check_curvature <- function(out, multiply, p, is_precise) {
+check_curvature <- function(out, multiply, p) {
   v <- out$negative
   if (anyNA(v) || is.na(out$curvature))
     throw("argument", "products with `a` are NaN: expected finite values")

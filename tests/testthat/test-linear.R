@@ -86,6 +86,7 @@ test_that("what does not fit is refused", {
   expect_error(add_ridge(Vi(x[, 1] + 1i) * Vj(x[, 1]), 1), class = "rkeops_error_argument")
   A <- add_ridge(K, 1)
   expect_error(A %*% 1:3, class = "rkeops_error_shape")
+  expect_error(A %*% NULL, class = "rkeops_error_argument")
   expect_error(A %*% t(L), class = "rkeops_error_shape")
   expect_error(A + L, class = "rkeops_error_shape")
   expect_error(A * K, class = "rkeops_error_argument")
