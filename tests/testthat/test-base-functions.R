@@ -47,7 +47,7 @@ test_that("RSpectra finds the methods for its functions, and advice where there 
   found <- svds(K, 2)
   same <- svds(function(v, args) as.vector(K %*% v), 2, dim = dim(K)[1:2],
                Atrans = function(v, args) as.vector(crossprod(K, v)))
-  expect_identical(names(found), names(same))
+  expect_identical(setdiff(names(same), names(found)), character()) # some versions have no nconv
   expect_equal(found$d, same$d, tolerance = 1e-8)
 })
 
