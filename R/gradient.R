@@ -144,8 +144,8 @@ variable_position <- function(context, var, name = "var") {
 
 # Kind and dimension of the values that a program gives. `shape` is c(K, D) when they are given as
 # an array n x K x D.
-output_of <- function(program) {
-  result <- program$results[[1L]]
+output_of <- function(program, k = 1L) {
+  result <- program$results[[k]]
   shape <- if (result$ranked[1L] && result$dim[1L] > 1L) c(result$k[1L], result$dim[1L])
   list(kind = result$kept, dim = result$k[1L] * result$dim[1L],
        shape = if (is.null(shape)) program$result_shape else shape)

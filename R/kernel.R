@@ -264,7 +264,7 @@ plain_input <- function(input, variables) {
 
 # A plain numeric (or logical) matrix or vector with the values of x; on a GPU it stays there.
 plain_numbers <- function(x, name, is_matrix = TRUE, complex_too = FALSE) {
-  if (is_gpu(x)) return(x)
+  if (is_gpu(x) || is_recorded(x)) return(x)
   expected <- if (is_matrix) "a numeric matrix or vector" else "a number or a vector"
   fits <- function(x) is_plain_number(x) || complex_too && is.complex(x)
   if (is.LazyTensor(x) || is.null(x) || is.atomic(x) && !is.complex(x) && !is_plain_number(x))

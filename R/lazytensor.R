@@ -106,7 +106,7 @@ indexed <- function(x, kind, is_complex = FALSE) {
                "for each position of the first index; with batch = TRUE batches are the dimensions ",
                "from the third on")
   if (length(dim(numbers)) < 2L) numbers <- as_column(numbers)
-  given <- if (!is_gpu(x)) .Call(C_given, x, numbers)
+  given <- if (!is_gpu(x) && !is_recorded(x)) .Call(C_given, x, numbers)
   if (!is.null(given)) attr(numbers, "rkeops_given") <- given
   leaf(numbers, kind)
 }
@@ -114,6 +114,7 @@ indexed <- function(x, kind, is_complex = FALSE) {
 # A vector as a matrix with one column.
 as_column <- function(x) {
   if (is_gpu(x)) return(gpu_column(x))
+  if (is_recorded(x)) return(as_recorded_matrix(x))
   names <- names(x)
   matrix(x, ncol = 1L, dimnames = if (!is.null(names)) list(names, NULL))
 }
@@ -132,6 +133,10 @@ leaf_numbers <- function(x, is_complex, is_matrix = TRUE, name = "x") {
   if (is_gpu(x)) {
     if (is_complex) unexpected(x, "x", "complex numbers in R")
     return(check_not_lost(x))
+  }
+  if (is_recorded(x)) {
+    if (is_complex) unexpected(x, "x", "plain numbers for complex ones")
+    return(x)
   }
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
   if (!plain || !is_matrix) {

@@ -6,6 +6,8 @@
 #   value  the LazyTensor, the diagonal, the number
 #   parts  other nodes
 #   size   numbers of rows and columns
+#   pieces of a diagonal, what it is the sum of: list(data, kind, id, by), a number or a value for each row,
+#          times the number `by`; kind and identifier if it is that of a LazyTensor
 # All that computes with it is a function of nodes: products, columns, the diagonal, the exchange of
 # rows and columns.
 
@@ -36,11 +38,26 @@ square_linear <- function(x, name = "x") {
   x
 }
 
-new_diagonal <- function(values, n) new_linear("diagonal", values, size = c(n, n))
+new_diagonal <- function(pieces, n) {
+  value <- Reduce(`+`, lapply(pieces, function(piece) {
+    x <- reshape(piece$data, NULL)
+    if (piece$by == 1) x else piece$by * x
+  }))
+  x <- new_linear("diagonal", value, size = c(n, n))
+  x$pieces <- pieces
+  x
+}
+
+diagonal_piece <- function(data, kind = "", id = character())
+  list(data = data, kind = kind, id = id, by = 1)
 
 scaled_linear <- function(x, by) {
-  if (by == 1) x
-  else if (x$op == "diagonal") new_diagonal(by * x$value, x$size[1L])
+  if (is_recorded(by) && x$op == "diagonal")
+    new_diagonal(list(diagonal_piece(by * x$value)), x$size[1L])
+  else if (is_recorded(by)) new_linear("scale", by, list(x))
+  else if (by == 1) x
+  else if (x$op == "diagonal")
+    new_diagonal(lapply(x$pieces, function(piece) replace(piece, "by", by * piece$by)), x$size[1L])
   else if (x$op == "scale") scaled_linear(x$parts[[1L]], by * x$value)
   else if (x$op == "sum") new_linear("sum", parts = lapply(x$parts, scaled_linear, by))
   else new_linear("scale", by, list(x))
@@ -51,8 +68,9 @@ sum_of_linear <- function(x, y) {
     throw("shape", operands_with(c(size_of_linear(x), size_of_linear(y))), ": expected equal sizes")
   terms <- c(terms_of(x), terms_of(y))
   is_diagonal <- vapply(terms, function(t) t$op == "diagonal", NA)
-  ridge <- if (any(is_diagonal)) Reduce(`+`, lapply(terms[is_diagonal], `[[`, "value"))
-  terms <- c(terms[!is_diagonal], if (!is.null(ridge)) list(new_diagonal(ridge, x$size[1L])))
+  ridge <- if (any(is_diagonal))
+    list(new_diagonal(unlist(lapply(terms[is_diagonal], `[[`, "pieces"), recursive = FALSE), x$size[1L]))
+  terms <- c(terms[!is_diagonal], ridge)
   if (length(terms) == 1L) terms[[1L]] else new_linear("sum", parts = terms)
 }
 
@@ -86,7 +104,8 @@ size_of_linear <- function(x) paste("dimensions", times(x$size), "(i x j)")
 #'
 #' @param x a LazyTensor of dimension 1 with as many rows i as j, or a square linear operator; in the
 #'   methods a linear operator.
-#' @param alpha what is added to the diagonal: a number, or a value for each row.
+#' @param alpha what is added to the diagonal: a number, or a value for each row. [Pm()] or [Vi()] of it is
+#'   a variable for [gradient()].
 #' @param i,j positions, as for matrices.
 #' @param drop whether one row or one column becomes a vector.
 #' @param max_size the most bytes that the dense matrix may have.
@@ -114,9 +133,22 @@ add_ridge <- function(x, alpha) {
   x <- square_linear(x)
   check_given(alpha, "alpha", "a number, or a value for each row")
   n <- x$size[1L]
-  if (!is.numeric(alpha) || is.object(alpha) || !length(alpha) %in% c(1L, n) || !all(is.finite(alpha)))
+  piece <- if (is.LazyTensor(alpha)) ridge_of_variable(alpha)
+           else if (is_recorded(alpha)) diagonal_piece(reshape(alpha, NULL))
+           else if (is.numeric(alpha) && !is.object(alpha)) diagonal_piece(as.double(alpha))
+  values <- value_of(piece$data)
+  if (is.null(piece) || !length(values) %in% c(1L, n) || !all(is.finite(values)))
     unexpected(alpha, "alpha", "a finite number, or ", n, " of them, one for each row")
-  sum_of_linear(x, new_diagonal(as.double(alpha), n))
+  sum_of_linear(x, new_diagonal(list(piece), n))
+}
+
+# A variable, so that there are derivatives by it.
+ridge_of_variable <- function(x) {
+  if (length(part(x, "table")) || part(x, "dimres") != 1L || part(x, "complex") || is_spread(x) ||
+      is_gpu(part(x, "data")[[1L]]))
+    throw("argument", "`alpha` is a LazyTensor that was computed, or of several numbers a row: expected ",
+          "Pm() of a number, or Vi() of a number for each row")
+  diagonal_piece(part(x, "data")[[1L]], part(x, "kind"), names(part(x, "leaves")))
 }
 
 #' @export
@@ -172,17 +204,19 @@ t.LinearOperator <- function(x) {
 linear_arithmetic <- function(operator, x, y) {
   if (missing(y))
     switch(operator, "+" = x, "-" = scaled_linear(x, -1), refuse_linear(operator))
-  else if (operator == "*" && is_number(x)) scaled_linear(as_linear(y), check_finite(x))
-  else if (operator == "*" && is_number(y)) scaled_linear(as_linear(x), check_finite(y))
-  else if (operator == "/" && is_number(y)) scaled_linear(as_linear(x), check_finite(1 / y))
+  else if (operator == "*" && is_factor_of_linear(x)) scaled_linear(as_linear(y), check_finite(x))
+  else if (operator == "*" && is_factor_of_linear(y)) scaled_linear(as_linear(x), check_finite(y))
+  else if (operator == "/" && is_factor_of_linear(y)) scaled_linear(as_linear(x), check_finite(1 / y))
   else if (operator == "+") sum_of_linear(as_term(x, y), as_term(y, x))
   else if (operator == "-") sum_of_linear(as_term(x, y), scaled_linear(as_term(y, x), -1))
   else refuse_linear(operator)
 }
 
+is_factor_of_linear <- function(x) if (is_recorded(x)) length(x) == 1L else is_number(x)
+
 check_finite <- function(x) {
   if (!is.finite(x)) throw("argument", "a factor is ", describe(x), ": expected a finite number")
-  as.double(x)
+  if (is_recorded(x)) reshape(x, NULL) else as.double(x)
 }
 
 refuse_linear <- function(operator)
@@ -197,7 +231,8 @@ as_term <- function(x, other) {
     throw("argument", "an operand is ", describe(x), ": expected a LazyTensor, a linear operator or a ",
           "diagonal matrix; add_ridge(x, alpha) adds a number to the diagonal")
   n <- nrow(x)
-  new_diagonal(if (length(values) && all(values == values[1L])) values[1L] else values, n)
+  if (length(values) && all(values == values[1L])) values <- values[1L]
+  new_diagonal(list(diagonal_piece(values)), n)
 }
 
 # The diagonal of a square matrix that is 0 beside it, NULL of others.
@@ -289,6 +324,7 @@ multiplier <- function(x, p, precision = NULL) {
 columns_at_once <- 128L
 
 kernel_multiplier <- function(K, p, precision) {
+  if (any_recorded(part(K, "data"))) return(function(v) kernel_times_recorded(K, v, precision))
   if (p > columns_at_once) {
     full <- kernel_multiplier(K, columns_at_once, precision)
     rest <- if (p %% columns_at_once) kernel_multiplier(K, p %% columns_at_once, precision)
@@ -302,12 +338,66 @@ kernel_multiplier <- function(K, p, precision) {
   at <- state$leaves[[root_of(v)]]
   data <- lapply(state$data, interleaved)
   function(v) {
+    if (is_recorded(v)) return(kernel_times_recorded(K, v, precision))
     data[[at]] <- v
     as_result(run_arranged(program, data), state, 1L)
   }
 }
 
+# The product where K or v are recorded.
+kernel_times_recorded <- function(K, v, precision)
+  reduce(K * leaf(v, "Vj"), "Sum", "j", if (!is.null(precision)) list(precision = precision))
+
 split_columns <- function(p) split(seq_len(p), (seq_len(p) - 1L) %/% columns_at_once)
+
+# ---- what it is made of --------------------------------------------------------------------------
+
+# The numbers in all nodes, in an order of their own: list(data, kind, id) of each, kind "" where it is no
+# variable.
+entries_of <- function(x) {
+  switch(x$op,
+    kernel = entries_of_lazy(x$value),
+    diagonal = x$pieces,
+    c(if (x$op == "scale") list(list(data = x$value, kind = "", id = character())),
+      unlist(lapply(x$parts, entries_of), recursive = FALSE)))
+}
+
+entries_of_lazy <- function(x) {
+  leaves <- part(x, "leaves")
+  data <- part(x, "data")
+  lapply(seq_along(data), function(k)
+    list(data = data[[k]], kind = part(x, "kind")[k], id = names(leaves)[leaves == k]))
+}
+
+# The same operator of other numbers, as many as it has entries.
+with_entries <- function(x, values) {
+  left <- values
+  take <- function(count) {
+    out <- left[seq_len(count)]
+    left <<- left[-seq_len(count)]
+    out
+  }
+  replaced <- function(x) {
+    if (x$op == "kernel") {
+      x$value <- lazy_with_data(x$value, take(length(part(x$value, "data"))))
+      return(x)
+    }
+    if (x$op == "diagonal")
+      return(new_diagonal(Map(function(piece, data) replace(piece, "data", list(data)), x$pieces,
+                              take(length(x$pieces))), x$size[1L]))
+    if (x$op == "scale") x$value <- take(1L)[[1L]]
+    x$parts <- lapply(x$parts, replaced)
+    x
+  }
+  replaced(x)
+}
+
+lazy_with_data <- function(x, data) {
+  class <- class(x)
+  x <- unclass(x)
+  x$data <- data
+  structure(x, class = class)
+}
 
 # ---- entries -------------------------------------------------------------------------------------
 

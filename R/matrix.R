@@ -14,6 +14,7 @@ in_namespace <- isNamespace(topenv())
 if (in_namespace) {
   setOldClass(c("ComplexLazyTensor", "LazyTensor"))
   setOldClass("LinearOperator")
+  setOldClass("RecordedValue")
   # of S4 objects, such as sparse matrices: diagonal ones are added, others refused like plain ones
   arithmetic_of_matrices <- function(e1, e2) {
     if (is_linear(e1) || is_linear(e2) || meets_diagonal(.Generic, e1, e2))
@@ -76,22 +77,27 @@ if (in_namespace) {
 #' @rawNamespace exportMethods(crossprod, tcrossprod)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LazyTensor)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, LinearOperator)
+#' @rawNamespace if (getRversion() >= "4.3.0") S3method(matrixOps, RecordedValue)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LazyTensor)
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LinearOperator)
-#' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor, LinearOperator)
+#' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor, LinearOperator, RecordedValue)
 NULL
 
 # Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.
 if (getRversion() < "4.3.0") `%*%` <- function(x, y) {
-  if (is_matrix_like(x) || is_matrix_like(y)) matrix_operation("%*%", x, y) else base::`%*%`(x, y)
+  if (is_multiplied_here(x) || is_multiplied_here(y)) matrix_operation("%*%", x, y)
+  else base::`%*%`(x, y)
 }
+
+is_multiplied_here <- function(x) is_matrix_like(x) || is_recorded(x)
 
 # The group has crossprod() and tcrossprod() from R 4.4 on, with one argument or two.
 matrixOps.LazyTensor <- function(x, y = NULL, ...) matrix_operation(.Generic, x, y, list(...))
 matrixOps.LinearOperator <- matrixOps.LazyTensor
+matrixOps.RecordedValue <- matrixOps.LazyTensor
 
 set_product_methods <- function(name, method) {
-  ours <- c("LazyTensor", "LinearOperator")
+  ours <- c("LazyTensor", "LinearOperator", "RecordedValue")
   for (class in ours) {
     setMethod(name, c(class, "ANY"), method, where = topenv())
     setMethod(name, c("ANY", class), method, where = topenv())
@@ -112,6 +118,7 @@ if (in_namespace) {
 # Either LazyTensor or both. `given`: options, and which pairs.
 matrix_operation <- function(name, x, y, given = NULL) {
   if (is.null(y) && name != "%*%") y <- x
+  if (!is_matrix_like(x) && !is_matrix_like(y)) return(recorded_product(name, x, y))
   if (is_linear(x) || is_linear(y)) return(linear_product(name, x, y))
   left <- !is.LazyTensor(x)
   if (length(given) && is_restricting(given)) {
@@ -155,6 +162,7 @@ refuse_factor <- function(x, found, unit, kind, left) {
 as_factor <- function(x, name, by_columns, batch = NULL) {
   if (length(batch)) return(if (by_columns) t_of_each(x) else x)
   is_vector <- length(dim(x)) != 2L
+  if (is_recorded(x)) return(if (by_columns) t(as_recorded_matrix(x)) else as_recorded_matrix(x))
   x <- plain_numbers(x, name, complex_too = TRUE)
   if (is_gpu(x) && (by_columns || is_vector)) x <- gpu_values(x)
   if (is_vector) matrix(x, ncol = 1L) else if (by_columns) t(x) else x

@@ -29,6 +29,7 @@ common_dim <- function(operands) {
 # is never depends on numbers of rows: those may be equal to its length by accident.
 as_operand <- function(x, others) {
   if (is.LazyTensor(x)) return(x)
+  if (is_recorded(x)) return(parameter(x))
   if (!is_vector_of_numbers(x)) refuse_operand(x, others)
   dims <- unique(c(1L, vapply(others, part, 1L, "dimres")))
   if (!length(x) %in% dims)
@@ -99,6 +100,8 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' @aliases Ops.LazyTensor
 #' @export
 Ops.LazyTensor <- function(e1, e2) {
+  if (!is_matrix_like(e1) && (missing(e2) || !is_matrix_like(e2)))
+    return(recorded_operator(.Generic, e1, e2))
   if (is_linear(e1) || !missing(e2) && (is_linear(e2) || meets_diagonal(.Generic, e1, e2)))
     return(linear_arithmetic(.Generic, e1, e2))
   if (missing(e2)) return(unary_operator(.Generic, e1))
@@ -121,6 +124,8 @@ binary_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divid
 # The same function: R refuses operands of two classes that have methods of their own.
 #' @export
 Ops.LinearOperator <- Ops.LazyTensor
+#' @export
+Ops.RecordedValue <- Ops.LazyTensor
 
 # K + diag(n) means K with a ridge.
 meets_diagonal <- function(operator, x, y) {
@@ -340,7 +345,8 @@ mod <- function(x, a, b = 0) {
 #'
 #' `ifelse()` of a LazyTensor takes `yes` where `test` is TRUE when it is of logical kind (a
 #' comparison), and where it is not negative otherwise; `where()` accepts comparisons only.
-#' `step()` of a LazyTensor is 0 where it is negative, else 1.
+#' `step()` of a LazyTensor is 0 where it is negative, else 1. `where()` of plain TRUE and FALSE is
+#' `ifelse()` of numbers, also of [recorded][stop_gradient()] ones.
 #'
 #' @param y,x LazyTensors or numbers: `atan2(y, x)` is the angle of the point (x, y).
 #' @param test a LazyTensor.
@@ -365,6 +371,7 @@ NULL
 #' @rdname generics
 #' @export
 atan2 <- function(y, x) {
+  if (!any_lazy(y, x) && (is_recorded(y) || is_recorded(x))) return(recorded_atan2(y, x))
   if (!is.LazyTensor(y) && is.LazyTensor(x)) atan2.LazyTensor(y, x) else UseMethod("atan2")
 }
 
@@ -397,6 +404,7 @@ step.LazyTensor <- function(object, ...) broadcast("Step", list(object))
 #' @rdname generics
 #' @export
 where <- function(test, yes, no) {
+  if (!any_lazy(test, yes, no)) return(recorded_choice(test, yes, no))
   if (!is.LazyTensor(test) || !part(test, "logical"))
     throw("argument", "`test` is ", describe(test), if (is.LazyTensor(test)) " of numbers",
           ": expected a comparison, such as x < 0")

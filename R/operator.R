@@ -12,6 +12,7 @@
 #   walk      as in a LazyTensor
 #   per       the kind of variables that the reduction, which the results are derived from, has a row
 #             for each row of
+#   positions the identifier of a result that is positions
 #   of        NULL, or for each result the position in `data` of the variable that it is like, NA:
 #             like a value of the reduction
 
@@ -22,16 +23,16 @@ operator_state <- function(op, operands, literals = NULL, complex = FALSE, optio
   kept <- if (literals[length(literals)] == "j") "Vi" else "Vj"
   list(table = node$table, leaves = state$leaves, data = state$data, kind = state$kind,
        roots = node$id, kept = kept, complex = complex, options = options, walk = state$walk,
-       per = kept)
+       per = kept, positions = if (startsWith(op, "Arg")) node$id)
 }
 
 operator_text <- function(state) formula_text(state, state$roots)
 
-# Kind, dimension and shape of the result, see output_of().
-output_of_state <- function(state) {
+# Kind, dimension and shape of result k, see output_of().
+output_of_state <- function(state, k = 1L) {
   program <- program_of_state(state)
-  output <- output_of(c(program, program_info(program)))
-  if (length(state$shapes)) output$shape <- state$shapes[[1L]]
+  output <- output_of(c(program, program_info(program)), k)
+  if (length(state$shapes)) output$shape <- state$shapes[[k]]
   kind <- output$kind
   output$like <- if (!is.null(state$walk) && is_spread(state)) result_like(state)
                  else list(kind = kind, rows = if (kind == "Pm") 1L else row_count(state, kind))
@@ -48,6 +49,7 @@ program_of_state <- function(state) {
 }
 
 compute <- function(state) {
+  if (any_recorded(state$data)) return(compute_recorded(state))
   program <- program_of_state(state)
   if (get_options()$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
@@ -91,6 +93,8 @@ differentiable_state <- function(op) {
 
 #' @export
 format.LazyOperator <- function(x, ...) {
+  if (is_composed(x))
+    return(c("<LazyOperator> compute it by op()", shortened(environment(x)$label)))
   state <- environment(x)$state
   c("<LazyOperator> compute it by op()",
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
@@ -106,27 +110,36 @@ print.LazyOperator <- function(x, ...) {
 
 # ---- derivatives ---------------------------------------------------------------------------------
 
-#' Derivatives of reductions of LazyTensors
+#' Derivatives of reductions of LazyTensors and of R functions
 #'
-#' A reduction with `call = FALSE` is an operator: a function without arguments that computes it.
+#' A reduction with `call = FALSE` is an operator: a function without arguments that computes it. So is
+#' [solve()][solve.LazyTensor] with `call = FALSE`.
 #' These functions compute its derivatives, exactly and without storing anything of the size of all
 #' pairs, with respect to any of the variables that it was made from. With `call = FALSE` they give
 #' operators again, for derivatives of higher order.
 #'
+#' They take any other function of R too, at the point `at`: of what [base R][stop_gradient()] and
+#' LazyTensors do in it. The function may itself take derivatives.
+#'
 #' @param op an operator: a reduction such as `sum(x, "j", call = FALSE)`, or what one of
-#'   these functions gives with `call = FALSE` (`value_and_gradient()`: excluded).
+#'   these functions gives with `call = FALSE` (`value_and_gradient()`: excluded). Or a function of one or
+#'   several vectors or matrices.
 #' @param wrt the variable: a LazyTensor made by [Vi()], [Vj()], [Pm()] or [LazyTensor()] that the
 #'   operator was made from, or a list of several. `Vi()` of the same R matrix is the same variable,
-#'   but not in another process: there it is the saved LazyTensor only.
+#'   but not in another process: there it is the saved LazyTensor only. A matrix stands for all variables
+#'   that were made of it, as `Vi()` and as `Vj()`.
+#' @param at the point, for a function: a number, vector or matrix; or a list of them, the arguments in
+#'   their order or by name.
 #' @param cotangent a matrix or a LazyTensor of the shape of the operator's result (or of one
 #'   column, or a number: the same for all columns or everywhere): the gradient is that of
-#'   `sum(cotangent * op())`. `NULL` stands for 1 when the result has one column. Of K-minima with
+#'   `sum(cotangent * op())`. `NULL` stands for 1 when the result has one column, or is the one number that a
+#'   function gives. Of K-minima with
 #'   several components, an array n x K x D is taken too. A LazyTensor may itself depend on
 #'   variables, and further derivatives see that; plain numbers are constants.
 #' @param direction a matrix or a LazyTensor of the shape of the variable; a list of as many as
 #'   there are variables (in that order, or with their names), along all of which together the
-#'   derivative is taken.
-#' @param call `FALSE` for an operator.
+#'   derivative is taken. For a function, as `at`.
+#' @param call `FALSE` for an operator; not for functions.
 #'
 #' @return `gradient()`: a matrix of the shape of the variable (with its row names), one row for a
 #'   parameter; for a list
@@ -134,7 +147,8 @@ print.LazyOperator <- function(x, ...) {
 #'   by real and imaginary parts. `jvp()`: the derivative of the result along `direction`, of the
 #'   shape of the result (of its values, for pairs of values and positions).
 #'   `value_and_gradient()`: a list of `value`, as `op()` gives it, and `gradient`, as `gradient()`
-#'   gives it; computed together, the kernel once.
+#'   gives it; computed together, the kernel once. Of a function the gradient has the shape and the names of
+#'   `at`, and a variable that does not matter has the gradient 0.
 #' @section Errors:
 #' `rkeops_error_argument` where `op` is no such operator or `wrt` none of its variables;
 #' `rkeops_error_shape` where the cotangent or the direction has another shape; what computing may
@@ -149,9 +163,17 @@ print.LazyOperator <- function(x, ...) {
 #' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:4))
 #' # a second derivative
 #' op |> gradient(wrt = x, call = FALSE) |> jvp(wrt = s, direction = 1)
+#' # a function of R: the energy of points that repel each other
+#' energy <- function(x) sum(exp(-sqdist(Vi(x), Vj(x))) %*% rep(1, nrow(x))) + sum(x^2)
+#' value_and_gradient(energy, matrix(1:4 / 4, ncol = 2))
 #' @export
-gradient <- function(op, wrt, cotangent = NULL, call = TRUE) {
+gradient <- function(op, wrt, cotangent = NULL, call = TRUE, at) {
+  if (is_r_function(op)) return(differentiate(op, point_of(wrt, at), cotangent)$gradient)
   check_flag(call, "call")
+  if (!is.null(composed <- as_composed(op, wrt))) {
+    new <- gradient_of_composed(composed, wrt, cotangent)
+    return(if (call) new() else new)
+  }
   state <- differentiable_state(op)
   new <- with_gradients(state, wrt, cotangent)
   if (call) name_gradients(compute(new), wrt) else new_lazy_operator(new)
@@ -159,7 +181,10 @@ gradient <- function(op, wrt, cotangent = NULL, call = TRUE) {
 
 #' @rdname gradient
 #' @export
-value_and_gradient <- function(op, wrt, cotangent = NULL) {
+value_and_gradient <- function(op, wrt, cotangent = NULL, at) {
+  if (is_r_function(op)) return(differentiate(op, point_of(wrt, at), cotangent))
+  if (!is.null(composed <- as_composed(op, wrt)))
+    return(gradient_of_composed(composed, wrt, cotangent, values = TRUE)())
   state <- differentiable_state(op)
   new <- with_gradients(state, wrt, cotangent, values = TRUE)
   out <- compute(new)
@@ -169,8 +194,13 @@ value_and_gradient <- function(op, wrt, cotangent = NULL) {
 
 #' @rdname gradient
 #' @export
-jvp <- function(op, wrt, direction, call = TRUE) {
+jvp <- function(op, wrt, direction, call = TRUE, at) {
+  if (is_r_function(op)) return(differentiate_along(op, point_of(wrt, at), direction))
   check_flag(call, "call")
+  if (!is.null(composed <- as_composed(op, wrt))) {
+    new <- jvp_of_composed(composed, wrt, direction)
+    return(if (call) new() else new)
+  }
   state <- differentiable_state(op)
   ids <- variables_of(wrt, state)
   check_given(direction, "direction", "a matrix or a LazyTensor of the shape of the variable")
@@ -190,6 +220,13 @@ jvp <- function(op, wrt, direction, call = TRUE) {
   }
   state$shapes <- shapes
   if (call) compute(state) else new_lazy_operator(state)
+}
+
+# `at` of derivatives of functions, which is the second argument too.
+point_of <- function(wrt, at) {
+  if (!missing(at)) at
+  else if (!missing(wrt)) wrt
+  else throw("argument", "`at` is missing: expected numbers, or a list of them: the arguments of the function")
 }
 
 # Whether two lists have the same names, each once, in any order.
@@ -313,10 +350,10 @@ as_variable <- function(x, name, like, dim, shape = NULL) {
   rows <- like$rows
   if (!is_gpu(x)) {
     if (length(shape) && length(dim(x)) == 3L && identical(dim(x), c(as.integer(rows), shape)))
-      x <- matrix(aperm(x, c(1L, 3L, 2L)), ncol = prod(shape))
+      x <- reshape(aperm(x, c(1L, 3L, 2L)), c(rows, prod(shape)))
     x <- plain_numbers(x, name, complex_too = TRUE)
-    if (length(x) == 1L) x <- matrix(x, rows, dim)
-    else if (is.null(dim(x))) x <- matrix(x, if (kind == "Pm") 1L else length(x))
+    if (length(x) == 1L) x <- repeated(x, rows * dim, c(rows, dim))
+    else if (is.null(dim(x))) x <- reshape(x, if (kind == "Pm") c(1L, length(x)) else c(length(x), 1L))
   }
   if (length(dim(x)) != 2L || nrow(x) != rows || !ncol(x) %in% c(dim, 1L))
     throw("shape", "`", name, "` is ", describe(x), ": expected a matrix of ", rows, " x ", dim)

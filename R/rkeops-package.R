@@ -41,8 +41,9 @@
 #' [estimates of log determinants and traces][estimate_logdet()].
 #'
 #' @section Derivatives:
-#' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors, [keops_grad()] and
-#' others of operators from formulas, [grad()] of RKeOps.
+#' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors and of
+#' [functions of R][stop_gradient()], [keops_grad()] and others of operators from formulas, [grad()] of
+#' RKeOps.
 #'
 #' @section Formulas as texts:
 #' [keops_kernel()] makes a function of a formula, [rkeops_formulas] lists all operations and

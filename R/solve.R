@@ -28,6 +28,10 @@
 #' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation.
 #' @param details `TRUE` for a list that tells how it went.
 #' @param definite whether `a` is expected to be positive definite.
+#' @param call `FALSE` for an operator, a function without arguments that solves the system when it is called
+#'   and that [gradient()], [jvp()] and [value_and_gradient()] differentiate: by the variables that `a` is
+#'   made of (`wrt = x` for a matrix `x` in all its places), by a ridge `Pm(alpha)` or `Vi(alpha)`, and by
+#'   `b`. A derivative takes one more system with the same preconditioner.
 #' @param ... not used: an argument of another name is an error.
 #' @return A matrix with a column for each of `b`. With `details`: a list of `value`, that matrix;
 #'   `residual`, the relative residual of each column; `iterations`, for each column; `seconds`;
@@ -48,19 +52,23 @@
 #' solve(add_ridge(K, 0.1), b, method = "iterative", details = TRUE)$iterations
 #' @export
 solve.LazyTensor <- function(a, b, tol = 1e-6, limit = 1000L, method = c("auto", "dense", "iterative"),
-                             preconditioner = "auto", details = FALSE, definite = TRUE, ...) {
+                             preconditioner = "auto", details = FALSE, definite = TRUE, call = TRUE,
+                             ...) {
   started <- proc.time()[["elapsed"]]
   check_no_more(..., of = "solve", known = names(formals(solve.LazyTensor)))
   a <- as_linear(a, "a")
-  b <- right_hand_side(a, if (missing(b)) NULL else b)
+  variable <- right_hand_variable(a, if (missing(b)) NULL else b)
+  b <- right_hand_side(a, variable$data)
   given <- list(tol = check_tolerance(tol), limit = check_count(limit, "limit"),
                 method = if (missing(method)) "auto" else
                   check_choice(method, "method", c("auto", "dense", "iterative")),
                 preconditioner = check_preconditioner(preconditioner, a),
                 definite = check_flag(definite, "definite"))
   check_flag(details, "details")
-  out <- solve_system(a, b, given)
-  dimnames(out$value) <- solution_names(a, b)
+  if (!check_flag(call, "call")) return(solution_operator(a, b, variable, given))
+  out <- solve_recorded(a, b, given)
+  names <- solution_names(a, b)
+  if (!is.null(names)) dimnames(out$value) <- names
   reached <- is_reached(out, given$tol)
   if (!details && reached) return(out$value)
   out$seconds <- proc.time()[["elapsed"]] - started
@@ -97,12 +105,20 @@ check_preconditioner <- function(x, a) {
   min(check_count(x, "preconditioner", from = 0L), a$size[1L])
 }
 
-right_hand_side <- function(a, b) {
+# `b` as list(data, kind, id): of a LazyTensor its variable.
+right_hand_variable <- function(a, b) {
   if (is.null(b))
     throw("argument", "`b` is missing, and the inverse is a dense ", times(rev(a$size)), " matrix: ",
           "expected a right-hand side; solve(a, diag(n)) has the inverse of a small one")
+  if (!is.LazyTensor(b)) return(list(data = b, kind = "", id = character()))
+  if (length(part(b, "table")) || part(b, "kind") == "Pm" || part(b, "complex") || is_spread(b))
+    unexpected(b, "b", "a plain vector or matrix, or Vi() of one")
+  entries_of_lazy(b)[[1L]]
+}
+
+right_hand_side <- function(a, b) {
   names <- if (length(dim(b)) == 2L) names_of(b) else list(names(b), NULL)
-  if (is.LazyTensor(b) || is_linear(b)) unexpected(b, "b", "a plain vector or matrix")
+  if (is_linear(b)) unexpected(b, "b", "a plain vector or matrix")
   if (is_gpu(b)) b <- gpu_values(b)
   b <- as_factor(b, "b", FALSE)
   if (is.complex(b)) throw("argument", "`b` is complex: expected real numbers")
@@ -110,6 +126,7 @@ right_hand_side <- function(a, b) {
     throw("shape", "`b` has ", nrow(b), " rows: expected ", a$size[1L])
   if (!all(is.finite(b)))
     throw("argument", "`b` has NaN or infinite values: expected finite ones")
+  if (is_recorded(b)) return(b)
   storage.mode(b) <- "double"
   dimnames(b) <- if (length(unlist(names))) names
   b
@@ -117,7 +134,7 @@ right_hand_side <- function(a, b) {
 
 # As solve() of matrices: rows are columns of a.
 solution_names <- function(a, b) {
-  rows <- if (a$op != "product") column_names_of(a)
+  rows <- if (a$op != "product" && !is_recorded(b)) column_names_of(a)
   if (length(rows) || length(colnames(b))) list(rows, colnames(b))
 }
 
@@ -185,6 +202,68 @@ has_equal_rows <- function(K) {
   all(vapply(of("Vi"), function(x) any(vapply(of("Vj"), identical, NA, x)), NA))
 }
 
+# ---- derivatives ---------------------------------------------------------------------------------
+
+# solve_system() of numbers that may be recorded. The solution x is where the residual b - a x is 0, or, of
+# least squares, a' (b - a x): with the solution y of the adjoint system for the cotangent of x, cotangents
+# are those of the residual at this x, for the cotangent y of it.
+solve_recorded <- function(a, b, given) {
+  entries <- lapply(entries_of(a), `[[`, "data")
+  at <- which(vapply(entries, is_recorded, NA))
+  if (!length(at) && !is_recorded(b)) return(solve_system(a, b, given))
+  if (is.null(given$kept)) given$kept <- new.env() # what is made of `a` alone serves the adjoint too
+  out <- solve_system(with_entries(a, lapply(entries, value_of)), value_of(b), given)
+  args <- c(entries[at], list(b))
+  with_args <- function(args) list(a = with_entries(a, replace(entries, at, args[-length(args)])),
+                                   b = args[[length(args)]])
+  out$value <- record(out$value, args, function(e, args, value, wanted) {
+    now <- with_args(args)
+    cotangent <- solve_adjoint(now$a, e, given)
+    parts <- vector("list", length(args))
+    parts[wanted] <- pull_back(function(inputs) {
+      now <- with_args(replace(args, which(wanted), inputs))
+      residual <- now$b - multiplier(now$a, ncol(now$b), "float64")(value)
+      if (is_square(now$a)) residual else multiplier(t(now$a), ncol(now$b), "float64")(residual)
+    }, args[wanted], cotangent)$cotangents
+    parts
+  })
+  out
+}
+
+solve_adjoint <- function(a, e, given) {
+  if (!is_square(a)) {
+    if (a$size[1L] < a$size[2L])
+      throw("argument", "`a` has ", size_of_linear(a), ": expected at least as many rows as columns for ",
+            "derivatives of least squares")
+    a <- product_of_linear(t(a), a)
+    given$kept <- NULL
+  }
+  out <- solve_recorded(a, e, given)
+  if (!is_reached(out, given$tol)) refuse_unconverged(out, given)
+  out$value
+}
+
+# solve() with call = FALSE. `variable`: what the user gave as b.
+solution_operator <- function(a, b, variable, given) {
+  entries <- entries_of(a)
+  count <- length(entries)
+  if (!is_recorded(variable$data)) variable <- list(data = b, kind = variable$kind, id = variable$id,
+                                                    given = variable$data)
+  new_composed(c(entries, list(variable)), function(values) {
+    b <- right_hand_side(a, values[[count + 1L]])
+    out <- solve_recorded(with_entries(a, values[seq_len(count)]), b, given)
+    if (!is_reached(out, given$tol)) refuse_unconverged(out, given)
+    out$value
+  }, paste0("solution of ", format(a)[1L]))
+}
+
+# What `make` makes of the matrix alone, kept for further systems with it.
+kept_of <- function(given, name, make) {
+  if (is.null(given$kept)) return(make)
+  if (is.null(given$kept[[name]])) given$kept[[name]] <- make
+  given$kept[[name]]
+}
+
 # ---- methods -------------------------------------------------------------------------------------
 
 relative_residual <- function(multiply, x, b) {
@@ -195,13 +274,13 @@ relative_residual <- function(multiply, x, b) {
 }
 
 solve_dense <- function(a, b, given) {
-  A <- as.matrix(a)
-  solver <- if (given$definite) {
+  A <- kept_of(given, "dense", as.matrix(a))
+  solver <- kept_of(given, "solver", if (given$definite) {
     R <- cholesky_or_refuse(A)
     function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
   } else {
     function(r) base::solve(A, r)
-  }
+  })
   x <- 0 * b
   multiply <- function(v) dense_product(A, v)
   residual <- b
@@ -240,7 +319,7 @@ cholesky_or_refuse <- function(A) {
 
 solve_iterative <- function(a, b, given) {
   p <- ncol(b)
-  preconditioner <- preconditioner_of(a, given$preconditioner, given$tol, p)
+  preconditioner <- kept_of(given, "preconditioner", preconditioner_of(a, given$preconditioner, given$tol, p))
   precise <- multiplier_of_columns(a, "float64")
   fast <- if (is_single_enough(a, preconditioner)) multiplier_of_columns(a, "float32")
   multiply <- precise(p)

@@ -1,0 +1,204 @@
+# Derivatives of R functions: against central differences, the Hessian too, and forward against reverse.
+
+set.seed(21)
+x <- matrix(rnorm(12), 4)
+y <- matrix(rnorm(9), 3)
+
+differences <- function(f, x, step = 1e-5) {
+  out <- x
+  for (k in seq_along(x)) {
+    up <- down <- x
+    up[k] <- up[k] + step
+    down[k] <- down[k] - step
+    out[k] <- (sum(f(up)) - sum(f(down))) / (2 * step)
+  }
+  out
+}
+
+# f gives a number. The second derivative is taken by reverse over reverse and by forward over reverse.
+expect_derivatives <- function(f, x, tolerance = 1e-6) {
+  label <- deparse(substitute(f))[1L]
+  both <- value_and_gradient(f, x)
+  expect_equal(both$value, as.vector(f(x)), tolerance = 1e-12, info = label)
+  expect_equal(both$gradient, differences(f, x), tolerance = tolerance, info = label)
+  expect_identical(attributes(both$gradient), attributes(x), info = label)
+  u <- x
+  u[] <- cos(seq_along(x))
+  expect_equal(jvp(f, x, u), sum(both$gradient * u), tolerance = 1e-10, info = label)
+  step <- 1e-5
+  second <- (gradient(f, x + step * u) - gradient(f, x - step * u)) / (2 * step)
+  expect_equal(gradient(function(z) sum(gradient(f, z) * u), x), second, tolerance = tolerance, info = label)
+  expect_equal(jvp(function(z) gradient(f, z), x, u), second, tolerance = tolerance, info = label)
+}
+
+test_that("arithmetic and functions of a number", {
+  expect_derivatives(function(x) sum(x^2 - 3 * x + 1 / (x^2 + 1)), x)
+  expect_derivatives(function(x) sum((-x)^3 + +x) / length(x), x)
+  expect_derivatives(function(x) sum(abs(x)^2.5 * 2^x + (abs(x) + 0.5)^x), x)
+  functions <- c("exp", "expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh", "asinh", "cumsum")
+  for (name in functions) expect_derivatives(function(x) sum(get(name)(x / 2) * x), x)
+  positive <- abs(x) + 1.2
+  for (name in c("log", "log2", "log10", "log1p", "sqrt", "abs", "acosh", "gamma", "lgamma", "digamma", "trigamma"))
+    expect_derivatives(function(x) sum(get(name)(x) * x), positive, 1e-5)
+  for (name in c("asin", "acos", "atanh")) expect_derivatives(function(x) sum(get(name)(x) * x), positive / 6)
+  expect_derivatives(function(x) sum(log(x, 3) + log(x, base = x[1] + 2)), positive)
+  expect_derivatives(function(x) sum(atan2(x, x^2 + 1) + atan2(2, x)), x)
+})
+
+test_that("operands are repeated as in base R", {
+  expect_derivatives(function(x) sum((x * 1:4 + x[1:2]) / (2 + x[1, 1]^2)), x)
+  expect_derivatives(function(x) sum(x[1:3]^2 * x[1:6]), x)
+  expect_derivatives(function(s) sum(s[1] * x - abs(x)^s[2]), c(0.5, 2))
+  expect_error(gradient(function(x) sum(x + x[1:3, 1:2]), x), "non-conformable")
+})
+
+test_that("parts are read, changed and bound", {
+  expect_derivatives(function(x) {
+    x[2, ] <- x[1, ] * x[3, ]
+    x[[1]] <- x[4, 2]^2
+    x[x > 1] <- 0.5
+    sum(x[-1, 2:3]^3) + x[[2, 2]]
+  }, x)
+  expect_derivatives(function(x) {
+    z <- rbind(x, 2 * x, do.call(rbind, lapply(1:4, function(i) x[i, ]^2)))
+    w <- cbind(z, 1, rowSums(z))
+    sum(w * w / (1 + w^2)) + mean(t(w) %*% w)
+  }, x)
+  expect_derivatives(function(x) sum(rep(x[3], 2) * rev(x)[1:2] * c(x[1, 1], 3) + head(x, 1)[1:2] *
+                                       tail(x, 1)[2:3]), x)
+  expect_derivatives(function(x) sum(aperm(x, 2:1) %*% x * diag(x[1:3, ])) + sum(diag(x[1:3, 1]) * y), x)
+  expect_derivatives(function(x) {
+    dim(x) <- c(3, 4)
+    dimnames(x) <- list(letters[1:3], NULL)
+    v <- as.vector(x)
+    names(v) <- seq_along(v)
+    sum(x["b", ]^3) + v[["5"]]
+  }, x)
+  expect_derivatives(function(x) Reduce(`+`, lapply(1:3, function(k) sum(x[, k])^k)), x)
+})
+
+test_that("sums, extremes and choices", {
+  expect_derivatives(function(x) sum(colSums(x) * rowMeans(x)[1:3]) + sum(rowSums(x)^2) * colMeans(x)[2], x)
+  expect_derivatives(function(x) max(x)^2 * min(x) + mean(x)^3 + sum(x, 2, x[1, ]^2), x)
+  expect_derivatives(function(x) sum(pmax(x, 0.3)^2) + sum(pmin(0.1, x) * x) + sum(pmax(x[1:2], x[3:4], 0)^3), x)
+  expect_derivatives(function(x) sum(where(x > 0, x^2, 3 * x) * where(x < 1, 2, x)), x)
+  expect_identical(pmax(1:3, 2), base::pmax(1:3, 2))
+  expect_identical(gradient(function(x) sum(pmax(x, 0)) + max(x), c(0, 0)), c(2, 1))
+  expect_identical(gradient(function(x) sum(sqrt(x) + abs(x)), c(0, 4)), c(0, 1.25))
+})
+
+test_that("matrices and their factors", {
+  S <- crossprod(matrix(rnorm(50), 10))
+  expect_derivatives(function(S) {
+    R <- chol(S)
+    sum(R^3) + sum(solve(S, 1:5)^2) + sum(solve(S) * S[1, ]) + determinant(S)$modulus + sum(log(diag(R)))
+  }, S, 1e-5)
+  expect_derivatives(function(x) sum((x %*% y) %*% x[1, ]) + sum(x[1, ] %*% x[2, ]) * sum(1:4 %*% x), x)
+  expect_derivatives(function(x) sum(crossprod(x)^2) + sum(crossprod(x, 1:4)^3) + sum(tcrossprod(x, y)^2) +
+                       sum(tcrossprod(x[, 1])), x)
+})
+
+test_that("reductions of LazyTensors", {
+  gauss <- function(x, y, s = 1) exp(-s * sqdist(Vi(x), Vj(y)))
+  expect_derivatives(function(x) sum(gauss(x, x) %*% x * x), x)
+  expect_derivatives(function(x) sum(logsumexp(-sqdist(Vi(x), Vj(y)), "j") * rowSums(x)), x)
+  expect_derivatives(function(s) sum(gauss(x, y, s) %*% y[, 1]), 0.7)
+  expect_derivatives(function(s) {
+    d <- sqdist(Vi(x) * s, Vj(y) * Pm(s))
+    sum(min(d, "j")) + sum(Kmin(d, 2, "j")^2) + sum(rowSums(sqrt(d))) + sum(max_argmax(d, "i")[[1L]]^2)
+  }, c(0.7, 0.3, 0.2), 1e-5)
+  expect_derivatives(function(x) sum(Kmin((Vi(x) - Vj(y))^2, 2, "j")^2), x)
+  expect_derivatives(function(x) sum(sum(gauss(x, y), "j", call = FALSE)()^2) +
+                       sum(gradient(sum(gauss(x, y), "j", call = FALSE), Vj(y), x[, 1])^2), x)
+  expect_derivatives(function(v) sum((v * Vi(x)[1] + Vj(y)[2])^2, "j") |> sum(), 0.3)
+  positions <- NULL
+  gradient(function(x) {
+    positions <<- argmin(sqdist(Vi(x), Vj(y)), "j")
+    sum(x)
+  }, x)
+  expect_identical(positions, argmin(sqdist(Vi(x), Vj(y)), "j"))
+  # a variable at several places, for Vi() and for Vj()
+  op <- sum(gauss(x, x), "j", call = FALSE)
+  expect_equal(gradient(op, x, 1), differences(function(x) sum(gauss(x, x), "j"), x), tolerance = 1e-6)
+  expect_equal(gradient(op, x, 1), gradient(op, Vi(x), 1) + gradient(op, Vj(x), 1), tolerance = 1e-12)
+})
+
+test_that("several arguments keep their names and shapes", {
+  f <- function(q, p, s) s * sum(q * p) + sum(q[, 1])
+  at <- list(q = x, p = x + 1, s = 2)
+  both <- value_and_gradient(f, at)
+  expect_named(both$gradient, c("q", "p", "s"))
+  expect_equal(both$gradient$q, 2 * at$p + cbind(rep(1, 4), 0, 0))
+  expect_equal(both$gradient$s, sum(x * (x + 1)))
+  expect_identical(gradient(function(q, p) sum(q), list(q = x, p = 1:3))$p, c(0, 0, 0))
+  expect_equal(jvp(f, at, list(x, x, 1)), sum(both$gradient$q * x + both$gradient$p * x) + both$gradient$s)
+  named <- c(a = 1, b = 2)
+  expect_named(gradient(function(v) v[["a"]]^2 * v[["b"]], named), c("a", "b"))
+  expect_equal(gradient(function(x) x %*% y, at = x, cotangent = x), x %*% t(y))
+})
+
+test_that("derivatives may be taken inside of functions that are differentiated", {
+  # of an inner variable, with the outer one as a constant of it
+  f <- function(x) sum(x * gradient(function(y) sum(y^2 * x[1:2]^3), c(2, 5)))
+  expect_equal(gradient(f, c(1, 2)), differences(f, c(1, 2)), tolerance = 1e-8)
+  third <- function(x) gradient(function(x) gradient(function(x) gradient(function(x) x^5, x), x), x)
+  expect_equal(third(2), 60 * 4)
+  expect_equal(gradient(third, 2), 120 * 2)
+  # what leaves a call is plain
+  kept <- NULL
+  gradient(function(x) {
+    kept <<- x
+    sum(x)
+  }, 1:3)
+  expect_identical(kept * 2, c(2, 4, 6))
+  expect_identical(gradient(function(x) sum(x * kept), c(1, 1, 1)), c(1, 2, 3))
+})
+
+test_that("nothing is a constant without a word", {
+  expect_refused <- function(f, pattern = "recorded value") {
+    err <- expect_error(gradient(f, x))
+    if (!is.null(pattern)) {
+      expect_match(conditionMessage(err), pattern, fixed = TRUE)
+      expect_s3_class(err, "rkeops_error_argument")
+    }
+  }
+  expect_refused(function(x) sum(as.matrix(x)))
+  expect_refused(function(x) as.numeric(x)[1])
+  expect_refused(function(x) sum(apply(x, 1, sum)))
+  expect_refused(function(x) sum(sapply(x, identity)))
+  expect_refused(function(x) sum(vapply(x, identity, 1)))
+  expect_refused(function(x) sum(as.list(x)[[1]]))
+  expect_refused(function(x) prod(x))
+  expect_refused(function(x) sum(round(x)))
+  expect_refused(function(x) sum(sign(x)))
+  expect_refused(function(x) sum(x %% 2))
+  expect_refused(function(x) x$value)
+  expect_refused(function(x) sum(sort(x)))
+  expect_refused(function(x) Re(sum(exp(1i * Vi(x) + Vj(x)), "j")), "complex")
+  expect_refused(function(x) { # base R has no method for these
+    out <- matrix(0, 4, 3)
+    out[1, ] <- x[1, ]
+    sum(out)
+  }, NULL)
+  expect_refused(function(x) sum(matrix(x, 2)), NULL)
+  expect_refused(function(x) sum(base::`%*%`(t(x), x)), NULL)
+  expect_refused(function(x) sum(unlist(list(x))), NULL)
+  expect_identical(gradient(function(x) sum(x * stop_gradient(x)), x), x)
+  expect_identical(stop_gradient(3), 3)
+})
+
+test_that("bad input is refused", {
+  expect_error(gradient(function(x) x, x), "`cotangent`", class = "rkeops_error_argument")
+  expect_error(gradient(function(x) x, x, cotangent = 1:5), "`cotangent`", class = "rkeops_error_shape")
+  expect_error(gradient(function(x) "a", x), "the function gave", class = "rkeops_error_argument")
+  expect_error(gradient(function(x) sum(x)), "`at` is missing", class = "rkeops_error_argument")
+  expect_error(gradient(function(x) sum(x), "a"), "`at`", class = "rkeops_error_argument")
+  expect_error(gradient(function(x) sum(x), list(1, "a")), "`at[[2]]`", fixed = TRUE, class = "rkeops_error_argument")
+  expect_error(jvp(function(x) sum(x), x, 1:2), "`direction`", class = "rkeops_error_shape")
+  expect_error(gradient(function(x) stop("mine"), x), "mine")
+  expect_equal(gradient(function(x) sum(x), 1), 1) # the session goes on
+  expect_output(gradient(function(x) {
+    print(x)
+    sum(x)
+  }, x), "<RecordedValue> 4 x 3")
+})
