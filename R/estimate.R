@@ -22,8 +22,10 @@
 #'
 #' Probes are drawn from a generator that begins at `seed`: the same call has the same result, and
 #' random numbers of the session stay as they are. A function of parameters is continuous in them as long
-#' as the number of columns of the preconditioner is given and the numbers of steps stay the same.
-#' [gradient()] does not go through estimates.
+#' as the number of columns of the preconditioner is given and the numbers of steps stay the same. In a
+#' function that [gradient()] differentiates, `estimate_logdet(...)$value` has the derivatives of the
+#' estimate itself, with its probes: those of what an optimiser sees. Second derivatives are there
+#' for `method = "dense"`.
 #'
 #' @param a a LazyTensor of dimension 1 or a linear operator, see [add_ridge()], with as many rows as
 #'   columns.
@@ -66,9 +68,11 @@ estimate_logdet <- function(a, probes = 16L, seed = 1L, tol = 1e-6, limit = 1000
   method <- if (missing(method)) "auto" else check_choice(method, "method", c("auto", "dense", "iterative"))
   n <- a$size[1L]
   if (a$op == "diagonal" || !n) return(without_error(logdet_of_diagonal(a), "dense"))
-  check_symmetric(a)
-  if (method == "dense" || method == "auto" && n <= dense_rows)
-    return(without_error(2 * sum(log(base::diag(cholesky_or_refuse(as.matrix(a))))), "dense"))
+  check_symmetric(plain_linear(a))
+  if (method == "dense" || method == "auto" && n <= dense_rows) {
+    R <- cholesky_or_refuse(as.matrix(a))
+    return(without_error(2 * sum(log(diag(R))), "dense"))
+  }
   logdet_iterative(a, given)
 }
 
@@ -81,7 +85,7 @@ estimate_trace <- function(a, probes = 16L, seed = 1L, ...) {
   seed <- check_seed(seed)
   terms <- terms_of(a)
   exact <- a$size[1L] <= dense_rows | vapply(terms, has_cheap_diagonal, NA)
-  value <- sum(vapply(terms[exact], function(x) sum(diagonal_of(x)), 1))
+  value <- Reduce(`+`, lapply(terms[exact], function(x) sum(diagonal_of(x))), 0)
   if (is.na(value)) throw("argument", "`a` has NaN on its diagonal: expected finite values")
   if (all(exact)) return(without_error(value, "exact"))
   out <- trace_by_probes(new_linear("sum", parts = terms[!exact]), probes, seed)
@@ -147,16 +151,16 @@ logdet_iterative <- function(a, given) {
   multiply <- multiplier(a, p, "float64")
   z <- with_seed(given$seed, draw_probes(preconditioner, n, p))
   rules <- lanczos_rules(multiply, preconditioner$apply, z, lowest_eigenvalue(a, preconditioner), given)
-  of_rules <- function(name) unlist(lapply(rules, `[[`, name))
-  nodes <- of_rules("nodes")
-  weights <- of_rules("weights") / p
-  steps <- max(lengths(lapply(rules, `[[`, "nodes")))
+  nodes <- unlist(lapply(rules, function(rule) rule$gauss$nodes))
+  steps <- max(lengths(lapply(rules, function(rule) rule$gauss$nodes)))
+  upper <- mean_of_parts(rules, "upper")
+  lower <- mean_of_parts(rules, "lower")
   exact <- mean_eigenvalue(a, preconditioner, multiply, p, 2 * p * steps)
-  control <- control_by(exact, nodes, weights)
+  control <- control_by(exact, rules, upper)
   spread <- sqrt(2 / (n + 2) * control$variance / p)
-  truncation <- mean(of_rules("upper") - of_rules("lower")) / 2
+  truncation <- value_of(upper - lower) / 2
   rounding <- .Machine$double.eps * relative_norm(preconditioner, nodes)
-  middle <- mean(of_rules("upper") + of_rules("lower")) / 2
+  middle <- (upper + lower) / 2
   list(value = logdet_of_preconditioner(preconditioner, n) + n * (middle - control$shift),
        error = n * (error_quantile(p) * spread + truncation + rounding),
        probes = p, steps = steps, method = "iterative")
@@ -164,35 +168,43 @@ logdet_iterative <- function(a, given) {
 
 logdet_of_preconditioner <- function(preconditioner, n) {
   if (is.null(preconditioner$ridge)) return(0)
-  sum(log(rep_len(preconditioner$ridge, n))) + 2 * sum(log(base::diag(preconditioner$inner)))
+  sum(log(repeated(preconditioner$ridge, n, NULL))) + 2 * sum(log(diag(preconditioner$inner)))
 }
 
 # What no eigenvalue of the preconditioned matrix is below, if those of what is beside the ridge are not
 # below 0: L L' + ridge is at most the matrix.
 lowest_eigenvalue <- function(a, preconditioner) {
   ridge <- split_ridge(a)$ridge
-  if (is.null(preconditioner$ridge)) min(ridge) else min(1, ridge / preconditioner$ridge)
+  if (is.null(preconditioner$ridge)) min(ridge) else min(ridge / preconditioner$ridge, 1)
 }
 
 # Eigenvalues of the matrix, the largest over the smallest, by those of the preconditioned one.
 relative_norm <- function(preconditioner, nodes) {
-  norm <- if (preconditioner$rank) max(rowSums(abs(dense_crossprod(preconditioner$L)))) else 0
-  ridge <- if (is.null(preconditioner$ridge)) 1 else preconditioner$ridge
+  norm <- if (preconditioner$rank) max(rowSums(abs(dense_crossprod(value_of(preconditioner$L))))) else 0
+  ridge <- if (is.null(preconditioner$ridge)) 1 else value_of(preconditioner$ridge)
   max(nodes) * (norm + max(ridge)) / (min(nodes) * min(ridge))
 }
 
-# list(shift, variance): with the mean of all eigenvalues known, what the mean of log over the rules is
-# too large by as far as their mean is, and what variance is left over the eigenvalues.
-control_by <- function(exact, nodes, weights) {
+mean_of_parts <- function(rules, name) Reduce(`+`, lapply(rules, `[[`, name)) / length(rules)
+
+# list(shift, variance): with the mean of all eigenvalues known, what the mean of log over the rules, `upper`,
+# is too large by as far as their mean is, and what variance is left over the eigenvalues.
+control_by <- function(exact, rules, upper) {
+  nodes <- unlist(lapply(rules, function(rule) rule$gauss$nodes))
+  weights <- unlist(lapply(rules, function(rule) rule$gauss$weights)) / length(rules)
   mean_of <- function(x) sum(weights * x)
-  centre <- mean_of(nodes)
-  values <- log(nodes)
-  variance <- mean_of((nodes - centre)^2)
-  slope <- if (is.null(exact) || variance <= 0) 0
-           else mean_of((nodes - centre) * (values - mean_of(values))) / variance
-  left <- values - slope * (nodes - centre)
-  list(shift = if (slope) slope * (centre - exact) else 0, variance = mean_of((left - mean_of(left))^2))
+  variance_of <- function(x) mean_of((x - mean_of(x))^2)
+  if (is.null(exact) || variance_of(nodes) <= 0) return(list(shift = 0, variance = variance_of(log(nodes))))
+  corners <- lapply(rules, function(rule) rule$matrix[1L, 1L])
+  centre <- Reduce(`+`, corners) / length(rules)
+  variance <- Reduce(`+`, lapply(rules, function(rule)
+    (rule$matrix[1L, 1L] - centre)^2 + sum(rule$matrix[1L, -1L]^2))) / length(rules)
+  slope <- (mean_of_corners(rules, function(x) x * log(x), function(x) log(x) + 1) - centre * upper) / variance
+  list(shift = slope * (centre - exact), variance = variance_of(log(nodes) - value_of(slope) * nodes))
 }
+
+mean_of_corners <- function(rules, f, slope)
+  Reduce(`+`, lapply(rules, function(rule) corner_of(rule$matrix, f, slope, rule$gauss))) / length(rules)
 
 # The trace of P^-1 A over the number of rows. NULL where that is the product with more than `most` columns.
 mean_eigenvalue <- function(a, preconditioner, multiply, p, most) {
@@ -233,7 +245,8 @@ lanczos_rules <- function(multiply, precondition, z, lowest, given) {
     curvature <- colSums(direction * image)
     bad <- which(open & !(curvature > 0))
     if (length(bad))
-      check_curvature(list(negative = direction[, bad[1L]], curvature = curvature[bad[1L]]), multiply, p)
+      check_curvature(list(negative = value_of(direction)[, bad[1L]], curvature = value_of(curvature)[bad[1L]]),
+                      function(v) value_of(multiply(v)), p)
     residual <- residual - times_columns(image, ratio_where(open, slope, curvature))
     z <- precondition(residual)
     before <- slope
@@ -244,7 +257,7 @@ lanczos_rules <- function(multiply, precondition, z, lowest, given) {
     open <- open & slope > 1e-26 * first
     if (step >= due || step == given$limit || !any(open)) {
       rules <- lapply(seq_len(p), function(k) log_rule(pivots[, k], ratios[, k], lowest))
-      gap <- mean(vapply(rules, function(rule) rule$upper - rule$lower, 1))
+      gap <- value_of(mean_of_parts(rules, "upper") - mean_of_parts(rules, "lower"))
       if (gap <= 2 * given$tol || !any(open)) break
       due <- step + max(2L, step %/% 5L)
     }
@@ -253,32 +266,57 @@ lanczos_rules <- function(multiply, precondition, z, lowest, given) {
   rules
 }
 
-# Of a probe, from the numbers of its steps: those of steps after its last one are 0.
+# Of a probe, from the numbers of its steps: those of steps after its last one are 0. list(matrix, gauss,
+# upper, lower): the tridiagonal matrix, its rule, and both means of log.
 log_rule <- function(pivots, ratios, lowest) {
-  k <- sum(pivots > 0)
+  k <- sum(value_of(pivots) > 0)
   pivots <- pivots[seq_len(k)]
   ratios <- pmax(ratios[seq_len(k)], 0)
-  diagonal <- pivots + c(0, (ratios * pivots)[-k])
+  diagonal <- pivots + join(list(0, (ratios * pivots)[-k]))
   beside <- sqrt(ratios) * pivots
-  gauss <- rule_of(diagonal, beside[-k])
+  x <- tridiagonal(diagonal, beside[-k])
+  gauss <- rule_of(value_of(x))
   below <- 0.9 * lowest # not so near that differences lose their digits
   if (!(below > 0 && below < min(gauss$nodes))) below <- min(gauss$nodes) / 10
-  corner <- below + beside[k]^2 * sum(gauss$last / (gauss$nodes - below))
-  radau <- rule_of(c(diagonal, corner), beside)
-  list(nodes = gauss$nodes, weights = gauss$weights, upper = sum(gauss$weights * log(gauss$nodes)),
-       lower = sum(radau$weights * log(radau$nodes)))
+  last <- base::diag(k)[, k, drop = FALSE]
+  corner <- below + beside[k]^2 * matrix_solution(x - below * base::diag(k), last)[k]
+  list(matrix = x, gauss = gauss, upper = corner_of(x, log, function(x) 1 / x, gauss),
+       lower = corner_of(tridiagonal(join(list(diagonal, corner)), beside), log, function(x) 1 / x))
 }
 
-# list(nodes, weights, last) of a symmetric tridiagonal matrix: `last`, squares of the last row of its
-# eigenvectors.
-rule_of <- function(diagonal, beside) {
+# Symmetric.
+tridiagonal <- function(diagonal, beside) {
   k <- length(diagonal)
-  x <- base::diag(diagonal, k)
   upper <- cbind(seq_len(k - 1L), seq_len(k - 1L) + 1L)
-  x[upper] <- x[upper[, 2:1, drop = FALSE]] <- beside
+  rearrange(function(diagonal, beside) {
+    x <- base::diag(diagonal, k)
+    x[upper] <- x[upper[, 2:1, drop = FALSE]] <- beside
+    x
+  }, list(diagonal, beside))
+}
+
+# list(nodes, weights, vectors) of a symmetric tridiagonal matrix.
+rule_of <- function(x) {
   e <- eigen(x, symmetric = TRUE)
-  list(nodes = pmax(e$values, .Machine$double.eps * e$values[1L]), weights = e$vectors[1L, ]^2,
-       last = e$vectors[k, ]^2)
+  list(nodes = base::pmax(e$values, .Machine$double.eps * e$values[1L]), weights = e$vectors[1L, ]^2,
+       vectors = e$vectors)
+}
+
+# The first entry of f(x). Its derivative by the entries of x has the differences of f between eigenvalues
+# over theirs (Daletskii and Krein), where these are nearly equal the `slope` of f.
+corner_of <- function(x, f, slope, rule = rule_of(value_of(x))) {
+  record(sum(rule$weights * f(rule$nodes)), list(x), function(e, args, value, wanted) {
+    if (is_recorded(e) || is_recorded(args[[1L]]))
+      throw("argument", "an estimate is differentiated twice: expected method = \"dense\" for second ",
+            "derivatives")
+    nodes <- rule$nodes
+    apart <- outer(nodes, nodes, `-`)
+    middle <- outer(nodes, nodes, `+`) / 2
+    near <- abs(apart) <= 1e-6 * middle
+    ratios <- base::ifelse(near, slope(middle), outer(f(nodes), f(nodes), `-`) / apart)
+    first <- rule$vectors[1L, ]
+    list(e * tcrossprod(rule$vectors %*% (ratios * tcrossprod(first)), rule$vectors))
+  })
 }
 
 # ---- trace ---------------------------------------------------------------------------------------
@@ -292,12 +330,12 @@ trace_by_probes <- function(a, probes, seed) {
   drawn <- with_seed(seed, list(normal_matrix(n, probes), normal_matrix(n, probes)))
   image <- multiply(drawn[[1L]])
   if (anyNA(image)) throw("argument", "products with `a` are NaN: expected finite values")
-  Q <- qr.Q(qr(image))
+  Q <- orthonormal_basis(image)
   beside_range <- function(v) v - dense_product(Q, dense_crossprod(Q, v))
   w <- beside_range(drawn[[2L]])
   w <- times_columns(w, sqrt(n - probes) / column_norms(w))
   image <- multiply(w)
-  spread <- sqrt(2 * mean(colSums(beside_range(image)^2)) / probes)
+  spread <- sqrt(2 * mean(colSums(value_of(beside_range(image))^2)) / probes)
   list(value = sum(Q * multiply(Q)) + mean(colSums(w * image)), error = error_quantile(probes) * spread,
        probes = 2L * probes, steps = 3L, method = "iterative")
 }

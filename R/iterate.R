@@ -17,11 +17,7 @@ columns_to_keep <- function(open) {
 }
 
 # x / y where open, else 0.
-ratio_where <- function(open, x, y) {
-  out <- numeric(length(open))
-  out[open] <- x[open] / y[open]
-  out
-}
+ratio_where <- function(open, x, y) recorded_choice(open, x, 0 * open) / recorded_choice(open, y, 1 + 0 * open)
 
 # Conjugate gradients, for a symmetric positive definite matrix. `negative`: a direction with no or
 # negative curvature that was met, which ends it; NaN where products are no numbers.

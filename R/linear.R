@@ -392,6 +392,9 @@ with_entries <- function(x, values) {
   replaced(x)
 }
 
+# Of plain numbers.
+plain_linear <- function(x) with_entries(x, lapply(entries_of(x), function(entry) value_of(entry$data)))
+
 lazy_with_data <- function(x, data) {
   class <- class(x)
   x <- unclass(x)
@@ -416,13 +419,20 @@ columns_of <- function(x, j, i = NULL) {
 
 unit_columns <- function(n, j, value = 1) {
   out <- matrix(0, n, length(j))
-  out[cbind(j, seq_along(j))] <- if (length(value) > 1L) value[j] else value
-  out
+  at <- cbind(j, seq_along(j))
+  rearrange(function(value) {
+    out[at] <- if (length(value) > 1L) value[j] else value
+    out
+  }, list(value))
 }
 
 # Values at 32 columns are a product with 32 unit vectors: rows are not repeated for each pair.
 kernel_columns <- function(K, j, i = NULL) {
   kind <- part(K, "kind")
+  if (any_recorded(part(K, "data"))) {
+    columns <- recorded_columns(K, j)
+    return(if (is.null(i)) columns else columns[i, , drop = FALSE])
+  }
   if (!is.null(part(K, "walk")) || !"Vj" %in% kind || !"Vi" %in% kind)
     return(unname(values_of_block(K, if (is.null(i)) seq_len(dim(K)[1L]) else i, j, max_size = Inf)))
   K <- on_host(K)
@@ -450,14 +460,39 @@ kernel_columns <- function(K, j, i = NULL) {
   out
 }
 
+# Where K is recorded: products with unit vectors, of the rows j alone where these are not many of all.
+recorded_columns <- function(K, j) {
+  n <- row_count(K, "Vj")
+  if (is.null(part(K, "walk")) && length(j) < n) {
+    is_j <- part(K, "kind") == "Vj"
+    K <- of_variables(K, "columns", part(K, "kind"), replace(part(K, "data"), is_j,
+                      lapply(part(K, "data")[is_j], function(x) x[j, , drop = FALSE])), NULL)
+    n <- length(j)
+    j <- seq_along(j)
+  }
+  kernel_multiplier(K, length(j), "float64")(unit_columns(n, j))
+}
+
+# The values at pairs (i, i) as a formula of i.
+recorded_diagonal <- function(K) {
+  if (!is.null(part(K, "walk")))
+    throw("argument", "the diagonal of a LazyTensor that is restricted meets recorded values: expected all ",
+          "of its pairs")
+  n <- base::min(dim(K)[1:2])
+  at <- seq_len(n)
+  data <- Map(function(x, kind) if (kind == "Pm" || nrow(x) == n) x else x[at, , drop = FALSE],
+              part(K, "data"), part(K, "kind"))
+  K <- of_variables(K, "diagonal", sub("Vj", "Vi", part(K, "kind")), data, NULL)
+  reshape(compute(operator_state("Sum_Reduction", list(K), "j", options = list(precision = "float64"))), NULL)
+}
+
 # The diagonal, in double precision.
 diagonal_of <- function(x) {
   n <- min(x$size)
   switch(x$op,
-    kernel = unname(diagonal(x$value)),
-    diagonal = rep_len(x$value, n),
+    kernel = if (any_recorded(part(x$value, "data"))) recorded_diagonal(x$value) else unname(diagonal(x$value)),
+    diagonal = repeated(x$value, n, NULL),
     scale = x$value * diagonal_of(x$parts[[1L]]),
     sum = Reduce(`+`, lapply(x$parts, diagonal_of)),
-    product = unlist(lapply(split_columns(n), function(at) columns_of(x, at)[cbind(at, seq_along(at))]),
-                     use.names = FALSE))
+    product = join(lapply(split_columns(n), function(at) columns_of(x, at)[cbind(at, seq_along(at))])))
 }

@@ -27,22 +27,22 @@ split_ridge <- function(x) {
 partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
   n <- x$size[1L]
   left <- diagonal_of(x)
-  check_diagonal(left)
-  whole <- sum(left)
+  check_diagonal(value_of(left))
+  whole <- sum(value_of(left))
   most <- min(n, if (is.null(rank)) largest_rank(n) else rank)
   blocks <- list() # of columns of L
   count <- 0L
   traces <- whole
-  while (count < most && sum(left) > n * .Machine$double.eps * whole) {
-    at <- draw_pivots(left, min(block_of_pivots, most - count), length(blocks) + 1L)
+  while (count < most && sum(value_of(left)) > n * .Machine$double.eps * whole) {
+    at <- draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
     new <- columns_of(x, at)
     for (block in blocks) new <- new - dense_product(block, t(block[at, , drop = FALSE]))
-    new <- factored_columns(new, at, left)
+    new <- factored_columns(new, at, max(value_of(left)))
     if (is.null(new)) break
     blocks <- c(blocks, list(new))
     count <- count + ncol(new)
     left <- pmax(left - rowSums(new^2), 0)
-    traces <- c(traces, sum(left))
+    traces <- c(traces, sum(value_of(left)))
     if (is.null(rank) && !is_worth_more(traces, count, n, p, steps)) break
   }
   list(L = if (count) do.call(cbind, blocks) else matrix(0, n, 0L), left = left)
@@ -64,16 +64,17 @@ draw_pivots <- function(weights, count, round) {
 }
 
 # Columns of a residual matrix at rows `at` as columns of its Cholesky factor: of pivots that are nearly
-# combinations of the others none. `left`: what is left of the diagonal.
-factored_columns <- function(columns, at, left) {
+# combinations of the others none. `largest`: what is left of the diagonal at most.
+factored_columns <- function(columns, at, largest) {
   inner <- columns[at, , drop = FALSE]
   inner <- (inner + t(inner)) / 2
-  R <- suppressWarnings(chol(inner, pivot = TRUE, tol = 1e-10 * max(left)))
+  R <- suppressWarnings(base::chol.default(value_of(inner), pivot = TRUE, tol = 1e-10 * largest))
   count <- attr(R, "rank")
   if (!count) return(NULL)
-  kept <- seq_len(count)
-  inverse <- dense_solve_triangular(R[kept, kept, drop = FALSE], base::diag(1, count))
-  dense_product(columns[, attr(R, "pivot")[kept], drop = FALSE], inverse)
+  kept <- attr(R, "pivot")[seq_len(count)]
+  R <- R[seq_len(count), seq_len(count), drop = FALSE]
+  if (is_recorded(inner)) R <- recorded_cholesky(inner[kept, kept, drop = FALSE], R)
+  dense_product(columns[, kept, drop = FALSE], dense_solve_triangular(R, base::diag(1, count)))
 }
 
 # Whether up to eight blocks more would save more than they take, if the trace goes on to fall as fast.
@@ -123,12 +124,12 @@ preconditioner_of <- function(x, given, tol, p) {
   automatic <- identical(given, "auto")
   if (automatic && !has_cheap_columns(parts$rest)) return(no_preconditioner)
   ridge <- parts$ridge
-  smallest <- max(min(ridge), 0)
-  floor <- .Machine$double.eps * sum(diagonal_of(parts$rest))
+  smallest <- max(min(value_of(ridge)), 0)
+  floor <- .Machine$double.eps * sum(value_of(diagonal_of(parts$rest)))
   factor <- partial_cholesky(parts$rest, if (!automatic) given,
-                             steps_expected(tol, max(1 / mean(1 / pmax(ridge, floor)), floor)), p)
+                             steps_expected(tol, max(1 / mean(1 / pmax(value_of(ridge), floor)), floor)), p)
   if (!ncol(factor$L)) return(no_preconditioner)
-  if (smallest <= floor) ridge <- pmax(ridge, 0) + max(floor, mean(factor$left))
+  if (smallest <= floor) ridge <- pmax(ridge, 0) + max(mean(factor$left), floor)
   new_preconditioner(factor$L, ridge)
 }
 

@@ -212,7 +212,7 @@ solve_recorded <- function(a, b, given) {
   at <- which(vapply(entries, is_recorded, NA))
   if (!length(at) && !is_recorded(b)) return(solve_system(a, b, given))
   if (is.null(given$kept)) given$kept <- new.env() # what is made of `a` alone serves the adjoint too
-  out <- solve_system(with_entries(a, lapply(entries, value_of)), value_of(b), given)
+  out <- solve_system(plain_linear(a), value_of(b), given)
   args <- c(entries[at], list(b))
   with_args <- function(args) list(a = with_entries(a, replace(entries, at, args[-length(args)])),
                                    b = args[[length(args)]])
@@ -304,6 +304,7 @@ cholesky_or_refuse <- function(A) {
   if (!all(is.finite(A))) throw("argument", "`a` has NaN or infinite values: expected finite ones")
   R <- tryCatch(dense_cholesky(A), rkeops_error_argument = identity)
   if (!inherits(R, "condition")) return(R)
+  A <- value_of(A)
   k <- R$pivot
   before <- seq_len(k - 1L)
   v <- numeric(nrow(A))

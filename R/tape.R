@@ -93,7 +93,7 @@ walk_back <- function(out, e, inputs, level) {
   known <- new.env() # the cotangents, by identifier
   add_to(known, out, e, level)
   for (x in values_behind(out, level)) {
-    key <- key_of(x)
+    key <- id_text(x)
     e <- known[[key]]
     if (is.null(e)) next
     args <- .subset2(x, "args")
@@ -103,7 +103,7 @@ walk_back <- function(out, e, inputs, level) {
     for (k in which(wanted)) add_to(known, args[[k]], parts[[k]], level)
   }
   lapply(inputs, function(x) {
-    e <- known[[key_of(x)]]
+    e <- known[[id_text(x)]]
     if (is.null(e)) zeros_like(value_of(x)) else e
   })
 }
@@ -112,13 +112,13 @@ zeros_like <- function(x) {
   if (is.null(dim(x))) numeric(length(x)) else array(0, dim(x))
 }
 
-key_of <- function(x) as.character(.subset2(x, "id"))
+id_text <- function(x) as.character(.subset2(x, "id"))
 
 depends_on <- function(x, level) is_recorded(x) && level %in% .subset2(x, "levels")
 
 add_to <- function(known, x, e, level) {
   if (is.null(e) || !depends_on(x, level)) return(invisible())
-  key <- key_of(x)
+  key <- id_text(x)
   known[[key]] <- if (is.null(known[[key]])) e else sum_of_cotangents(known[[key]], e)
 }
 
@@ -138,8 +138,8 @@ values_behind <- function(out, level) {
   while (length(left)) {
     x <- left[[length(left)]]
     left[[length(left)]] <- NULL
-    if (!depends_on(x, level) || .subset2(x, "input") == level || !is.null(seen[[key_of(x)]])) next
-    seen[[key_of(x)]] <- TRUE
+    if (!depends_on(x, level) || .subset2(x, "input") == level || !is.null(seen[[id_text(x)]])) next
+    seen[[id_text(x)]] <- TRUE
     found[[length(found) + 1L]] <- x
     left <- c(left, .subset2(x, "args"))
   }

@@ -94,6 +94,9 @@ gather <- function(x, at, shape) {
   record(out, list(x), function(e, args, value, wanted) list(scatter(e, at, of_x, count)))
 }
 
+# Vectors one after the other, the first of which need not be recorded as c() wants it.
+join <- function(values) rearrange(base::c, unname(values))
+
 # The numbers of x in another shape, without names.
 reshape <- function(x, shape) {
   out <- as.vector(value_of(x))
@@ -287,7 +290,7 @@ total <- function(x) if (is_recorded(x)) folded(reshape(x, NULL), 0) else base::
 
 # The first that is NaN, where there is one.
 extreme_of <- function(values, which) {
-  x <- Reduce(function(x, y) rearrange(c, list(x, y)), lapply(values, reshape, NULL))
+  x <- join(lapply(values, reshape, NULL))
   at <- base::which(is.nan(value_of(x)))
   gather(x, if (length(at)) at[1L] else which(value_of(x)), NULL)
 }
@@ -362,18 +365,8 @@ matrix_solution <- function(a, b, ...) {
   })
 }
 
-# chol() reads the upper triangle.
 #' @export
-chol.RecordedValue <- function(x, ...) {
-  value <- unname(base::chol.default(value_of(x), ...))
-  record(value, list(x), function(e, args, value, wanted) {
-    half <- base::diag(0.5, nrow(value_of(value)))
-    upper <- base::upper.tri(half)
-    inner <- matrix_product(value, t(e * (upper + 2 * half))) * (t(upper) + half)
-    inner <- matrix_solution(value, t(matrix_solution(value, inner)))
-    list((inner + t(inner)) * (upper + half))
-  })
-}
+chol.RecordedValue <- function(x, ...) recorded_cholesky(x, unname(base::chol.default(value_of(x), ...)))
 
 #' @export
 determinant.RecordedValue <- function(x, logarithm = TRUE, ...) {

@@ -158,3 +158,44 @@ test_that("matrices and arguments that do not fit are classed errors", {
   refused(estimate_trace(bad), "NaN")
   for (method in c("dense", "iterative")) refused(estimate_logdet(add_ridge(bad, 1), method = method), "NaN")
 })
+
+test_that("gradients are those of the estimate, with its probes", {
+  points <- matrix(sin(1:500), ncol = 2)
+  kernel <- function(x, s) exp(-s * sqdist(Vi(x), Vj(x)))
+  differences <- function(f, p, step = 1e-5) vapply(seq_along(p), function(k) {
+    h <- replace(0 * p, k, step)
+    (f(p + h) - f(p - h)) / (2 * step)
+  }, 1)
+  p <- c(0.7, 0.3)
+  for (rank in list("none", 8L, 32L)) for (method in c("iterative", "dense")) {
+    f <- function(p) estimate_logdet(add_ridge(kernel(points, p[1]), p[2]), method = method,
+                                     preconditioner = rank)$value
+    expect_equal(gradient(f, p), differences(f, p), tolerance = if (identical(rank, "none")) 1e-3 else 1e-6)
+  }
+  second <- differences(function(p) sum(gradient(f, p) * c(1, 2)), p)
+  expect_equal(gradient(function(p) sum(gradient(f, p) * c(1, 2)), p), second, tolerance = 1e-5)
+  # by points, with a ridge for each row
+  f <- function(x) estimate_logdet(add_ridge(kernel(x, 1), 0.1 + abs(x[, 1])), method = "iterative",
+                                   preconditioner = 20L)$value
+  few <- function(x) f(rbind(x, points[-(1:3), ]))
+  expect_equal(gradient(few, points[1:3, ]), matrix(differences(few, points[1:3, ]), 3), tolerance = 1e-5)
+  expect_error(gradient(function(x) sum(gradient(f, x)), points), "method = \"dense\"",
+               class = "rkeops_error_argument")
+})
+
+test_that("traces have gradients, exact ones and estimates", {
+  points <- matrix(sin(1:2400), ncol = 2)
+  trace <- function(k, rows) function(p) {
+    x <- points[seq_len(rows), ]
+    K <- exp(-p[1] * norm2(Vi(x) - Vj(x)))
+    L <- exp(-p[2] * sqdist(Vi(x), Vj(x)))
+    estimate_trace(if (k == 1) add_ridge(K, p[2]^2) else K %*% add_ridge(L, p[2]) + p[1] * L)$value
+  }
+  p <- c(2, 0.5)
+  step <- 1e-5
+  for (rows in c(1200, 80)) for (k in 1:2) {
+    f <- trace(k, rows)
+    by <- function(h) (f(p + h) - f(p - h)) / (2 * step)
+    expect_equal(gradient(f, p), c(by(c(step, 0)), by(c(0, step))), tolerance = 1e-5)
+  }
+})
