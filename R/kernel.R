@@ -364,6 +364,9 @@ keops_source <- function(op, target = c("c", "cuda")) {
 # That of any operator; `op` is checked.
 program_to_show <- function(op) {
   check_given(op, "op", "an operator")
+  if (is_composed(op))
+    throw("argument", "`op` is the ", shortened(environment(op)$label), ": expected an operator that is one ",
+          "program, a reduction with call = FALSE")
   if (inherits(op, "LazyOperator")) return(program_of_state(environment(op)$state))
   program <- if (is.function(op)) environment(op)$program
   if (is_program(program)) return(program)

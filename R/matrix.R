@@ -65,10 +65,7 @@ if (in_namespace) {
 #' head(crossprod(K_ij, matrix(1:20 / 20, ncol = 2)))
 #' @name matrix-product
 #' @aliases %*% crossprod tcrossprod
-#' @aliases crossprod,LazyTensor,ANY-method crossprod,ANY,LazyTensor-method
-#' @aliases crossprod,LazyTensor,LazyTensor-method tcrossprod,LazyTensor,ANY-method
-#' @aliases tcrossprod,ANY,LazyTensor-method tcrossprod,LazyTensor,LazyTensor-method
-#' @aliases %*%,LazyTensor,ANY-method %*%,ANY,LazyTensor-method %*%,LazyTensor,LazyTensor-method
+#' @eval product_aliases()
 #' @usage \S4method{crossprod}{LazyTensor,ANY}(x, y = NULL, ...)
 #'
 #' \S4method{tcrossprod}{LazyTensor,ANY}(x, y = NULL, ...)
@@ -82,6 +79,14 @@ if (in_namespace) {
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, LinearOperator)
 #' @rawNamespace exportClasses(LazyTensor, ComplexLazyTensor, LinearOperator, RecordedValue)
 NULL
+
+# The help page of products, of the methods of set_product_methods().
+product_aliases <- function() {
+  ours <- c("LazyTensor", "LinearOperator", "RecordedValue")
+  pairs <- c(outer(ours, c("ANY", ours), paste, sep = ","), paste0("ANY,", ours))
+  paste("@aliases", paste0(rep(c("%*%", "crossprod", "tcrossprod"), each = length(pairs)), ",", pairs, "-method",
+                           collapse = " "))
+}
 
 # Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.
 if (getRversion() < "4.3.0") `%*%` <- function(x, y) {

@@ -44,7 +44,8 @@
 #' }
 #' x <- matrix(c(0, 1, 1, 0.2), 2)
 #' value_and_gradient(f, x)
-#' @aliases RecordedValue RecordedValue-class
+#' @aliases RecordedValue RecordedValue-class diag,RecordedValue-method rowSums,RecordedValue-method
+#' @aliases colSums,RecordedValue-method rowMeans,RecordedValue-method colMeans,RecordedValue-method
 #' @export
 stop_gradient <- function(x) value_of(x)
 
@@ -423,7 +424,7 @@ of_plain <- function(f) {
 }
 
 methods_of_recorded <- c(
-  lapply(list(rep = base::rep, rev = base::rev, aperm = base::aperm, head = utils::head,
+  lapply(list(rep = base::rep, rev = base::rev, head = utils::head,
               tail = utils::tail, as.vector = function(x, mode = "any") {
                 if (!mode %in% c("any", "numeric", "double")) refuse_recorded("as.vector(mode = )")
                 base::as.vector(x)
@@ -433,6 +434,8 @@ methods_of_recorded <- c(
               is.na = base::is.na, is.nan = base::is.nan, is.finite = base::is.finite,
               is.infinite = base::is.infinite, anyNA = base::anyNA), of_plain),
   list(
+    aperm = function(a, perm = NULL, ...) rearrange(function(a) base::aperm(a, perm, ...), list(a)),
+    all.equal = function(target, current, ...) refuse_recorded("all.equal"),
     `dim<-` = function(x, value) rearrange(function(x) {
       dim(x) <- value
       x
@@ -447,8 +450,7 @@ methods_of_recorded <- c(
     }, list(x))),
   sapply(c("as.matrix", "as.list", "as.data.frame", "as.array", "as.double", "as.integer",
            "as.logical", "as.character", "as.complex", "as.environment", "$", "$<-", "levels<-",
-           "length<-", "unique", "duplicated", "sort", "xtfrm", "median", "quantile", "scale", "qr",
-           "all.equal"),
+           "length<-", "unique", "duplicated", "sort", "xtfrm", "median", "quantile", "scale", "qr"),
          function(name) {
            force(name)
            if (endsWith(name, "<-")) function(x, ..., value) refuse_recorded(name)

@@ -178,3 +178,113 @@ test_that("what is wrong is said", {
   expect_identical(dim(slow$value), c(150L, 3L))
   expect_identical(max(slow$iterations), 2L)
 })
+
+# ---- derivatives ---------------------------------------------------------------------------------
+
+set.seed(7)
+points <- matrix(rnorm(60), 30)
+values <- matrix(rnorm(60), 30)
+e <- matrix(cos(1:60), 30)
+system_of <- function(x, s, alpha) add_ridge(exp(-s * sqdist(Vi(x), Vj(x))), alpha)
+solution <- function(x, s, alpha, b, ...) solve(system_of(x, s, alpha), b, tol = 1e-12, ...)
+
+differences <- function(f, x, step = 1e-6) {
+  out <- x
+  for (k in seq_along(x)) {
+    h <- replace(0 * x, k, step)
+    out[k] <- (f(x + h) - f(x - h)) / (2 * step)
+  }
+  out
+}
+
+test_that("derivatives of a solution by points, parameters, ridge and right-hand side", {
+  S <- Pm(0.7)
+  ridge <- Pm(0.3)
+  right <- Vi(values)
+  by <- list(
+    x = function(x) sum(e * solution(x, 0.7, 0.3, values)),
+    s = function(s) sum(e * solution(points, s, 0.3, values)),
+    alpha = function(alpha) sum(e * solution(points, 0.7, alpha, values)),
+    b = function(b) sum(e * solution(points, 0.7, 0.3, b)))
+  at <- list(x = points, s = 0.7, alpha = 0.3, b = values)
+  u <- lapply(at, function(x) sin(5 * x))
+  step <- 1e-5
+  for (method in c("dense", "iterative")) {
+    op <- solution(points, S, ridge, right, call = FALSE, method = method)
+    expect_equal(op(), solution(points, 0.7, 0.3, values), tolerance = 1e-9)
+    wrt <- list(x = points, s = S, alpha = ridge, b = right)
+    both <- value_and_gradient(op, wrt, e)
+    expect_identical(both$value, op())
+    expect_named(both$gradient, names(wrt))
+    for (name in names(by)) {
+      g <- differences(by[[name]], at[[name]])
+      expect_equal(as.vector(both$gradient[[name]]), as.vector(g), tolerance = 1e-6, info = name)
+      expect_equal(gradient(op, wrt[[name]], e), both$gradient[[name]], tolerance = 1e-8, info = name)
+      expect_equal(as.vector(gradient(by[[name]], at[[name]])), as.vector(g), tolerance = 1e-6, info = name)
+    }
+    up <- Map(`+`, at, lapply(u, `*`, step))
+    down <- Map(`-`, at, lapply(u, `*`, step))
+    along <- (do.call(solution, unname(up)) - do.call(solution, unname(down))) / (2 * step)
+    expect_equal(jvp(op, wrt, u), along, tolerance = 1e-6)
+    # the second order, of every pair of variables
+    for (name in names(by)) {
+      g <- gradient(op, wrt[[name]], e, call = FALSE)
+      expect_identical(g(), gradient(op, wrt[[name]], e))
+      for (other in names(by)) {
+        moved <- function(h) {
+          at[[other]] <- at[[other]] + h * u[[other]]
+          gradient(function(...) sum(e * solution(...)), unname(at))[[match(name, names(at))]]
+        }
+        expect_equal(as.vector(jvp(g, wrt[[other]], u[[other]])),
+                     as.vector(moved(1e-4) - moved(-1e-4)) / 2e-4, tolerance = 1e-5, info = paste(name, other))
+      }
+    }
+  }
+  # the variable of rows alone, and a cotangent of a LazyTensor
+  rows <- gradient(op, Vi(points), e)
+  expect_equal(rows + gradient(op, Vj(points), e), gradient(op, points, e), tolerance = 1e-8)
+  expect_equal(gradient(op, S, 2 * Vi(e)), 2 * gradient(op, S, e), tolerance = 1e-9)
+  weights <- Vi(e)
+  expect_equal(jvp(gradient(op, S, 3 * weights, call = FALSE), S, 1), 3 * jvp(gradient(op, S, e, call = FALSE), S, 1),
+               tolerance = 1e-8)
+  expect_output(print(op), "solution of <LinearOperator> 30 x 30")
+})
+
+test_that("a ridge for each row, products, signs of both kinds and least squares have derivatives", {
+  noise <- runif(30, 0.2, 0.5)
+  f <- function(x, a) sum(solution(x, 1, a, values) * e)
+  expect_equal(gradient(f, list(points, noise))[[2L]], differences(function(a) f(points, a), noise), tolerance = 1e-6)
+  op <- solve(add_ridge(exp(-sqdist(Vi(points), Vj(points))), Vi(noise)), values, tol = 1e-12, call = FALSE)
+  expect_equal(gradient(op, noise, e)[, 1L], gradient(f, list(points, noise))[[2L]], tolerance = 1e-8)
+  kernel <- function(x, y = x) exp(-sqdist(Vi(x), Vj(y)))
+  few <- points[1:5, ]
+  cases <- list(
+    product = function(x) sum(e * solve(add_ridge(crossprod(kernel(x)) + 2 * kernel(x), x[1]^2 + 1), values, tol = 1e-12)),
+    indefinite = function(x) sum(e * solve(kernel(x) - 3 * kernel(2 * x) + x[2]^2 * add_ridge(kernel(x), 5), values, tol = 1e-11,
+                                           definite = FALSE)),
+    squares = function(x) sum(e[1:5, ] * solve(kernel(x, few), values, tol = 1e-12, limit = 5000)),
+    predictor = function(x) sum((kernel(few, x) %*% solve(add_ridge(kernel(x), 0.1), values[, 1], tol = 1e-12))^2),
+    powers = function(x) sum(((kernel(x) %*% kernel(x) %*% kernel(x)) %*% values)^2))
+  for (name in names(cases))
+    expect_equal(gradient(cases[[name]], points), differences(cases[[name]], points), tolerance = 1e-5, info = name)
+  expect_error(gradient(function(x) sum(solve(kernel(few, x), values[1:5, ])), points), "least squares",
+               class = "rkeops_error_argument")
+})
+
+test_that("what is no variable of a solution is refused", {
+  op <- solution(points, 1, 0.3, values, call = FALSE)
+  expect_error(gradient(op, Pm(1), e), "`wrt`", class = "rkeops_error_argument")
+  expect_error(gradient(op, points + 0, e), "`wrt`", class = "rkeops_error_argument")
+  expect_error(gradient(op, points), "`cotangent`", class = "rkeops_error_argument")
+  expect_error(gradient(op, points, 1:5), "`cotangent`", class = "rkeops_error_shape")
+  expect_error(jvp(op, points, 1:5), "`direction`", class = "rkeops_error_shape")
+  expect_error(gradient(op, list(points, Vi(points)), e), "twice", class = "rkeops_error_argument")
+  expect_error(keops_source(op), "`op`", class = "rkeops_error_argument")
+  expect_error(rkeops_explain(op), "`op`", class = "rkeops_error_argument")
+  expect_error(add_ridge(exp(-sqdist(Vi(points), Vj(points))), Pm(1:2)), "`alpha`", class = "rkeops_error_argument")
+  expect_error(solution(points, 1, 1, 2 * Vi(values)), "`b`", class = "rkeops_error_argument")
+  expect_error(gradient(function(x) sum(solve(system_of(x, 1, -2), values)), points), "not positive definite",
+               class = "rkeops_error_argument")
+  expect_error(gradient(function(x) sum(solve(system_of(x, 1, 1e-9), values, limit = 1L, method = "iterative",
+                                              preconditioner = "none")), points), class = "rkeops_error_convergence")
+})

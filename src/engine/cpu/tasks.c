@@ -26,6 +26,7 @@ enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 static const size_t near_bytes = 1 << 18;       /* of columns that a task packs, at most */
 static const double packed_often = 1.5;         /* and how often each of them, on average */
+static const double memory_rate = 2e9;          /* bytes a second that a processor gets from far, about */
 static const double few_columns = 8;            /* of an interval: they are gathered, so many: */
 static const size_t gathered_bytes = 1 << 16;
 
@@ -96,8 +97,23 @@ static int64_t columns_of(const job *j, int64_t block) {
   return j->work->walk ? j->cut.columns[block] : j->work->sizes.reduced;
 }
 
-/* Blocks one after the other, until there is enough for a task. */
-static int cut_rows(job *j, double seconds) {
+/* Columns that stay near while several blocks of rows read them, where a block that reads all of them
+ * would wait for memory; 0 where it would not. */
+static int64_t near_columns(const job *j, double seconds) {
+  double bytes = (double)column_bytes(j);
+  if (j->work->walk || bytes < memory_rate * seconds ||
+      bytes * (double)j->work->sizes.reduced < (double)near_bytes) return 0;
+  return rk_round_up((int64_t)((double)near_bytes / bytes) + 1, column_unit(j));
+}
+
+/* Blocks of a task that walk such columns together. */
+static int64_t blocks_together(const job *j) {
+  int64_t blocks = j->row_blocks / WANTED_TASKS;
+  return blocks > MAX_GROUP ? MAX_GROUP : blocks;
+}
+
+/* Blocks one after the other, until there are enough for a task. */
+static int cut_rows(job *j, double seconds, int64_t least) {
   int64_t blocks = j->row_blocks;
   j->group = malloc((size_t)(blocks + 1) * sizeof *j->group);
   if (!j->group) return 0;
@@ -106,7 +122,7 @@ static int cut_rows(job *j, double seconds) {
   j->ld = 0;
   for (int64_t b = 0, first = 0; b < blocks; b++) {
     sum += seconds * (double)(columns_of(j, b) + 1);
-    if (b > first && (sum > task_seconds || b - first == MAX_GROUP)) {
+    if (b > first && b - first >= least && (sum > task_seconds || b - first == MAX_GROUP)) {
       sum = seconds * (double)(columns_of(j, b) + 1);
       j->groups++;
       first = b;
@@ -134,8 +150,8 @@ static double all_columns(const job *j, int64_t *most) {
 
 static int cut(job *j) {
   double seconds = column_seconds(j), columns = floor(chunk_seconds / seconds);
-  int64_t unit = column_unit(j), most;
-  if (!cut_rows(j, seconds)) return 0;
+  int64_t unit = column_unit(j), near = near_columns(j, seconds), most;
+  if (!cut_rows(j, seconds, near ? blocks_together(j) : 1)) return 0;
   double all = all_columns(j, &most);
   j->part = most;
   if (!bounded_of(j) && 2 * j->groups <= WANTED_TASKS && all * seconds > serial_seconds) {
@@ -149,6 +165,7 @@ static int cut(job *j) {
   if (j->part < 1) j->part = 1;
   j->parts = most ? rk_ceil_div(most, j->part) : 1;
   j->chunk = columns > (double)max_part ? max_part : columns < 1 ? 1 : (int64_t)columns;
+  if (near && j->chunk > near * blocks_together(j)) j->chunk = near * blocks_together(j);
   /* what keeps positions has to know where columns were */
   j->gathers = j->work->walk && !bounded_of(j) && !j->stage->pass.state.positions &&
                rk_walk_interval(j->work->walk) < few_columns;
