@@ -43,7 +43,7 @@
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors and of
 #' [functions of R][stop_gradient()], [keops_grad()] and others of operators from formulas, [grad()] of
-#' RKeOps.
+#' RKeOps. [make_objective()] is for optimisers, [run_steps()] for long loops.
 #'
 #' @section Formulas as texts:
 #' [keops_kernel()] makes a function of a formula, [rkeops_formulas] lists all operations and

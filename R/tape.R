@@ -7,14 +7,16 @@
 #           list; NULL for 0. `wanted`: which of them are asked for
 #   id      later values have larger ones
 #   levels  the calls of pull_back() that it depends on the inputs of
-#   input   the call that it is an input of, 0L of others
+#   input   the calls that it is an input of
 # `pull` computes with recorded values as with plain ones, so that derivatives have derivatives.
 # There is no list of what was recorded: values that nobody refers to are forgotten.
 
-# open: the calls of pull_back() that run now, count: of values and calls so far.
+# open: the calls of pull_back() that run now, count: of values and calls so far, read: NULL, or where
+# recorded values are noted that are read.
 tape <- new.env()
 tape$open <- integer()
 tape$count <- 0L
+tape$read <- NULL
 
 is_recorded <- function(x) inherits(x, "RecordedValue")
 
@@ -24,11 +26,12 @@ value_of <- function(x) if (is_recorded(x)) .subset2(x, "value") else x
 record <- function(value, args, pull) {
   levels <- integer()
   for (x in args) if (is_recorded(x)) levels <- c(levels, .subset2(x, "levels"))
+  if (!is.null(tape$read)) note_read(args)
   levels <- unique(levels[levels %in% tape$open])
   if (length(levels)) new_recorded(value, args, pull, levels) else value
 }
 
-new_recorded <- function(value, args, pull, levels, input = 0L) {
+new_recorded <- function(value, args, pull, levels, input = integer()) {
   tape$count <- tape$count + 1L
   x <- list2env(list(value = value, args = args, pull = pull, id = tape$count, levels = levels,
                      input = input), parent = emptyenv())
@@ -61,6 +64,40 @@ at_level <- function(level, code) {
   on.exit(tape$open <- was_open)
   tape$open <- c(was_open, level)
   code
+}
+
+# `code` while nothing records; recorded values of running calls that it reads are noted in the environment
+# `read`, by identifier.
+watched <- function(read, code) {
+  was_open <- tape$open
+  was_read <- tape$read
+  on.exit({
+    tape$open <- was_open
+    tape$read <- was_read
+    for (name in ls(read)) if (!is.null(was_read)) note_read(list(read[[name]]))
+  })
+  read$.levels <- union(was_open, was_read$.levels)
+  tape$open <- integer()
+  tape$read <- read
+  code
+}
+
+note_read <- function(args) {
+  for (x in args)
+    if (is_recorded(x) && any(.subset2(x, "levels") %in% tape$read$.levels))
+      tape$read[[id_text(x)]] <- x
+}
+
+# A recorded value as an input of one more call, and no more.
+adopt <- function(x, level) {
+  assign("levels", c(.subset2(x, "levels"), level), envir = x)
+  assign("input", c(.subset2(x, "input"), level), envir = x)
+  x
+}
+
+abandon <- function(x, level) {
+  assign("levels", setdiff(.subset2(x, "levels"), level), envir = x)
+  assign("input", setdiff(.subset2(x, "input"), level), envir = x)
 }
 
 # A list of results as one recorded value.
@@ -138,7 +175,7 @@ values_behind <- function(out, level) {
   while (length(left)) {
     x <- left[[length(left)]]
     left[[length(left)]] <- NULL
-    if (!depends_on(x, level) || .subset2(x, "input") == level || !is.null(seen[[id_text(x)]])) next
+    if (!depends_on(x, level) || level %in% .subset2(x, "input") || !is.null(seen[[id_text(x)]])) next
     seen[[id_text(x)]] <- TRUE
     found[[length(found) + 1L]] <- x
     left <- c(left, .subset2(x, "args"))

@@ -97,8 +97,8 @@ static int64_t columns_of(const job *j, int64_t block) {
   return j->work->walk ? j->cut.columns[block] : j->work->sizes.reduced;
 }
 
-/* Columns that stay near while several blocks of rows read them, where a block that reads all of them
- * would wait for memory; 0 where it would not. */
+/* Columns that stay near while several blocks of rows read them, where a block that reads all of
+ * them would wait for memory; 0 where it would not. */
 static int64_t near_columns(const job *j, double seconds) {
   double bytes = (double)column_bytes(j);
   if (j->work->walk || bytes < memory_rate * seconds ||
@@ -109,7 +109,7 @@ static int64_t near_columns(const job *j, double seconds) {
 /* Blocks of a task that walk such columns together. */
 static int64_t blocks_together(const job *j) {
   int64_t blocks = j->row_blocks / WANTED_TASKS;
-  return blocks > MAX_GROUP ? MAX_GROUP : blocks;
+  return blocks > MAX_GROUP ? MAX_GROUP : blocks > 1 ? blocks : 1;
 }
 
 /* Blocks one after the other, until there are enough for a task. */
