@@ -71,21 +71,34 @@ static int is_kept(matrix x) {
 
 /* ---- what is asked for ---- */
 
+/* Its elements by columns, without gaps. */
+static double *gathered(rk_matrix m) {
+  double *x = malloc((size_t)(m.rows * m.columns + 1) * sizeof *x), *at = x;
+  for (int64_t j = 0; j < m.columns; j++)
+    for (int64_t i = 0; i < m.rows; i++) *at++ = get(m, i, j);
+  return x;
+}
+
 /* |c - a b| <= roundings |a| |b|, where `which` says. */
 static int is_product(rk_matrix a, rk_matrix b, rk_matrix c, rk_triangle which) {
   const double unit = precision == RK_FLOAT64 ? DBL_EPSILON : FLT_EPSILON;
-  for (int64_t i = 0; i < c.rows; i++)
+  double *const rows = gathered(rk_turned(a)), *const columns = gathered(b);
+  const int64_t depth = a.columns;
+  int good = 1;
+  for (int64_t i = 0; i < c.rows && good; i++)
     for (int64_t j = 0; j < c.columns; j++) {
       if ((which == RK_LOWER && j > i) || (which == RK_UPPER && j < i)) continue;
+      const double *x = rows + i * depth, *y = columns + j * depth;
       long double sum = 0, size = 0;
-      for (int64_t k = 0; k < a.columns; k++) {
-        const long double term = (long double)get(a, i, k) * get(b, k, j);
+      for (int64_t k = 0; k < depth; k++) {
+        const long double term = (long double)x[k] * y[k];
         sum += term;
         size += fabsl(term);
       }
-      if (!(fabsl(sum - get(c, i, j)) <= (double)(a.columns + 2) * unit * size)) return 0;
+      good &= fabsl(sum - get(c, i, j)) <= (double)(depth + 2) * unit * size;
     }
-  return 1;
+  free(rows), free(columns);
+  return good;
 }
 
 static rk_dense call_of(int threads) {
