@@ -1,5 +1,8 @@
 # Formulas of each operation of the table, for the tests of operations and of their derivatives.
 
+# In a full run: more, and larger.
+is_full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
+
 # Operands are variables of dimension 3, and each of them of dimension 1, unless said here: other
 # dimensions, or a list of such. Integers are 1 unless said here.
 complex_pairs <- list(c(6, 6), c(2, 6), c(6, 2))
@@ -76,13 +79,14 @@ reductions_of <- function(F, scalar, G, index, table = reduction_table()) {
 # Compiles without optimisation, in a sixth of the time: for tests of what formulas are, and of which
 # pairs. What the compiler makes of kernels is tested by the others, and by these in a full run.
 quick_options <- function() {
-  optimise <- nzchar(Sys.getenv("RKEOPS_TEST_FULL")) || .Platform$OS.type != "unix"
+  optimise <- is_full || .Platform$OS.type != "unix"
   list(compiler = if (optimise) get_rkeops_options("compiler") else quick_compiler())
 }
 compiled_quickly <- function(code) with_options(quick_options(), code)
 
+# The script lies in the cache, whose keys hold its path and time.
 quick_compiler <- function() {
-  script <- file.path(tempdir(), "quick-cc")
+  script <- file.path(test_cache, "quick-cc")
   if (file.exists(script)) return(script)
   compiler <- Sys.getenv("RKEOPS_CC")
   if (!nzchar(compiler))

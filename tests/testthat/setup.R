@@ -1,6 +1,7 @@
-# Tests have a cache of their own, and use at most two threads.
-test_cache <- file.path(tempdir(), "rkeops-test-cache")
-dir.create(test_cache, mode = "0700", showWarnings = FALSE)
+# Tests have a cache of their own, or one that RKEOPS_TEST_CACHE names and that stays, and use at most
+# two threads.
+test_cache <- Sys.getenv("RKEOPS_TEST_CACHE", file.path(tempdir(), "rkeops-test-cache"))
+dir.create(test_cache, mode = "0700", showWarnings = FALSE, recursive = TRUE)
 options_before_tests <- set_rkeops_options(list(cache_dir = test_cache, ncore = 2))
 
 # On a machine with a GPU everything may be computed there, in the precision that a CPU has by

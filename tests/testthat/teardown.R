@@ -1,2 +1,2 @@
 set_rkeops_options(options_before_tests)
-unlink(test_cache, recursive = TRUE)
+if (is.na(Sys.getenv("RKEOPS_TEST_CACHE", NA))) unlink(test_cache, recursive = TRUE)

@@ -1,7 +1,6 @@
 # Float32 that can be trusted: data far from 0, in clusters, with stray rows; labels and times that
 # are compared; what float32 cannot hold. See src/engine/look/README.md.
 
-is_full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
 in_float32 <- function(code) with_options(list(precision = "float32"), code)
 
 test_that("every spelling of a distance keeps its digits on all data", {

@@ -38,7 +38,6 @@ pairs_of <- function(d, radius, kept = TRUE) {
 
 other <- function(x) row(diag(nrow(x))) != col(diag(nrow(x)))
 precisions <- c("float64", "float32")
-is_full <- nzchar(Sys.getenv("RKEOPS_TEST_FULL"))
 # All metrics in float64, and one of them in float32.
 cases <- expand.grid(metric = names(dense), precision = precisions, stringsAsFactors = FALSE)
 if (!is_full) cases <- cases[1:4, ]

@@ -127,7 +127,7 @@ test_that("the code of articles runs by itself, where there is no GPU too", {
     grDevices::dev.off()
     set_rkeops_options(old)
   })
-  articles <- if (nzchar(Sys.getenv("RKEOPS_TEST_FULL"))) "\\.Rmd$" else "^(gpu|migration)\\.Rmd$"
+  articles <- if (is_full) "\\.Rmd$" else "^(gpu|migration)\\.Rmd$"
   for (article in dir(file.path(top, "vignettes"), articles, full.names = TRUE)) {
     knitr::opts_chunk$restore()
     knitr::purl(article, code, quiet = TRUE)
