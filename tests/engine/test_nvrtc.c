@@ -272,8 +272,8 @@ static int reduction_text(const rk_reduction *r, int wide, char *text, size_t si
   return !wide || sum || r->weight != RK_WEIGHT_NONE;
 }
 
-/* Every reduction with every D and every type; in a short run every reduction with three D, another
- * type for each, and with many weights for one D. */
+/* Every reduction with every D and every type; in a short run every reduction with two D, another
+ * type for each, and with many weights for some. */
 static void wish_reductions(int arch, int full) {
   const rk_reduction *r;
   char text[200];
@@ -281,7 +281,7 @@ static void wish_reductions(int arch, int full) {
     for (int s = 0; s < SIZES; s++)
       for (int t = 0; t < TYPES; t++) {
         int columns = r->weight == RK_WEIGHT_REQUIRED ? 2 : 1;
-        if (!full && ((k + s) % 2 || (k + s / 2) % TYPES != t)) continue;
+        if (!full && ((k + s) % 3 || (k + s / 2) % TYPES != t)) continue;
         if (reduction_text(r, 0, text, sizeof text))
           add_wish(text, sizes[s], columns, (rk_precision)t, arch, sizes[s] <= 100);
         if (!full && s != 1 && s != 4) continue;
@@ -290,14 +290,14 @@ static void wish_reductions(int arch, int full) {
       }
 }
 
-/* The same over lists, for every second reduction; another layout for each. */
+/* The same over lists; in a short run two of each layout. */
 static void wish_lists(int arch, int full) {
   const rk_reduction *r;
   char text[200];
   for (int k = 0; (r = rk_reduction_at(k)); k++)
     for (int s = 0; s < SIZES; s++)
       for (int lay = RK_GPU_LISTS; lay < RK_GPU_LAYS; lay++) {
-        if (!full && ((s != 1 && s != 4) || (k + s + lay) % 4)) continue;
+        if (!full && ((s != 1 && s != 4) || (k + 3 * s + 2 * lay) % 16)) continue;
         int wide = lay % 2 && s == 4, count = wish_count;
         if (!reduction_text(r, wide, text, sizeof text)) continue;
         add_wish(text, sizes[s], wide ? 100 : 2, (rk_precision)((k + lay) % TYPES), arch, 0);
@@ -437,7 +437,7 @@ static const struct { const char *text; int D, columns; rk_precision type; } sam
   {"Max_Reduction(x-y, j)", 3, 1, RK_FLOAT32}};
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
-/* All of them, or every second one. */
+/* All of them, or some. */
 static void wish_samples(int arch, int first, int step) {
   for (int k = first; k < SAMPLES; k += step)
     add_wish(samples[k].text, samples[k].D, samples[k].columns, samples[k].type, arch, 1);
@@ -457,7 +457,8 @@ static void wish_all(const rk_nvrtc_facts *facts, int full) {
   static const int arch[] = {90, 75, 80, 100, 120};
   for (int k = 0; k < 5; k++) {
     if (!is_supported(facts, arch[k])) continue;
-    wish_samples(arch[k], k && !full ? k % 2 : 0, k && !full ? 2 : 1);
+    if (!k || full) wish_samples(arch[k], 0, 1);
+    else wish_samples(arch[k], k - 1, 4); /* each on one more */
     if (k && !full) continue;
     wish_operations(arch[k]);
     wish_reductions(arch[k], full);
