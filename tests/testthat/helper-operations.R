@@ -82,7 +82,16 @@ quick_options <- function() {
   optimise <- is_full || .Platform$OS.type != "unix"
   list(compiler = if (optimise) get_rkeops_options("compiler") else quick_compiler())
 }
-compiled_quickly <- function(code) with_options(quick_options(), code)
+compiled_quickly <- function(code) {
+  on.exit(.Call(C_forget))
+  with_options(quick_options(), code)
+}
+
+# Back to the options before: what was compiled quickly is no program of the tests that follow.
+optimise_again <- function(options) {
+  set_rkeops_options(options)
+  .Call(C_forget)
+}
 
 # The script lies in the cache, whose keys hold its path and time.
 quick_compiler <- function() {

@@ -1,5 +1,6 @@
 # Tensors, splines, time warping and complex numbers: shapes and corner cases beyond those that
 # test-operations.R generates for every operation.
+optimising <- set_rkeops_options(quick_options())
 
 args <- c("x=Vi(24)", "y=Vj(24)", "p=Pm(12)", "s=Vi(1)", "t=Vj(1)")
 data_of <- function(...) {
@@ -18,6 +19,7 @@ expect_oracles <- function(texts, args, data, ulps = 64) {
 }
 
 test_that("tensors of all shapes are contracted along all axes", {
+  skip_on_cran() # takes a while
   expect_oracles(c(
     "TensorDot(x,y,[4,6],[6,4],[1],[0])", "TensorDot(x,y,[4,6],[4,6],[0],[0])",
     "TensorDot(x,y,[2,3,4],[4,3,2],[2,1],[0,1])", "TensorDot(x,y,[2,3,4],[4,2,3],[0,1,2],[1,2,0])",
@@ -67,6 +69,7 @@ test_that("what cannot be contracted is refused with what was expected", {
 })
 
 test_that("splines of all degrees are right at, between and outside of knots that may coincide", {
+  skip_on_cran() # takes a while
   knots <- as_float32(c(0, 0, 0, 0.25, 0.5, 0.5, 0.75, 1, 1, 1))
   x <- matrix(c(-1, 0, 0.1, 0.25, 0.375, 0.5, 0.6, 0.75, 0.9, 1, 2, NaN))
   args <- c("t=Pm(10)", "x=Vi(1)", "y=Vj(1)")
@@ -101,3 +104,5 @@ test_that("the code of time warping grows with the lengths, not with their produ
 })
 
 # ---- random movements of components --------------------------------------------------------------
+
+optimise_again(optimising)

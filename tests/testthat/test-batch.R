@@ -325,4 +325,4 @@ test_that("no batches, no rows, one batch, names", {
   expect_identical(base0 + 1L, argmin(K, "j"))
 })
 
-set_rkeops_options(optimising)
+optimise_again(optimising)

@@ -158,6 +158,7 @@ some_blocks <- function(M, N) {
 }
 
 test_that("&, | and ! are those of dense matrices, or refused", {
+  skip_on_cran() # takes a while
   set.seed(3)
   refused <- 0
   same <- function(x, dense) {
@@ -290,6 +291,7 @@ test_that("a picture shows what is kept, in the order of the data or of places",
 })
 
 test_that("many intervals are quick", {
+  skip_on_cran() # takes a while
   n <- if (is_full) 1e6 else 1e5
   g <- (seq_len(n) * 7919) %% n
   x <- keep_groups(g)

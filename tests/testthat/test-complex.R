@@ -1,4 +1,5 @@
 # Complex LazyTensors against R's complex numbers. Their arithmetic is in test-r-api.R.
+optimising <- set_rkeops_options(quick_options())
 
 some_complex <- function(n, D) matrix(complex(real = uniform(n, D), imaginary = uniform(n, D)), n)
 
@@ -121,3 +122,5 @@ test_that("the string interface takes interleaved real columns", {
     expect_equal(complex_matrix(op(list(x_i$data[[1]], y_j$data[[1]]))), sum(x_i * y_j, "j")))
   expect_error(op(list(x, y)), "interleaved|Re, Im", class = "rkeops_error_argument")
 })
+
+optimise_again(optimising)

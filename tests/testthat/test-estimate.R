@@ -11,6 +11,7 @@ dense_logdet <- function(A) as.double(determinant(as.matrix(A))$modulus)
 trace_of <- function(A) sum(base::diag(as.matrix(A)))
 
 test_that("log determinants are as far from those of dense R as they state at most", {
+  skip_on_cran() # takes a while
   for (name in names(kernels)) for (alpha in list(10, 1e-2, 1e-5, seq(0.1, 5, length.out = n))) {
     A <- add_ridge(kernels[[name]], alpha)
     truth <- dense_logdet(A)
@@ -29,6 +30,7 @@ test_that("log determinants are as far from those of dense R as they state at mo
 })
 
 test_that("stated errors hold in 20 seeds of 20, and are not many times too large", {
+  skip_on_cran() # takes a while
   A <- add_ridge(kernels$laplace, 0.01)
   truth <- dense_logdet(A)
   for (case in list(list("auto", 16), list(20, 16), list(20, 3), list("none", 8))) {
@@ -44,6 +46,7 @@ test_that("stated errors hold in 20 seeds of 20, and are not many times too larg
 })
 
 test_that("what is truncated is a part of the error, and bounds are bounds", {
+  skip_on_cran() # takes a while
   A <- add_ridge(kernels$laplace, 1e-3)
   truth <- dense_logdet(A)
   of <- function(...) estimate_logdet(A, method = "iterative", preconditioner = 10, ...)
@@ -82,6 +85,7 @@ test_that("sums, products, weights of rows and matrices without a ridge are esti
 })
 
 test_that("beyond some rows the iterative way is chosen, and is precise", {
+  skip_on_cran() # takes a while
   m <- 1200
   points <- matrix(sin(1:(3 * m) * 1.7), m)
   A <- add_ridge(exp(-sqdist(Vi(points), Vj(points)) / 0.5), 0.01)
@@ -160,6 +164,7 @@ test_that("matrices and arguments that do not fit are classed errors", {
 })
 
 test_that("gradients are those of the estimate, with its probes", {
+  skip_on_cran() # takes a while
   points <- matrix(sin(1:500), ncol = 2)
   kernel <- function(x, s) exp(-s * sqdist(Vi(x), Vj(x)))
   differences <- function(f, p, step = 1e-5) vapply(seq_along(p), function(k) {

@@ -4,6 +4,7 @@
 in_float32 <- function(code) with_options(list(precision = "float32"), code)
 
 test_that("every spelling of a distance keeps its digits on all data", {
+  skip_on_cran() # takes a while
   skip_on_gpu_machine()
   table <- function(forms, what)
     in_float32(float32_table(float32_forms[forms], float32_places, float32_dirt, what,

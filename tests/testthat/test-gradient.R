@@ -1,4 +1,5 @@
 # Derivatives in float64: against difference quotients, each other and closed forms.
+optimising <- set_rkeops_options(quick_options())
 
 in_float64 <- function(code) with_options(list(precision = "float64"), code)
 
@@ -462,6 +463,9 @@ test_that("what is indexed alike is computed in one walk over the pairs", {
 })
 
 test_that("gradients of many points are accurate, and the same on any number of threads", {
+  quick <- set_rkeops_options(optimising)
+  .Call(C_forget)
+  on.exit(set_rkeops_options(quick))
   x <- as_float32(matrix(rnorm(1200 * 3), ncol = 3))
   y <- as_float32(matrix(rnorm(1700 * 3), ncol = 3))
   b <- as_float32(matrix(rnorm(1700)))
@@ -623,3 +627,5 @@ test_that("a long chain of operations and its gradient stay short, and run", {
     expect_equal(found, slope, tolerance = 1e-12)
   })
 })
+
+optimise_again(optimising)

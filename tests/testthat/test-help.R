@@ -126,6 +126,7 @@ test_that("pages of functions say what these give, in which shape, and have no e
 })
 
 test_that("each example prints something, the same each time, and no more than a screen", {
+  skip_on_cran() # takes a while
   skip_if_not(installed_with_help, "the package is installed without help")
   skip_on_gpu_machine()
   machine <- c("rkeops_sitrep.Rd", "get_rkeops_cache_dir.Rd", "rkeops_use_gpu.Rd")

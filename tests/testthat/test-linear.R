@@ -1,4 +1,5 @@
 # Linear operators against the dense matrices that they stand for.
+optimising <- set_rkeops_options(quick_options())
 
 x <- matrix(sin(1:60 * 1.7), 20)
 y <- matrix(cos(1:45 * 0.9), 15)
@@ -97,3 +98,5 @@ test_that("what does not fit is refused", {
   expect_error(as.matrix(A, max_size = 100), class = "rkeops_error_memory")
   expect_error(K + dense_K, class = "rkeops_error_argument")
 })
+
+optimise_again(optimising)

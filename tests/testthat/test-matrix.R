@@ -1,5 +1,6 @@
 # LazyTensors as matrices, against plain R arrays. In float64: results of at most 9 terms differ by
 # a few units of 2^-52.
+optimising <- set_rkeops_options(quick_options())
 x <- uniform(5, 3)
 y <- uniform(7, 3)
 squares <- outer(rowSums(x^2), rowSums(y^2), `+`) - 2 * x %*% t(y)
@@ -343,3 +344,5 @@ test_that("matrices on a GPU are matrices", {
 })
 
 set_rkeops_options(options_before)
+
+optimise_again(optimising)

@@ -1,4 +1,5 @@
 # Operators of LazyTensors: reductions with call = FALSE, options of one call, derivatives.
+optimising <- set_rkeops_options(quick_options())
 
 old <- rkeops_use_float64()
 set.seed(5)
@@ -240,3 +241,5 @@ test_that("what cannot be differentiated, or does not fit, is refused", {
 })
 
 set_rkeops_options(old)
+
+optimise_again(optimising)

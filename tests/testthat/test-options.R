@@ -183,8 +183,8 @@ progress_lines <- function(progress, verbosity = 1) {
     session$applied <- FALSE
     set_rkeops_options(old)
   })
-  x <- Vi(matrix(1:30000 / 3e4))
-  y <- Vj(matrix(1:30000 / 3e4))
+  x <- Vi(matrix(1:15000 / 3e4))
+  y <- Vj(matrix(1:15000 / 3e4))
   utils::capture.output(invisible(sum(tanh(x - y), "j")), type = "message")
 }
 

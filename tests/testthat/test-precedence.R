@@ -94,4 +94,4 @@ test_that("functions and operators mix as in R", {
   expect_equal(expect_as_plain(as.list(one)), length(one))
 })
 
-set_rkeops_options(optimising)
+optimise_again(optimising)

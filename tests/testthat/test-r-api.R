@@ -1,5 +1,6 @@
 # The interface of RKeOps 2.2, function by function, against plain R; what was wrong there and is
 # mended here is marked [!]. Operators from formulas and gradients are in files of their own.
+optimising <- set_rkeops_options(quick_options())
 
 x <- uniform(5, 3)
 y <- uniform(4, 3)
@@ -409,3 +410,5 @@ test_that("an error about a misspelt name says the nearest one", {
   suggests(keops_grad(keops_kernel("Sum_Reduction(xi, 1)", "xi=Vi(3)"), "xj"), "xi")
   expect_false(grepl("did you mean", conditionMessage(refused(sum(x_i, "k")))))
 })
+
+optimise_again(optimising)

@@ -531,4 +531,4 @@ test_that("they say which pairs they stand for", {
   expect_null(summary(sqdist(Vi(1:4), Vj(1:2)))$pairs)
 })
 
-set_rkeops_options(optimising)
+optimise_again(optimising)

@@ -10,6 +10,7 @@ kernels <- list(
   linear = (Vi(x) | Vj(x)))
 
 test_that("all methods agree with dense R, and reach the residual that they state", {
+  skip_on_cran() # takes a while
   for (name in names(kernels)) for (alpha in list(10, 1e-2, 1e-6, seq(0.1, 5, length.out = n))) {
     A <- add_ridge(kernels[[name]], alpha)
     D <- as.matrix(A)
@@ -132,6 +133,7 @@ test_that("matrices that are not square are solved by least squares", {
 })
 
 test_that("ill-conditioned systems are right, or an error", {
+  skip_on_cran() # takes a while
   K <- kernels$gauss
   for (alpha in 10^-(0:16)) {
     A <- add_ridge(K, alpha)
