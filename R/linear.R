@@ -138,7 +138,7 @@ add_ridge <- function(x, alpha) {
            else if (is.numeric(alpha) && !is.object(alpha)) diagonal_piece(as.double(alpha))
   values <- value_of(piece$data)
   if (is.null(piece) || !length(values) %in% c(1L, n) || !all(is.finite(values)))
-    unexpected(alpha, "alpha", "a finite number, or ", n, " of them, one for each row")
+    unexpected(value_of(alpha), "alpha", "a finite number, or ", n, " of them, one for each row")
   sum_of_linear(x, new_diagonal(list(piece), n))
 }
 

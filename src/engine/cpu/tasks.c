@@ -26,7 +26,7 @@ enum { WANTED_TASKS = 64, MAX_GROUP = 64 };
 static const int64_t max_part = 1 << 30;        /* positions inside a part are 32-bit numbers */
 static const size_t near_bytes = 1 << 18;       /* of columns that a task packs, at most */
 static const double packed_often = 1.5;         /* and how often each of them, on average */
-static const double memory_rate = 2e9;          /* bytes a second that a processor gets from far, about */
+static const double memory_rate = 2e9;          /* bytes a second from far, about, to a processor */
 static const double few_columns = 8;            /* of an interval: they are gathered, so many: */
 static const size_t gathered_bytes = 1 << 16;
 
