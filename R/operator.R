@@ -170,6 +170,7 @@ print.LazyOperator <- function(x, ...) {
 gradient <- function(op, wrt, cotangent = NULL, call = TRUE, at) {
   if (is_r_function(op)) return(differentiate(op, point_of(wrt, at), cotangent)$gradient)
   check_flag(call, "call")
+  check_given(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
   if (!is.null(composed <- as_composed(op, wrt))) {
     new <- gradient_of_composed(composed, wrt, cotangent)
     return(if (call) new() else new)
@@ -183,6 +184,7 @@ gradient <- function(op, wrt, cotangent = NULL, call = TRUE, at) {
 #' @export
 value_and_gradient <- function(op, wrt, cotangent = NULL, at) {
   if (is_r_function(op)) return(differentiate(op, point_of(wrt, at), cotangent))
+  check_given(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
   if (!is.null(composed <- as_composed(op, wrt)))
     return(gradient_of_composed(composed, wrt, cotangent, values = TRUE)())
   state <- differentiable_state(op)
@@ -197,6 +199,7 @@ value_and_gradient <- function(op, wrt, cotangent = NULL, at) {
 jvp <- function(op, wrt, direction, call = TRUE, at) {
   if (is_r_function(op)) return(differentiate_along(op, point_of(wrt, at), direction))
   check_flag(call, "call")
+  check_given(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
   if (!is.null(composed <- as_composed(op, wrt))) {
     new <- jvp_of_composed(composed, wrt, direction)
     return(if (call) new() else new)

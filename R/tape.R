@@ -202,7 +202,8 @@ differentiate <- function(f, at, cotangent) {
 
 check_argument <- function(x, name) {
   if (is_recorded(x) || is.numeric(x) && !is.object(x) || is.logical(x)) return(invisible())
-  unexpected(x, name, "numbers: a vector, a matrix, or a list of them")
+  unexpected(x, name, "numbers: a vector, a matrix, or a list of them",
+             if (is.LazyTensor(x)) "; by LazyTensors operators are differentiated: reductions with call = FALSE")
 }
 
 as_double <- function(x) {

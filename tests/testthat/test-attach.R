@@ -1,6 +1,6 @@
 # Attaching rkeops replaces what base R cannot dispatch, and plain R objects do not notice.
 
-replaced <- c("atan2", "ifelse", "step", if (getRversion() < "4.3.0") "%*%")
+replaced <- c("atan2", "ifelse", "pmax", "pmin", "step", if (getRversion() < "4.3.0") "%*%")
 # S4 generics made from base functions, which Matrix and others share with us
 shared <- c("rowSums", "colSums", "rowMeans", "colMeans", "diag", "which", "norm",
             if (getRversion() < "4.4.0") c("crossprod", "tcrossprod"))
@@ -29,7 +29,7 @@ test_that("attaching says nothing but R's own message, and leaves arithmetic to 
 expect_as_base <- function(call, frame = parent.frame()) {
   result <- function(call) tryCatch(eval(call, frame), error = conditionMessage)
   base <- list(atan2 = quote(base::atan2), ifelse = quote(base::ifelse),
-               step = quote(stats::step), `%*%` = quote(base::`%*%`))
+               pmax = quote(base::pmax), pmin = quote(base::pmin), step = quote(stats::step), `%*%` = quote(base::`%*%`))
   original <- do.call(substitute, list(call, base))
   expect_identical(result(call), result(original), label = paste(deparse(call), collapse = ""))
 }
@@ -61,6 +61,16 @@ test_that("atan2() is base R's for plain objects", {
     atan2(), atan2(stop("first"), stop("second")), atan2(no_such_object, 1), atan2(factor(1), 1),
     atan2(data.frame(a = 1), 1)))
     expect_as_base(call)
+})
+
+test_that("pmax() and pmin() are base R's for plain objects", {
+  grid <- matrix(1:4 / 3, 2, dimnames = list(NULL, c("a", "b")))
+  days <- as.Date(c("2020-01-01", NA, "2021-01-01"))
+  for (call in expression(
+    pmax(1:4, 2), pmin(c(a = 1, b = NA), 0, na.rm = TRUE), pmax(grid, 1), pmin(1, grid), pmax(days, days[1]),
+    pmax("a", c("b", "A")), pmin(), pmax(NULL), pmax(1, NULL), pmax(1:3, 1:2), pmin(1i, 2), pmax(list(1), 2),
+    pmax(factor(1:2), 1), pmin(na.rm = TRUE, 2:3, 1), pmax(no_such_object, 1), pmax(1, stop("second")), pmin(sum, 1)))
+    suppressWarnings(expect_as_base(call))
 })
 
 test_that("%*% is base R's for plain objects", {

@@ -214,7 +214,7 @@ test_that("a variable that is made anew of the same R object is the same variabl
 test_that("what cannot be differentiated, or does not fit, is refused", {
   refused <- function(code, kind, text)
     expect_error(code, text, fixed = TRUE, class = paste0("rkeops_error_", kind))
-  refused(gradient(sum, x), "argument", "`op`")
+  refused(gradient(sum, x), "argument", "`at`")
   refused(gradient(value_and_gradient, x), "argument", "call = FALSE")
   refused(gradient(op, x + 1), "argument", "`wrt`")
   refused(gradient(op, Vi(X + 0)), "argument", "`wrt`")
