@@ -90,10 +90,12 @@ kernel_options <- function(..., call) {
 new_operator <- function(program, context) {
   force(program)
   force(context)
-  structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
+  op <- structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
     if (is.null(input)) return(context)
+    if (is.list(input) && any_recorded(input)) return(run_recorded_operator(op, input, inner_dim, ...))
     run_program(program, input, inner_dim, ...)
   })
+  op
 }
 
 #' @export

@@ -17,8 +17,8 @@
 #' - Matrices: `%*%`, `crossprod`, `tcrossprod`, and of plain matrices `solve`, `chol`, `chol2inv`,
 #'   `determinant`.
 #' - `Vi()`, `Vj()`, `Pm()` of recorded values, arithmetic of LazyTensors with recorded numbers,
-#'   reductions, `K %*% b`, [add_ridge()], [solve.LazyTensor()], [estimate_logdet()] and
-#'   [estimate_trace()].
+#'   reductions, `K %*% b`, operators of [keops_kernel()], [add_ridge()], [solve.LazyTensor()],
+#'   [estimate_logdet()] and [estimate_trace()].
 #'
 #' Loops, `lapply()` over a list, `Reduce()`, `do.call(rbind, ...)`, conditions and functions of the user
 #' are R as it is. Comparisons give plain TRUE and FALSE, positions plain numbers. `stop_gradient(x)` is

@@ -69,3 +69,22 @@ flat_cotangent <- function(e, output) {
   if (length(output$shape) && length(dim(value_of(e))) == 3L) e <- aperm(e, c(1L, 3L, 2L))
   reshape(e, if (output$kind != "Pm") c(length(value_of(e)) / output$dim, output$dim))
 }
+
+# An operator of keops_kernel(), or a derivative of one, where some of the inputs are recorded.
+run_recorded_operator <- function(op, input, inner_dim, ...) {
+  if (is_row(inner_dim) || ...length() || !is.null(program_of(op)$batch))
+    throw("argument", "recorded values meet `inner_dim`, blocks or batches: expected columns and all pairs")
+  input <- arrange_input(input, program_of(op)$variables$name)
+  out <- op(lapply(input, value_of))
+  places <- which(vapply(input, is_recorded, NA))
+  given <- unname(input[places])
+  pull <- function(e, args, value, wanted) {
+    now <- replace(input, places, args)
+    Map(function(x, place, wanted) if (wanted)
+      reshape(keops_grad(op, place - 1L)(unname(c(now, list(e)))), dim(value_of(x))), args, places, wanted)
+  }
+  if (is.integer(out)) return(out)
+  if (!is.list(out)) return(record(out, given, pull))
+  out[[1L]] <- record(out[[1L]], given, pull) # values, and positions
+  out
+}

@@ -124,6 +124,19 @@ test_that("reductions of LazyTensors", {
   expect_equal(gradient(op, x, 1), gradient(op, Vi(x), 1) + gradient(op, Vj(x), 1), tolerance = 1e-12)
 })
 
+test_that("operators of formulas", {
+  op <- keops_kernel("Sum_Reduction(Exp(-s * SqDist(x, y)) * b, j)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(2)", "s=Pm(1)"))
+  b <- y[, 1:2]
+  expect_derivatives(function(x) sum(op(list(x, x[1:3, ], b, x[1, 1]^2))^2), x)
+  expect_derivatives(function(b) sum(op(list(y = y, x = x, s = 1, b = b))^2), b)
+  lse <- keops_kernel("LogSumExp_Reduction(-SqDist(x, y), j)", c("x=Vi(3)", "y=Vj(3)"))
+  expect_derivatives(function(x) sum(keops_grad(lse, "y")(list(x, y, x[, 1]))^2), x, 1e-5)
+  near <- keops_kernel("Min_ArgMin_Reduction(SqDist(x, y), j)", c("x=Vi(3)", "y=Vj(3)"))
+  expect_derivatives(function(x) sum(near(list(x, y))[[1L]]^2), x)
+  expect_error(gradient(function(x) sum(op(list(t(x), t(y), t(b), 1), inner_dim = "row")), x), "`inner_dim`",
+               class = "rkeops_error_argument")
+})
+
 test_that("several arguments keep their names and shapes", {
   f <- function(q, p, s) s * sum(q * p) + sum(q[, 1])
   at <- list(q = x, p = x + 1, s = 2)
