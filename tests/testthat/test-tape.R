@@ -218,3 +218,56 @@ test_that("bad input is refused", {
 })
 
 optimise_again(optimising)
+
+# ---- random programs -----------------------------------------------------------------------------
+
+# Values are 3 x 2 matrices, of moderate size; each step takes one or two values of those before.
+steps <- list(
+  function(a, b) a + b, function(a, b) a - 2 * b, function(a, b) a * b, function(a, b) a / (1 + b^2),
+  function(a, b) abs(a)^1.5, function(a, b) (abs(a) + 0.5)^tanh(b), function(a, b) -a, function(a, b) exp(-a^2),
+  function(a, b) log(1 + a^2), function(a, b) sqrt(a^2 + 0.1), function(a, b) tanh(a), function(a, b) sin(a) * cos(b),
+  function(a, b) atan2(a, b^2 + 1), function(a, b) pmax(a, b), function(a, b) pmin(a, 0.2), function(a, b) where(a > b, a, b^2),
+  function(a, b) a %*% diag(b[1:2, 1]), function(a, b) tanh(crossprod(a, b)[c(1, 2, 1), ]), function(a, b) tanh(tcrossprod(a, b)[, 2:3]),
+  function(a, b) cbind(a[, 2], rowSums(b)), function(a, b) rbind(a[3:2, ], colMeans(b)), function(a, b) a[3:1, ] * b[[2, 1]],
+  function(a, b) { a[2, ] <- b[1, ]; a }, function(a, b) { a[a > 0.3] <- 0.1; a }, function(a, b) { a[cbind(1:2, 2:1)] <- b[1:2]; a },
+  function(a, b) a - mean(b) * max(a), function(a, b) t(t(a) / (1 + colSums(b^2))), function(a, b) t(aperm(b, c(2, 1))) + a[1],
+  function(a, b) { v <- c(a[, 1], b[, 2]); dim(v) <- c(3, 2); v }, function(a, b) cumsum(a)[1:3] * b,
+  function(a, b) solve(crossprod(a) + diag(2), t(b)) |> t(), function(a, b) a %*% chol(crossprod(b) + diag(2)) / 2,
+  function(a, b) exp(-sqdist(Vi(a), Vj(b))) %*% b, function(a, b) a * logsumexp(-sqdist(Vi(a), Vj(b)), "j")[, 1],
+  function(a, b) sum(Vi(a) / (1 + sqdist(Vi(a), Vj(b))), "j"), function(a, b) cbind(a[, 1], min(sqdist(Vi(a), Vj(b)), "j")),
+  function(a, b) solve(add_ridge(exp(-sqdist(Vi(a), Vj(a))), 0.5 + b[1]^2), b, tol = 1e-13),
+  function(a, b) Reduce(`+`, lapply(1:2, function(k) a[, k] * b)), function(a, b) run_steps(function(s) tanh(s + b), a, 3, 2))
+
+random_program <- function(length) {
+  chosen <- sample(length(steps), length, TRUE)
+  first <- vapply(seq_len(length), function(k) sample(k, 1L), 1L)
+  second <- vapply(seq_len(length), function(k) sample(k, 1L), 1L)
+  function(x) {
+    values <- list(x)
+    for (k in seq_len(length)) values[[k + 1L]] <- steps[[chosen[k]]](values[[first[k]]], values[[second[k]]])
+    sum(values[[length + 1L]]) + sum(values[[length]]^2) / 4
+  }
+}
+
+test_that("random programs have the derivatives of their differences", {
+  set.seed(as.integer(Sys.getenv("RKEOPS_TEST_SEED", "77")))
+  checked <- 0
+  for (k in seq_len(if (is_full) 3000 else 150)) {
+    f <- random_program(sample(2:7, 1L))
+    x <- matrix(round(rnorm(6), 2) + 0.0037, 3)
+    u <- matrix(round(rnorm(6), 2), 3)
+    along <- function(step) (f(x + step * u) - f(x - step * u)) / (2 * step)
+    g <- gradient(f, x)
+    wide <- along(1e-5)
+    # of two steps that differ there is a kink, or digits are lost
+    if (!is.finite(wide) || abs(wide - along(3e-6)) > 1e-6 * (1 + abs(wide))) next
+    checked <- checked + 1
+    expect_equal(sum(g * u), wide, tolerance = 1e-5, info = k)
+    expect_equal(jvp(f, x, u), sum(g * u), tolerance = 1e-9, info = k)
+    second <- (gradient(f, x + 1e-5 * u) - gradient(f, x - 1e-5 * u)) / 2e-5
+    again <- (gradient(f, x + 3e-6 * u) - gradient(f, x - 3e-6 * u)) / 6e-6
+    if (any(abs(second - again) > 1e-5 * (1 + abs(second)))) next
+    expect_equal(gradient(function(x) sum(gradient(f, x) * u), x), second, tolerance = 1e-4, info = k)
+  }
+  expect_gt(checked, if (is_full) 2000 else 100)
+})
