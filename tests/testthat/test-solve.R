@@ -181,6 +181,32 @@ test_that("what is wrong is said", {
   expect_identical(max(slow$iterations), 2L)
 })
 
+test_that("of any condition number a result is right, or an error says that it is not", {
+  set.seed(11)
+  x <- matrix(runif(2400), ncol = 2)
+  b <- matrix(rnorm(2400), ncol = 2)
+  reached <- 0
+  for (kernel in c("gauss", "laplace")) {
+    K <- if (kernel == "gauss") exp(-sqdist(Vi(x), Vj(x)) * 10) else exp(-norm2(Vi(x) - Vj(x)))
+    dense <- as.matrix(K)
+    largest <- find_eigen(K, 1)$values
+    for (condition in 10^c(2, 4, 6, 8, 10)) for (method in c("dense", "iterative")) {
+      A <- add_ridge(K, largest / condition)
+      M <- dense + diag(largest / condition, 1200)
+      out <- tryCatch(solve(A, b, method = method, limit = 300L, details = TRUE),
+                      rkeops_error_convergence = identity)
+      true <- sqrt(colSums((b - M %*% out$value)^2) / colSums(b^2))
+      expect_equal(out$residual, true, tolerance = 1e-3, info = paste(kernel, condition, method))
+      is_error <- inherits(out, "condition")
+      expect_identical(is_error, any(out$residual > 1e-6))
+      if (is_error) next
+      reached <- reached + 1
+      expect_lte(max(abs(out$value - solve(M, b))), 2e-6 * condition * max(abs(out$value)))
+    }
+  }
+  expect_gte(reached, 12)
+})
+
 # ---- derivatives ---------------------------------------------------------------------------------
 
 set.seed(7)
