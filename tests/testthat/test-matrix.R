@@ -180,7 +180,7 @@ test_that("products have the shapes of base R", {
   near(tcrossprod(t(b), K), t(b) %*% t(dense))
   near(tcrossprod(K, as.data.frame(t(b))), dense %*% b)
   near(tcrossprod(b[, 1], K), t(b[, 1]) %*% t(dense))
-  expect_identical(t(K) %*% a, crossprod(K, a))
+  near(t(K) %*% a, crossprod(K, a))
   near(crossprod(K, Vi(a)), crossprod(dense, a))
   near(crossprod(Vi(a), K), crossprod(a, dense))
   near(tcrossprod(K, Vj(b)), dense %*% b)

@@ -195,7 +195,7 @@ test_that("nothing is a constant without a word", {
     sum(out)
   }, NULL)
   expect_refused(function(x) sum(matrix(x, 2)), NULL)
-  expect_refused(function(x) sum(base::`%*%`(t(x), x)), NULL)
+  if (getRversion() < "4.3.0") expect_refused(function(x) sum(base::`%*%`(t(x), x)), NULL)
   expect_refused(function(x) sum(unlist(list(x))), NULL)
   expect_identical(gradient(function(x) sum(x * stop_gradient(x)), x), x)
   expect_identical(stop_gradient(3), 3)
