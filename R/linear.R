@@ -320,18 +320,16 @@ multiplier <- function(x, p, precision = NULL) {
     product = function(v) Reduce(function(v, f) f(v), rev(inner), v))
 }
 
-# At most so many columns meet a pair in one walk: the sums of more do not stay near the processor, which in
-# single precision has sums in double beside its own.
-columns_at_once <- function(precision) if (identical(precision, "float32")) 64L else 128L
+# At most so many columns meet a pair in one walk: the sums of more do not stay near the processor.
+columns_at_once <- 64L
 
 kernel_multiplier <- function(K, p, precision) {
   if (any_recorded(part(K, "data"))) return(function(v) kernel_times_recorded(K, v, precision))
-  most <- columns_at_once(precision)
-  if (p > most) {
-    full <- kernel_multiplier(K, most, precision)
-    rest <- if (p %% most) kernel_multiplier(K, p %% most, precision)
-    return(function(v) do.call(cbind, lapply(split_columns(ncol(v), most), function(at)
-      (if (length(at) == most) full else rest)(v[, at, drop = FALSE]))))
+  if (p > columns_at_once) {
+    full <- kernel_multiplier(K, columns_at_once, precision)
+    rest <- if (p %% columns_at_once) kernel_multiplier(K, p %% columns_at_once, precision)
+    return(function(v) do.call(cbind, lapply(split_columns(ncol(v)), function(at)
+      (if (length(at) == columns_at_once) full else rest)(v[, at, drop = FALSE]))))
   }
   v <- Vj(matrix(0, row_count(K, "Vj"), p))
   options <- if (!is.null(precision)) call_options(list(precision = precision))$options
@@ -350,8 +348,7 @@ kernel_multiplier <- function(K, p, precision) {
 kernel_times_recorded <- function(K, v, precision)
   reduce(K * leaf(v, "Vj"), "Sum", "j", if (!is.null(precision)) list(precision = precision))
 
-split_columns <- function(p, most = columns_at_once("float64"))
-  split(seq_len(p), (seq_len(p) - 1L) %/% most)
+split_columns <- function(p) split(seq_len(p), (seq_len(p) - 1L) %/% columns_at_once)
 
 # ---- what it is made of --------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ static const int64_t max_part = 1 << 30;        /* positions inside a part are 3
 static const size_t near_bytes = 1 << 18;       /* of columns that a task packs, at most */
 static const double packed_often = 1.5;         /* and how often each of them, on average */
 static const double memory_rate = 2e9;          /* bytes a second from far, about, to a processor */
+static const double far_bytes = 1 << 22;        /* of columns, which are not all near any more */
+static const size_t near_state = 1 << 14;
 static const double few_columns = 8;            /* of an interval: they are gathered, so many: */
 static const size_t gathered_bytes = 1 << 16;
 
@@ -98,17 +100,18 @@ static int64_t columns_of(const job *j, int64_t block) {
 }
 
 /* Columns that stay near while several blocks of rows read them, where a block that reads all of
- * them would wait for memory; 0 where it would not. */
+ * them would wait for memory; 0 where it would not, or its states are large themselves. */
 static int64_t near_columns(const job *j, double seconds) {
   double bytes = (double)column_bytes(j);
-  if (j->work->walk || bytes < memory_rate * seconds ||
-      bytes * (double)j->work->sizes.reduced < (double)near_bytes) return 0;
+  if (j->work->walk || bytes < memory_rate * seconds || j->module->state > near_state ||
+      bytes * (double)j->work->sizes.reduced < far_bytes) return 0;
   return rk_round_up((int64_t)((double)near_bytes / bytes) + 1, column_unit(j));
 }
 
-/* Blocks of a task that walk such columns together. */
+/* Blocks of a task that walk such columns together: a few bring most of what many do, and threads
+ * want more tasks than a few each. */
 static int64_t blocks_together(const job *j) {
-  int64_t blocks = j->row_blocks / WANTED_TASKS;
+  int64_t blocks = j->row_blocks / (2 * WANTED_TASKS);
   return blocks > MAX_GROUP ? MAX_GROUP : blocks > 1 ? blocks : 1;
 }
 
