@@ -77,3 +77,24 @@ test_that("threads end with the package", {
                  "stopifnot(during == before + 1L, threads() == before, identical(two, alone))"))
   expect_identical(out$status, 0L, label = paste(out$output, collapse = "\n"))
 })
+
+test_that("columns that are too many to lie near are walked by several blocks of rows, with the same result", {
+  set.seed(4)
+  y <- matrix(runif(6000 * 100), 6000)   # 5 MB, of which all rows read pieces
+  b <- matrix(rnorm(12000), 6000)
+  old <- get_rkeops_options()
+  on.exit(set_rkeops_options(old))
+  for (rows in c(1, 5, 700, 4100)) {
+    x <- y[seq_len(rows) + 100L, , drop = FALSE] + 0.01
+    sums <- function(threads) {
+      rkeops_use_cpu(ncore = threads)
+      c(exp(-sqdist(Vi(x), Vj(y))) %*% b, min(sqdist(Vi(x), Vj(y)), "j"))
+    }
+    out <- sums(1)
+    expect_identical(sums(2), out)
+    some <- unique(round(seq(1, rows, length.out = 20)))
+    squares <- outer(rowSums(x[some, , drop = FALSE]^2), rowSums(y^2), "+") - 2 * x[some, , drop = FALSE] %*% t(y)
+    expect_equal(matrix(out, rows)[some, , drop = FALSE], cbind(exp(-squares) %*% b, apply(squares, 1, min)),
+                 tolerance = 1e-9)
+  }
+})
