@@ -14,7 +14,7 @@
 #' - Parts: `x[...]`, `x[[...]]`, `x[...] <- y` (where x is recorded), `rbind`, `cbind`, `c` (where the
 #'   first is recorded), `rep`, `rev`, `t`, `aperm`, `diag`, `head`, `tail`, `as.vector`, `dim<-`, and
 #'   names.
-#' - Matrices: `%*%`, `crossprod`, `tcrossprod`, and of plain matrices `solve`, `chol`, `chol2inv`,
+#' - Matrices: `%*%`, `crossprod`, `tcrossprod`, and of plain matrices `solve`, `chol`,
 #'   `determinant`.
 #' - `Vi()`, `Vj()`, `Pm()` of recorded values, arithmetic of LazyTensors with recorded numbers,
 #'   reductions, `K %*% b`, operators of [keops_kernel()], [add_ridge()], [solve.LazyTensor()],
