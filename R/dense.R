@@ -1,5 +1,6 @@
 # Small dense algebra in C, on ordinary matrices: where R is linked with its reference BLAS this is
-# many times as fast. Arguments may be recorded, see tape.R. Results have no names; they are the same bits for every number of threads.
+# many times as fast. Arguments may be recorded, see tape.R. Results have no names; they are the same bits
+# for every number of threads.
 # `threads`: at most so many of those in use; NULL: these.
 
 # A plain matrix of doubles: a vector is one column.
