@@ -92,9 +92,7 @@ entries_for <- function(wrt, entries) {
 }
 
 places_of_variable <- function(x, entries) {
-  if (length(part(x, "table")) || length(part(x, "data")) != 1L)
-    throw("argument", "`wrt` was computed from other LazyTensors: expected a variable, as ",
-          "Vi(), Vj() or Pm() make it")
+  check_variable(x, "wrt")
   by_id <- which(vapply(entries, function(entry) root_of(x) %in% entry$id, NA))
   union(by_id, same_objects(part(x, "data"), entries, part(x, "kind")))
 }
@@ -140,15 +138,10 @@ cotangent_for <- function(e, data) {
 
 directions_of <- function(direction, wrt, data) {
   check_given(direction, "direction", "numbers of the shape of the variable")
-  several <- !is.LazyTensor(wrt) && is.list(wrt)
-  if (!several) direction <- list(direction)
-  else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(data))
-    unexpected(direction, "direction", "a list of ", length(data), ", one for each variable of `wrt`")
-  else if (is_named_like(direction, wrt)) direction <- direction[names(wrt)]
   Map(function(u, x) {
     if (is.LazyTensor(u)) u <- cotangent_for(u, part(u, "data"))
     if (!is_object_of_numbers(u) || !length(u) %in% c(1L, length(x)))
       throw("shape", "`direction` is ", describe(u), ": expected the shape of the variable, ", describe(x))
     repeated(u, length(x), dim(x))
-  }, unname(direction), data)
+  }, unname(as_directions(direction, wrt)), data)
 }

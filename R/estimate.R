@@ -117,11 +117,10 @@ logdet_of_diagonal <- function(a) {
 # A value that draws random numbers from `seed` on; those of the session, and its generators, stay.
 with_seed <- function(seed, value) {
   kinds <- RNGkind()
-  state <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  state <- random_state()
   on.exit({
     suppressWarnings(do.call(RNGkind, as.list(kinds))) # one of them warns that it was used before R 3.6
-    if (is.null(state)) rm(".Random.seed", envir = globalenv())
-    else assign(".Random.seed", state, globalenv())
+    set_random_state(state)
   })
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   value

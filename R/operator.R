@@ -207,11 +207,7 @@ jvp <- function(op, wrt, direction, call = TRUE, at) {
   state <- differentiable_state(op)
   ids <- variables_of(wrt, state)
   check_given(direction, "direction", "a matrix or a LazyTensor of the shape of the variable")
-  if (is.LazyTensor(wrt)) direction <- list(direction)
-  else if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(ids))
-    unexpected(direction, "direction", "a list of ", length(ids),
-               ", one for each variable of `wrt`")
-  else if (is_named_like(direction, wrt)) direction <- direction[names(wrt)]
+  direction <- as_directions(direction, wrt)
   shapes <- list(output_of_state(state)$shape)
   root <- state$roots
   for (k in seq_along(ids)) {
@@ -230,6 +226,14 @@ point_of <- function(wrt, at) {
   if (!missing(at)) at
   else if (!missing(wrt)) wrt
   else throw("argument", "`at` is missing: expected numbers, or a list of them: the arguments of the function")
+}
+
+# A list, with one for each variable of `wrt` in their order.
+as_directions <- function(direction, wrt) {
+  if (is.LazyTensor(wrt) || !is.list(wrt)) return(list(direction))
+  if (!is.list(direction) || is.LazyTensor(direction) || length(direction) != length(wrt))
+    unexpected(direction, "direction", "a list of ", length(wrt), ", one for each variable of `wrt`")
+  if (is_named_like(direction, wrt)) direction[names(wrt)] else direction
 }
 
 # Whether two lists have the same names, each once, in any order.
@@ -303,10 +307,14 @@ variables_of <- function(wrt, state, name = "wrt") {
   unname(ids)
 }
 
-variable_of <- function(x, state, name) {
+check_variable <- function(x, name) {
   if (length(part(x, "table")) || length(part(x, "data")) != 1L)
     throw("argument", "`", name, "` was computed from other LazyTensors: expected a variable, as ",
           "Vi(), Vj() or Pm() make it")
+}
+
+variable_of <- function(x, state, name) {
+  check_variable(x, name)
   id <- root_of(x)
   if (id %in% names(state$leaves)) return(id)
   place <- .Call(C_match_objects, part(x, "data"), part(x, "kind"), state$data, state$kind)
