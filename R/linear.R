@@ -292,7 +292,7 @@ linear_product <- function(name, x, y) {
   linear_times(if (name == "crossprod") t(x) else x, y, "y")
 }
 
-is_matrix_like <- function(x) is_linear(x) || is.LazyTensor(x)
+is_matrix_like <- function(x) is.LazyTensor(x) || is_linear(x)
 
 # A vector is a row or a column, as it fits.
 t_plain <- function(x) if (length(dim(x)) == 2L) t(x) else x

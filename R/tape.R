@@ -18,7 +18,13 @@ tape$open <- integer()
 tape$count <- 0L
 tape$read <- NULL
 
-is_recorded <- function(x) inherits(x, "RecordedValue")
+is_recorded <- function(x) is.environment(x) && inherits(x, "RecordedValue")
+
+# Every call of an operator asks this: most elements are seen to be none at once.
+any_recorded <- function(values) {
+  for (x in values) if (is.environment(x) && is_recorded(x)) return(TRUE)
+  FALSE
+}
 
 value_of <- function(x) if (is_recorded(x)) .subset2(x, "value") else x
 

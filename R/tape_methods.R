@@ -262,8 +262,6 @@ pmin <- function(..., na.rm = FALSE) {
   if (any_recorded(list(...))) recorded_extreme(list(...), na.rm, `<`) else base::pmin(..., na.rm = na.rm)
 }
 
-any_recorded <- function(values) any(vapply(values, is_recorded, NA))
-
 recorded_extreme <- function(values, na.rm, is_better) {
   if (!identical(na.rm, FALSE)) unexpected(na.rm, "na.rm", "FALSE; recorded values do not skip NaN")
   Reduce(function(x, y) {
