@@ -250,7 +250,9 @@ sums_over <- function(index, mean = FALSE) {
     given <- list(...)
     if (is_restricting(given)) x <- restricted(x, given)
     out <- reduce(x, "Sum", index, without_walk(given))
-    if (mean) out <- out / pairs_of_rows(x, if (index == "j") "i" else "j")
+    kept <- if (index == "j") "i" else "j"
+    if (mean) out <- out / (if ("pairs" %in% names(given)) sizes_of_pairs(x, given[["pairs"]], kept)
+                            else pairs_of_rows(x, kept))
     if (length(dim(out)) > 2L) components_dropped(out)
     else if (part(x, "dimres") == 1L) out[, 1L] else out
   }
@@ -471,21 +473,8 @@ new_values <- function(x, n) {
 # The values at the pairs of rows (i[1], j[1]), (i[2], j[2]), ...: a matrix with one column for each
 # component. All variables become variables of i, with rows repeated, and nothing is left to sum.
 values_at <- function(x, i, j) {
-  data <- part(x, "data")
-  kind <- part(x, "kind")
-  for (k in which(kind == "Vi")) data[[k]] <- rows_at(data[[k]], i)
-  for (k in which(kind == "Vj")) data[[k]] <- rows_at(data[[k]], j)
-  pairs <- of_variables(x, "pairs", ifelse_int(kind == "Pm", kind, rep("Vi", length(kind))), data,
-                        walk = NULL)
-  out <- compute(reduction_state(pairs, "Sum", "j")) # one column, which may not depend on j
-  if (all(kind == "Pm")) out <- out[rep(1L, length(i)), , drop = FALSE]
-  if (part(x, "logical")) out != 0 else out
-}
-
-rows_at <- function(x, i) {
-  x <- x[i, , drop = FALSE]
-  if (!is.null(dimnames(x))) dimnames(x) <- NULL
-  x
+  out <- values_of_list(with_walk(x, NULL), new_pairs(as.integer(i), as.integer(j)))
+  if (is.matrix(out)) out else matrix(out)
 }
 
 # With matrices that lie on a GPU copied back.

@@ -370,6 +370,12 @@ part_of_side <- function(part, side, at) {
   part
 }
 
+rows_at <- function(x, i) {
+  x <- x[i, , drop = FALSE]
+  if (!is.null(dimnames(x))) dimnames(x) <- NULL
+  x
+}
+
 blocks_of_part <- function(part) {
   groups <- part$groups
   if (!is.null(groups))

@@ -574,7 +574,8 @@ matrix_times_vector <- function(op, operands, place) {
 #' @param m position of a component, from 0.
 #' @param n,d number of components. In `extractT()`, of the result.
 #' @param D number of components.
-#' @param i alone: components, or a matrix of two columns, the rows of pairs. With j: rows of i.
+#' @param i alone: components, or a matrix of two columns, the rows of pairs, or [list_pairs()]. With j: rows
+#'   of i.
 #' @param j,k rows of j; components.
 #' @param drop whether dimensions of size 1 are dropped.
 #' @param ... LazyTensors, numbers or vectors; for `[`, not used.
@@ -686,6 +687,7 @@ as_scalar <- function(x) {
     throw("argument", "`[` of a LazyTensor has ", given, " indices: expected x[k], x[i, j] or ",
           "x[i, j, k]")
   if (given <= 1L && missing(i)) return(x)
+  if (given == 1L && inherits(i, "rkeops_pairs")) return(values_of_list(x, i))
   if (given == 1L) return(if (is.matrix(i)) values_at_rows(x, i) else components_at(x, i))
   size <- dim(x)
   names <- dimnames(x)
@@ -744,6 +746,7 @@ values_at_rows <- function(x, pairs) {
     rows <- function(at) list(i = i[at], j = j[at])
     return(components_dropped(components_second(values_in_batches(x, length(i), rows))))
   }
+  if (is.null(part(x, "walk"))) return(values_of_list(x, new_pairs(i, j)))
   values <- values_of_pairs(x, length(i), function(at) list(i = i[at], j = j[at]))
   if (size[3L] == 1L) values else matrix(values, length(i))
 }

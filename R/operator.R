@@ -279,8 +279,8 @@ merged_state <- function(state, x, distinct) {
   state
 }
 
-with_node <- function(state, op, ids) {
-  node <- add_node(state$table, op, ids, inline = TRUE)
+with_node <- function(state, op, ids, literals = NULL) {
+  node <- add_node(state$table, op, ids, literals, inline = TRUE)
   state$table <- node$table
   state$roots <- node$id
   state

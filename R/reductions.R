@@ -3,6 +3,7 @@
 
 # `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
 reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
+  if ("pairs" %in% names(given)) return(reduce_pairs(x, op, if (missing(index)) "j" else index, given, k, weight))
   if (length(given) && is_restricting(given)) {
     x <- restricted(x, given)
     given <- without_walk(given)
@@ -57,6 +58,7 @@ check_index <- function(index) {
 
 # Over the components if there is no index. min, max and their positions have dimension 1 then.
 inner_or_over <- function(x, op, index, given, over = reduce) {
+  if (length(index) == 1L && is.na(index) && "pairs" %in% names(given)) index <- "j"
   if (length(index) != 1L || !is.na(index)) return(over(x, op, index, given))
   if (length(given)) {
     call_options(without_walk(given)) # an error about a name that it does not know says more
@@ -106,7 +108,7 @@ explain_positions <- function() {
 #'   `precision`, `backend`, `device` and `prune`, which take the values of the options `sum_scheme`,
 #'   `accumulator`, `precision`, `backend`, `device_id` and `prune` of [set_rkeops_options()], which are
 #'   their defaults; `blocks`, `groups` and `ranges`, which pairs are computed: see
-#'   [restrict_pairs()].
+#'   [restrict_pairs()]; `pairs`, a list of them, see [list_pairs()].
 #'
 #' @return With n the number of rows kept (and their row names, if the variables of that index have
 #'   any): a matrix n x D. For `min_argmin` and `max_argmax` a list
@@ -159,6 +161,7 @@ any_or_all <- function(name, x, index, ...) {
   if (!is.LazyTensor(x) || !part(x, "logical"))
     throw("argument", "`", name, "` takes a comparison, such as x < 1: expected a LazyTensor of ",
           "logical kind")
+  if (length(index) == 1L && is.na(index) && "pairs" %in% ...names()) index <- "j"
   if (!is_string(index))
     throw("argument", "`", name, "` of a LazyTensor has no index: expected ", name, "(x, \"j\"), ",
           "or ", name, "(", name, "(x, \"j\")) over all pairs")

@@ -29,8 +29,8 @@
 #' [Blocks][rkeops_blocks] say which pairs are computed: those of [some labels or groups][keep_labels()],
 #' of [points that are near each other][keep_near()] or [positions][keep_band()]. They print, draw and
 #' combine by `&`, `|` and `!`; [clusters][cluster_grid()] give labels to points. [restrict_pairs()] of
-#' a LazyTensor stands for these pairs only, in all that computes with it. [Batches][batches] are many
-#' small problems, computed at once.
+#' a LazyTensor stands for these pairs only, in all that computes with it. [list_pairs()] names pairs one by
+#' one: edges, faces, neighbours. [Batches][batches] are many small problems, computed at once.
 #'
 #' @section Points:
 #' [nearest()] finds the nearest neighbours of points, [find_within()] all pairs within a radius.

@@ -122,8 +122,8 @@ SEXP definitions_find(SEXP table, SEXP id);
   each(gpu_new, 3) each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1)                    \
   each(gpu_alive, 0)                                                                               \
   each(swap_axes, 4) each(operation_table, 0) each(reduction_table, 0)                             \
-  each(near, 5) each(blocks_fault, 1) each(blocks_combined, 6) each(blocks_in_cells, 5)            \
-  each(blocks_transposed, 1)                                                                       \
+  each(near, 5) each(run_pairs, 6) each(blocks_fault, 1) each(blocks_combined, 6)                  \
+  each(blocks_in_cells, 5) each(blocks_transposed, 1)                                              \
   each(blocks_covered, 1) each(blocks_listed, 3) each(blocks_counted, 1)          \
   each(dense_crossprod, 4) each(dense_product, 4) each(dense_cholesky, 3) each(dense_solve, 5)
 

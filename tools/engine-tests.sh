@@ -45,7 +45,7 @@ test_vectors_with() {
 
 # Once more on the backend that compiles nothing.
 test_reference_with() {
-  for name in test_engine test_programs; do
+  for name in test_engine test_programs test_pairs; do
     RKEOPS_TEST_BACKEND=reference RKEOPS_TEST_SMALL=1 \
       run_test "$build/engine-$(basename "$1")/$name" reference
   done

@@ -291,6 +291,38 @@ rk_status rk_program_rows(const rk_program *program, const rk_blocks *blocks,
 rk_status rk_run_blocks(rk_program *program, const rk_blocks *blocks, const rk_array *inputs,
                         const rk_output *outputs, rk_poll poll, void *poll_data, rk_error *error);
 
+/* ---- lists of pairs ------------------------------------------------------------------------- */
+
+/* What an input has rows for: rows i or j, each pair of the list; all, as a parameter has one. */
+typedef enum { RK_OF_I, RK_OF_J, RK_OF_PAIRS, RK_OF_ALL } rk_pair_side;
+
+/* Pairs of rows, each as often as it is there, in the order in which they enter results of `rows`
+ * rows: those of row 0 of the result up to end[0], then those of row 1 up to end[1], ... */
+typedef struct {
+  int64_t count;             /* below 2^31 */
+  const int32_t *at[2];      /* by RK_OF_I, RK_OF_J: the row of each, from `base` */
+  const int32_t *order;      /* the row, from `base`, of inputs RK_OF_PAIRS; NULL: their own */
+  int64_t rows;
+  const int32_t *end;
+  rk_pair_side counted;      /* positions in results are rows of this side */
+  int32_t base;
+} rk_pairs;
+
+/* The values of `program`, which has one result, a sum over j, and variables of i and parameters
+ * only, at each pair: its inputs are taken at the rows of the pair that `side` says, by position.
+ * They enter `reduction`: a program that is one reduction over j of its first variable, maybe with
+ * its second one as the weight, whose values lie one after the other in those of `program`. NULL:
+ * outputs[0] takes the values themselves, a row for each pair.
+ *
+ * What is computed on at a time fits into a cache: no memory of the size of the list is taken.
+ * Sums add the pairs of a row in their order: results do not depend on the number of threads.
+ * RK_ERROR_ARGUMENT: a pair has a row that the inputs have not; the programs are not such. */
+rk_status rk_run_pairs(rk_program *program, const rk_pair_side *side, const rk_pairs *pairs,
+                       rk_program *reduction, const rk_array *inputs, const rk_output *outputs,
+                       rk_poll poll, void *poll_data, rk_error *error);
+
+/* ---- points near each other ------------------------------------------------------------------ */
+
 /* Points, one a row, as columns of coordinates: column d from at[d * rows] on. */
 typedef struct { const double *at; int64_t rows; } rk_points;
 typedef enum { RK_EUCLIDEAN, RK_MANHATTAN, RK_MAXIMUM } rk_metric;

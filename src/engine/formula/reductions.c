@@ -326,6 +326,30 @@ void rk_state_merge(const rk_node *node, rk_states to, rk_states from) {
   }
 }
 
+int rk_state_of_one(const rk_node *node, const rk_entering *one, rk_states to) {
+  const rk_reduction *r = node->reduction;
+  const rk_state_shape shape = rk_state_of(node);
+  double scale = one->factor;
+  rk_state_start(node, to, 1);
+  if (r->has_head) {
+    const double power = one->power;
+    to.values[0] = power > one->most ? one->most : power > -one->most ? power : -DBL_MAX;
+    scale = exp2(power - (to.values[0] == -DBL_MAX ? -one->most : to.values[0]));
+  }
+  int any = !r->keeps_positions;
+  for (int c = 0; c < shape.components; c++) {
+    const double value = one->value[c];
+    if (!r->enter) to.values[(r->has_head + c) * to.ld] = value * scale;
+    else if (!r->keeps_positions) to.values[c * to.ld] = value;
+    else if (value == value && value != r->neutral) {
+      to.values[c * shape.K * to.ld] = value;
+      to.positions[c * shape.K * to.ld] = one->position;
+      any = 1;
+    }
+  }
+  return any;
+}
+
 void rk_position_write(const rk_output *output, int64_t at, int64_t position) {
   int none = position == RK_NO_POSITION;
   if (output->type == RK_OUT_INT32)

@@ -172,40 +172,24 @@ static rk_status pack(const rk_job *job, rk_nest_kind kind, int64_t rows, const 
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-/* The state that a single pair makes: 0 when the pair is no candidate. */
-static int state_of_one(const nesting *n, int64_t j, rk_states to) {
-  const rk_node *reduction = n->pass->reduction;
-  const rk_reduction *entry = reduction->reduction;
-  const rk_state_shape *shape = &n->pass->state;
-  const rk_node *of = reduction->operand[entry->has_head];
-  double scale = n->pass->factor;
-  double *values = to.values;
-  rk_state_start(reduction, to, 1);
-  if (entry->has_head) {
-    double power = value_of(n, reduction->operand[0], 0);
-    double most = n->in_double ? DBL_MAX : FLT_MAX;
-    values[0] = power > most ? most : power > -most ? power : -DBL_MAX;
-    scale = exp2(power - (values[0] == -DBL_MAX ? -most : values[0]));
-  }
-  int any = !entry->keeps_positions;
-  for (int c = 0; c < shape->components; c++) {
-    double value = value_of(n, of, c);
-    if (!entry->enter) values[entry->has_head + c] = value * scale;
-    else if (!entry->keeps_positions) values[c] = value;
-    else if (value == value && value != entry->neutral) {
-      values[c * shape->K] = value;
-      to.positions[c * shape->K] = j;
-      any = 1;
-    }
-  }
-  return any;
-}
-
 /* Arrays of the call, one row of each level at a time. */
 typedef struct {
   double *record[RK_NEST_PAIR], *exact;
   rk_states all, one;      /* of a row; of one of its pairs */
+  double *value;           /* of a pair: what enters */
 } memory;
+
+/* The state that a single pair makes: 0 when the pair is no candidate. */
+static int state_of_one(const nesting *n, int64_t j, memory *m) {
+  const rk_node *reduction = n->pass->reduction;
+  const int has_head = reduction->reduction->has_head;
+  for (int c = 0; c < n->pass->state.components; c++)
+    m->value[c] = value_of(n, reduction->operand[has_head], c);
+  const rk_entering one = {m->value, n->pass->factor,
+                           has_head ? value_of(n, reduction->operand[0], 0) : 0,
+                           n->in_double ? DBL_MAX : FLT_MAX, j};
+  return rk_state_of_one(reduction, &one, m->one);
+}
 
 static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
   const rk_pass *pass = &job->stage->pass;
@@ -214,7 +198,8 @@ static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
   m->all.positions = calloc(2 * positions, sizeof(int64_t));
   m->all.ld = 1;
   m->exact = calloc((size_t)pass->slots[RK_NEST_PARAMETER].size + 1, sizeof(double));
-  if (!m->all.values || !m->all.positions || !m->exact)
+  m->value = calloc((size_t)pass->state.components + 1, sizeof(double));
+  if (!m->all.values || !m->all.positions || !m->exact || !m->value)
     return rk_fail_memory(caller.error, (values + positions) * 16);
   m->one = (rk_states){m->all.values + values, m->all.positions + positions, 1};
   rk_status status = pack(job, RK_NEST_PARAMETER, 1, NULL, &m->record[RK_NEST_PARAMETER],
@@ -231,6 +216,7 @@ static rk_status make_memory(memory *m, const rk_job *job, rk_caller caller) {
 static void free_memory(memory *m) {
   for (int k = 0; k < RK_NEST_PAIR; k++) free(m->record[k]);
   free(m->exact);
+  free(m->value);
   free(m->all.values);
   free(m->all.positions);
 }
@@ -249,7 +235,7 @@ static void enter_columns(nesting *n, const rk_job *job, memory *m, int64_t from
     if (job->walk && !is_in_band(job->walk, j - n->row)) continue;
     n->slot[RK_NEST_COLUMN] = m->record[RK_NEST_COLUMN] + j * pass->slots[RK_NEST_COLUMN].size;
     run_steps(n);
-    if (state_of_one(n, j, m->one)) rk_state_merge(pass->reduction, m->all, m->one);
+    if (state_of_one(n, j, m)) rk_state_merge(pass->reduction, m->all, m->one);
   }
 }
 
