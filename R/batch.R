@@ -109,8 +109,12 @@ parameter_of_groups <- function(x, groups, is_complex) {
   if (nrow(x) != length(labels) || !nrow(x))
     throw("shape", "`x` has ", counted(nrow(x), "row"), ", `groups` ", counted(length(labels), "label"),
           ": expected a row for each group")
+  leaf(with_groups(x, labels), "Pm", walk = new_walk())
+}
+
+with_groups <- function(x, labels) {
   attr(x, "rkeops_groups") <- labels
-  leaf(x, "Pm", walk = new_walk())
+  x
 }
 
 # Behind the declarations of variables.
@@ -361,11 +365,11 @@ within_batch <- function(position, layout) {
 
 # ---- results, cotangents and directions ----------------------------------------------------------
 
-# What the result of a state is like: kind and number of rows of it, extents and labels.
-result_like <- function(state) {
-  of <- state$of[1L]
+# What result k of a state is like: kind and number of rows of it, extents and labels.
+result_like <- function(state, k) {
+  of <- state$of[k]
   if (!is.null(of) && !is.na(of)) return(like_variable(state$data[[of]], state$kind[of]))
-  kept <- state$kept[1L]
+  kept <- state$kept[k]
   list(kind = kept, rows = row_count(state, kept), extents = layout_of(state, state$per)$extents[[kept]])
 }
 
@@ -394,7 +398,7 @@ as_variable_like <- function(x, name, like, dim, shape = NULL) {
 }
 
 leaf_like <- function(x, like) {
-  if (!is.null(like$groups)) attr(x, "rkeops_groups") <- like$groups
+  if (!is.null(like$groups)) x <- with_groups(x, like$groups)
   batch <- if (length(like$extents)) as.integer(extents_of(x))
   if (like$kind == "Pm" && is.null(batch) && is.null(like$groups)) x <- as.vector(x)
   leaf(x, like$kind, walk = new_walk(batch = batch))

@@ -9,7 +9,34 @@ new_composed <- function(entries, f, label) {
   force(entries)
   force(f)
   force(label)
-  structure(function() f(lapply(entries, `[[`, "data")), class = "LazyOperator")
+  structure(class = "LazyOperator", function(input = NULL) {
+    if (!is.null(input)) entries <- entries_of_input(entries, input)
+    f(lapply(entries, `[[`, "data"))
+  })
+}
+
+# Other numbers of the same shapes: what is made of these entries has sizes of its own.
+entries_of_input <- function(entries, input) {
+  names <- names_of_variables(length(entries))
+  at <- places_of_input(input, length(entries))
+  entries[at] <- Map(function(x, entry, name) {
+    old <- entry$data
+    kind <- if (nzchar(entry$kind)) entry$kind else if (is.null(dim(old))) "Pm" else "Vi"
+    x <- data_like(x, old, kind, name)
+    if (!identical(dim(x), dim(old)))
+      throw("shape", "`", name, "` is ", describe(value_of(x)), ": expected ", describe(value_of(old)),
+            ", as this operator has sizes of its own; for others make it anew")
+    replace(entry, "data", list(x))
+  }, input, entries[at], names[at])
+  entries
+}
+
+entry_lines <- function(entries) {
+  kinds <- vapply(entries, `[[`, "", "kind")
+  what <- vapply(entries, function(entry) describe(value_of(entry$data)), "")
+  lines <- paste0("  ", names_of_variables(length(entries)), ": ",
+                  ifelse_int(nzchar(kinds), paste0(kinds, "() of "), rep("", length(kinds))), what)
+  c("variables:", first_lines(lines))
 }
 
 is_composed <- function(op) inherits(op, "LazyOperator") && is.null(environment(op)$state)
@@ -35,7 +62,10 @@ is_object_of_numbers <- function(x) is.numeric(x) || is_recorded(x)
 
 # The operator of the gradients by `wrt`, behind the value if `values`.
 gradient_of_composed <- function(op, wrt, cotangent, values = FALSE) {
-  groups <- entries_for(wrt, op$entries)
+  all <- entries_for(wrt, op$entries)
+  occurs <- lengths(all) > 0L
+  groups <- all[occurs]
+  zeros <- lapply(as_list_of(wrt)[!occurs], function(x) zero_gradient(if (is.LazyTensor(x)) x else indexed(x, "Vi")))
   own <- seq_along(op$entries)
   extra <- entries_of_cotangent(cotangent)
   entries <- op$entries
@@ -43,18 +73,23 @@ gradient_of_composed <- function(op, wrt, cotangent, values = FALSE) {
   new_composed(c(entries, extra), function(data) {
     e <- cotangent_for(cotangent, data[-own])
     out <- pull_back(with_inputs_at(f, data[own], groups), firsts(data, groups),
-                     function(value) cotangent_of_value(value, e))
-    gradients <- Map(function(e, group) as_gradient(e, entries[[group[1L]]]), out$cotangents, groups)
+                     function(value) cotangent_of_value(value, if (is.null(e) && NCOL(value) == 1L) 1 else e))
+    gradients <- all
+    gradients[occurs] <- Map(function(e, group) as_gradient(e, entries[[group[1L]]]), out$cotangents, groups)
+    gradients[!occurs] <- zeros
     if (values) list(value = out$value, gradient = name_gradients(one_or_all(gradients), wrt))
     else name_gradients(one_or_all(gradients), wrt)
   }, paste("gradient of the", op$label))
 }
 
 jvp_of_composed <- function(op, wrt, direction) {
+  check_given(direction, "direction", "numbers of the shape of the variable")
   groups <- entries_for(wrt, op$entries)
-  own <- seq_along(op$entries)
   f <- op$f
-  direction <- directions_of(direction, wrt, lapply(groups, function(group) op$entries[[group[1L]]]$data))
+  occurs <- lengths(groups) > 0L
+  groups <- groups[occurs]
+  direction <- directions_of(as_directions(direction, wrt)[occurs],
+                             lapply(groups, function(group) op$entries[[group[1L]]]$data))
   new_composed(op$entries, function(data)
     push_along(with_inputs_at(f, data, groups), firsts(data, groups), direction),
     paste("derivative of the", op$label))
@@ -74,19 +109,18 @@ with_inputs_at <- function(f, data, groups) {
   }
 }
 
-# For each of `wrt` the positions of its entries. A LazyTensor stands for itself, an R object for all that
-# was made of it.
+# For each of `wrt` the positions of its entries; in a list none of those that do not occur. A LazyTensor
+# stands for itself, an R object for all that was made of it.
 entries_for <- function(wrt, entries) {
   check_given(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
   groups <- lapply(as_list_of(wrt), function(x) {
-    at <- if (is.LazyTensor(x)) places_of_variable(x, entries)
-          else if (is_object_of_numbers(x)) places_of_object(x, entries)
-          else unexpected(x, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
-    if (!length(at))
-      throw("argument", "`wrt` is no variable of the operator: expected one of those that it was made ",
-            "from; numbers are one as Pm(), and a ridge as add_ridge(K, Pm(alpha))")
-    at
+    if (is.LazyTensor(x)) places_of_variable(x, entries)
+    else if (is_object_of_numbers(x)) places_of_object(x, entries)
+    else unexpected(x, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a matrix")
   })
+  if (!length(unlist(groups)))
+    throw("argument", "`wrt` is no variable of the operator: expected one of those that it was made ",
+          "from; numbers are one as Pm(), and a ridge as add_ridge(K, Pm(alpha))")
   if (anyDuplicated(unlist(groups))) throw("argument", "`wrt` has a variable twice")
   unname(groups)
 }
@@ -136,12 +170,11 @@ cotangent_for <- function(e, data) {
   compute(operator_state("Sum_Reduction", list(lazy_with_data(e, data)), if (kinds == "Vi") "j" else "i"))
 }
 
-directions_of <- function(direction, wrt, data) {
-  check_given(direction, "direction", "numbers of the shape of the variable")
+directions_of <- function(direction, data) {
   Map(function(u, x) {
     if (is.LazyTensor(u)) u <- cotangent_for(u, part(u, "data"))
     if (!is_object_of_numbers(u) || !length(u) %in% c(1L, length(x)))
       throw("shape", "`direction` is ", describe(u), ": expected the shape of the variable, ", describe(x))
     repeated(u, length(x), dim(x))
-  }, unname(as_directions(direction, wrt)), data)
+  }, unname(direction), data)
 }

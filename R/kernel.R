@@ -242,19 +242,27 @@ is_row_of_1x <- function(inner_dim) {
 
 # `input` in the order of the variables.
 arrange_input <- function(input, variables) {
+  check_input_list(input, variables)
+  given <- names(input)
+  if (is.null(given) || identical(given, variables)) return(input)
+  check_input_names(given, variables)
+  for (name in setdiff(variables, given)) throw("argument", "`input` has no element `", name, "`")
+  input[variables]
+}
+
+check_input_list <- function(input, variables) {
   if (!is.list(input) || is.object(input))
     unexpected(input, "input", "a list of matrices, one for each of ",
                paste0("`", variables, "`", collapse = ", "))
-  given <- names(input)
-  if (is.null(given) || identical(given, variables)) return(input)
+}
+
+check_input_names <- function(given, variables) {
   if (!all(nzchar(given)))
     throw("argument", "`input` names some of its elements only: expected all or none")
   for (name in given[!given %in% variables])
     throw("argument", "`input` has an element `", name, "` that is no variable of the formula",
           suggestion(name, setdiff(variables, given)))
   for (name in given[duplicated(given)]) throw("argument", "`input` has two elements `", name, "`")
-  for (name in setdiff(variables, given)) throw("argument", "`input` has no element `", name, "`")
-  input[variables]
 }
 
 # Elements that C code does not take as they are: converted, or refused.

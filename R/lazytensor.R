@@ -131,11 +131,11 @@ parameter <- function(x, is_complex = FALSE, name = "x") {
 leaf_numbers <- function(x, is_complex, is_matrix = TRUE, name = "x") {
   check_flag(is_complex, "is_complex")
   if (is_gpu(x)) {
-    if (is_complex) unexpected(x, "x", "complex numbers in R")
+    if (is_complex) unexpected(x, name, "complex numbers in R")
     return(check_not_lost(x))
   }
   if (is_recorded(x)) {
-    if (is_complex) unexpected(x, "x", "plain numbers for complex ones")
+    if (is_complex) unexpected(x, name, "plain numbers for complex ones")
     return(x)
   }
   plain <- (is_plain_number(x) || is.complex(x)) && !is.object(x)
@@ -338,13 +338,17 @@ shortened <- function(formula) {
   paste0(substr(formula, 1L, 480L), "... (", nchar(formula), " characters)")
 }
 
-# At most 11 of them: a screen.
 variable_lines <- function(x) {
   if (!length(x$data)) return(NULL)
   rows <- paste(",", vapply(x$data, NROW, 1L), "rows")
   lines <- paste0("  ", declarations_of_leaves(x),
                   ifelse_int(x$kind == "Pm", rep("", length(rows)), rows), shared_texts(x))
-  c("variables:", lines[seq_len(min(length(lines), 11L))],
+  c("variables:", first_lines(lines))
+}
+
+# At most 11 of them: a screen.
+first_lines <- function(lines) {
+  c(lines[seq_len(min(length(lines), 11L))],
     if (length(lines) > 11L) paste("  and", length(lines) - 11L, "more"))
 }
 

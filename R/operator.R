@@ -15,6 +15,7 @@
 #   positions the identifier of a result that is positions
 #   of        NULL, or for each result the position in `data` of the variable that it is like, NA:
 #             like a value of the reduction
+#   zeros     NULL, or for each result that the user sees zeros, or NULL where it is one of `roots`
 
 # The value op(operands, literals) as a result. The last literal is the index that is reduced.
 operator_state <- function(op, operands, literals = NULL, complex = FALSE, options = NULL) {
@@ -34,7 +35,7 @@ output_of_state <- function(state, k = 1L) {
   output <- output_of(c(program, program_info(program)), k)
   if (length(state$shapes)) output$shape <- state$shapes[[k]]
   kind <- output$kind
-  output$like <- if (!is.null(state$walk) && is_spread(state)) result_like(state)
+  output$like <- if (!is.null(state$walk) && is_spread(state)) result_like(state, k)
                  else list(kind = kind, rows = if (kind == "Pm") 1L else row_count(state, kind))
   output
 }
@@ -48,9 +49,10 @@ program_of_state <- function(state) {
   program
 }
 
-compute <- function(state) {
-  if (any_recorded(state$data)) return(compute_recorded(state))
-  program <- program_of_state(state)
+# `program`: that of the state, where it is known.
+compute <- function(state, program = program_of_state(state)) {
+  if (!is.null(state$zeros)) return(with_zeros(compute(without_zeros(state), program), state))
+  if (any_recorded(state$data)) return(compute_recorded(state, program))
   if (get_options()$formula_only)
     throw("formula", "option `formula_only` is TRUE, so nothing is computed: ", program$text,
           " with ", paste(program$declarations, collapse = ", "))
@@ -75,7 +77,13 @@ with_row_names <- function(out, names) {
 
 new_lazy_operator <- function(state) {
   force(state)
-  structure(function() compute(state), class = "LazyOperator")
+  made <- NULL # the program, where that does not depend on the data
+  structure(class = "LazyOperator", function(input = NULL) {
+    if (!is.null(input)) state <- with_input(state, input)
+    if (!is.null(state$walk)) return(compute(state))
+    if (is.null(made)) made <<- program_of_state(state)
+    compute(state, made)
+  })
 }
 
 # The state of an operator that has one result, so that it can be differentiated.
@@ -86,17 +94,18 @@ differentiable_state <- function(op) {
     unexpected(op, "op", "a reduction with call = FALSE, such as sum(x, \"j\", call = FALSE)",
                if (is.function(op))
                  "; operators of keops_kernel() have keops_grad() and keops_jvp()")
-  if (length(state$roots) != 1L)
-    throw("argument", "`op` has ", length(state$roots), " results: expected an operator with one")
+  results <- base::max(length(state$roots), length(state$zeros))
+  if (results != 1L) throw("argument", "`op` has ", results, " results: expected an operator with one")
   state
 }
 
 #' @export
 format.LazyOperator <- function(x, ...) {
+  title <- "<LazyOperator> compute it by op(), of other data by op(list(...))"
   if (is_composed(x))
-    return(c("<LazyOperator> compute it by op()", shortened(environment(x)$label)))
+    return(c(title, shortened(environment(x)$label), entry_lines(environment(x)$entries)))
   state <- environment(x)$state
-  c("<LazyOperator> compute it by op()",
+  c(title,
     paste0("formula: ", shortened(operator_text(state))), variable_lines(state),
     if (length(pairs_text(state))) paste("restricted to", pairs_text(state)),
     precision_line(state$options), option_lines(state$options))
@@ -108,12 +117,83 @@ print.LazyOperator <- function(x, ...) {
   invisible(x)
 }
 
+# ---- other data ----------------------------------------------------------------------------------
+
+# The names that variables have in texts.
+names_of_variables <- function(n) paste0("V", seq_len(n) - 1L)
+
+# The state of other data: a list of one for each variable, or of some of them by their names.
+with_input <- function(state, input) {
+  data <- state$data
+  count <- length(data)
+  at <- places_of_input(input, count)
+  for (k in seq_along(at)) {
+    x <- input[[k]]
+    place <- at[k]
+    if (!is_like(x, data[[place]]))
+      x <- data_like(x, data[[place]], state$kind[place], names_of_variables(count)[place])
+    data[[place]] <- x
+  }
+  state$data <- data
+  if (is.null(walk <- state$walk)) return(state)
+  for (kind in c("Vi", "Vj")) check_equal_rows(state, kind, names_of_variables(count))
+  if (!is.null(walk$batch)) walk$batch <- Reduce(common_batch, lapply(data, extents_of))
+  check_walk(walk, data, state$kind)
+  state$walk <- walk
+  state
+}
+
+# Which of `count` variables the elements of `input` are for.
+places_of_input <- function(input, count) {
+  if (is.list(input) && !is.object(input) && is.null(names(input)) && length(input) == count)
+    return(seq_len(count)) # nearly always
+  variables <- names_of_variables(count)
+  check_input_list(input, variables)
+  if (!is.null(names(input))) {
+    check_input_names(names(input), variables)
+    return(match(names(input), variables))
+  }
+  throw("argument", "`input` has ", counted(length(input), "element"), ": expected ", count,
+        " (", paste(variables, collapse = ", "), "), or some of them by name; print(op) says what they are")
+}
+
+# Whether nothing has to be looked at: two plain matrices with as many columns.
+is_like <- function(x, old) {
+  is.double(x) && is.double(old) && !is.object(x) && length(size <- dim(x)) == 2L &&
+    length(was <- dim(old)) == 2L && size[2L] == was[2L] && !has_groups(old)
+}
+
+# Numbers in the place of the data `old` of a variable.
+data_like <- function(x, old, kind, name) {
+  groups <- attr(value_of(old), "rkeops_groups")
+  is_batch <- length(dim(old)) > 2L
+  is_vector <- kind == "Pm" && is.null(groups) && !is_batch
+  x <- leaf_numbers(x, is.complex(old), !is_vector, name)
+  if (is.complex(x) && !is.complex(old)) throw("argument", "`", name, "` is complex: expected real numbers")
+  unlike <- function(...)
+    throw("shape", "`", name, "` is ", describe(value_of(x)), ": expected ", ...)
+  if (is_vector) {
+    if (length(x) != length(old)) unlike(counted(length(old), "number"))
+    return(if (is.null(dim(x))) x else reshape(x, NULL))
+  }
+  if (length(dim(x)) < 2L) x <- as_column(x)
+  size <- dim(x)
+  if (!is.null(groups)) {
+    if (!identical(size, dim(old))) unlike("a matrix of ", times(dim(old)), ", a row for each group")
+    return(with_groups(x, groups))
+  }
+  if (size[2L] != dim(old)[2L] || (length(size) > 2L) != is_batch || kind == "Pm" && size[1L] != 1L)
+    unlike(if (is_batch) paste0("an array ", if (kind == "Pm") "1" else "n", " x ", dim(old)[2L], " x B...")
+           else paste("a matrix with", counted(dim(old)[2L], "column")))
+  x
+}
+
 # ---- derivatives ---------------------------------------------------------------------------------
 
 #' Derivatives of reductions of LazyTensors and of R functions
 #'
-#' A reduction with `call = FALSE` is an operator: a function without arguments that computes it. So is
-#' [solve()][solve.LazyTensor] with `call = FALSE`.
+#' A reduction with `call = FALSE` is an operator: a function that computes it, of the data that it was
+#' made of, or of other data, see [reductions]. So is [solve()][solve.LazyTensor] with `call = FALSE`.
 #' These functions compute its derivatives, exactly and without storing anything of the size of all
 #' pairs, with respect to any of the variables that it was made from. With `call = FALSE` they give
 #' operators again, for derivatives of higher order.
@@ -127,7 +207,8 @@ print.LazyOperator <- function(x, ...) {
 #' @param wrt the variable: a LazyTensor made by [Vi()], [Vj()], [Pm()] or [LazyTensor()] that the
 #'   operator was made from, or a list of several. `Vi()` of the same R matrix is the same variable,
 #'   but not in another process: there it is the saved LazyTensor only. A matrix stands for all variables
-#'   that were made of it, as `Vi()` and as `Vj()`.
+#'   that were made of it, as `Vi()` and as `Vj()`. In a list, a variable that the operator does not depend
+#'   on has the gradient 0, where another one of the list occurs.
 #' @param at the point, for a function: a number, vector or matrix; or a list of them, the arguments in
 #'   their order or by name.
 #' @param cotangent a matrix or a LazyTensor of the shape of the operator's result (or of one
@@ -150,8 +231,8 @@ print.LazyOperator <- function(x, ...) {
 #'   gives it; computed together, the kernel once. Of a function the gradient has the shape and the names of
 #'   `at`, and a variable that does not matter has the gradient 0.
 #' @section Errors:
-#' `rkeops_error_argument` where `op` is no such operator or `wrt` none of its variables;
-#' `rkeops_error_shape` where the cotangent or the direction has another shape; what computing may
+#' `rkeops_error_argument` where `op` is no such operator or `wrt` none of its variables (of a list: none of
+#' them); `rkeops_error_shape` where the cotangent or the direction has another shape; what computing may
 #' raise, see [reductions].
 #' @seealso [keops_grad()] for operators from formulas, [reductions].
 #' @family derivatives
@@ -161,6 +242,10 @@ print.LazyOperator <- function(x, ...) {
 #' s <- Pm(2)
 #' op <- sum(exp(-s * sqdist(x, y)), "j", call = FALSE)
 #' value_and_gradient(op, wrt = list(x = x, s = s), cotangent = matrix(1:4))
+#' # the same of other points, without making anything anew
+#' by_x <- gradient(op, wrt = x, cotangent = 1, call = FALSE)
+#' by_x
+#' by_x(list(V1 = matrix(cos(1:12), ncol = 3)))
 #' # a second derivative
 #' op |> gradient(wrt = x, call = FALSE) |> jvp(wrt = s, direction = 1)
 #' # a function of R: the energy of points that repel each other
@@ -207,7 +292,8 @@ jvp <- function(op, wrt, direction, call = TRUE, at) {
   state <- differentiable_state(op)
   ids <- variables_of(wrt, state)
   check_given(direction, "direction", "a matrix or a LazyTensor of the shape of the variable")
-  direction <- as_directions(direction, wrt)
+  direction <- as_directions(direction, wrt)[!is.na(ids)]
+  ids <- ids[!is.na(ids)]
   shapes <- list(output_of_state(state)$shape)
   root <- state$roots
   for (k in seq_along(ids)) {
@@ -248,23 +334,56 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
   ids <- variables_of(wrt, state)
   if (length(ids) > 15L)
     throw("argument", "`wrt` is a list of ", length(ids), ": expected at most 15 variables")
-  output <- output_of_state(state)
-  root <- state$roots
-  e <- cotangent_of(cotangent, output, state, name)
-  complex <- state$complex
-  kept <- state$kept
-  of <- if (is.null(state$of)) NA_integer_ else state$of
-  state <- merged_state(state, e, distinct = !is.LazyTensor(cotangent))
+  e <- cotangent_of(cotangent, output_of_state(state), state$complex, name)
+  new <- gradient_state(state, ids[!is.na(ids)], list(e), distinct = !is.LazyTensor(cotangent), values)
+  if (anyNA(ids)) {
+    new$zeros <- vector("list", values + length(ids))
+    new$zeros[values + which(is.na(ids))] <- lapply(wrt[is.na(ids)], zero_gradient)
+  }
+  new
+}
+
+# The state with the gradients by the variables `ids` of the sum of all results times their cotangents,
+# LazyTensors, NULL for 0. Its one result comes first if `values`.
+gradient_state <- function(state, ids, cotangents, distinct, values = FALSE) {
+  known <- which(!vapply(cotangents, is.null, NA))
+  new <- state
+  for (e in cotangents[known]) new <- merged_state(new, e, distinct)
+  add <- function(op, ids) {
+    new <<- with_node(new, op, ids)
+    new$roots
+  }
   roots <- vapply(ids, function(id) {
-    state <<- with_node(state, "Grad", c(root, id, root_of(e)))
-    state$roots
-  }, "")
-  state$roots <- c(if (values) root, unname(roots))
-  state$kept <- c(if (values) kept, state$kind[state$leaves[ids]])
-  state$of <- c(if (values) of, unname(state$leaves[ids]))
-  state$complex <- c(if (values) complex, is_complex_leaf(state, ids))
-  state$shapes <- c(if (values) list(output$shape), vector("list", length(ids)))
+    terms <- vapply(known, function(k) add("Grad", c(state$roots[k], id, root_of(cotangents[[k]]))), "")
+    Reduce(function(x, y) add("Add", c(x, y)), terms)
+  }, "", USE.NAMES = FALSE)
+  of <- unname(new$leaves[ids])
+  new$roots <- c(if (values) state$roots, roots)
+  new$kept <- c(if (values) state$kept, new$kind[of])
+  new$of <- c(if (values) if (is.null(state$of)) NA_integer_ else state$of, of)
+  new$complex <- c(if (values) state$complex, vapply(new$data[of], is.complex, NA))
+  new$shapes <- c(if (values) list(output_of_state(state)$shape), vector("list", length(ids)))
+  new
+}
+
+# The results with zeros between them, see above.
+with_zeros <- function(out, state) {
+  all <- state$zeros
+  all[vapply(all, is.null, NA)] <- if (length(state$roots) == 1L) list(out) else out
+  all
+}
+
+without_zeros <- function(state) {
+  state$zeros <- NULL
   state
+}
+
+# The gradient of what does not depend on the variable x.
+zero_gradient <- function(x) {
+  data <- part(x, "data")[[1L]]
+  size <- dim(data)
+  out <- array(if (is.complex(data)) 0i else 0, if (is.null(size)) c(1L, length(data)) else size)
+  if (part(x, "kind") == "Pm") out else with_row_names(out, row_names(x, part(x, "kind")))
 }
 
 # The state with the definitions of a LazyTensor added. Plain numbers are `distinct`: constants for
@@ -286,9 +405,6 @@ with_node <- function(state, op, ids, literals = NULL) {
   state
 }
 
-is_complex_leaf <- function(state, ids)
-  vapply(state$data[state$leaves[ids]], is.complex, NA, USE.NAMES = FALSE)
-
 name_gradients <- function(out, wrt) {
   if (is.LazyTensor(wrt)) return(out)
   if (length(wrt) == 1L) out <- list(out)
@@ -296,15 +412,16 @@ name_gradients <- function(out, wrt) {
   out
 }
 
-# Identifiers of the variables `wrt` among the leaves.
-variables_of <- function(wrt, state, name = "wrt") {
-  check_given(wrt, name, "a LazyTensor made by Vi(), Vj() or Pm()")
-  if (is.LazyTensor(wrt)) return(variable_of(wrt, state, name))
+# Identifiers of the variables `wrt` among the leaves; in a list NA for those that do not occur.
+variables_of <- function(wrt, state) {
+  check_given(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm()")
+  if (is.LazyTensor(wrt)) return(variable_of(wrt, state, "wrt"))
   if (!is.list(wrt) || !length(wrt) || !all(vapply(wrt, is.LazyTensor, NA)))
-    unexpected(wrt, name, "a LazyTensor made by Vi(), Vj() or Pm(), or a list of them")
-  ids <- vapply(wrt, variable_of, "", state, name)
-  if (anyDuplicated(state$leaves[ids])) throw("argument", "`", name, "` has a variable twice")
-  unname(ids)
+    unexpected(wrt, "wrt", "a LazyTensor made by Vi(), Vj() or Pm(), or a list of them")
+  ids <- vapply(wrt, variable_or_na, "", state, "wrt", USE.NAMES = FALSE)
+  if (all(is.na(ids))) refuse_variable("wrt")
+  if (anyDuplicated(state$leaves[ids[!is.na(ids)]])) throw("argument", "`wrt` has a variable twice")
+  ids
 }
 
 check_variable <- function(x, name) {
@@ -314,32 +431,39 @@ check_variable <- function(x, name) {
 }
 
 variable_of <- function(x, state, name) {
+  id <- variable_or_na(x, state, name)
+  if (is.na(id)) refuse_variable(name) else id
+}
+
+variable_or_na <- function(x, state, name) {
   check_variable(x, name)
   id <- root_of(x)
   if (id %in% names(state$leaves)) return(id)
   place <- .Call(C_match_objects, part(x, "data"), part(x, "kind"), state$data, state$kind)
-  if (place > 0L) return(names(state$leaves)[match(place, state$leaves)])
+  if (place > 0L) names(state$leaves)[match(place, state$leaves)] else NA_character_
+}
+
+refuse_variable <- function(name)
   throw("argument", "`", name, "` is no variable of the reduction: expected one of the ",
         "LazyTensors that it was made from")
-}
 
 # ---- cotangents and directions -------------------------------------------------------------------
 
-# The cotangent as a LazyTensor of the kind and the dimension of the result.
-cotangent_of <- function(e, output, state, name) {
+# The cotangent as a LazyTensor of the kind and the dimension of the result, or the same for all its rows.
+cotangent_of <- function(e, output, complex, name) {
   like <- output$like
-  dim <- output$dim / (1L + state$complex)
+  dim <- output$dim / (1L + complex)
   if (is.null(e)) {
     if (dim != 1L)
       throw("argument", "`cotangent` is missing: expected one with ", dim, " columns; it may be ",
             "missing where the result has one column")
     e <- 1
   }
-  if (!is.LazyTensor(e)) e <- as_variable(e, name, like, dim, output$shape)
-  check_fits(e, name, like, c(dim, 1L), state$complex)
-  if (state$complex) e <- as_complex_lazy(e)
+  if (!is.LazyTensor(e)) e <- if (is_number(e)) constant(as.double(e)) else as_variable(e, name, like, dim, output$shape)
+  check_fits(e, name, like, c(dim, 1L), complex)
+  if (complex) e <- as_complex_lazy(e)
   if (part(e, "dimres") == dim) e
-  else define("RepeatAll", list(e), dim, dimres = dim, complex = state$complex)
+  else define("RepeatAll", list(e), dim, dimres = dim, complex = complex)
 }
 
 direction_along <- function(u, state, id) {
@@ -442,7 +566,7 @@ leaf_named <- function(var, f) {
   }
   n <- length(part(f, "data"))
   if (is_string(var)) {
-    names <- paste0("V", seq_len(n) - 1L)
+    names <- names_of_variables(n)
     if (!var %in% names)
       throw("argument", "`var` is \"", var, "\", which is no variable of `f`",
             suggestion(var, names))

@@ -92,6 +92,14 @@ explain_positions <- function() {
 #' are `Inf` and positions `NA`, and the gradient of a minimum of nothing is 0. That of a `min` that
 #' is NaN is the gradient of its first NaN.
 #'
+#' With `call = FALSE` a reduction is an operator: `op()` computes it. `op(list(...))` computes it of other
+#' data, without making the formula anew: a list of one for each variable, in the order in which `print(op)`
+#' lists them, or of some of them by the names that are printed, `op(list(V1 = x))`; the others stay as they
+#' are. Each is of the kind and has the columns of what it stands for, numbers of rows may be others; names
+#' of rows are those of the new data. Derivatives by [gradient()] and [jvp()] with `call = FALSE` take data
+#' likewise, a cotangent or a direction that is a matrix as the last one. Operators of
+#' [solve()][solve.LazyTensor] and of derivatives by a matrix keep their sizes.
+#'
 #' A reduction over an index that `x` does not depend on gives a warning of class
 #' `rkeops_warning_index`: probably a `Vj()` was forgotten.
 #'
@@ -133,6 +141,7 @@ explain_positions <- function() {
 #' op <- sum(exp(-D_ij), "j", call = FALSE)
 #' op
 #' t(op())
+#' t(op(list(1:3, c(0, 1)))) # of other data
 #' @name reductions
 NULL
 

@@ -42,10 +42,12 @@ functions <- list(
   function() sum(K_ij, index = "j"),
   engine,
   function() op(inputs),
+  function() lazy(inputs),
   function() gradient(lazy, x_i),
   dense)
 names(functions) <- c(whole, "build only", "evaluate only", "engine alone",
-                      "operator of keops_kernel()", "gradient of an operator", "dense R")
+                      "operator of keops_kernel()", "operator of LazyTensors, other data",
+                      "gradient of an operator", "dense R")
 
 # Microseconds of processor time per call.
 per_call <- function(f) {
@@ -64,6 +66,6 @@ keep("overhead", data.frame(
   best = sprintf("%.0f us", times["best", ]),
   median = sprintf("%.0f us", times["median", ]),
   "of the whole" = sprintf("%.2f", times["best", ] / times["best", whole]),
-  aim = c("300 us", "", "", "100 us", "", "", ""), check.names = FALSE),
+  aim = c("300 us", "", "", "100 us", "", "", "", ""), check.names = FALSE),
   sprintf("M = N = 100, D = 3, float64, one thread, %d calls, 7 times in turn; processor time.",
           repetitions))

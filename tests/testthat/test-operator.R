@@ -240,6 +240,105 @@ test_that("what cannot be differentiated, or does not fit, is refused", {
   refused(keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)", call = FALSE), "argument", "`call`")
 })
 
+test_that("an operator takes other data, in the order that it prints, or by name", {
+  f <- function(s, X, Y, B) sum(exp(-Pm(s) * sqdist(Vi(X), Vj(Y))) * Vj(B), "j")
+  expect_identical(op(list(2, X, Y, B)), op())
+  expect_identical(op(list(0.5, X[1:2, ], Y[7:2, ], B[2:7])), f(0.5, X[1:2, ], Y[7:2, ], B[2:7]))
+  expect_identical(op(list(V0 = matrix(1), V1 = as.data.frame(X[5:1, ]))), f(1, X[5:1, ], Y, B))
+  expect_identical(op(), f(2, X, Y, B)) # it keeps its own
+  named <- X[1:3, ]
+  rownames(named) <- letters[1:3]
+  expect_identical(rownames(op(list(V1 = named))), letters[1:3])
+  expect_output(print(op), "of other data by op(list(...))", fixed = TRUE)
+  Z <- complex(real = 1:3, imaginary = 3:1)
+  z <- sum(Vi(Z) * y[1], "j", call = FALSE)
+  expect_equal(z(list(1:2, Y)), matrix(1:2 * sum(Y[, 1]) + 0i))
+})
+
+test_that("derivatives take other data, too", {
+  made <- function(s, X, Y, B) {
+    s <- Pm(s)
+    x <- Vi(X)
+    op <- sum(exp(-s * sqdist(x, Vj(Y))) * Vj(B), "j", call = FALSE)
+    list(x = gradient(op, x), s = gradient(op, s, matrix(3, nrow(X))), both = gradient(op, list(x, s)),
+         along = jvp(op, x, X), second = op |> gradient(x, call = FALSE) |> gradient(s, cotangent = X))
+  }
+  ops <- list(x = gradient(op, x, call = FALSE), s = gradient(op, s, E, call = FALSE),
+              both = gradient(op, list(x, s), call = FALSE), along = jvp(op, x, X, call = FALSE),
+              second = op |> gradient(x, call = FALSE) |> gradient(s, cotangent = X, call = FALSE))
+  X2 <- X[c(1, 3, 2), ] / 2
+  data <- list(0.5, X2, Y[1:4, ], B[1:4])
+  more <- list(s = matrix(3, 3), along = X2, second = X2) # cotangents and directions that are matrices
+  expected <- do.call(made, data)
+  for (name in names(ops))
+    expect_equal(ops[[name]](c(data, more[name][name %in% names(more)]) |> unname()), expected[[name]],
+                 tolerance = 1e-12, info = name)
+})
+
+test_that("operators of some pairs, of batches and of groups take other data", {
+  labels <- c(1, 1, 2, 2, 2)
+  a <- matrix(c(1, 3), dimnames = list(c("u", "v"), NULL))
+  grouped <- function(x, y, a) sum(Pm(a, groups = 1:2) * restrict_pairs(x * y, groups = list(i = labels, j = labels)), "j",
+                                   call = FALSE)
+  op <- grouped(Vi(X), Vj(X), a)
+  expect_identical(op(list(V0 = 2 * a)), grouped(Vi(X), Vj(X), 2 * a)())
+  expect_error(op(list(V0 = a[1])), "`V0`.*2 x 1, a row for each group", class = "rkeops_error_shape")
+  expect_error(op(list(V1 = X[1:4, ])), class = "rkeops_error_shape")
+  band <- sum(restrict_pairs(x * Vj(X), blocks = keep_band(-1, 1)), "j", call = FALSE)
+  Z <- Y[1:3, ]
+  expect_identical(band(list(Z, Z)), sum(restrict_pairs(Vi(Z) * Vj(Z), blocks = keep_band(-1, 1)), "j"))
+  A <- array(cos(1:30), c(5, 3, 2))
+  batches <- sum(sqdist(Vi(A, batch = TRUE), y), "j", call = FALSE)
+  A2 <- array(sin(1:36), c(3, 3, 4))
+  expect_identical(batches(list(V0 = A2)), sum(sqdist(Vi(A2, batch = TRUE), y), "j"))
+  expect_identical(gradient(batches, y, call = FALSE)(list(A2, Y[1:2, ])), {
+    y2 <- Vj(Y[1:2, ])
+    gradient(sum(sqdist(Vi(A2, batch = TRUE), y2), "j", call = FALSE), y2)
+  })
+  expect_error(batches(list(V0 = X)), "`V0`.*n x 3 x B", class = "rkeops_error_shape")
+})
+
+test_that("other data that do not fit are refused", {
+  refused <- function(input, kind, text)
+    expect_error(op(input), text, fixed = TRUE, class = paste0("rkeops_error_", kind))
+  refused(X, "argument", "`input`")
+  refused(list(X), "argument", "expected 4 (V0, V1, V2, V3)")
+  refused(list(V7 = X), "argument", "`V7`")
+  refused(list(V1 = X, V1 = X), "argument", "`V1`")
+  refused(list(V0 = 1:2), "shape", "`V0`")
+  refused(list(V1 = X[, 1:2]), "shape", "`V1`")
+  refused(list(V1 = X + 1i), "argument", "`V1` is complex")
+  refused(list(V1 = x), "argument", "`V1` is a LazyTensor")
+  refused(list(V1 = NULL), "argument", "`V1`")
+  refused(list(V2 = Y[1:2, ]), "shape", "`V3`")
+  refused(list(V2 = "a"), "argument", "`V2`")
+})
+
+test_that("a variable that does not occur has the gradient 0 in a list, and no influence", {
+  Z <- matrix(1, 4, 2, dimnames = list(letters[1:4], NULL))
+  z <- Vj(Z)
+  p <- Pm(c(1, 2))
+  w <- Vi(c(1i, 2))
+  zeros <- list(z = 0 * Z, p = matrix(0, 1, 2), w = matrix(0i, 2, 1))
+  got <- gradient(op, list(x = x, z = z, p = p, w = w))
+  expect_identical(got, c(list(x = gradient(op, x)), zeros))
+  expect_identical(gradient(op, list(z, x), call = FALSE)(), list(0 * Z, gradient(op, x)))
+  both <- value_and_gradient(op, list(p = p, s = s, x = x))
+  expect_identical(both$value, op())
+  expect_equal(both$gradient, list(p = zeros$p, s = gradient(op, s), x = gradient(op, x)), tolerance = 1e-12)
+  expect_identical(jvp(op, list(z, x), list(Z, X)), jvp(op, x, X))
+  A <- array(1, c(2, 1, 3))
+  expect_identical(gradient(op, list(x, Vi(A, batch = TRUE)))[[2L]], 0 * A)
+  # R objects, for which all of their places count
+  expect_identical(gradient(op, list(x = X, z = Z))$z, 0 * Z)
+  expect_identical(value_and_gradient(op, list(x = X, z = Z))$gradient$z, 0 * Z)
+  expect_equal(jvp(op, list(X, Z), list(X, Z)), jvp(op, x, X), tolerance = 1e-12)
+  expect_error(gradient(op, z), "no variable", class = "rkeops_error_argument")
+  expect_error(gradient(op, list(z, p)), "no variable", class = "rkeops_error_argument")
+  expect_error(gradient(op, list(Z, Z + 1)), "no variable", class = "rkeops_error_argument")
+  expect_error(gradient(gradient(op, list(x, z), call = FALSE), x), "2 results", class = "rkeops_error_argument")
+})
+
 set_rkeops_options(old)
 
 optimise_again(optimising)

@@ -299,6 +299,21 @@ test_that("a ridge for each row, products, signs of both kinds and least squares
                class = "rkeops_error_argument")
 })
 
+test_that("a solution takes other numbers of the same sizes, and so do its derivatives", {
+  op <- solution(points, 1, 0.3, values[, 1], call = FALSE)
+  other <- points[30:1, ] / 2
+  expect_output(print(op), "V[0-9]: Vi\\(\\) of a numeric matrix of 30 x 2")
+  names <- sub(" *(V[0-9]+):.*", "\\1", grep("V[0-9]+:", format(op), value = TRUE))
+  kinds <- sub(".*: *", "", format(op)[-(1:3)])
+  input <- list(other, other)
+  names(input) <- names[c(grep("^Vi", kinds), grep("^Vj", kinds))]
+  expect_equal(op(input), solution(other, 1, 0.3, values[, 1]), tolerance = 1e-9)
+  expect_equal(gradient(op, points, call = FALSE)(input),
+               gradient(function(x) sum(solution(x, 1, 0.3, values[, 1])), other), tolerance = 1e-6)
+  expect_error(op(lapply(input, function(x) x[1:3, ])), "sizes of its own", class = "rkeops_error_shape")
+  expect_error(op(list(1)), "`input` has 1 element", class = "rkeops_error_argument")
+})
+
 test_that("what is no variable of a solution is refused", {
   op <- solution(points, 1, 0.3, values, call = FALSE)
   expect_error(gradient(op, Pm(1), e), "`wrt`", class = "rkeops_error_argument")
