@@ -510,7 +510,7 @@ for_batches <- function(program, per, of) {
   declarations <- sub("=Pm(", paste0("=", per, "("), program$declarations, fixed = TRUE)
   out <- new_program(program$text, declarations, program$options)
   out$shapes <- program$shapes
-  out$result_shape <- program$result_shape
+  out$result_shapes <- program$result_shapes
   out$variables$kind <- variables$kind
   for (k in which(!is.na(of))) out$results[[k]]$kept <- kind[[of[k]]]
   out$batch <- list(per = per, of = of)
@@ -573,7 +573,7 @@ check_equal_rows <- function(x, kind, names) {
 batch_results <- function(out, program, layout, places) {
   of <- program$batch$of
   kept <- layout$per
-  shapes <- lapply(of, function(name) if (is.na(name)) program$result_shape else program$shapes[[name]])
+  shapes <- lapply(seq_along(of), function(k) output_of(program, k)$shape)
   one <- function(out, k) {
     place <- if (is.na(of[k])) list(rows = layout$size[[kept]], extents = layout$extents[[kept]])
              else places[[of[k]]]

@@ -55,12 +55,7 @@
 #' @export
 keops_grad <- function(op, var) {
   context <- context_of(op)
-  name <- context$args_info$var_name[variable_position(context, var)]
-  program <- program_of(op)
-  output <- output_of(program)
-  new <- with_variable(context, output$kind, output$dim)
-  derived(op, context, new, sprintf("Grad(%%s, %s, %s)", name, new$name), input = output$shape,
-          result = program$shapes[[name]], of = name)
+  gradients_operator(op, context, context$args_info$var_name[variable_position(context, var)])
 }
 
 #' @rdname keops_grad
@@ -68,12 +63,13 @@ keops_grad <- function(op, var) {
 keops_jvp <- function(op, var) {
   context <- context_of(op)
   k <- variable_position(context, var)
-  info <- context$args_info
-  new <- with_variable(context, info$var_type[k], info$var_dim[k])
+  name <- context$args_info$var_name[k]
   program <- program_of(op)
-  derived(op, context, new, sprintf("Diff(%%s, %s, %s)", info$var_name[k], new$name),
-          input = program$shapes[[info$var_name[k]]], result = output_of(program)$shape,
-          of = program$batch$of)
+  new <- with_variable(context, context$args_info$var_type[k], context$args_info$var_dim[k])
+  formula <- parts_of_formula(context$formula)
+  formula$results <- sprintf("Diff(%s, %s, %s)", formula$results, name, new$name)
+  derived(op, new$context, formula, inputs = stats::setNames(program$shapes[name], new$name),
+          shapes = list(output_of(program)$shape), of = program$batch$of)
 }
 
 #' @rdname keops_grad
@@ -88,41 +84,32 @@ keops_value_and_grad <- function(op, vars) {
   if (length(k) > 15L)
     throw("argument", "`vars` names ", length(k), " variables: expected at most 15, since value ",
           "and gradients are at most 16 results")
-  output <- output_of(program_of(op))
-  new <- with_variable(context, output$kind, output$dim)
   names <- context$args_info$var_name[k]
-  text <- paste(c("%s", sprintf("Grad(%%s, %s, %s)", names, new$name)), collapse = ", ")
-  both <- derived(op, context, new, text, input = output$shape, result = output$shape,
-                  of = c(program_of(op)$batch$of, names))
-  value_and_gradients(program_of(both), both(), names, output)
+  value_and_gradients(gradients_operator(op, context, names, values = TRUE), names, output_of(program_of(op)))
 }
 
-value_and_gradients <- function(program, context, names, output) {
-  force(program)
-  force(context)
+value_and_gradients <- function(op, names, output) {
+  force(op)
   force(names)
   force(output)
+  program <- program_of(op)
   structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
-    if (is.null(input)) return(context)
-    input <- with_cotangent(input, program, output, is_row(inner_dim))
-    out <- run_program(program, input, inner_dim, ...)
-    gradients <- lapply(seq_along(names), function(k)
-      shaped(out[[k + 1L]], program$shapes[[names[k]]]))
-    names(gradients) <- names
-    list(value = shaped(out[[1L]], output$shape), gradients = gradients)
+    if (is.null(input)) return(op())
+    out <- op(with_cotangent(input, program, output, is_row(inner_dim)), inner_dim, ...)
+    list(value = out[[1L]], gradients = stats::setNames(out[-1L], names))
   })
 }
 
 # ---- new operators -------------------------------------------------------------------------------
 
-# What op() says; an operator of one result. An input that only the formula names has no place
-# among the declarations, where the next one would get it.
-context_of <- function(op) {
+# What op() says; an operator of one result, unless `several`. An input that only the formula names has no
+# place among the declarations, where the next one would get it.
+context_of <- function(op, several = FALSE) {
   program <- program_of(op)
   for (extra in setdiff(program$variables$name, op()$args_info$var_name))
     throw("argument", "`op` has the input ", extra, ", which is not declared: expected `args` of ",
           "keops_kernel() to declare all variables (and Grad with a third argument)")
-  if (length(program$results) != 1L)
+  if (length(program$results) != 1L && !several)
     throw("argument", "`op` gives a value and gradients: expected an operator with one result, ",
           "such as the one that it was made from")
   op()
@@ -148,35 +135,62 @@ output_of <- function(program, k = 1L) {
   result <- program$results[[k]]
   shape <- if (result$ranked[1L] && result$dim[1L] > 1L) c(result$k[1L], result$dim[1L])
   list(kind = result$kept, dim = result$k[1L] * result$dim[1L],
-       shape = if (is.null(shape)) program$result_shape else shape)
+       shape = if (is.null(shape) && length(program$result_shapes)) program$result_shapes[[k]] else shape)
 }
 
-# The declarations with one more variable. Equal operators get equal names.
+# What op() says with one more variable: its name, and that. Equal operators get equal names.
 with_variable <- function(context, kind, dim) {
   info <- context$args_info
   taken <- unlist(regmatches(context$formula, gregexpr("[A-Za-z_][A-Za-z0-9_]*", context$formula)))
   candidates <- paste0("var", seq_len(length(unique(taken)) + length(info$var_name) + 1L))
   name <- setdiff(candidates, c(taken, info$var_name))[1L]
   position <- if (info$decl == "pos_dim") paste0(length(info$var_name), ",") else ""
-  list(name = name, args = c(context$args, sprintf("%s=%s(%s%d)", name, kind, position, dim)))
+  context$args <- c(context$args, sprintf("%s=%s(%s%d)", name, kind, position, dim))
+  context$args_info <- parse_aliases(context$args)
+  list(name = name, context = context)
 }
 
-# The operator of "definitions; <text>", where %s in `text` is the formula behind the definitions
-# of `op`. `input` and `result` are shapes, see output_of(); results are like the variables `of`.
-derived <- function(op, context, new, text, input = NULL, result = NULL, of = NULL) {
-  formula <- sub(";\\s*$", "", context$formula)
+# "definitions; result, result": the text of the definitions, and those of the results.
+parts_of_formula <- function(formula) {
+  formula <- sub(";\\s*$", "", formula)
   parts <- regmatches(formula, regexec("^(.*;)?([^;]*)$", formula))[[1L]]
-  formula <- paste(c(parts[2L][nzchar(parts[2L])],
-                     gsub("%s", trimws(parts[3L]), text, fixed = TRUE)), collapse = " ")
-  info <- parse_aliases(new$args)
-  program <- new_program(formula, declarations_of(info), program_of(op)$options)
-  program$shapes <- program_of(op)$shapes
-  program$shapes[[new$name]] <- input
-  program$result_shape <- result
+  letters <- strsplit(parts[3L], "")[[1L]]
+  commas <- which(letters == "," & cumsum((letters == "(") - (letters == ")")) == 0L)
+  list(definitions = parts[2L],
+       results = trimws(substring(parts[3L], c(1L, commas + 1L), c(commas - 1L, length(letters)))))
+}
+
+# The operator of the gradients by the variables `names`, of the sum of the results `known` times cotangents,
+# which are inputs behind all others. Its one result comes first if `values`.
+gradients_operator <- function(op, context, names, known = 1L, values = FALSE) {
+  program <- program_of(op)
+  formula <- parts_of_formula(context$formula)
+  outputs <- lapply(known, function(k) output_of(program, k))
+  cotangents <- vapply(outputs, function(output) {
+    new <- with_variable(context, output$kind, output$dim)
+    context <<- new$context
+    new$name
+  }, "")
+  terms <- function(name) paste(sprintf("Grad(%s, %s, %s)", formula$results[known], name, cotangents), collapse = " + ")
+  formula$results <- c(if (values) formula$results, vapply(names, terms, "", USE.NAMES = FALSE))
+  derived(op, context, formula, inputs = stats::setNames(lapply(outputs, `[[`, "shape"), cotangents),
+          shapes = c(if (values) list(outputs[[1L]]$shape), unname(shapes_of(program, names))),
+          of = c(if (values) program$batch$of, names))
+}
+
+shapes_of <- function(program, names) lapply(names, function(name) program$shapes[[name]])
+
+# The operator of a formula, see parts_of_formula(), made from that of `op`. `inputs` and `shapes` are shapes
+# of new variables and of results, see output_of(); results are like the variables `of`.
+derived <- function(op, context, formula, inputs, shapes, of = NULL) {
+  context$formula <- paste(c(formula$definitions[nzchar(formula$definitions)],
+                             paste(formula$results, collapse = ", ")), collapse = " ")
+  program <- new_program(context$formula, declarations_of(context$args_info), program_of(op)$options)
+  program$shapes <- c(program_of(op)$shapes, inputs[lengths(inputs) > 0L])
+  program$result_shapes <- shapes
   per <- program_of(op)$batch$per
   if (!is.null(per)) program <- for_batches(program, per, of)
-  new_operator(program, list(formula = formula, args = new$args, args_info = info,
-                             sum_scheme = context$sum_scheme))
+  new_operator(program, context)
 }
 
 # ---- arrays n x K x D ----------------------------------------------------------------------------

@@ -90,6 +90,7 @@ kernel_options <- function(..., call) {
 new_operator <- function(program, context) {
   force(program)
   force(context)
+  made <- list() # operators of gradients, see kept_gradients()
   op <- structure(class = "rkeops_operator", function(input = NULL, inner_dim = "col", ...) {
     if (is.null(input)) return(context)
     if (is.list(input) && any_recorded(input)) return(run_recorded_operator(op, input, inner_dim, ...))
@@ -200,7 +201,10 @@ run_program <- function(program, input, inner_dim = "col", ...) {
   if (length(program$shapes)) input <- flattened(input, program, rows_inside)
   out <- run_arranged(program, input, rows_inside)
   if (has_positions(out)) explain_positions()
-  shaped(out, program$result_shape)
+  shapes <- program$result_shapes
+  if (is.null(shapes)) out
+  else if (length(shapes) == 1L) shaped(out, shapes[[1L]])
+  else Map(shaped, out, shapes)
 }
 
 # `input` in the order of the variables.

@@ -8,12 +8,16 @@ compute_recorded <- function(state, program) {
   given <- state$data[places]
   out <- compute(with_data(state, places, lapply(given, value_of)), program)
   if (identical(state$roots, state$positions)) return(out)
-  several <- length(state$roots) > 1L
+  record_results(out, given, length(state$roots) > 1L, function(e, args, wanted)
+    compute_cotangents(with_data(state, places, args), places[wanted], e))
+}
+
+# What the engine gave of the arguments `given`. `gradients`: a function of the cotangents of all results,
+# NULL for 0, of the arguments and of which of them are wanted: the list of their cotangents.
+record_results <- function(out, given, several, gradients) {
   pull <- function(e, args, value, wanted) {
-    now <- with_data(state, places, args)
-    back <- compute_cotangents(now, places[wanted], if (several) e else list(e))
     parts <- vector("list", length(args))
-    parts[wanted] <- back
+    parts[wanted] <- gradients(if (several) e else list(e), args, wanted)
     Map(function(part, x) if (!is.null(part)) reshape(part, dim(value_of(x))), parts, args)
   }
   if (several) return(elements_of(record(out, given, pull)))
@@ -22,19 +26,20 @@ compute_recorded <- function(state, program) {
   out
 }
 
-# Those of the data at `places`, of the cotangents of all results, NULL for 0: together, as many as the
-# engine gives at once.
+# Those of the data at `places`, of the cotangents of all results, NULL for 0.
 compute_cotangents <- function(state, places, cotangents) {
   e <- lapply(seq_along(cotangents), function(k)
     if (!is.null(cotangents[[k]]))
       cotangent_of(cotangents[[k]], output_of_state(state, k), FALSE, "cotangent"))
-  ids <- names(state$leaves)[match(places, state$leaves)]
-  groups <- split(ids, (seq_along(ids) - 1L) %/% 15L)
-  out <- lapply(unname(groups), function(ids) {
-    back <- compute(gradient_state(state, ids, e, distinct = TRUE))
-    if (length(ids) == 1L) list(back) else back
-  })
-  unlist(out, recursive = FALSE)
+  together(names(state$leaves)[match(places, state$leaves)], function(ids)
+    compute(gradient_state(state, ids, e, distinct = TRUE)))
+}
+
+# The list of what f gives of the elements of x, of as many of them at once as the engine has results. Of
+# one element f gives no list.
+together <- function(x, f) {
+  out <- lapply(split(x, (seq_along(x) - 1L) %/% 16L), function(x) if (length(x) == 1L) list(f(x)) else f(x))
+  unlist(unname(out), recursive = FALSE)
 }
 
 with_data <- function(state, places, data) {
@@ -51,19 +56,26 @@ check_recordable <- function(state) {
 
 # An operator of keops_kernel(), or a derivative of one, where some of the inputs are recorded.
 run_recorded_operator <- function(op, input, inner_dim, ...) {
-  if (is_row(inner_dim) || ...length() || !is.null(program_of(op)$batch))
-    throw("argument", "recorded values meet `inner_dim`, blocks or batches: expected columns and all pairs")
-  input <- arrange_input(input, program_of(op)$variables$name)
-  out <- op(lapply(input, value_of))
+  program <- program_of(op)
+  input <- arrange_input(input, program$variables$name)
+  if (is_row(inner_dim)) input <- Map(with_rows_first, input, program$variables$kind)
+  out <- op(lapply(input, value_of), ...)
   places <- which(vapply(input, is_recorded, NA))
-  given <- unname(input[places])
-  pull <- function(e, args, value, wanted) {
-    now <- replace(input, places, args)
-    Map(function(x, place, wanted) if (wanted)
-      reshape(keops_grad(op, place - 1L)(unname(c(now, list(e)))), dim(value_of(x))), args, places, wanted)
-  }
   if (is.integer(out)) return(out)
-  if (!is.list(out)) return(record(out, given, pull))
-  out[[1L]] <- record(out[[1L]], given, pull) # values, and positions
-  out
+  record_results(out, unname(input[places]), length(program$results) > 1L, function(e, args, wanted) {
+    known <- which(!vapply(e, is.null, NA))
+    now <- unname(c(replace(input, places, args), e[known]))
+    together(program$variables$name[places[wanted]], function(names) kept_gradients(op, names, known)(now, ...))
+  })
 }
+
+# gradients_operator(), made once.
+kept_gradients <- function(op, names, known) {
+  home <- environment(op)
+  key <- paste(c(names, known), collapse = " ")
+  if (is.null(home$made[[key]]))
+    home$made[[key]] <- gradients_operator(op, context_of(op, several = TRUE), names, known)
+  home$made[[key]]
+}
+
+with_rows_first <- function(x, kind) if (kind != "Pm" && length(dim(x)) == 2L) t(x) else x

@@ -133,8 +133,41 @@ test_that("operators of formulas", {
   expect_derivatives(function(x) sum(keops_grad(lse, "y")(list(x, y, x[, 1]))^2), x, 1e-5)
   near <- keops_kernel("Min_ArgMin_Reduction(SqDist(x, y), j)", c("x=Vi(3)", "y=Vj(3)"))
   expect_derivatives(function(x) sum(near(list(x, y))[[1L]]^2), x)
-  expect_error(gradient(function(x) sum(op(list(t(x), t(y), t(b), 1), inner_dim = "row")), x), "`inner_dim`",
-               class = "rkeops_error_argument")
+  expect_derivatives(function(x) sum(op(list(t(x), t(y), t(b), x[2]), inner_dim = "row")^2), x)
+  expect_derivatives(function(x) sum(op(list(x, x[1:3, ], b, 1), blocks = keep_band(-1, 1))^2), x)
+  both <- keops_value_and_grad(op, c("x", "s"))
+  expect_derivatives(function(x) {
+    out <- both(list(x, y, b, x[2], x[, 1:2]))
+    sum(out$value^2) + sum(out$gradients$x * x) + out$gradients$s[1]
+  }, x, 1e-5)
+  two <- keops_kernel("k = SqDist(x, y); Sum_Reduction(Exp(-k) * y, j), LogSumExp_Reduction(-k, i)",
+                      c("x=Vi(3)", "y=Vj(3)"))
+  expect_derivatives(function(x) {
+    out <- two(list(x, x[1:3, ] / 2))
+    sum(out[[1L]]^2) + sum(out[[2L]]) * sum(x)
+  }, x, 1e-5)
+  expect_derivatives(function(x) sum(two(list(y = y, x = x))[[2L]]^2), x)
+  nearest <- keops_kernel("KMin_Reduction(Square(x - y), 2, j)", c("x=Vi(3)", "y=Vj(3)"))
+  expect_derivatives(function(x) sum(nearest(list(x, 2 * x[1:3, ]))^2), x)
+})
+
+test_that("all gradients of an operator are computed in one program, of many variables in few", {
+  op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x, y)) * b, j)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
+  programs <- function(code) {
+    .Call(C_forget)
+    before <- counters()[["programs"]]
+    force(code)
+    counters()[["programs"]] - before
+  }
+  expect_identical(programs(gradient(function(x) sum(op(list(x, y, x[1:3, 1]))), x)), 2)
+  expect_identical(programs(gradient(function(x) sum((exp(-sqdist(Vi(x), Vj(x))) * Vi(x[, 1])) %*% x[, 2]), x)), 2)
+  names <- paste0("x", 1:20)
+  wide <- keops_kernel(sprintf("Sum_Reduction(Sin(%s) * y, j)", paste(names, collapse = " + ")),
+                       c(paste0(names, "=Vi(3)"), "y=Vj(3)"))
+  f <- function(x) sum(wide(c(lapply(1:20, function(k) x / k), list(y))))
+  expect_equal(gradient(f, x), differences(f, x), tolerance = 1e-6)
+  g <- function(x) sum(sum(sin(Reduce(`+`, lapply(1:20, function(k) Vi(x / k)))) * Vj(y), "j"))
+  expect_equal(gradient(g, x), gradient(f, x), tolerance = 1e-10)
 })
 
 test_that("several arguments keep their names and shapes", {
