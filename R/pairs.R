@@ -232,8 +232,7 @@ state_of_pairs <- function(x, pairs) {
   state$roots <- part(x, "root")
   sizes <- index_sizes(x)
   sizes[is.na(sizes)] <- pairs$size[is.na(sizes)]
-  missing <- is.na(sizes)
-  sizes[missing] <- c(max(pairs$i, 0L), max(pairs$j, 0L))[missing]
+  for (side in which(is.na(sizes))) sizes[side] <- max(pairs[[c("i", "j")[side]]], 0L)
   check_rows_of_pairs(pairs, sizes)
   state$sizes <- sizes
   state$pairs <- pairs[c("i", "j", "known")]
