@@ -4,11 +4,13 @@
 #            the object that the user gave
 #   f        the function of a list of these numbers, which may be recorded, see tape.R
 #   label    what it is, for print()
+#   explain  NULL, or a function for rkeops_explain()
 
-new_composed <- function(entries, f, label) {
+new_composed <- function(entries, f, label, explain = NULL) {
   force(entries)
   force(f)
   force(label)
+  force(explain)
   structure(class = "LazyOperator", function(input = NULL) {
     if (!is.null(input)) entries <- entries_of_input(entries, input)
     f(lapply(entries, `[[`, "data"))

@@ -123,7 +123,7 @@ wanted_order <- function(values, which) {
 }
 
 dense_eigen <- function(x, k, which, sigma) {
-  A <- as.matrix(x)
+  A <- dense_linear(x)
   if (!all(is.finite(A))) refuse_not_finite()
   A <- (A + t(A)) / 2
   e <- base::eigen(A, symmetric = TRUE)
@@ -389,7 +389,7 @@ svds.LinearOperator <- svds.LazyTensor
 singular_triplets <- function(x, k, tol, limit, method = "auto") {
   if (method == "auto") method <- if (max(x$size) <= dense_rows) "dense" else "iterative"
   if (method == "dense") {
-    A <- as.matrix(x)
+    A <- dense_linear(x)
     if (!all(is.finite(A))) refuse_not_finite()
     out <- c(base::svd(A, k, k), iterations = 0L, products = 0L)
   } else {

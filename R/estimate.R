@@ -70,7 +70,7 @@ estimate_logdet <- function(a, probes = 16L, seed = 1L, tol = 1e-6, limit = 1000
   if (a$op == "diagonal" || !n) return(without_error(logdet_of_diagonal(a), "dense"))
   check_symmetric(plain_linear(a))
   if (method == "dense" || method == "auto" && n <= dense_rows) {
-    R <- cholesky_or_refuse(as.matrix(a))
+    R <- cholesky_or_refuse(dense_linear(a))
     return(without_error(2 * sum(log(diag(R))), "dense"))
   }
   logdet_iterative(a, given)

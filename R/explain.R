@@ -7,7 +7,9 @@
 #' are laid out in tiles, and how sums are added up. Nothing is compiled or computed, and no GPU is
 #' opened.
 #'
-#' @inheritParams keops_source
+#' @param op an operator: a function made by [keops_kernel()] or [keops_grad()] and the like, a
+#'   reduction of LazyTensors with `call = FALSE`, or [gradient()] or [jvp()] of one; a linear operator, see
+#'   [add_ridge()]; or [solve()][solve.LazyTensor] with `call = FALSE`.
 #' @return A list of class `rkeops_explanation`, which prints itself:
 #'   * `backend`: `"cpu"` or `"cuda"`, as the option or the operator says now;
 #'   * `formula`, as the operator was made, and `variables`, its declarations; `rows`, numbers of
@@ -44,11 +46,17 @@
 #'     binary digits finer than the width of the data values are rounded, where differences of
 #'     them are taken. `NA` where nobody looked.
 #'
+#'   Of a linear operator it is a list of class `rkeops_linear_explanation`: `operator`, what it is made of,
+#'   and `products`, for each kernel the explanation of its product with a vector, as above. Of a system
+#'   beside these: `solver`, such as `"Cholesky"` or `"conjugate gradients"`; `method`, `"dense"` or
+#'   `"iterative"`; `preconditioner`, the most columns that one may have, 0 for none (`"auto"` takes as many
+#'   of them as pay); `tol` and `limit`.
+#'
 #'   Later versions may add elements. Formulas are what is computed, after rewriting: names in lower
 #'   case, such as `exp2`, are operations that a formula of the user cannot have. Long ones are cut:
 #'   `...`.
 #' @section Errors:
-#' `rkeops_error_argument` for an `op` that is no operator, a LazyTensor included;
+#' `rkeops_error_argument` for an `op` that is no operator, a LazyTensor and derivatives of systems included;
 #' `rkeops_error_formula` where its formula is refused.
 #' @family operators from formulas
 #' @examples
@@ -64,8 +72,13 @@
 #' plan <- rkeops_explain(gradient(logsumexp(-sqdist(x, y), "j", call = FALSE), x, call = FALSE))
 #' length(plan$passes)
 #' plan$passes[[1]]$levels$pairs$values
+#'
+#' # of linear operators and systems
+#' rkeops_explain(solve(add_ridge(x[1] * Vj(sin(1:4)), 0.1), 1:4, call = FALSE))$solver
 #' @export
 rkeops_explain <- function(op) {
+  if (is_linear(op)) return(explained_linear(plain_linear(op), NULL))
+  if (is_composed(op) && !is.null(explain <- environment(op)$explain)) return(explain())
   program <- program_to_show(op)
   rows <- if (inherits(op, "LazyOperator")) rows_of_state(environment(op)$state)
   blocks <- program[["blocks"]]
@@ -78,6 +91,12 @@ rkeops_explain <- function(op) {
               if (length(rows)) list(rows = rows), if (!is.null(blocks)) list(pairs = pairs_kept(blocks)),
               list(passes = passes)),
             class = "rkeops_explanation")
+}
+
+explained_linear <- function(x, precision) {
+  products <- lapply(named_kernels(x), function(K)
+    rkeops_explain(new_lazy_operator(product_state(K, Vj(matrix(0, row_count(K, "Vj"), 1L)), precision))))
+  structure(list(operator = format(x)[1L], products = products), class = "rkeops_linear_explanation")
 }
 
 rows_of_state <- function(state) {
@@ -162,6 +181,23 @@ print.rkeops_explanation <- function(x, ...) {
   cat(format(x), sep = "\n")
   invisible(x)
 }
+
+#' @export
+format.rkeops_linear_explanation <- function(x, ...) {
+  columns <- x$preconditioner
+  c(sub("<LinearOperator>", "<rkeops explanation>", x$operator, fixed = TRUE),
+    if (!is.null(x$solver))
+      c(paste0("solver: ", x$solver, ", ", x$method),
+        if (x$method == "iterative")
+          paste0("preconditioner: ", if (columns) paste("partial Cholesky, at most", counted(columns, "column"))
+                                     else "none"),
+        paste0("to a residual of ", format(x$tol), if (x$method == "iterative") paste(", in at most", counted(x$limit, "step")))),
+    unlist(Map(function(product, name) c("", paste("product with", name), paste0("  ", format(product)[-1L])),
+               x$products, names(x$products)), use.names = FALSE))
+}
+
+#' @export
+print.rkeops_linear_explanation <- print.rkeops_explanation
 
 big <- function(x) format(x, digits = 3L, trim = TRUE, scientific = FALSE, drop0trailing = TRUE)
 

@@ -68,7 +68,7 @@ keops_jvp <- function(op, var) {
   new <- with_variable(context, context$args_info$var_type[k], context$args_info$var_dim[k])
   formula <- parts_of_formula(context$formula)
   formula$results <- sprintf("Diff(%s, %s, %s)", formula$results, name, new$name)
-  derived(op, new$context, formula, inputs = stats::setNames(program$shapes[name], new$name),
+  derived(op, new$context, formula, inputs = stats::setNames(shapes_of(program, name), new$name),
           shapes = list(output_of(program)$shape), of = program$batch$of)
 }
 

@@ -100,19 +100,21 @@ size_of_linear <- function(x) paste("dimensions", times(x$size), "(i x j)")
 #' Numbers times linear operators, their sums, products and `crossprod()` are linear operators again,
 #' and so is `K + Diagonal(n, alpha)` of package Matrix. The product with a plain vector or matrix is
 #' computed at once, from the right to the left: `(K %*% L) %*% b` takes the time of two products,
-#' `K %*% (L %*% b)`. `x[i, j]` and `as.matrix(x)` are plain matrices.
+#' `K %*% (L %*% b)`. `x[i, j]` and `as.matrix(x)` are plain matrices. Row names of the data of K are names
+#' of rows and columns, in results and for `x[i, j]`, too.
 #'
 #' @param x a LazyTensor of dimension 1 with as many rows i as j, or a square linear operator; in the
 #'   methods a linear operator.
 #' @param alpha what is added to the diagonal: a number, or a value for each row. [Pm()] or [Vi()] of it is
 #'   a variable for [gradient()].
-#' @param i,j positions, as for matrices.
+#' @param i,j positions or names, as for matrices.
 #' @param drop whether one row or one column becomes a vector.
 #' @param max_size the most bytes that the dense matrix may have.
 #' @param ... not used.
-#' @return `add_ridge()`: an object of class `LinearOperator`. It has `dim()`, c(M, N); `t()`,
-#'   `%*%`, `crossprod()`, `diag()`, `x[i, j]`, `as.matrix()` and `print()`. Products with plain
-#'   vectors and matrices are plain matrices.
+#' @return `add_ridge()`: an object of class `LinearOperator`. It has `dim()`, c(M, N); `dimnames()`; `t()`,
+#'   `%*%`, `crossprod()`, `diag()`, `rowSums()`, `colMeans()` and the like, `x[i, j]`, `as.matrix()` and
+#'   `print()`. Products with plain vectors and matrices are plain matrices, sums and means (of all N, or M,
+#'   entries) take one product.
 #' @section Errors:
 #' `rkeops_error_shape` where sizes do not fit or `x` is not square; `rkeops_error_argument` for an
 #' `alpha` that is not finite or has another length; `rkeops_error_memory` for a dense matrix of more
@@ -127,7 +129,8 @@ size_of_linear <- function(x) paste("dimensions", times(x$size), "(i x j)")
 #' A %*% (1:10)
 #' A[1:2, 1:3]
 #' (K %*% K) %*% (1:10)
-#' @aliases LinearOperator LinearOperator-class diag,LinearOperator-method
+#' @aliases LinearOperator LinearOperator-class diag,LinearOperator-method rowSums,LinearOperator-method
+#' @aliases colSums,LinearOperator-method rowMeans,LinearOperator-method colMeans,LinearOperator-method
 #' @export
 add_ridge <- function(x, alpha) {
   x <- square_linear(x)
@@ -155,13 +158,26 @@ ridge_of_variable <- function(x) {
 dim.LinearOperator <- function(x) x$size
 
 #' @export
+dimnames.LinearOperator <- function(x) {
+  names <- list(names_along(x, 1L), names_along(x, 2L))
+  if (length(unlist(names))) names
+}
+
+# Names of rows (1) or columns (2), NULL for none.
+names_along <- function(x, side) {
+  switch(x$op,
+    kernel = row_names(x$value, c("Vi", "Vj")[side]),
+    diagonal = NULL,
+    product = names_along(x$parts[[if (side == 1L) 1L else length(x$parts)]], side),
+    for (part in x$parts) if (!is.null(names <- names_along(part, side))) return(names))
+}
+
+#' @export
 format.LinearOperator <- function(x, ...) {
-  formulas <- unique(vapply(kernels_of(x), root_of, ""))
-  kernels <- kernels_of(x)[match(formulas, vapply(kernels_of(x), root_of, ""))]
-  names <- if (length(kernels) == 1L) "K" else paste0("K", seq_along(kernels))
+  kernels <- named_kernels(x)
   c(paste0("<LinearOperator> ", times(x$size), " (i x j): ",
-           expression_text(x, stats::setNames(names, formulas))),
-    sprintf("%s: %s", names, vapply(kernels, function(K) shortened(formula_of(K)), "")))
+           expression_text(x, stats::setNames(names(kernels), vapply(kernels, root_of, "")))),
+    sprintf("%s: %s", names(kernels), vapply(kernels, function(K) shortened(formula_of(K)), "")))
 }
 
 #' @export
@@ -175,6 +191,13 @@ str.LinearOperator <- function(object, ...) cat("", format(object)[1L], "\n")
 
 kernels_of <- function(x) {
   if (x$op == "kernel") list(x$value) else unlist(lapply(x$parts, kernels_of), recursive = FALSE)
+}
+
+# Those of different formulas, with names: K, or K1, K2, ...
+named_kernels <- function(x) {
+  kernels <- kernels_of(x)
+  kernels <- kernels[!duplicated(vapply(kernels, root_of, ""))]
+  stats::setNames(kernels, if (length(kernels) == 1L) "K" else paste0("K", seq_along(kernels)))
 }
 
 # "K1 %*% K2 + 0.1 I". `names`: of kernels, by the identifiers of their values.
@@ -248,7 +271,10 @@ diagonal_values <- function(x) {
 
 #' @rdname add_ridge
 #' @export
-as.matrix.LinearOperator <- function(x, ..., max_size = 2^30) {
+as.matrix.LinearOperator <- function(x, ..., max_size = 2^30) with_names(dense_linear(x, max_size), dimnames(x))
+
+# Without names.
+dense_linear <- function(x, max_size = 2^30) {
   bytes <- 8 * prod(x$size)
   if (bytes > max_size)
     throw("memory", "the matrix is ", times(x$size), ", ", size_text(bytes), ", and `max_size` is ",
@@ -256,21 +282,45 @@ as.matrix.LinearOperator <- function(x, ..., max_size = 2^30) {
   columns_of(x, seq_len(x$size[2L]))
 }
 
+# Of a matrix or a vector; recorded values have none.
+with_names <- function(x, names) {
+  if (is.null(names) || is_recorded(x)) return(x)
+  if (is.list(names)) dimnames(x) <- names else names(x) <- names
+  x
+}
+
 #' @rdname add_ridge
 #' @export
 `[.LinearOperator` <- function(x, i, j, drop = TRUE) {
   if (nargs() - (!missing(drop)) < 3L)
     throw("argument", "`x[k]` of a linear operator: expected x[i, j], an entry or a block")
-  i <- if (missing(i)) seq_len(x$size[1L]) else positions_in(i, x$size[1L], "i")
-  j <- if (missing(j)) seq_len(x$size[2L]) else positions_in(j, x$size[2L], "j")
+  names <- dimnames(x)
+  i <- if (missing(i)) seq_len(x$size[1L]) else positions_in(i, x$size[1L], "i", names[[1L]])
+  j <- if (missing(j)) seq_len(x$size[2L]) else positions_in(j, x$size[2L], "j", names[[2L]])
   out <- if (length(i) && length(j)) columns_of(x, j, i) else matrix(0, length(i), length(j))
+  if (!is.null(names)) out <- with_names(out, list(names[[1L]][i], names[[2L]][j]))
   if (drop) base::drop(out) else out
 }
 
-positions_in <- function(i, n, name) {
-  at <- if (is.character(i)) NA else tryCatch(seq_len(n)[i], error = function(e) NA)
-  if (anyNA(at)) unexpected(i, name, "positions from 1 to ", n)
+positions_in <- function(i, n, name, names) {
+  at <- if (is.character(i)) match(i, names) else tryCatch(seq_len(n)[i], error = function(e) NA)
+  if (anyNA(at))
+    unexpected(i, name, "positions from 1 to ", n, if (is.character(i)) if (length(names)) ", or names of them" else "; there are no names")
   at
+}
+
+# rowSums() and the like, of a matrix.
+sums_of_linear <- function(by_rows, mean = FALSE) {
+  force(by_rows)
+  force(mean)
+  function(x, na.rm = FALSE, dims = 1L, ...) {
+    check_sums(na.rm, dims)
+    check_no_more(..., of = paste0(if (by_rows) "row" else "col", if (mean) "Means" else "Sums"),
+                  known = c("x", "na.rm", "dims"))
+    if (!by_rows) x <- t(x)
+    out <- reshape(linear_times(x, rep(1, x$size[2L]), "y"), NULL)
+    with_names(if (mean) out / x$size[2L] else out, names_along(x, 1L))
+  }
 }
 
 # ---- products ------------------------------------------------------------------------------------
@@ -332,8 +382,7 @@ kernel_multiplier <- function(K, p, precision) {
       (if (length(at) == columns_at_once) full else rest)(v[, at, drop = FALSE]))))
   }
   v <- Vj(matrix(0, row_count(K, "Vj"), p))
-  options <- if (!is.null(precision)) call_options(list(precision = precision))$options
-  state <- reduction_state(K * v, "Sum", "j", options = options)
+  state <- product_state(K, v, precision)
   program <- program_of_state(state)
   at <- state$leaves[[root_of(v)]]
   data <- lapply(state$data, interleaved)
@@ -343,6 +392,11 @@ kernel_multiplier <- function(K, p, precision) {
     as_result(run_arranged(program, data), state, 1L)
   }
 }
+
+# The product with the variable v.
+product_state <- function(K, v, precision)
+  reduction_state(K * v, "Sum", "j",
+                  options = if (!is.null(precision)) call_options(list(precision = precision))$options)
 
 # The product where K or v are recorded.
 kernel_times_recorded <- function(K, v, precision)
@@ -446,8 +500,7 @@ kernel_columns <- function(K, j, i = NULL) {
   }
   part_of_K <- of_variables(K, "columns", kind, at_columns(rep_len(j, width)), NULL)
   units <- Vj(diag(width))
-  state <- reduction_state(part_of_K * units, "Sum", "j",
-                           options = call_options(list(precision = "float64"))$options)
+  state <- product_state(part_of_K, units, "float64")
   program <- program_of_state(state)
   unit_at <- state$leaves[[root_of(units)]]
   out <- matrix(0, rows, length(j))

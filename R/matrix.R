@@ -290,6 +290,10 @@ if (in_namespace) {
   setMethod("colSums", "LazyTensor", sums_over("i"))
   setMethod("rowMeans", "LazyTensor", sums_over("j", mean = TRUE))
   setMethod("colMeans", "LazyTensor", sums_over("i", mean = TRUE))
+  setMethod("rowSums", "LinearOperator", sums_of_linear(by_rows = TRUE))
+  setMethod("colSums", "LinearOperator", sums_of_linear(by_rows = FALSE))
+  setMethod("rowMeans", "LinearOperator", sums_of_linear(by_rows = TRUE, mean = TRUE))
+  setMethod("colMeans", "LinearOperator", sums_of_linear(by_rows = FALSE, mean = TRUE))
 }
 
 # ---- values --------------------------------------------------------------------------------------
@@ -391,7 +395,10 @@ diagonal <- function(x = 1, nrow, ncol, names = TRUE) {
 
 if (in_namespace) {
   setMethod("diag", "LazyTensor", diagonal)
-  setMethod("diag", "LinearOperator", function(x = 1, nrow, ncol, names = TRUE) diagonal_of(x))
+  setMethod("diag", "LinearOperator", function(x = 1, nrow, ncol, names = TRUE) {
+    labels <- lapply(dimnames(x), utils::head, min(dim(x)))
+    with_names(diagonal_of(x), if (names && length(labels) && identical(labels[[1L]], labels[[2L]])) labels[[1L]])
+  })
   setMethod("which", "LazyTensor", function(x, arr.ind = FALSE, useNames = TRUE)
     which(as.matrix(x), arr.ind, useNames))
 }

@@ -118,11 +118,9 @@ no_preconditioner <- list(rank = 0L, apply = identity)
 # The one of a system with the matrix `x`, or none. `given`: what the caller said of it, see
 # solve.LazyTensor().
 preconditioner_of <- function(x, given, tol, p) {
+  if (!columns_of_preconditioner(x, given)) return(no_preconditioner)
   parts <- split_ridge(x)
-  if (is.null(parts$rest)) return(no_preconditioner)
-  if (identical(given, "none") || identical(given, 0L)) return(no_preconditioner)
   automatic <- identical(given, "auto")
-  if (automatic && !has_cheap_columns(parts$rest)) return(no_preconditioner)
   ridge <- parts$ridge
   smallest <- max(min(value_of(ridge)), 0)
   floor <- .Machine$double.eps * sum(value_of(diagonal_of(parts$rest)))
@@ -131,6 +129,15 @@ preconditioner_of <- function(x, given, tol, p) {
   if (!ncol(factor$L)) return(no_preconditioner)
   if (smallest <= floor) ridge <- pmax(ridge, 0) + max(mean(factor$left), floor)
   new_preconditioner(factor$L, ridge)
+}
+
+# How many columns it has at most, by what is known of the system.
+columns_of_preconditioner <- function(x, given) {
+  rest <- split_ridge(x)$rest
+  if (is.null(rest) || identical(given, "none")) 0L
+  else if (!identical(given, "auto")) given
+  else if (has_cheap_columns(rest)) as.integer(min(largest_rank(x$size[1L]), x$size[1L]))
+  else 0L
 }
 
 # Columns of a product take as long as products, those of some pairs as gathered rows.

@@ -134,12 +134,8 @@ right_hand_side <- function(a, b) {
 
 # As solve() of matrices: rows are columns of a.
 solution_names <- function(a, b) {
-  rows <- if (a$op != "product" && !is_recorded(b)) column_names_of(a)
+  rows <- if (!is_recorded(b)) names_along(a, 2L)
   if (length(rows) || length(colnames(b))) list(rows, colnames(b))
-}
-
-column_names_of <- function(a) {
-  for (K in kernels_of(a)) if (!is.null(names <- row_names(K, "Vj"))) return(names)
 }
 
 # ---- the choice ----------------------------------------------------------------------------------
@@ -148,16 +144,20 @@ column_names_of <- function(a) {
 dense_rows <- 1000L
 
 solve_system <- function(a, b, given) {
-  n <- nrow(b)
   if (!ncol(b) || !all(a$size))
     return(list(value = matrix(0, a$size[2L], ncol(b)), residual = numeric(ncol(b)),
                 iterations = integer(ncol(b)), preconditioner = 0L, method = "dense"))
-  if (!is_square(a)) return(solve_least_squares(a, b, given))
-  check_symmetric(a)
-  if (given$method == "dense" || given$method == "auto" && n <= dense_rows)
-    solve_dense(a, b, given)
-  else if (!given$definite) solve_indefinite(a, b, given)
-  else solve_iterative(a, b, given)
+  if (is_square(a)) check_symmetric(a)
+  switch(solver_of(a, given), LSQR = solve_least_squares(a, b, given), Cholesky = , LU = solve_dense(a, b, given),
+         MINRES = solve_indefinite(a, b, given), solve_iterative(a, b, given))
+}
+
+solver_of <- function(a, given) {
+  is_dense <- given$method == "dense" || given$method == "auto" && a$size[1L] <= dense_rows
+  if (!is_square(a)) "LSQR"
+  else if (is_dense) if (given$definite) "Cholesky" else "LU"
+  else if (!given$definite) "MINRES"
+  else "conjugate gradients"
 }
 
 is_reached <- function(out, tol) all(is.finite(out$residual)) && all(out$residual <= tol)
@@ -254,7 +254,17 @@ solution_operator <- function(a, b, variable, given) {
     out <- solve_recorded(with_entries(a, values[seq_len(count)]), b, given)
     if (!is_reached(out, given$tol)) refuse_unconverged(out, given)
     out$value
-  }, paste0("solution of ", format(a)[1L]))
+  }, paste0("solution of ", format(a)[1L]), function() explained_solution(plain_linear(a), given))
+}
+
+# See rkeops_explain().
+explained_solution <- function(a, given) {
+  solver <- solver_of(a, given)
+  out <- explained_linear(a, "float64")
+  columns <- if (solver == "conjugate gradients") columns_of_preconditioner(a, given$preconditioner) else 0L
+  told <- list(solver = solver, method = if (solver %in% c("Cholesky", "LU")) "dense" else "iterative",
+               preconditioner = columns, tol = given$tol, limit = given$limit)
+  structure(c(out["operator"], told, out["products"]), class = class(out))
 }
 
 # What `make` makes of the matrix alone, kept for further systems with it.
@@ -274,7 +284,7 @@ relative_residual <- function(multiply, x, b) {
 }
 
 solve_dense <- function(a, b, given) {
-  A <- kept_of(given, "dense", as.matrix(a))
+  A <- kept_of(given, "dense", dense_linear(a))
   solver <- kept_of(given, "solver", if (given$definite) {
     R <- cholesky_or_refuse(A)
     function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
@@ -322,34 +332,16 @@ solve_iterative <- function(a, b, given) {
   p <- ncol(b)
   preconditioner <- kept_of(given, "preconditioner", preconditioner_of(a, given$preconditioner, given$tol, p))
   precise <- multiplier_of_columns(a, "float64")
-  fast <- if (is_single_enough(a, preconditioner)) multiplier_of_columns(a, "float32")
   multiply <- precise(p)
-  x <- 0 * b
-  residual <- b
-  steps <- integer(p)
-  size <- as.double(column_norms(b) > 0)
-  repeat {
-    open <- size > given$tol
-    if (!any(open) || max(steps) >= given$limit) break
-    # in single precision as far as that may go: a step there takes less than to look at what is left
-    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 3e-7)
-    out <- conjugate_gradients(if (is.null(fast)) precise else fast, preconditioner$apply, residual,
-                               ifelse(open, target * column_norms(residual), Inf),
-                               given$limit - max(steps))
+  step_with <- function(product) function(residual, target, limit) {
+    out <- conjugate_gradients(product, preconditioner$apply, residual, target, limit)
     if (!is.null(out$negative)) check_curvature(out, multiply, p)
-    steps <- steps + out$steps
-    now <- relative_residual(multiply, x + out$x, b)
-    better <- max(now$size) < max(size) / 2
-    if (better || max(now$size) < max(size)) {
-      x <- x + out$x
-      size <- now$size
-      residual <- now$residual
-    }
-    if (!better && is.null(fast)) break
-    if (!better) fast <- NULL
+    out
   }
-  list(value = x, residual = size, iterations = steps, preconditioner = preconditioner$rank,
-       method = "iterative")
+  out <- refined(b, given, multiply, step_with(precise),
+                 if (is_single_enough(a, preconditioner)) step_with(multiplier_of_columns(a, "float32")))
+  out$preconditioner <- preconditioner$rank
+  out
 }
 
 multiplier_of_columns <- function(a, precision) {
@@ -385,22 +377,28 @@ solve_indefinite <- function(a, b, given) {
     minimal_residuals(precise, residual, target, limit))
 }
 
-# Corrections of x by a solver, until residuals are small enough or fall no more.
-refined <- function(b, given, multiply, solver) {
+# Corrections of x by a solver, until residuals are small enough or fall no more. `fast`: NULL, or one in
+# single precision that comes first: as far as that may go, as a step there takes less than to look at what
+# is left.
+refined <- function(b, given, multiply, solver, fast = NULL) {
   x <- 0 * b
   residual <- b
   size <- as.double(column_norms(b) > 0)
   steps <- integer(ncol(b))
   while (any(size > given$tol) && max(steps) < given$limit) {
-    out <- solver(residual, given$tol / 2 * column_norms(b), given$limit - max(steps))
+    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 3e-7)
+    out <- (if (is.null(fast)) solver else fast)(
+      residual, ifelse(size > given$tol, target * column_norms(residual), Inf), given$limit - max(steps))
     now <- relative_residual(multiply, x + out$x, b)
     steps <- steps + out$steps
-    if (!(max(now$size) < max(size))) break
-    is_slow <- max(now$size) > max(size) / 2
-    x <- x + out$x
-    size <- now$size
-    residual <- now$residual
-    if (is_slow) break
+    is_slow <- !isTRUE(max(now$size) < max(size) / 2)
+    if (isTRUE(max(now$size) < max(size))) {
+      x <- x + out$x
+      size <- now$size
+      residual <- now$residual
+    }
+    if (is_slow && is.null(fast)) break
+    if (is_slow) fast <- NULL
   }
   list(value = x, residual = size, iterations = steps, preconditioner = 0L, method = "iterative")
 }

@@ -323,7 +323,7 @@ test_that("what is no variable of a solution is refused", {
   expect_error(jvp(op, points, 1:5), "`direction`", class = "rkeops_error_shape")
   expect_error(gradient(op, list(points, Vi(points)), e), "twice", class = "rkeops_error_argument")
   expect_error(keops_source(op), "`op`", class = "rkeops_error_argument")
-  expect_error(rkeops_explain(op), "`op`", class = "rkeops_error_argument")
+  expect_error(rkeops_explain(gradient(op, points, e, call = FALSE)), "`op`", class = "rkeops_error_argument")
   expect_error(add_ridge(exp(-sqdist(Vi(points), Vj(points))), Pm(1:2)), "`alpha`", class = "rkeops_error_argument")
   expect_error(solution(points, 1, 1, 2 * Vi(values)), "`b`", class = "rkeops_error_argument")
   expect_error(gradient(function(x) sum(solve(system_of(x, 1, -2), values)), points), "not positive definite",
