@@ -11,10 +11,10 @@ sphere <- triangulated_sphere(problem_size(642))
 start <- sphere$vertices
 kernel <- function(x, y, width) exp(-sqdist(Vi(x), Vj(y)) / width^2)
 energy <- function(q, p) sum(p * (kernel(q, q, 0.5) %*% p)) / 2
-hamilton <- function(s) {
-  by <- gradient(energy, s)
-  list(q = by$p, p = -by$q)
-}
+by_p_and_q <- keops_kernel("k = Exp(-4 * SqDist(x, y)); Sum_Reduction(k * b, j),
+                            Sum_Reduction(Grad(-k * (a|b), x, 1), j)",
+                           c("x = Vi(3)", "y = Vj(3)", "a = Vi(3)", "b = Vj(3)"))
+hamilton <- function(s) stats::setNames(by_p_and_q(list(s$q, s$q, s$p, s$p)), c("q", "p"))
 move <- function(s, by, h) Map(function(x, slope) x + h * slope, s, by)
 ralston <- function(s) {
   by <- hamilton(s)

@@ -17,8 +17,8 @@ run_example <- function(script, n, env = character()) {
 talk <- c(gaussian_formula.R = 4.4, gaussian_lazytensor.R = 4.4, kmeans.R = 2.2,
           interpolation.R = 13, gradient.R = NA, neighbours.R = 12)
 
-methods <- c("registration.R", "mixture.R", "sinkhorn.R", "hyperbolic.R", "svgd.R", "stein.R",
-             "attention.R", "gaussian_process.R")
+methods <- c("registration.R", "mixture.R", "sinkhorn.R", "tsne.R", "hyperbolic.R", "svgd.R",
+             "stein.R", "attention.R", "gaussian_process.R")
 
 expect_timed <- function(script, n) {
   run <- run_example(script, n)
