@@ -94,7 +94,7 @@ eigen_pairs <- function(x, k, which, tol, limit, sigma = NULL, method = "auto") 
 refuse_unfound <- function(out, k, tol, limit) {
   right <- sum(out$residual <= tol)
   throw_with("convergence", out[c("values", "vectors", "residual", "iterations")],
-             right, " of ", counted(k, "pair"), " have a residual of at most ", format(tol), " after ",
+             right, " of ", counted(k, "pair"), " have a residual of at most ", short_number(tol), " after ",
              counted(out$iterations, "step"), if (right == k) ", but others may be wanted more",
              ": expected all; ",
              if (out$iterations >= limit) "a larger `limit`, or a larger `tol`" else "a larger `tol`",

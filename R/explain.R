@@ -191,7 +191,7 @@ format.rkeops_linear_explanation <- function(x, ...) {
         if (x$method == "iterative")
           paste0("preconditioner: ", if (columns) paste("partial Cholesky, at most", counted(columns, "column"))
                                      else "none"),
-        paste0("to a residual of ", format(x$tol), if (x$method == "iterative") paste(", in at most", counted(x$limit, "step")))),
+        paste0("to a residual of ", short_number(x$tol), if (x$method == "iterative") paste(", in at most", counted(x$limit, "step")))),
     unlist(Map(function(product, name) c("", paste("product with", name), paste0("  ", format(product)[-1L])),
                x$products, names(x$products)), use.names = FALSE))
 }

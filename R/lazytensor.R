@@ -183,6 +183,9 @@ constant <- function(x, text = number_text(x)) {
 
 number_text <- function(x) .Call(C_number_text, x)
 
+# For people; format() of R asks the locale for the decimal point.
+short_number <- function(x, digits = 3L) number_text(signif(as.double(value_of(x)), digits))
+
 # ---- definitions ---------------------------------------------------------------------------------
 
 # The value op(operands, literals). An operation without operands is its own text.

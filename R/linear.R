@@ -202,13 +202,12 @@ named_kernels <- function(x) {
 
 # "K1 %*% K2 + 0.1 I". `names`: of kernels, by the identifiers of their values.
 expression_text <- function(x, names, inside = FALSE) {
-  number <- function(value) format(value, digits = 3L)
   of_parts <- function(inside) vapply(x$parts, expression_text, "", names, inside)
   text <- switch(x$op,
     kernel = names[[root_of(x$value)]],
-    diagonal = if (length(x$value) == 1L) paste(number(x$value), "I")
-               else paste0("diag(", number(min(x$value)), " to ", number(max(x$value)), ")"),
-    scale = paste(number(x$value), "*", of_parts(TRUE)),
+    diagonal = if (length(x$value) == 1L) paste(short_number(x$value), "I")
+               else paste0("diag(", short_number(min(x$value)), " to ", short_number(max(x$value)), ")"),
+    scale = paste(short_number(x$value), "*", of_parts(TRUE)),
     sum = gsub(" + -", " - ", paste(of_parts(FALSE), collapse = " + "), fixed = TRUE),
     product = paste(of_parts(TRUE), collapse = " %*% "))
   if (inside && x$op %in% c("sum", "scale")) paste0("(", text, ")") else text

@@ -165,8 +165,8 @@ is_reached <- function(out, tol) all(is.finite(out$residual)) && all(out$residua
 refuse_unconverged <- function(out, given) {
   worst <- max(out$residual)
   throw_with("convergence", out[c("value", "residual", "iterations")],
-             "the residual is ", format(worst, digits = 3L), " after ", counted(max(out$iterations), "step"),
-             ": expected at most ", format(given$tol), "; ",
+             "the residual is ", short_number(worst), " after ", counted(max(out$iterations), "step"),
+             ": expected at most ", short_number(given$tol), "; ",
              if (max(out$iterations) >= given$limit) "a larger `limit`, "
              else "the matrix is nearly singular for double precision: ",
              "a larger ridge or `tol` would help. The condition has what there is as `value`")
@@ -175,7 +175,7 @@ refuse_unconverged <- function(out, given) {
 refuse_indefinite <- function(vector, curvature) {
   throw_with("argument", list(vector = vector),
              "`a` is not positive definite: the condition has a `vector` v for which v' a v is ",
-             format(curvature, digits = 3L), ": expected a larger ridge, or definite = FALSE for a ",
+             short_number(curvature), ": expected a larger ridge, or definite = FALSE for a ",
              "symmetric matrix of both signs")
 }
 
@@ -192,7 +192,7 @@ check_symmetric <- function(a, name = "a") {
   worst <- at[which(off == max(off), arr.ind = TRUE)[1L, ]]
   different <- !all(vapply(kernels_of(a), has_equal_rows, NA))
   throw("argument", "`", name, "` is not symmetric: ", name, "[", worst[1L], ", ", worst[2L], "] and ",
-        name, "[", worst[2L], ", ", worst[1L], "] differ by ", format(max(off), digits = 3L),
+        name, "[", worst[2L], ", ", worst[1L], "] differ by ", short_number(max(off)),
         if (different) "; rows i and columns j are made of different data",
         ": expected a symmetric matrix")
 }

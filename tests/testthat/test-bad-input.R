@@ -224,6 +224,24 @@ test_that("without a compiler on the PATH there is one readable error", {
   expect_identical(out$output, "rkeops_error_compile")
 })
 
+test_that("systems without a compiler have that error, and are solved when there is one", {
+  skip_on_os("windows")
+  skip_on_gpu_machine()
+  x <- matrix(sin(1:20), 10)
+  A <- add_ridge(exp(-0.5 * atan(sqdist(Vi(x), Vj(x)))) / (1 + tanh(sqdist(Vi(x), Vj(x)))^2), 0.5) # of this test
+  op <- solve(A, 1:10, method = "iterative", call = FALSE)
+  calls <- list(solve = function() solve(A, 1:10), iterative = op, gradient = function() gradient(op, x, 1),
+                product = function() A %*% 1:10, logdet = function() estimate_logdet(A, method = "iterative")$value,
+                eigen = function() find_eigen(A, 2)$values)
+  for (name in names(calls))
+    with_options(list(compiler = file.path(tempdir(), "absent")),
+                 expect_error(calls[[name]](), "absent", class = "rkeops_error_compile", info = name))
+  M <- exp(-0.5 * atan(as.matrix(dist(x))^2)) / (1 + tanh(as.matrix(dist(x))^2)^2) + diag(0.5, 10)
+  expect_equal(calls$solve(), unname(cbind(solve(M, 1:10))), tolerance = 1e-6)
+  expect_equal(calls$iterative(), unname(cbind(solve(M, 1:10))), tolerance = 1e-6)
+  expect_equal(calls$eigen(), eigen(M)$values[1:2], tolerance = 1e-6)
+})
+
 test_that("missing arguments are named", {
   D <- sqdist(Vi(matrix(1)), Vj(matrix(2)))
   op <- keops_kernel("Sum_Reduction(x, j)", "x=Vi(1)")

@@ -32,11 +32,18 @@ script <- c(
   "  text = (Vi(x) * 1.5 + 1e-7 + Vj(y)^0.3)$formula,",
   "  source = keops_source(keops_kernel('Sum_Reduction(x*1.5+y*2.25e-1,j)',",
   "                                     c('x=Vi(1)', 'y=Vj(1)'))),",
+  "  systems = lapply(c('dense', 'iterative'), function(method)",
+  "    solve(add_ridge(exp(-1.5 * sqdist(Vi(y), Vj(y))), 0.25), c(1, 2, 3.5), method = method, tol = 1e-12)),",
+  "  derivative = value_and_gradient(solve(add_ridge(exp(-sqdist(Vi(y), Vj(y))), Pm(0.25)), c(1, 2, 3.5),",
+  "    method = 'iterative', call = FALSE), y, 1.5),",
+  "  logdet = estimate_logdet(add_ridge(exp(-sqdist(Vi(y), Vj(y))), 0.25), method = 'iterative')$value,",
+  "  eigenvalues = find_eigen(exp(-0.5 * sqdist(Vi(y), Vj(y))), 2),",
+  "  unsolved = said(solve(exp(-sqdist(Vi(x), Vj(x))) - 1.5, 1:2)),",
   "  similar = said(keops_kernel('Sum_Reduction(SQDISTI(x,y),j)', c('x=Vi(1)', 'y=Vj(1)'))),",
   "  option = said(set_rkeops_option('PRECISIONI', 1)),",
   "  number = said(set_rkeops_option('ncore', 1.5)),",
   "  norm = said(norm(Vi(x) * Vj(y), 'i')),",
-  "  shown = c(format(Vi(x) * 0.5), capture.output(print(get_rkeops_options()))))")
+  "  shown = c(format(Vi(x) * 0.5), format(add_ridge(0.5 * Vi(x) * Vj(x), 0.25)), capture.output(print(get_rkeops_options()))))")
 
 expect_same_in <- function(charmap) {
   locale <- made_locale(charmap)
