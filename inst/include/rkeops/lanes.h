@@ -18,7 +18,7 @@
  * Functions keep NaN, whatever its payload, and honour infinities.
  *
  * Zero begins at the smallest normal number (2^-126, 2^-1022): kernels run in a mode in which what
- * is smaller counts as 0, as an operand and as a result (cpu/float_mode.h; packing keeps the mode
+ * is smaller counts as 0, as an operand and as a result (host/float_mode.h; packing keeps the mode
  * of the host, which may be another one). Errors hold for larger numbers; what a function makes of
  * smaller ones in the mode of the host lies between 0 and the true value, unless it says more.
  */

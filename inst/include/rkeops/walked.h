@@ -20,6 +20,7 @@ typedef struct {
   long long *positions;
   long long ld;
   char *work;
+  const void *program;           /* what the module has */
 } rk_walked;
 
 #endif

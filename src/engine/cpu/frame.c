@@ -22,7 +22,7 @@ static const rk_spelling packing = {
 static void packing_head(const char *name, const char *type, char *text, size_t size) {
   snprintf(text, size,
            "void rk_%s(const double *const *x, const long long *ld, const double *params, %s *out, "
-           "long long n, char *work)", name, type);
+           "long long n, char *work, const void *program)", name, type);
 }
 
 static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
@@ -42,7 +42,7 @@ static void write_side(rk_text *out, const rk_pass *pass, rk_nest_kind kind,
     rk_write_packing_parts(&w, parameters, store);
   }
   rk_open(&w, "%s", head);
-  rk_line(&w, "(void)x; (void)ld; (void)params; (void)out;");
+  rk_line(&w, "(void)x; (void)ld; (void)params; (void)out; (void)program;");
   rk_line(&w, "char *const panel = work; (void)panel;");
   rk_open(&w, "for (long long r = 0; r < n; r += RK_LANES)");
   rk_write_packing(&w, store);

@@ -15,8 +15,9 @@ static rk_module *module_of(const rk_wanted *wanted) {
   return m ? &m->module[rk_lay_choose(wanted->stage, wanted->sizes, wanted->walk)] : NULL;
 }
 
-const rk_module *rk_module_of(const rk_stage *stage, rk_sizes sizes, const rk_walk *walk) {
-  return &modules_of(stage)->module[rk_lay_choose(stage, sizes, walk)];
+static rk_status run(const rk_job *job, rk_caller caller) {
+  const rk_wanted wanted = {.stage = job->stage, .sizes = job->sizes, .walk = job->walk};
+  return rk_run_tasks(job, module_of(&wanted), caller);
 }
 
 static rk_status check(const rk_options *options, rk_error *error) {
@@ -116,5 +117,5 @@ static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_c
 
 const rk_backend rk_backend_cpu = {
   .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = check, .is_built = is_built,
-  .source = source, .build = build, .run = rk_run_tasks, .forget = forget, .explain = explain,
+  .source = source, .build = build, .run = run, .forget = forget, .explain = explain,
   .describe = describe};

@@ -27,8 +27,8 @@
 #define RK_BYTES 64
 #undef RK_TYPE
 #define RK_TYPE 64
-void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work) {
-  (void)x; (void)ld; (void)params; (void)out;
+void rk_parameters(const double *const *x, const long long *ld, const double *params, double *out, long long n, char *work, const void *program) {
+  (void)x; (void)ld; (void)params; (void)out; (void)program;
   char *const panel = work; (void)panel;
   for (long long r = 0; r < n; r += RK_LANES) {
     vec n14[1][1]; /* Minus */
@@ -55,8 +55,8 @@ void rk_parameters(const double *const *x, const long long *ld, const double *pa
   }
 }
 
-void rk_rows(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
-  (void)x; (void)ld; (void)params; (void)out;
+void rk_rows(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work, const void *program) {
+  (void)x; (void)ld; (void)params; (void)out; (void)program;
   char *const panel = work; (void)panel;
   for (long long r = 0; r < n; r += RK_LANES) {
     for (int k = 0; k < 3; k++) {
@@ -71,8 +71,8 @@ void rk_rows(const double *const *x, const long long *ld, const double *params, 
   }
 }
 
-void rk_columns(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work) {
-  (void)x; (void)ld; (void)params; (void)out;
+void rk_columns(const double *const *x, const long long *ld, const double *params, float *out, long long n, char *work, const void *program) {
+  (void)x; (void)ld; (void)params; (void)out; (void)program;
   char *const panel = work; (void)panel;
   for (long long r = 0; r < n; r += RK_LANES) {
     {

@@ -3,12 +3,13 @@
 #define RKEOPS_PACK_H
 
 #include "caller.h"
-#include "cpu/kernel.h"
+#include "host/kernel.h"
 #include "run/prepared.h"
 
 /* Rows of one index on their way into records. */
 typedef struct {
   const rk_stage *stage;
+  const rk_module *module;
   const rk_array *value;
   const rk_watch *watch;
   rk_pack_function function;
@@ -17,7 +18,6 @@ typedef struct {
   int chunk;              /* rows of one call */
   size_t record, unit;    /* components of a record, bytes of one */
   const double *parameters;
-  size_t work;
 } rk_side;
 
 typedef struct {

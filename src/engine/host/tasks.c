@@ -11,8 +11,8 @@
 #include "error.h"
 #include "os.h"
 #include "rounding.h"
-#include "cpu/float_mode.h"
-#include "cpu/pack.h"
+#include "host/float_mode.h"
+#include "host/pack.h"
 #include "run/parallel.h"
 
 #include <math.h>
@@ -265,7 +265,7 @@ static rk_walked walked(const job *j, const buffers *b, const rectangle *r, rk_s
     .row_at = b->position ? b->position + (r->block - b->block) * rows : NULL,
     .column_at = j->work->walk ? j->work->walk->column_at : NULL, .blocks = r->blocks,
     .first = r->first, .starts = 1, .values = to.values, .positions = (long long *)to.positions,
-    .ld = to.ld, .work = b->work};
+    .ld = to.ld, .work = b->work, .program = j->module->program};
 }
 
 static int keep_states(const job *j, buffers *b, rk_walked *w) {
@@ -659,11 +659,10 @@ static rk_status pack_and_run(job *j, rk_packed *packed, rk_caller caller) {
   return run_tasks(j, threads, caller);
 }
 
-rk_status rk_run_tasks(const rk_job *work, rk_caller caller) {
+rk_status rk_run_tasks(const rk_job *work, const rk_module *module, rk_caller caller) {
   if (work->sizes.kept == 0) return RK_OK;
   rk_packed packed = {0};
-  job j = {.work = work, .stage = work->stage, .packed = &packed,
-           .module = rk_module_of(work->stage, work->sizes, work->walk)};
+  job j = {.work = work, .stage = work->stage, .packed = &packed, .module = module};
   rk_status status = cut_rows_and_columns(&j, caller.error);
   if (!status) status = pack_and_run(&j, &packed, caller);
   free_states(j.states);

@@ -1,5 +1,5 @@
-/* Packing runs the emitted functions rk_parameters, rk_rows and rk_columns over blocks of rows. */
-#include "cpu/pack.h"
+/* Packing runs the functions of a module over blocks of rows. */
+#include "host/pack.h"
 #include "run/call.h"
 #include "error.h"
 #include "os.h"
@@ -85,7 +85,8 @@ static void pack_chunk(const rk_side *s, const rk_part *part, int64_t k, const w
     if (whole) find_rows(part, k, s->chunk, own->row);
     copies = copy_rows(value, own->row, s->chunk, copies);
   }
-  s->function(x, ld, s->parameters, out + (size_t)k * s->record * s->unit, s->chunk, own->work);
+  s->function(x, ld, s->parameters, out + (size_t)k * s->record * s->unit, s->chunk, own->work,
+              s->module->program);
 }
 
 size_t rk_part_bytes(const rk_side *s, int64_t n) {
@@ -96,7 +97,7 @@ int rk_pack_part(const rk_side *s, rk_part part, void *to) {
   size_t variables = (size_t)s->stage->pass.variables + 1;
   workspace own = {calloc(variables, sizeof *own.x), calloc(variables, sizeof *own.ld),
                    rk_os_aligned(copied_size(s->stage, s->kind, s->chunk) * sizeof *own.copies),
-                   malloc((size_t)s->chunk * sizeof *own.row), rk_os_aligned(s->work)};
+                   malloc((size_t)s->chunk * sizeof *own.row), rk_os_aligned(s->module->work)};
   int done = own.x && own.ld && own.copies && own.row && own.work;
   for (int64_t k = 0; k < part.n && done && s->record; k += s->chunk)
     pack_chunk(s, &part, k, &own, to);
@@ -182,11 +183,11 @@ static rk_status pack_all(const rk_side *s, const int32_t *order, void *out, rk_
   packing p = {s, order, out, 0};
   if (!status) status = rk_parallel(tasks, threads, pack_task, &p, caller);
   if (status) return status;
-  return p.failed ? rk_fail_memory(caller.error, s->work) : RK_OK;
+  return p.failed ? rk_fail_memory(caller.error, s->module->work) : RK_OK;
 }
 
-/* All that packed rows are made of: the emitted function (kernels stay loaded) and what it reads.
- * Positions are the same for as many rows. */
+/* All that packed rows are made of: the function (kernels stay loaded), its program and what it
+ * reads. Positions are the same for as many rows. */
 static void write_key(const rk_side *s, const int32_t *order, rk_key *key) {
   const rk_pass *pass = &s->stage->pass;
   key->is_unknown = order || !s->record;
@@ -197,6 +198,7 @@ static void write_key(const rk_side *s, const int32_t *order, rk_key *key) {
   }
   if (key->is_unknown) return;
   rk_key_bytes(key, &s->function, sizeof s->function);
+  rk_key_number(key, s->module->serial);
   rk_key_number(key, (uint64_t)s->rows);
   rk_key_number(key, (uint64_t)s->chunk);
   rk_key_bytes(key, s->parameters,
@@ -256,7 +258,7 @@ static rk_status pack_parameters(const rk_stage *stage, const rk_module *module,
       ld[q] = DOUBLE_LANES;
       copy = copy_rows(&value[pass->variable[q]], first_row, DOUBLE_LANES, copy);
     }
-    module->parameters(x, ld, NULL, *exact, 1, work);
+    module->parameters(x, ld, NULL, *exact, 1, work, module->program);
     for (size_t k = 0; k < size; k++) {
       if (pass->options.precision == RK_FLOAT64) ((double *)*packed)[k] = (*exact)[k];
       else ((float *)*packed)[k] = rk_parameter_float((*exact)[k]);
@@ -275,13 +277,12 @@ static rk_side side_of(const rk_job *job, const rk_module *module, rk_nest_kind 
   int rows = level == RK_NEST_ROW, in_lanes = rows == (module->tile.axis == RK_LANES_KEPT);
   rk_kind kind = rows ? rk_kept_kind(pass->source) : rk_reduced_kind(pass->source);
   int block = rows ? rk_block_rows(&module->tile) : rk_block_columns(&module->tile);
-  return (rk_side){.stage = job->stage, .value = job->value, .watch = job->watch,
+  return (rk_side){.stage = job->stage, .module = module, .value = job->value, .watch = job->watch,
                    .function = rows ? module->rows : module->columns, .kind = kind,
                    .rows = rows ? job->sizes.kept : job->sizes.reduced,
                    .chunk = in_lanes ? block : records_chunk(job->stage, kind),
                    .record = (size_t)pass->slots[level].size,
-                   .unit = (size_t)rk_real_size(&pass->options), .parameters = parameters,
-                   .work = module->work};
+                   .unit = (size_t)rk_real_size(&pass->options), .parameters = parameters};
 }
 
 rk_status rk_pack(const rk_job *job, const rk_module *module, rk_packs now, rk_packed *packed,
