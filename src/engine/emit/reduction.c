@@ -38,13 +38,21 @@ size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   return vectors * 3 * (size_t)tile->bytes + (size_t)tile->rows * (size_t)tile->bytes;
 }
 
-/* The lines of a table's code, indented. */
+/* The statements of a table's code, each in a line of its own. */
 static void write_lines(rk_writer *w, const char *code) {
-  while (*code) {
-    size_t length = strcspn(code, "\n");
-    rk_line(w, "%.*s", (int)length, code);
-    code += length + (code[length] == '\n');
+  int depth = 0, length = 0;
+  for (; code[length]; length++) {
+    const char c = code[length];
+    depth += (c == '(') - (c == ')');
+    if (depth || (c != ';' && c != '{' && c != '}')) continue;
+    w->indent -= c == '}';
+    rk_line(w, "%.*s", length + 1, code);
+    w->indent += c == '{';
+    code += length + 1;
+    code += strspn(code, " \n");
+    length = -1;
   }
+  if (length) rk_line(w, "%s", code);
 }
 
 static int keeps_values(const rk_writer *w) { return rk_keeps_values(entry_of(w)); }

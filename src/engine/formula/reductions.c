@@ -65,31 +65,21 @@ MERGE(merge_smallest, {
   }
 })
 
-/* Sorted insertion from the end, no further than some lane needs: rk_before(g, j, v, p) says
- * whether g at position j comes before v at p, see emit/reduction.c. An empty place holds +Inf,
- * which never enters: that is how a formula says that a pair is no candidate. Neither does NaN. */
-#define ENTER_SMALLEST                                                                             \
-  "mask in = rk_before(g, j, v[K - 1], p[K - 1]);\n"                                               \
-  "vec here = v[K - 1];\n"                                                                         \
-  "ivec at = p[K - 1];\n"                                                                          \
-  "RK_RANKS for (int r = K - 1; r > 0; r--) {\n"                                                   \
-  "  const vec before = v[r - 1];\n"                                                               \
-  "  const ivec at_before = p[r - 1];\n"                                                           \
-  "  const mask up = rk_before(g, j, before, at_before);\n"                                        \
-  "  v[r] = rk_select(up, before, rk_select(in, g, here));\n"                                      \
-  "  p[r] = rk_iselect(up, at_before, rk_iselect(in, j, at));\n"                                   \
-  "  in = up;\n"                                                                                   \
-  "  here = before;\n"                                                                             \
-  "  at = at_before;\n"                                                                            \
-  "  RK_STOP(!rk_any(in))\n"                                                                       \
-  "}\n"                                                                                            \
-  "v[0] = rk_select(in, g, here);\n"                                                               \
-  "p[0] = rk_iselect(in, j, at);"
+/* What enters lists, as text. */
+#define ENTERS(name, ...) static const char enter_##name[] = #__VA_ARGS__;
+#define ENTERS_SOME(name, some, some_of_equals, ...)                                               \
+  ENTERS(name, __VA_ARGS__)                                                                        \
+  static const char guard_##name[] = #some, guard_of_equals_##name[] = #some_of_equals;
+#include "formula/entering.def"
+#undef ENTERS
+#undef ENTERS_SOME
+#define ENTER(name) .enter = enter_##name, .entering = RK_ENTERING_##name
+#define ENTER_SOME(name)                                                                           \
+  ENTER(name), .guard = guard_##name, .guard_of_equals = guard_of_equals_##name
+
 #define SMALLEST                                                                                   \
-  .any_dim = 1, .keeps_positions = 1, .neutral = INFINITY, .enter = ENTER_SMALLEST,                \
-  .skips = RK_SKIP_LARGER,                                                                         \
-  .guard = "rk_lt(g, last)",                                                                       \
-  .guard_of_equals = "rk_and(rk_le(g, last), rk_lt(g, rk_num(RK_INF)))", .is_least = 1,            \
+  .any_dim = 1, .keeps_positions = 1, .neutral = INFINITY, ENTER_SOME(smallest),                   \
+  .skips = RK_SKIP_LARGER, .is_least = 1,                                                          \
   .rank = "rk_rank", .merge = merge_smallest,                                                      \
   .merge_text = merge_smallest_text
 
@@ -123,9 +113,8 @@ VALUE(head_and_sum, {
 #define SHARE "Exp(a-LogSumExp_Reduction(a,o))"
 #define NOT_SMOOTH .no_derivative = "use LogSumExp or SumSoftMaxWeight"
 
-#define LEAST(function, merging, skipped)                                                          \
-  .any_dim = 1, .skips = skipped, .neutral = INFINITY,                                             \
-  .enter = "v[0] = " function "(g, v[0]);", .merge = merging,                                      \
+#define LEAST(name, merging, skipped)                                                              \
+  .any_dim = 1, .skips = skipped, .neutral = INFINITY, ENTER(name), .merge = merging,              \
   .merge_text = merging##_text, .fields = 1, .field = {VALUES}
 #define NAN_BOTH .enter_both = "v[0] = rk_min_nan_both(g, h, v[0]);"
 /* What a result that is NaN is made of: the first NaN, also behind an infinite number. */
@@ -138,15 +127,15 @@ static const rk_reduction table[] = {
    .name = "Sum", .any_dim = 1, SUMS, .fields = 1, .field = {{FIELD(sum_of)}},
    .derivative = {"1"},
    .documentation = "sum"},
-  {.name = "Min", LEAST("rk_min", merge_minimum, RK_SKIP_LARGER), SELECTED("ArgMin_Reduction(a,o)"),
+  {.name = "Min", LEAST(least, merge_minimum, RK_SKIP_LARGER), SELECTED("ArgMin_Reduction(a,o)"),
    .documentation = "smallest value; NaN is skipped"},
-  {.name = "Max", .negate = 1, LEAST("rk_min", merge_minimum, RK_SKIP_LARGER),
+  {.name = "Max", .negate = 1, LEAST(least, merge_minimum, RK_SKIP_LARGER),
    SELECTED("ArgMax_Reduction(a,o)"),
    .documentation = "largest value; NaN is skipped"},
-  {.name = "MinNaN", LEAST("rk_min_nan", merge_minimum_nan, RK_SKIP_LARGER_NUMBERS), NAN_BOTH,
+  {.name = "MinNaN", LEAST(least_nan, merge_minimum_nan, RK_SKIP_LARGER_NUMBERS), NAN_BOTH,
    SELECTED(NAN_OR("ArgMin_Reduction(a,o)")),
    .documentation = "smallest value; NaN if one is NaN"},
-  {.name = "MaxNaN", .negate = 1, LEAST("rk_min_nan", merge_minimum_nan, RK_SKIP_LARGER_NUMBERS),
+  {.name = "MaxNaN", .negate = 1, LEAST(least_nan, merge_minimum_nan, RK_SKIP_LARGER_NUMBERS),
    NAN_BOTH, SELECTED(NAN_OR("ArgMax_Reduction(a,o)")),
    .documentation = "largest value; NaN if one is NaN"},
   {.name = "ArgMin", SMALLEST, .fields = 1, .field = {POSITIONS},

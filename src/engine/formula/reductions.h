@@ -31,6 +31,17 @@ typedef struct {
  * one sign. */
 typedef enum { RK_SKIP_NOTHING, RK_SKIP_LARGER, RK_SKIP_LARGER_NUMBERS, RK_SKIP_SMALL } rk_skip;
 
+/* What enters lists, see entering.def; of an entry that tests add there is text only. */
+typedef enum {
+  RK_ENTERING_NONE,
+#define ENTERS(name, ...) RK_ENTERING_##name,
+#define ENTERS_SOME(name, ...) RK_ENTERING_##name,
+#include "formula/entering.def"
+#undef ENTERS
+#undef ENTERS_SOME
+  RK_ENTERINGS
+} rk_entering;
+
 struct rk_reduction {
   const char *name;
   rk_weight_rule weight;
@@ -41,6 +52,7 @@ struct rk_reduction {
   int keeps_positions;
   /* lane code on v[0..K-1], p[0..K-1], the entering value g and its position j; NULL for sums */
   const char *enter;
+  rk_entering entering;     /* the same, compiled with the engine */
   double neutral;           /* is there where nothing has entered, and changes nothing */
   const char *enter_both;   /* optional, without positions: for the values g and h of two columns */
   const char *guard;        /* optional: mask of lanes that g would change, or the smallest g of a

@@ -93,7 +93,7 @@ RK_CALLED void rk_enter(vec *v, ivec *p, vec g, ivec j) {
     in = up;
     here = before;
     at = at_before;
-    RK_STOP(!rk_any(in))
+    RK_STOP(!rk_any(in));
   }
   v[0] = rk_select(in, g, here);
   p[0] = rk_iselect(in, j, at);
