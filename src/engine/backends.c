@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The first one is used unless another is chosen. A backend that is added is one more here. */
-#define BACKENDS(each) each(cpu) each(cuda) each(reference)
+#define BACKENDS(each) each(cpu) each(builtin) each(cuda) each(reference)
 
 #define DECLARED(name) extern const rk_backend rk_backend_##name;
 BACKENDS(DECLARED)

@@ -67,6 +67,7 @@ RK_CALLED int rk_rank(real *v, rk_int *p, int held, int K, real *w, rk_int *q, i
 
 //@ sum_wide
 /* Float lanes summed in double. */
+#if RK_TYPE == 32
 typedef struct { double lane[RK_LANES]; } rk_sum_wide;
 typedef double RK(rk_half) __attribute__((vector_size(RK_BYTES), aligned(8), may_alias));
 typedef real RK(rk_low) __attribute__((vector_size(RK_BYTES / 2), aligned(4), may_alias));
@@ -83,3 +84,4 @@ RK_INLINE void rk_sum_wide_scale(rk_sum_wide *sum, vec factor) {
   for (int l = 0; l < RK_LANES; l++) sum->lane[l] *= factor[l];
 }
 RK_INLINE double rk_sum_wide_lane(const rk_sum_wide *sum, int l) { return sum->lane[l]; }
+#endif

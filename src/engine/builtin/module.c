@@ -1,0 +1,176 @@
+/* The backend that needs no compiler. Its part of a stage are modules: a program of loops for each
+ * way to lay out the pairs. */
+#include "builtin/program.h"
+#include "error.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const rk_backend rk_backend_builtin;
+
+typedef struct {
+  rk_module module[RK_LAYS];
+  rk_pair_program program[RK_LAYS];
+} modules;
+
+static modules *modules_of(const rk_stage *stage) {
+  return rk_stage_part(stage, &rk_backend_builtin);
+}
+
+/* Bytes of the lanes of blocks: wide and narrow ones, and of columns. Values of a tile lie in the
+ * first cache together. */
+enum { WIDE = 256, NARROW = RK_LANE_BYTES, ALONG_COLUMNS = 1024, MOST_COLUMNS = 16, NEAR = 24576 };
+
+/* ---- layouts --------------------------------------------------------------------------------- */
+
+/* Lanes along the columns where rows are fewer than half a block. */
+static rk_lay lay_of(const rk_stage *stage, rk_sizes sizes, const rk_walk *walk) {
+  const int64_t size = rk_real_size(&stage->pass.options), wide = WIDE / size;
+  if (walk) return rk_lay_of_walk(walk, (int)(NARROW / size), WIDE / NARROW);
+  int is_long = sizes.reduced >= 4 * (ALONG_COLUMNS / size);
+  return 2 * sizes.kept <= wide && is_long ? RK_LAY_REDUCED : RK_LAY_KEPT;
+}
+
+static rk_tile tile_of(const rk_stage *stage, rk_lay lay) {
+  const int size = rk_real_size(&stage->pass.options);
+  const int is_narrow = lay == RK_LAY_WALK_NARROW || lay == RK_LAY_REORDERED_NARROW;
+  rk_tile tile = {.bytes = NARROW, .lanes = NARROW / size, .rows = is_narrow ? 1 : WIDE / NARROW,
+                  .columns = 1, .flush = 64, .masks = lay >= RK_LAY_WALK,
+                  .reorders = lay >= RK_LAY_REORDERED};
+  if (lay == RK_LAY_REDUCED) {
+    tile.axis = RK_LANES_REDUCED;
+    tile.lanes = ALONG_COLUMNS / size;
+    tile.rows = 1;
+  }
+  return tile;
+}
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+static void free_program(rk_pair_program *p) {
+  for (int k = 0; k < RK_NESTS; k++) {
+    free(p->nest[k].list);
+    free(p->nest[k].number);
+  }
+}
+
+/* Data is packed in double, in chunks of so many rows at most. */
+enum { PACKED = 64, LEAST = 8 };
+
+static void make_nests(rk_pair_program *p, const rk_stage *stage) {
+  const rk_pass *pass = &stage->pass;
+  const int kept = p->tile.axis == RK_LANES_KEPT, lanes = p->tile.rows * p->tile.lanes;
+  const int most = lanes > PACKED ? lanes : PACKED;
+  for (int k = 0; k < RK_NESTS; k++) {
+    const int is_pair = k == RK_NEST_PAIR;
+    const rk_tile_shape shape = {
+      .axis = p->tile.axis, .lanes = is_pair ? lanes : k == RK_NEST_PARAMETER ? LEAST : most,
+      .outer = is_pair && kept ? MOST_COLUMNS : 1, .masks = is_pair && (p->tile.masks || !kept),
+      .reorders = p->tile.reorders, .bytes = NEAR};
+    p->nest[k].loops = rk_tile_loops_of(stage->vectors, !is_pair || p->size == 8);
+    rk_make_program(&p->nest[k], pass, (rk_nest_kind)k, shape);
+  }
+}
+
+/* A number that no other program has. */
+static uint64_t next_serial(void) {
+  static atomic_uint_fast64_t last;
+  return atomic_fetch_add(&last, 1) + 1;
+}
+
+static int make_program(rk_pair_program *p, const rk_stage *stage, rk_lay lay) {
+  const rk_pass *pass = &stage->pass;
+  const rk_reduction *entry = pass->reduction->reduction;
+  *p = (rk_pair_program){.tile = tile_of(stage, lay), .reduction = entry, .state = pass->state,
+                         .size = rk_real_size(&pass->options), .factor = pass->factor,
+                         .is_sum = !rk_keeps_values(entry)};
+  const rk_summing summing = rk_summing_of(pass);
+  p->is_merged = !p->is_sum && entry->entering == RK_ENTERING_NONE;
+  p->flush = summing.never ? 1 << 30 : p->tile.flush;
+  for (int k = 0; k < RK_NEST_PAIR; k++) p->record[k] = pass->slots[k].size;
+  make_nests(p, stage);
+  const rk_tile_loops *loops = p->nest[RK_NEST_PAIR].loops;
+  p->sums = loops->sums[summing.longs];
+  p->list = loops->lists[entry->entering];
+  if (p->is_merged) {
+    p->list.start = rk_merge_start;
+    p->list.leave = rk_merge_leave;
+  }
+  for (int k = 0; k < RK_NESTS; k++)
+    if (p->nest[k].failed) return 0;
+  return 1;
+}
+
+static int make_module(const rk_stage *stage, modules *m, rk_lay lay) {
+  rk_pair_program *p = &m->program[lay];
+  if (!make_program(p, stage, lay)) {
+    free_program(p);
+    return 0;
+  }
+  m->module[lay] = (rk_module){
+    .tile = p->tile, .work = rk_builtin_work(p), .state = rk_builtin_state(p),
+    .parameters = rk_pack_builtin_parameters, .rows = rk_pack_builtin_rows,
+    .columns = rk_pack_builtin_columns, .pair = rk_pair_builtin, .program = p,
+    .serial = next_serial()};
+  return 1;
+}
+
+/* NULL: out of memory. */
+static const rk_module *module_of(rk_stage *stage, rk_sizes sizes, const rk_walk *walk) {
+  const rk_lay lay = lay_of(stage, sizes, walk);
+  modules *m = modules_of(stage);
+  if (!m) {
+    m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    rk_stage_set_part(stage, &rk_backend_builtin, m);
+  }
+  return m->module[lay].pair || make_module(stage, m, lay) ? &m->module[lay] : NULL;
+}
+
+/* ---- the backend ----------------------------------------------------------------------------- */
+
+static rk_status check(const rk_options *options, rk_error *error) {
+  if (options->precision != RK_FLOAT16) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE,
+                 "the precision float16 is for GPUs only: see rkeops_use_gpu(), "
+                 "rkeops_use_float32() and rkeops_use_float64()");
+}
+
+static int is_built(const rk_wanted *wanted) {
+  (void)wanted;
+  return 1;
+}
+
+/* There is no text but the plan. */
+static rk_status source(const rk_wanted *wanted, int n, rk_text *text, rk_error *error) {
+  for (int k = 0; k < n; k++) rk_plan_head(&wanted[k].stage->pass, NULL, "", text);
+  return text->failed ? rk_fail_memory(error, text->length) : RK_OK;
+}
+
+static rk_status run(const rk_job *job, rk_caller caller) {
+  const rk_module *module = module_of(job->stage, job->sizes, job->walk);
+  if (!module) return rk_fail_memory(caller.error, sizeof(modules));
+  return rk_run_tasks(job, module, caller);
+}
+
+static void forget(rk_stage *stage) {
+  modules *m = modules_of(stage);
+  for (int k = 0; m && k < RK_LAYS; k++) free_program(&m->program[k]);
+  free(m);
+  rk_stage_set_part(stage, &rk_backend_builtin, NULL);
+}
+
+static void explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) {
+  const rk_tile tile = tile_of(wanted->stage, lay_of(wanted->stage, wanted->sizes, wanted->walk));
+  const int kept = tile.axis == RK_LANES_KEPT, lanes = tile.rows * tile.lanes;
+  layout->rows = kept ? lanes : 1;
+  layout->columns = kept ? MOST_COLUMNS : lanes;
+  layout->flush = tile.flush;
+  rk_text_format(lines, "tile_rows: %d\ntile_columns: %d\nlanes_along: %s\n", layout->rows,
+                 layout->columns, kept ? "rows" : "columns");
+}
+
+const rk_backend rk_backend_builtin = {
+  .name = "builtin", .shows_rows = 1, .takes_bounds = 1, .check = check, .is_built = is_built,
+  .source = source, .run = run, .forget = forget, .explain = explain};
