@@ -43,11 +43,21 @@ test_vectors_with() {
   done
 }
 
-# Once more on the backend that compiles nothing.
+# Once more on the backend that evaluates plans as they stand.
 test_reference_with() {
   for name in test_engine test_programs test_pairs; do
     RKEOPS_TEST_BACKEND=reference RKEOPS_TEST_SMALL=1 \
       run_test "$build/engine-$(basename "$1")/$name" reference
+  done
+}
+
+# Once more on the backend that compiles nothing, with the loops for each kind of vectors.
+test_builtin_with() {
+  for width in $all_widths; do
+    for name in test_engine test_programs test_walk test_prune test_nested test_random; do
+      RKEOPS_TEST_BACKEND=builtin RKEOPS_VECTORS=$width \
+        run_test "$build/engine-$(basename "$1")/$name" "builtin, $width bytes"
+    done
   done
 }
 
@@ -98,6 +108,7 @@ done
 set -- ${compilers:-cc}
 test_vectors_with "$1"
 test_reference_with "$1"
+test_builtin_with "$1"
 test_locale_with "$1"
 test_memory_with "$1"
 

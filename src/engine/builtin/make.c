@@ -121,6 +121,7 @@ static const rk_node *origin_of(const rk_node *node, int *component) {
 
 static rk_at component_of(making *m, const rk_node *node, int component) {
   while (rk_moves(node) && !is_stored(m, node)) {
+    if (node->dim == 1) component = 0; /* a scalar is every component of a vector */
     node = origin_of(node, &component);
     if (!node) return number(m, 0);
   }
