@@ -42,7 +42,7 @@ static rk_instruction *add(making *m, rk_tile_loop loop, rk_at to) {
     made->room = room;
   }
   rk_instruction *in = &made->list[made->count++];
-  *in = (rk_instruction){.loop = loop, .to = to, .x = {nowhere, nowhere, nowhere}};
+  *in = (rk_instruction){.loop = loop, .to = to, .x = {nowhere, nowhere, nowhere, nowhere}};
   return in;
 }
 
@@ -93,7 +93,7 @@ static made_value *value_of(making *m, const rk_node *node, int component) {
 }
 
 static rk_at computed(making *m, const rk_node *node, int component) {
-  rk_at x[3] = {nowhere, nowhere, nowhere};
+  rk_at x[RK_AT_MOST] = {nowhere, nowhere, nowhere, nowhere};
   for (int k = 0; k < node->operands; k++) x[k] = component_of(m, node->operand[k], component);
   rk_instruction *in = add(m, m->made->loops->of[node->operation->op], nowhere);
   memcpy(in->x, x, sizeof x);
@@ -292,15 +292,15 @@ static void enter_lists(making *m, const rk_at *mask) {
   }
 }
 
-static void enter_state(making *m, int with_masks) {
-  rk_at mask;
+static void enter_state(making *m) {
+  rk_at mask, *const masks = m->shape.masks ? &mask : NULL;
   m->round++;
-  if (with_masks) {
+  if (masks) {
     mask = new_tile(m);
     add(m, m->made->loops->masks, mask);
   }
-  if (rk_keeps_values(m->pass->reduction->reduction)) enter_lists(m, with_masks ? &mask : NULL);
-  else enter_sums(m, with_masks ? &mask : NULL);
+  if (rk_keeps_values(m->pass->reduction->reduction)) enter_lists(m, masks);
+  else enter_sums(m, masks);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -336,16 +336,16 @@ void rk_make_program(rk_tile_program *made, const rk_pass *pass, rk_nest_kind ki
     number(&m, 0);
     for (int s = 0; s < m.nest->steps; s++) make_step(&m, &m.nest->step[s]);
     made->steps = made->count;
-    if (kind == RK_NEST_PAIR) enter_state(&m, 0);
+    if (kind == RK_NEST_PAIR) enter_state(&m);
     else fill_records(&m);
-    made->plain = made->count;
-    if (kind == RK_NEST_PAIR && shape.masks) enter_state(&m, 1);
   } else {
     made->failed = 1;
   }
   free(m.first);
   free(m.place);
   free(m.value);
+  if (made->failed) return;
+  rk_fuse_loops(made);
   if (made->failed) return;
   rk_place_values(made, shape.bytes);
   narrow_numbers(made);

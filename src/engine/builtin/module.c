@@ -48,28 +48,33 @@ static rk_tile tile_of(const rk_stage *stage, rk_lay lay) {
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
+static void free_lists(rk_tile_program *p) {
+  free(p->list);
+  free(p->number);
+}
+
 static void free_program(rk_pair_program *p) {
-  for (int k = 0; k < RK_NESTS; k++) {
-    free(p->nest[k].list);
-    free(p->nest[k].number);
-  }
+  for (int k = 0; k < RK_NESTS; k++) free_lists(&p->nest[k]);
+  free_lists(&p->masked);
 }
 
 /* Data is packed in double, in chunks of so many rows at most. */
 enum { PACKED = 64, LEAST = 8 };
 
 static void make_nests(rk_pair_program *p, const rk_stage *stage) {
-  const rk_pass *pass = &stage->pass;
   const int kept = p->tile.axis == RK_LANES_KEPT, lanes = p->tile.rows * p->tile.lanes;
-  const int most = lanes > PACKED ? lanes : PACKED;
-  for (int k = 0; k < RK_NESTS; k++) {
-    const int is_pair = k == RK_NEST_PAIR;
-    const rk_tile_shape shape = {
-      .axis = p->tile.axis, .lanes = is_pair ? lanes : k == RK_NEST_PARAMETER ? LEAST : most,
-      .outer = is_pair && kept ? MOST_COLUMNS : 1, .masks = is_pair && (p->tile.masks || !kept),
-      .reorders = p->tile.reorders, .bytes = NEAR};
-    p->nest[k].loops = rk_tile_loops_of(stage->vectors, !is_pair || p->size == 8);
-    rk_make_program(&p->nest[k], pass, (rk_nest_kind)k, shape);
+  rk_tile_shape shape = {.axis = p->tile.axis, .lanes = lanes, .outer = kept ? MOST_COLUMNS : 1,
+                         .reorders = p->tile.reorders, .bytes = NEAR};
+  rk_tile_program *const pair = &p->nest[RK_NEST_PAIR];
+  pair->loops = p->masked.loops = rk_tile_loops_of(stage->vectors, p->size == 8);
+  rk_make_program(pair, &stage->pass, RK_NEST_PAIR, shape);
+  shape.masks = p->tile.masks || !kept;
+  if (shape.masks) rk_make_program(&p->masked, &stage->pass, RK_NEST_PAIR, shape);
+  for (int k = 0; k < RK_NEST_PAIR; k++) {
+    const int rows = k == RK_NEST_PARAMETER ? LEAST : lanes > PACKED ? lanes : PACKED;
+    shape = (rk_tile_shape){.lanes = rows, .outer = 1, .bytes = NEAR};
+    p->nest[k].loops = rk_tile_loops_of(stage->vectors, 1);
+    rk_make_program(&p->nest[k], &stage->pass, (rk_nest_kind)k, shape);
   }
 }
 
@@ -97,9 +102,9 @@ static int make_program(rk_pair_program *p, const rk_stage *stage, rk_lay lay) {
     p->list.start = rk_merge_start;
     p->list.leave = rk_merge_leave;
   }
-  for (int k = 0; k < RK_NESTS; k++)
-    if (p->nest[k].failed) return 0;
-  return 1;
+  int failed = p->masked.failed;
+  for (int k = 0; k < RK_NESTS; k++) failed |= p->nest[k].failed;
+  return !failed;
 }
 
 static int make_module(const rk_stage *stage, modules *m, rk_lay lay) {

@@ -15,7 +15,7 @@ typedef struct {
 static void find_last(const rk_tile_program *made, placing *p) {
   for (int k = 0; k < made->count; k++) {
     const rk_instruction *in = &made->list[k];
-    for (int q = 0; q < 3; q++)
+    for (int q = 0; q < RK_AT_MOST; q++)
       if (in->x[q].base == RK_AT_TILE) p->last[in->x[q].offset] = k;
     if (in->to.base == RK_AT_TILE) p->last[in->to.offset] = k;
   }
@@ -32,7 +32,7 @@ static void place_all(rk_tile_program *made, placing *p) {
   for (int k = 0; k < made->count; k++) {
     rk_instruction *in = &made->list[k];
     const int to = in->to.base == RK_AT_TILE ? in->to.offset : -1;
-    for (int q = 0; q < 3; q++) {
+    for (int q = 0; q < RK_AT_MOST; q++) {
       if (in->x[q].base != RK_AT_TILE) continue;
       const int value = in->x[q].offset;
       in->x[q].offset = p->place[value];
@@ -69,7 +69,7 @@ void rk_place_values(rk_tile_program *made, size_t bytes) {
   const int tile = made->lanes * made->outer;
   for (int k = 0; k < made->count && !made->failed; k++) {
     rk_instruction *in = &made->list[k];
-    for (int q = 0; q < 3; q++)
+    for (int q = 0; q < RK_AT_MOST; q++)
       if (in->x[q].base == RK_AT_TILE) in->x[q].offset *= tile;
     in->to.offset *= tile;
   }

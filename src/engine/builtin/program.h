@@ -11,8 +11,7 @@ typedef struct {
   const rk_tile_loops *loops;
   rk_instruction *list;
   int count, room;
-  int steps, plain;          /* the steps end there; what enters all pairs; then, where a tile has
-                              * masks, what enters some */
+  int steps;                 /* what comes behind these enters a state, or fills records */
   int lanes, outer;          /* of a tile, at most */
   int tiles;                 /* of the buffer; while a list is made, values so far */
   double *number;            /* in double, then in the type of the loops */
@@ -22,7 +21,7 @@ typedef struct {
 
 /* All that runs a pass in one layout. Tasks read no graph, to which a poll may add. */
 typedef struct {
-  rk_tile_program nest[RK_NESTS];
+  rk_tile_program nest[RK_NESTS], masked; /* of pairs; of some pairs of a tile, where that may be */
   rk_tile tile;
   const rk_reduction *reduction;
   rk_state_shape state;
@@ -36,9 +35,9 @@ typedef struct {
   uint64_t serial;
 } rk_pair_program;
 
-/* make.c: the program of a nest, whose tile has at most so many lanes, and outer ones as a buffer of
- * about `bytes` has room for; `masks`: some pairs may not take part. It is `failed` where memory did
- * not do. */
+/* make.c: the program of a nest, whose tile has at most so many lanes, and outer ones as a buffer
+ * of about `bytes` has room for; `masks`: some pairs do not take part. It is `failed` where memory
+ * did not do. */
 typedef struct {
   rk_lane_axis axis;
   int lanes, outer, masks, reorders;
@@ -46,6 +45,9 @@ typedef struct {
 } rk_tile_shape;
 void rk_make_program(rk_tile_program *made, const rk_pass *pass, rk_nest_kind kind,
                      rk_tile_shape shape);
+
+/* fuse.c: loops that one can do become one. */
+void rk_fuse_loops(rk_tile_program *made);
 
 /* place.c: values get places in the buffer, which are used again; chooses `outer`. */
 void rk_place_values(rk_tile_program *made, size_t bytes);

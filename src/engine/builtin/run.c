@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-static void run_list(const rk_tile_run *run, const rk_tile_program *p, int from, int end) {
-  for (const rk_instruction *in = p->list + from; in < p->list + end; in++) in->loop(run, in);
+static void run_list(const rk_tile_run *run, const rk_tile_program *p) {
+  for (const rk_instruction *in = p->list; in < p->list + p->count; in++) in->loop(run, in);
 }
 
 /* ---- packing --------------------------------------------------------------------------------- */
@@ -27,7 +27,7 @@ void rk_pack_builtin_parameters(const double *const *x, const long long *ld, con
   run.lanes = p->lanes;
   run.valid = (int)n;
   run.record = 1;
-  run_list(&run, p, 0, p->plain);
+  run_list(&run, p);
 }
 
 /* Along the lanes a whole block, else records. */
@@ -37,7 +37,7 @@ static void pack_side(rk_tile_run *run, long long n, const rk_pair_program *prog
   const int in_lanes = (side == RK_NEST_ROW) == (program->tile.axis == RK_LANES_KEPT);
   run->lanes = run->valid = (int)n;
   run->record = in_lanes ? 0 : program->record[side];
-  run_list(run, p, 0, p->plain);
+  run_list(run, p);
 }
 
 void rk_pack_builtin_rows(const double *const *x, const long long *ld, const double *params,
@@ -82,7 +82,8 @@ static state_bytes bytes_of_state(const rk_pair_program *p) {
 size_t rk_builtin_state(const rk_pair_program *p) { return bytes_of_state(p).all + 64; }
 
 static size_t buffer_bytes(const rk_tile_program *p) {
-  return rounded((size_t)p->tiles * (size_t)p->lanes * (size_t)p->outer * (size_t)p->loops->size);
+  const size_t numbers = (size_t)p->tiles * (size_t)p->lanes * (size_t)p->outer;
+  return p->loops ? rounded(numbers * (size_t)p->loops->size) : 0;
 }
 
 /* The buffer of the largest nest, limits of lanes, a state. */
@@ -90,13 +91,17 @@ static size_t limit_bytes(const rk_pair_program *p) {
   return rounded((size_t)p->nest[RK_NEST_PAIR].lanes * (size_t)p->size);
 }
 
-size_t rk_builtin_work(const rk_pair_program *p) {
-  size_t most = 0;
+static size_t most_buffer(const rk_pair_program *p) {
+  size_t most = buffer_bytes(&p->masked);
   for (int k = 0; k < RK_NESTS; k++) {
     size_t bytes = buffer_bytes(&p->nest[k]);
     if (bytes > most) most = bytes;
   }
-  return most + 2 * limit_bytes(p) + rk_builtin_state(p);
+  return most;
+}
+
+size_t rk_builtin_work(const rk_pair_program *p) {
+  return most_buffer(p) + 2 * limit_bytes(p) + rk_builtin_state(p);
 }
 
 static void take_state(rk_tile_run *run, const rk_pair_program *p, char *at) {
@@ -159,20 +164,20 @@ static void set_limits(walking *w, const rk_interval *own) {
 }
 
 static void run_tile(walking *w, int masked) {
-  const rk_tile_program *p = w->pair;
-  run_list(&w->run, p, 0, p->steps);
-  if (masked) run_list(&w->run, p, p->plain, p->count);
-  else run_list(&w->run, p, p->steps, p->plain);
+  const rk_tile_program *p = masked ? &w->program->masked : w->pair;
+  w->run.base[RK_AT_NUMBER] = (char *)p->number;
+  run_list(&w->run, p);
 }
 
 /* Lanes along the kept index: columns are records. */
 static void walk_records(walking *w, const rk_interval *own) {
   rk_tile_run *run = &w->run;
   const ptrdiff_t record = (ptrdiff_t)w->program->record[RK_NEST_COLUMN] * w->program->size;
+  const int most = own->masked ? w->program->masked.outer : w->pair->outer;
   if (own->masked) set_limits(w, own);
   for (long long j = own->from; j < own->end; j += run->outer) {
     long long n = own->end - j;
-    if (n > w->pair->outer) n = w->pair->outer;
+    if (n > most) n = most;
     if (n > w->left) n = w->left;
     run->outer = (int)n;
     run->column = j;
@@ -210,10 +215,9 @@ static walking begin(const rk_walked *given) {
                        .entry = p->reduction};
   run->base[RK_AT_TILE] = given->work;
   run->base[RK_AT_PARAMETER] = (char *)given->params;
-  run->base[RK_AT_NUMBER] = (char *)pair->number;
   run->step[RK_AT_TILE] = pair->lanes;
   run->step[RK_AT_OUTER] = p->record[kept ? RK_NEST_COLUMN : RK_NEST_ROW];
-  run->low = given->work + buffer_bytes(pair);
+  run->low = given->work + most_buffer(p);
   run->high = (char *)run->low + limit_bytes(p);
   return w;
 }

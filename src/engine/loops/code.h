@@ -41,11 +41,13 @@ RK_INLINED real *RK(target)(const rk_tile_run *run, const rk_instruction *in, in
 #define ROWS_1 RK(row) row_a; RK(take)(run, in->x[0], row, &row_a);
 #define ROWS_2 ROWS_1 RK(row) row_b; RK(take)(run, in->x[1], row, &row_b);
 #define ROWS_3 ROWS_2 RK(row) row_c; RK(take)(run, in->x[2], row, &row_c);
+#define ROWS_4 ROWS_3 RK(row) row_d; RK(take)(run, in->x[3], row, &row_d);
 #define VALUE(x) const vec x = rk_load(row_##x.at + (at & row_##x.mask));
 #define TRUTH(x) const mask x = rk_ne(rk_load(row_##x.at + (at & row_##x.mask)), rk_num(0));
 #define TAKE_NUMERIC_1 VALUE(a)
 #define TAKE_NUMERIC_2 TAKE_NUMERIC_1 VALUE(b)
 #define TAKE_NUMERIC_3 TAKE_NUMERIC_2 VALUE(c)
+#define TAKE_NUMERIC_4 TAKE_NUMERIC_3 VALUE(d)
 #define TAKE_LOGICAL_1 VALUE(a)
 #define TAKE_LOGICAL_2 TAKE_NUMERIC_2
 #define TAKE_LOGICAL_3 TAKE_NUMERIC_3
@@ -267,16 +269,30 @@ static void RK(sum)(const rk_tile_run *run, const rk_instruction *in) {
                             scale);                                                                \
     }                                                                                              \
   }                                                                                                \
+  RK_INLINED vec RK(raised_##kind)(const rk_tile_run *run, const RK(place_and_step) *x, int l) {   \
+    const vec before = rk_load((const real *)run->head + l);                                       \
+    vec top = before;                                                                              \
+    for (int v = 0; v < run->outer; v++) top = rk_max(RK(read_at)(x, v, l), top);                  \
+    top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */                     \
+    if (rk_any(rk_gt(top, before))) RK(raise_##kind)(run, l, top);                                 \
+    return top;                                                                                    \
+  }                                                                                                \
   static void RK(weigh_##kind)(const rk_tile_run *run, const rk_instruction *in) {                 \
     OPERAND(0);                                                                                    \
     for (int l = 0; l < run->lanes; l += RK_LANES) {                                               \
-      const vec before = rk_load((const real *)run->head + l);                                     \
-      vec top = before;                                                                            \
-      for (int v = 0; v < run->outer; v++) top = rk_max(RK(read_at)(&x0, v, l), top);              \
-      top = rk_min(top, rk_num(RK_LARGEST)); /* +Inf keeps a finite reference */                   \
-      if (rk_any(rk_gt(top, before))) RK(raise_##kind)(run, l, top);                               \
+      const vec top = RK(raised_##kind)(run, &x0, l);                                              \
       for (int v = 0; v < run->outer; v++)                                                         \
         rk_store(RK(target)(run, in, v) + l, rk_exp2(RK(read_at)(&x0, v, l) - top));               \
+    }                                                                                              \
+  }                                                                                                \
+  static void RK(weigh_sum_##kind)(const rk_tile_run *run, const rk_instruction *in) {             \
+    OPERAND(0);                                                                                    \
+    real *const s = (real *)run->shorts + (ptrdiff_t)in->k * run->lanes;                           \
+    for (int l = 0; l < run->lanes; l += RK_LANES) {                                               \
+      const vec top = RK(raised_##kind)(run, &x0, l);                                              \
+      vec sum = rk_load(s + l);                                                                    \
+      for (int v = 0; v < run->outer; v++) sum += rk_exp2(RK(read_at)(&x0, v, l) - top);           \
+      rk_store(s + l, sum);                                                                        \
     }                                                                                              \
   }                                                                                                \
   static void RK(leave_##kind)(const rk_tile_run *run) {                                           \
@@ -294,6 +310,166 @@ SUMS(kahan)
 #if RK_TYPE == 32
 SUMS(wide)
 #endif
+
+/* ---- several operations at once -------------------------------------------------------------- */
+
+LOOP(scaled_exp2, 2, NUMERIC, rk_exp2(a * b))
+LOOP(muladd, 3, NUMERIC, a * b + c)
+LOOP(mulsub, 3, NUMERIC, a * b - c)
+LOOP(submul, 3, NUMERIC, c - a * b)
+LOOP(addmul, 3, NUMERIC, (a + b) * c)
+LOOP(inverse_of_sum, 2, NUMERIC, rk_inverse(a + b))
+LOOP(where_less, 4, NUMERIC, rk_select(rk_lt(a, b), c, d))
+
+RK_INLINED vec RK(added)(rk_adds how, vec sum, vec x, vec y) {
+  if (how == RK_ADD_PRODUCTS) return sum + x * y;
+  const vec d = x - y;
+  if (how == RK_ADD_SQUARES) return sum + d * d;
+  if (how == RK_ADD_MINUS_SQUARES) return sum - d * d;
+  return sum + rk_abs(d);
+}
+
+/* Sums over components stay in registers: of U vectors of lanes, V outer ones. The operands are
+ * those of lanes, x, and of outer ones, y, with steps from one component to the next and from one
+ * of the outer ones to the next. */
+typedef struct {
+  const real *x, *y;
+  real *out;
+  ptrdiff_t x_step, y_step, y_next, out_next;
+  int count, is_new;
+} RK(adding);
+
+RK_INLINED void RK(add_block)(rk_adds how, int U, int V, const RK(adding) *a) {
+  vec sum[4][2];
+  rk_each (v, V)
+    rk_each (u, U)
+      sum[v][u] = a->is_new ? rk_num(0) : rk_load(a->out + v * a->out_next + u * RK_LANES);
+  const real *x = a->x, *y = a->y;
+  for (int k = 0; k < a->count; k++, x += a->x_step, y += a->y_step) {
+    vec own[2];
+    rk_each (u, U) own[u] = rk_load(x + u * RK_LANES);
+    rk_each (v, V) {
+      const vec other = rk_broadcast(y[v * a->y_next]);
+      rk_each (u, U) sum[v][u] = RK(added)(how, sum[v][u], own[u], other);
+    }
+  }
+  rk_each (v, V)
+    rk_each (u, U) rk_store(a->out + v * a->out_next + u * RK_LANES, sum[v][u]);
+}
+
+RK_INLINED void RK(add_anywhere)(rk_adds how, const rk_tile_run *run, const rk_instruction *in) {
+  OPERAND(0);
+  OPERAND(1);
+  for (int v = 0; v < run->outer; v++)
+    for (int l = 0; l < run->lanes; l += RK_LANES) {
+      real *const out = RK(target)(run, in, v) + l;
+      RK(place_and_step) x = x0, y = x1;
+      vec sum = in->n ? rk_num(0) : rk_load(out);
+      for (int k = 0; k < in->count; k++, x.at += in->step[0], y.at += in->step[1])
+        sum = RK(added)(how, sum, RK(read_at)(&x, v, l), RK(read_at)(&y, v, l));
+      rk_store(out, sum);
+    }
+}
+
+RK_INLINED void RK(add)(rk_adds how, const rk_tile_run *run, const rk_instruction *in) {
+  if (in->x[0].base != RK_AT_LANES || in->x[1].base <= RK_AT_LANES) {
+    RK(add_anywhere)(how, run, in);
+    return;
+  }
+  const int wide = run->lanes % (2 * RK_LANES) == 0;
+  RK(adding) a = {.x_step = in->step[0], .y_step = in->step[1], .count = in->count,
+                  .y_next = run->step[in->x[1].base], .out_next = run->lanes, .is_new = in->n};
+  for (int v = 0; v < run->outer; v += v + 4 <= run->outer ? 4 : 1) {
+    a.y = RK(place)(run, in->x[1], v);
+    for (int l = 0; l < run->lanes; l += wide ? 2 * RK_LANES : RK_LANES) {
+      a.x = RK(place)(run, in->x[0], v) + l;
+      a.out = RK(target)(run, in, v) + l;
+      if (v + 4 <= run->outer && wide) RK(add_block)(how, 2, 4, &a);
+      else if (v + 4 <= run->outer) RK(add_block)(how, 1, 4, &a);
+      else if (wide) RK(add_block)(how, 2, 1, &a);
+      else RK(add_block)(how, 1, 1, &a);
+    }
+  }
+}
+#define ADD(name, how)                                                                             \
+  static void RK(name)(const rk_tile_run *run, const rk_instruction *in) { RK(add)(how, run, in); }
+ADD(add_products, RK_ADD_PRODUCTS)
+ADD(add_squares, RK_ADD_SQUARES)
+ADD(add_minus_squares, RK_ADD_MINUS_SQUARES)
+ADD(add_sizes, RK_ADD_SIZES)
+
+/* Values of a tile, x[0], times components of what is outer, x[1], or times those of lanes less
+ * those, enter K short sums of U vectors of lanes. */
+RK_INLINED void RK(sum_block)(int differ, int U, int K, const rk_tile_run *run,
+                              const rk_instruction *in, int k, int l) {
+  const int y = differ ? 2 : 1;
+  const real *tile = RK(place)(run, in->x[0], 0) + l;
+  const real *outer = RK(place)(run, in->x[y], 0) + (ptrdiff_t)k * in->step[y];
+  const real *own = RK(place)(run, in->x[1], 0) + (ptrdiff_t)k * in->step[1] + l;
+  real *const s = (real *)run->shorts + (ptrdiff_t)(in->k + k) * run->lanes + l;
+  const ptrdiff_t next = run->step[in->x[y].base];
+  vec sum[4][4], x[4][4];
+  rk_each (q, K)
+    rk_each (u, U) {
+      sum[q][u] = rk_load(s + q * run->lanes + u * RK_LANES);
+      if (differ) x[q][u] = rk_load(own + q * in->step[1] + u * RK_LANES);
+    }
+  for (int v = 0; v < run->outer; v++, tile += run->lanes, outer += next) {
+    vec weight[4];
+    rk_each (u, U) weight[u] = rk_load(tile + u * RK_LANES);
+    rk_each (q, K) {
+      const vec b = rk_broadcast(outer[q * in->step[y]]);
+      rk_each (u, U) sum[q][u] += weight[u] * (differ ? x[q][u] - b : b);
+    }
+  }
+  rk_each (q, K)
+    rk_each (u, U) rk_store(s + q * run->lanes + u * RK_LANES, sum[q][u]);
+}
+
+RK_INLINED void RK(sum_anywhere)(int differ, const rk_tile_run *run, const rk_instruction *in) {
+  OPERAND(0);
+  RK(place_and_step) x1 = RK(start_at)(run, in->x[1]), x2 = RK(start_at)(run, in->x[2]);
+  for (int k = 0; k < in->count; k++, x1.at += in->step[1], x2.at += in->step[2]) {
+    real *const s = (real *)run->shorts + (ptrdiff_t)(in->k + k) * run->lanes;
+    for (int l = 0; l < run->lanes; l += RK_LANES) {
+      vec sum = rk_load(s + l);
+      for (int v = 0; v < run->outer; v++) {
+        const vec x = RK(read_at)(&x1, v, l);
+        sum += RK(read_at)(&x0, v, l) * (differ ? x - RK(read_at)(&x2, v, l) : x);
+      }
+      rk_store(s + l, sum);
+    }
+  }
+}
+
+#define SUM_WIDE(differ, U, K) RK(sum_block)(differ, U, K, run, in, k, l)
+RK_INLINED void RK(sum_all)(int differ, const rk_tile_run *run, const rk_instruction *in) {
+  const int y = differ ? 2 : 1;
+  if (in->x[0].base != RK_AT_TILE || in->x[y].base <= RK_AT_LANES ||
+      (differ && in->x[1].base != RK_AT_LANES) || run->lanes % (2 * RK_LANES)) {
+    RK(sum_anywhere)(differ, run, in);
+    return;
+  }
+  const int four = run->lanes % (4 * RK_LANES) == 0;
+  int k = 0;
+  for (; k + 4 <= in->count; k += 4)
+    for (int l = 0; l < run->lanes; l += 2 * RK_LANES) SUM_WIDE(differ, 2, 4);
+  const int left = in->count - k;
+  if (left == 1 && four)
+    for (int l = 0; l < run->lanes; l += 4 * RK_LANES) SUM_WIDE(differ, 4, 1);
+  else if (left)
+    for (int l = 0; l < run->lanes; l += 2 * RK_LANES) {
+      if (left == 1) SUM_WIDE(differ, 2, 1);
+      else if (left == 2) SUM_WIDE(differ, 2, 2);
+      else SUM_WIDE(differ, 2, 3);
+    }
+}
+static void RK(sum_products)(const rk_tile_run *run, const rk_instruction *in) {
+  RK(sum_all)(0, run, in);
+}
+static void RK(sum_differences)(const rk_tile_run *run, const rk_instruction *in) {
+  RK(sum_all)(1, run, in);
+}
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -381,7 +557,7 @@ static void RK(leave_list)(const rk_tile_run *run) {
 
 #define SUM_LOOPS(kind)                                                                            \
   {sizeof(rk_sum_##kind) / RK_LANES, RK(start_##kind), RK(flush_##kind), RK(leave_##kind),         \
-   RK(each_##kind), RK(weigh_##kind)}
+   RK(each_##kind), RK(weigh_##kind), RK(weigh_sum_##kind)}
 
 static const rk_tile_loops RK(loops) = {
   .bytes = RK_BYTES, .size = RK_TYPE / 8,
@@ -400,6 +576,11 @@ static const rk_tile_loops RK(loops) = {
 #else
   .sums = {SUM_LOOPS(same), SUM_LOOPS(same), SUM_LOOPS(kahan)},
 #endif
+  .fused = {.scaled_exp2 = RK(scaled_exp2), .muladd = RK(muladd), .mulsub = RK(mulsub),
+            .submul = RK(submul), .addmul = RK(addmul), .inverse_of_sum = RK(inverse_of_sum),
+            .where_less = RK(where_less), .sum_products = RK(sum_products),
+            .sum_differences = RK(sum_differences),
+            .add = {RK(add_products), RK(add_squares), RK(add_minus_squares), RK(add_sizes)}},
 #define ENTERS(name, ...)                                                                          \
   .lists[RK_ENTERING_##name] = {RK(start_list), RK(leave_list), RK(enter_##name), RK(enter_##name)},
 #define ENTERS_SOME(name, ...)                                                                     \

@@ -20,6 +20,7 @@ typedef enum {
   RK_BASES
 } rk_base;
 typedef struct { int base, offset; } rk_at;
+enum { RK_AT_MOST = 4 };     /* operands */
 
 typedef struct rk_tile_run rk_tile_run;
 typedef struct rk_instruction rk_instruction;
@@ -28,10 +29,10 @@ typedef void (*rk_tile_loop)(const rk_tile_run *run, const rk_instruction *in);
 /* One loop over a tile. */
 struct rk_instruction {
   rk_tile_loop loop;
-  rk_at to, x[3];
+  rk_at to, x[RK_AT_MOST];
   int n, m, k;       /* integers of an operation, and the component that it makes */
   int count;         /* of components, where a loop runs over several */
-  int step[3];       /* from one component of an operand to the next */
+  int step[RK_AT_MOST]; /* from one component of an operand to the next */
 };
 
 /* A tile while it runs, and the state that it enters. */
@@ -72,6 +73,7 @@ typedef struct {
   void (*leave)(const rk_tile_run *run);
   rk_tile_loop each;                   /* x[0] enters the long sum k by itself */
   rk_tile_loop weigh;                  /* exponents x[0] become weights: raises the reference */
+  rk_tile_loop weigh_sum;              /* which enter short sum k only */
 } rk_sum_loops;
 
 /* Lists of K values, by what enters them: rk_entering. */
@@ -80,6 +82,23 @@ typedef struct {
   void (*leave)(const rk_tile_run *run);
   rk_tile_loop enter, enter_of_any;    /* component k; where columns come in any order */
 } rk_list_loops;
+
+/* What a sum over components adds, of x[0] and x[1]. */
+typedef enum {
+  RK_ADD_PRODUCTS, RK_ADD_SQUARES, RK_ADD_MINUS_SQUARES, RK_ADD_SIZES, /* the last three: x0 - x1 */
+  RK_ADDS
+} rk_adds;
+
+/* Several operations at once. */
+typedef struct {
+  rk_tile_loop scaled_exp2;            /* 2^(x0 x1) */
+  rk_tile_loop muladd, mulsub, submul; /* x0 x1 + x2, x0 x1 - x2, x2 - x0 x1 */
+  rk_tile_loop addmul, inverse_of_sum; /* (x0 + x1) x2, 1 / (x0 + x1) */
+  rk_tile_loop where_less;             /* x0 < x1 ? x2 : x3 */
+  rk_tile_loop add[RK_ADDS];           /* `count` components: onto `to`; with n set from 0 on */
+  rk_tile_loop sum_products;           /* x0 x1 enters short sums k, ... for components of x1 */
+  rk_tile_loop sum_differences;        /* x0 (x1 - x2) likewise, for those of x1 and x2 */
+} rk_fused_loops;
 
 typedef struct {
   int bytes, size;                     /* of a vector, of a number */
@@ -93,6 +112,7 @@ typedef struct {
   rk_tile_loop sum;                    /* x[0] enters short sum k */
   rk_sum_loops sums[RK_LONG_SUMS];
   rk_list_loops lists[RK_ENTERINGS];
+  rk_fused_loops fused;
 } rk_tile_loops;
 
 /* Those for vectors of so many bytes, or narrower ones where there are none. */
