@@ -67,6 +67,7 @@ static void fuse_product(const fusing *f, rk_instruction *in) {
 static void fuse_power(const fusing *f, rk_instruction *in) {
   const rk_at none = in->x[3];
   rk_instruction *maker = made_by(f, in->x[0]);
+  in->loop = f->fused->exp2;
   if (!maker || !maker->loop) return;
   if (!is_of(f, maker, RK_OP_Mult) && maker->loop != f->made->loops->end[RK_OP_scaledsum]) return;
   become(in, f->fused->scaled_exp2, maker->x[0], maker->x[1], none, none);

@@ -313,7 +313,33 @@ SUMS(wide)
 
 /* ---- several operations at once -------------------------------------------------------------- */
 
-LOOP(scaled_exp2, 2, NUMERIC, rk_exp2(a * b))
+/* Vectors together, as they lie: see rk_exp2_tile. */
+#define POWERS(name, operands, exponent)                                                           \
+  static void RK(name)(const rk_tile_run *run, const rk_instruction *in) {                         \
+    EACH_ROW(operands) {                                                                           \
+      ROWS_##operands                                                                              \
+      real *const out = RK(target)(run, in, row);                                                  \
+      enum { TOGETHER = 8 };                                                                       \
+      int at = 0;                                                                                  \
+      for (; at + TOGETHER * RK_LANES <= length; at += TOGETHER * RK_LANES) {                      \
+        vec x[TOGETHER];                                                                           \
+        const int from = at;                                                                       \
+        rk_each (q, TOGETHER) {                                                                    \
+          const int at = from + q * RK_LANES;                                                      \
+          TAKE_NUMERIC_##operands                                                                  \
+          x[q] = exponent;                                                                         \
+        }                                                                                          \
+        rk_exp2_tile(x, TOGETHER);                                                                 \
+        rk_each (q, TOGETHER) rk_store(out + at + q * RK_LANES, x[q]);                             \
+      }                                                                                            \
+      for (; at < length; at += RK_LANES) {                                                        \
+        TAKE_NUMERIC_##operands                                                                    \
+        rk_store(out + at, rk_exp2(exponent));                                                     \
+      }                                                                                            \
+    }                                                                                              \
+  }
+POWERS(exp2, 1, a)
+POWERS(scaled_exp2, 2, a * b)
 LOOP(muladd, 3, NUMERIC, a * b + c)
 LOOP(mulsub, 3, NUMERIC, a * b - c)
 LOOP(submul, 3, NUMERIC, c - a * b)
@@ -427,9 +453,10 @@ RK_INLINED void RK(sum_block)(int differ, int U, int K, const rk_tile_run *run,
 }
 
 RK_INLINED void RK(sum_anywhere)(int differ, const rk_tile_run *run, const rk_instruction *in) {
-  OPERAND(0);
-  RK(place_and_step) x1 = RK(start_at)(run, in->x[1]), x2 = RK(start_at)(run, in->x[2]);
-  for (int k = 0; k < in->count; k++, x1.at += in->step[1], x2.at += in->step[2]) {
+  RK(place_and_step) x0 = RK(start_at)(run, in->x[0]), x1 = RK(start_at)(run, in->x[1]),
+                     x2 = RK(start_at)(run, in->x[2]);
+  for (int k = 0; k < in->count; k++, x0.at += in->step[0], x1.at += in->step[1],
+           x2.at += in->step[2]) {
     real *const s = (real *)run->shorts + (ptrdiff_t)(in->k + k) * run->lanes;
     for (int l = 0; l < run->lanes; l += RK_LANES) {
       vec sum = rk_load(s + l);
@@ -445,7 +472,7 @@ RK_INLINED void RK(sum_anywhere)(int differ, const rk_tile_run *run, const rk_in
 #define SUM_WIDE(differ, U, K) RK(sum_block)(differ, U, K, run, in, k, l)
 RK_INLINED void RK(sum_all)(int differ, const rk_tile_run *run, const rk_instruction *in) {
   const int y = differ ? 2 : 1;
-  if (in->x[0].base != RK_AT_TILE || in->x[y].base <= RK_AT_LANES ||
+  if (in->x[0].base != RK_AT_TILE || in->step[0] || in->x[y].base <= RK_AT_LANES ||
       (differ && in->x[1].base != RK_AT_LANES) || run->lanes % (2 * RK_LANES)) {
     RK(sum_anywhere)(differ, run, in);
     return;
@@ -576,8 +603,9 @@ static const rk_tile_loops RK(loops) = {
 #else
   .sums = {SUM_LOOPS(same), SUM_LOOPS(same), SUM_LOOPS(kahan)},
 #endif
-  .fused = {.scaled_exp2 = RK(scaled_exp2), .muladd = RK(muladd), .mulsub = RK(mulsub),
-            .submul = RK(submul), .addmul = RK(addmul), .inverse_of_sum = RK(inverse_of_sum),
+  .fused = {.exp2 = RK(exp2), .scaled_exp2 = RK(scaled_exp2), .muladd = RK(muladd),
+            .mulsub = RK(mulsub), .submul = RK(submul), .addmul = RK(addmul),
+            .inverse_of_sum = RK(inverse_of_sum),
             .where_less = RK(where_less), .sum_products = RK(sum_products),
             .sum_differences = RK(sum_differences),
             .add = {RK(add_products), RK(add_squares), RK(add_minus_squares), RK(add_sizes)}},
