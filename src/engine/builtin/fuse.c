@@ -228,6 +228,15 @@ static void join_entering(const fusing *f) {
   }
 }
 
+/* What is left of the commonest operations. */
+static void take_quick_loops(const fusing *f) {
+  const rk_op common[] = {RK_OP_Add, RK_OP_Subtract, RK_OP_Mult};
+  const rk_tile_loop quick[] = {f->fused->plus, f->fused->minus, f->fused->times};
+  for (int k = 0; k < f->made->count; k++)
+    for (int q = 0; q < 3; q++)
+      if (is_of(f, &f->made->list[k], common[q])) f->made->list[k].loop = quick[q];
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static void count_uses(const fusing *f) {
@@ -259,6 +268,7 @@ void rk_fuse_loops(rk_tile_program *made) {
     for (int k = 0; k < made->count; k++) fuse_one(&f, &made->list[k]);
     join_terms(&f, last);
     join_entering(&f);
+    take_quick_loops(&f);
     close_gaps(made);
   } else {
     made->failed = 1;

@@ -2,6 +2,8 @@
  * once compilers know for which processors that is. */
 #include "loops/tables.h"
 
+enum { TOGETHER = 8 }; /* vectors whose powers are made together */
+
 #undef RK_NO_POSITION /* tile.h has it too */
 #define RK_TYPE 32
 #include "loops/code.h"

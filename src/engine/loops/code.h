@@ -38,6 +38,12 @@ RK_INLINED real *RK(target)(const rk_tile_run *run, const rk_instruction *in, in
   const int length = is_flat ? run->lanes * run->outer : run->lanes;                               \
   for (int row = 0; row < rows; row++)
 #define EACH_VECTOR for (int at = 0; at < length; at += RK_LANES)
+/* Of few operations: several vectors, or most of the time goes into counting. */
+#ifdef __clang__
+#define EACH_SHORT _Pragma("clang loop unroll_count(4)") EACH_VECTOR
+#else
+#define EACH_SHORT _Pragma("GCC unroll 4") EACH_VECTOR
+#endif
 #define ROWS_1 RK(row) row_a; RK(take)(run, in->x[0], row, &row_a);
 #define ROWS_2 ROWS_1 RK(row) row_b; RK(take)(run, in->x[1], row, &row_b);
 #define ROWS_3 ROWS_2 RK(row) row_c; RK(take)(run, in->x[2], row, &row_c);
@@ -61,7 +67,9 @@ RK_INLINED real *RK(target)(const rk_tile_run *run, const rk_instruction *in, in
 
 /* ---- elementwise ----------------------------------------------------------------------------- */
 
-#define LOOP(name, operands, result, code)                                                         \
+#define LOOP(name, operands, result, code) LOOP_OVER(EACH_VECTOR, name, operands, result, code)
+#define SHORT(name, operands, code) LOOP_OVER(EACH_SHORT, name, operands, NUMERIC, code)
+#define LOOP_OVER(EACH, name, operands, result, code)                                              \
   static void RK(name)(const rk_tile_run *run, const rk_instruction *in) {                         \
     const int n = in->n, m = in->m;                                                                \
     const vec k = rk_num(in->k);                                                                   \
@@ -69,7 +77,7 @@ RK_INLINED real *RK(target)(const rk_tile_run *run, const rk_instruction *in, in
     EACH_ROW(operands) {                                                                           \
       ROWS_##operands                                                                              \
       real *const out = RK(target)(run, in, row);                                                  \
-      EACH_VECTOR {                                                                                \
+      EACH {                                                                                       \
         TAKE_##result##_##operands                                                                 \
         rk_store(out + at, RESULT_##result(code));                                                 \
       }                                                                                            \
@@ -230,6 +238,18 @@ static void RK(sum)(const rk_tile_run *run, const rk_instruction *in) {
   }
 }
 
+/* 2^(x - top) of so many outer ones. */
+RK_INLINED int RK(powers_less)(const rk_tile_run *run, const RK(place_and_step) *x, int v, int l,
+                               vec top, vec *power) {
+  if (v + TOGETHER > run->outer) {
+    power[0] = rk_exp2(RK(read_at)(x, v, l) - top);
+    return 1;
+  }
+  rk_each (q, TOGETHER) power[q] = RK(read_at)(x, v + q, l) - top;
+  rk_exp2_tile(power, TOGETHER);
+  return TOGETHER;
+}
+
 /* The reference is at least the largest exponent, so far as that is a number; what was summed
  * before is scaled down to it. */
 #define SUMS(kind)                                                                                 \
@@ -279,19 +299,26 @@ static void RK(sum)(const rk_tile_run *run, const rk_instruction *in) {
   }                                                                                                \
   static void RK(weigh_##kind)(const rk_tile_run *run, const rk_instruction *in) {                 \
     OPERAND(0);                                                                                    \
-    for (int l = 0; l < run->lanes; l += RK_LANES) {                                               \
+    vec power[TOGETHER];                                                                           \
+    for (int l = 0, n; l < run->lanes; l += RK_LANES) {                                            \
       const vec top = RK(raised_##kind)(run, &x0, l);                                              \
-      for (int v = 0; v < run->outer; v++)                                                         \
-        rk_store(RK(target)(run, in, v) + l, rk_exp2(RK(read_at)(&x0, v, l) - top));               \
+      for (int v = 0; v < run->outer; v += n) {                                                    \
+        n = RK(powers_less)(run, &x0, v, l, top, power);                                           \
+        for (int q = 0; q < n; q++) rk_store(RK(target)(run, in, v + q) + l, power[q]);            \
+      }                                                                                            \
     }                                                                                              \
   }                                                                                                \
   static void RK(weigh_sum_##kind)(const rk_tile_run *run, const rk_instruction *in) {             \
     OPERAND(0);                                                                                    \
+    vec power[TOGETHER];                                                                           \
     real *const s = (real *)run->shorts + (ptrdiff_t)in->k * run->lanes;                           \
-    for (int l = 0; l < run->lanes; l += RK_LANES) {                                               \
+    for (int l = 0, n; l < run->lanes; l += RK_LANES) {                                            \
       const vec top = RK(raised_##kind)(run, &x0, l);                                              \
       vec sum = rk_load(s + l);                                                                    \
-      for (int v = 0; v < run->outer; v++) sum += rk_exp2(RK(read_at)(&x0, v, l) - top);           \
+      for (int v = 0; v < run->outer; v += n) {                                                    \
+        n = RK(powers_less)(run, &x0, v, l, top, power);                                           \
+        for (int q = 0; q < n; q++) sum += power[q];                                               \
+      }                                                                                            \
       rk_store(s + l, sum);                                                                        \
     }                                                                                              \
   }                                                                                                \
@@ -319,7 +346,6 @@ SUMS(wide)
     EACH_ROW(operands) {                                                                           \
       ROWS_##operands                                                                              \
       real *const out = RK(target)(run, in, row);                                                  \
-      enum { TOGETHER = 8 };                                                                       \
       int at = 0;                                                                                  \
       for (; at + TOGETHER * RK_LANES <= length; at += TOGETHER * RK_LANES) {                      \
         vec x[TOGETHER];                                                                           \
@@ -340,12 +366,15 @@ SUMS(wide)
   }
 POWERS(exp2, 1, a)
 POWERS(scaled_exp2, 2, a * b)
-LOOP(muladd, 3, NUMERIC, a * b + c)
-LOOP(mulsub, 3, NUMERIC, a * b - c)
-LOOP(submul, 3, NUMERIC, c - a * b)
-LOOP(addmul, 3, NUMERIC, (a + b) * c)
+SHORT(plus, 2, a + b)
+SHORT(minus, 2, a - b)
+SHORT(times, 2, a * b)
+SHORT(muladd, 3, a * b + c)
+SHORT(mulsub, 3, a * b - c)
+SHORT(submul, 3, c - a * b)
+SHORT(addmul, 3, (a + b) * c)
+SHORT(where_less, 4, rk_select(rk_lt(a, b), c, d))
 LOOP(inverse_of_sum, 2, NUMERIC, rk_inverse(a + b))
-LOOP(where_less, 4, NUMERIC, rk_select(rk_lt(a, b), c, d))
 
 RK_INLINED vec RK(added)(rk_adds how, vec sum, vec x, vec y) {
   if (how == RK_ADD_PRODUCTS) return sum + x * y;
@@ -361,26 +390,32 @@ RK_INLINED vec RK(added)(rk_adds how, vec sum, vec x, vec y) {
 typedef struct {
   const real *x, *y;
   real *out;
-  ptrdiff_t x_step, y_step, y_next, out_next;
-  int count, is_new;
+  ptrdiff_t x_step, y_step, y_next;
+  int lanes, count, is_new;
 } RK(adding);
 
-RK_INLINED void RK(add_block)(rk_adds how, int U, int V, const RK(adding) *a) {
-  vec sum[4][2];
-  rk_each (v, V)
-    rk_each (u, U)
-      sum[v][u] = a->is_new ? rk_num(0) : rk_load(a->out + v * a->out_next + u * RK_LANES);
-  const real *x = a->x, *y = a->y;
-  for (int k = 0; k < a->count; k++, x += a->x_step, y += a->y_step) {
-    vec own[2];
-    rk_each (u, U) own[u] = rk_load(x + u * RK_LANES);
-    rk_each (v, V) {
-      const vec other = rk_broadcast(y[v * a->y_next]);
-      rk_each (u, U) sum[v][u] = RK(added)(how, sum[v][u], own[u], other);
+/* Outer ones from v on; `count` is a constant where there are few components. */
+RK_INLINED void RK(add_rows)(rk_adds how, int U, int V, int count, const RK(adding) *a, int v) {
+  const real *const outer = a->y + v * a->y_next;
+  const ptrdiff_t x_step = a->x_step, y_step = a->y_step, y_next = a->y_next;
+  const int lanes = a->lanes;
+  real *out = a->out + (ptrdiff_t)v * lanes;
+  const real *own = a->x;
+  for (int l = 0; l < lanes; l += U * RK_LANES, out += U * RK_LANES, own += U * RK_LANES) {
+    vec sum[4][2];
+    const real *x = own, *y = outer;
+    if (a->is_new) rk_each (w, V) rk_each (u, U) sum[w][u] = rk_num(0);
+    else rk_each (w, V) rk_each (u, U) sum[w][u] = rk_load(out + w * lanes + u * RK_LANES);
+    for (int k = 0; k < count; k++, x += x_step, y += y_step) {
+      vec mine[2];
+      rk_each (u, U) mine[u] = rk_load(x + u * RK_LANES);
+      rk_each (w, V) {
+        const vec other = rk_broadcast(y[w * y_next]);
+        rk_each (u, U) sum[w][u] = RK(added)(how, sum[w][u], mine[u], other);
+      }
     }
+    rk_each (w, V) rk_each (u, U) rk_store(out + w * lanes + u * RK_LANES, sum[w][u]);
   }
-  rk_each (v, V)
-    rk_each (u, U) rk_store(a->out + v * a->out_next + u * RK_LANES, sum[v][u]);
 }
 
 RK_INLINED void RK(add_anywhere)(rk_adds how, const rk_tile_run *run, const rk_instruction *in) {
@@ -402,19 +437,22 @@ RK_INLINED void RK(add)(rk_adds how, const rk_tile_run *run, const rk_instructio
     RK(add_anywhere)(how, run, in);
     return;
   }
-  const int wide = run->lanes % (2 * RK_LANES) == 0;
-  RK(adding) a = {.x_step = in->step[0], .y_step = in->step[1], .count = in->count,
-                  .y_next = run->step[in->x[1].base], .out_next = run->lanes, .is_new = in->n};
-  for (int v = 0; v < run->outer; v += v + 4 <= run->outer ? 4 : 1) {
-    a.y = RK(place)(run, in->x[1], v);
-    for (int l = 0; l < run->lanes; l += wide ? 2 * RK_LANES : RK_LANES) {
-      a.x = RK(place)(run, in->x[0], v) + l;
-      a.out = RK(target)(run, in, v) + l;
-      if (v + 4 <= run->outer && wide) RK(add_block)(how, 2, 4, &a);
-      else if (v + 4 <= run->outer) RK(add_block)(how, 1, 4, &a);
-      else if (wide) RK(add_block)(how, 2, 1, &a);
-      else RK(add_block)(how, 1, 1, &a);
-    }
+  const RK(adding) a = {.x = RK(place)(run, in->x[0], 0), .y = RK(place)(run, in->x[1], 0),
+                        .out = RK(target)(run, in, 0), .x_step = in->step[0],
+                        .y_step = in->step[1], .y_next = run->step[in->x[1].base],
+                        .lanes = run->lanes, .count = in->count, .is_new = in->n};
+  const int wide = run->lanes % (2 * RK_LANES) == 0, few = wide ? in->count : 0;
+  int v = 0;
+  for (; v + 4 <= run->outer; v += 4) {
+    if (few == 1) RK(add_rows)(how, 2, 4, 1, &a, v);
+    else if (few == 2) RK(add_rows)(how, 2, 4, 2, &a, v);
+    else if (few == 3) RK(add_rows)(how, 2, 4, 3, &a, v);
+    else if (wide) RK(add_rows)(how, 2, 4, a.count, &a, v);
+    else RK(add_rows)(how, 1, 4, a.count, &a, v);
+  }
+  for (; v < run->outer; v++) {
+    if (wide) RK(add_rows)(how, 2, 1, a.count, &a, v);
+    else RK(add_rows)(how, 1, 1, a.count, &a, v);
   }
 }
 #define ADD(name, how)                                                                             \
@@ -603,7 +641,8 @@ static const rk_tile_loops RK(loops) = {
 #else
   .sums = {SUM_LOOPS(same), SUM_LOOPS(same), SUM_LOOPS(kahan)},
 #endif
-  .fused = {.exp2 = RK(exp2), .scaled_exp2 = RK(scaled_exp2), .muladd = RK(muladd),
+  .fused = {.exp2 = RK(exp2), .scaled_exp2 = RK(scaled_exp2), .plus = RK(plus),
+            .minus = RK(minus), .times = RK(times), .muladd = RK(muladd),
             .mulsub = RK(mulsub), .submul = RK(submul), .addmul = RK(addmul),
             .inverse_of_sum = RK(inverse_of_sum),
             .where_less = RK(where_less), .sum_products = RK(sum_products),

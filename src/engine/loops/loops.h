@@ -92,6 +92,7 @@ typedef enum {
 /* Several operations at once. */
 typedef struct {
   rk_tile_loop exp2, scaled_exp2;      /* 2^x0, several vectors together, and 2^(x0 x1) */
+  rk_tile_loop plus, minus, times;     /* those of the table, quicker */
   rk_tile_loop muladd, mulsub, submul; /* x0 x1 + x2, x0 x1 - x2, x2 - x0 x1 */
   rk_tile_loop addmul, inverse_of_sum; /* (x0 + x1) x2, 1 / (x0 + x1) */
   rk_tile_loop where_less;             /* x0 < x1 ? x2 : x3 */
