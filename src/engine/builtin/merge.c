@@ -39,7 +39,7 @@ void rk_merge_leave(const rk_tile_run *run) {
 }
 
 static double value_at(const rk_tile_run *run, rk_at x, int v, int l) {
-  const int own = x.base <= RK_AT_LANES ? l : 0;
+  const int own = rk_is_along_lanes(x) ? l : 0;
   const ptrdiff_t at = x.offset + (ptrdiff_t)v * run->step[x.base] + own;
   return run->size == 8 ? ((const double *)run->base[x.base])[at]
                    : (double)((const float *)run->base[x.base])[at];

@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-#define RK_BYTES 16
-#define RK_TYPE 32
-#include "look/operations.h"
-#define RK_TYPE 64
-#include "look/operations.h"
-
 enum { LANES = 4, BLOCK = 256, ROOM = 1 << 16 }; /* lanes of floats, rows, doubles in all */
 
 static const double zero[LANES];

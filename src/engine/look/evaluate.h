@@ -4,26 +4,7 @@
 #define RKEOPS_EVALUATE_H
 
 #include "caller.h"
-#include "formula/operations.h"
-
-/* A component of a value for the rows of a block: a number for each (step 1), or one (step 0). */
-typedef struct { const double *at; int step; } rk_operand;
-
-/* One operation, in float and in double: see operations.h. */
-void rk_elementwise_32(const rk_node *node, const rk_operand *x, int component, int rows,
-                       double *out);
-void rk_elementwise_64(const rk_node *node, const rk_operand *x, int component, int rows,
-                       double *out);
-void rk_fold_start_32(const rk_node *node, int rows, double *s, double *p);
-void rk_fold_start_64(const rk_node *node, int rows, double *s, double *p);
-void rk_fold_next_32(const rk_node *node, const rk_operand *x, int component, int rows, double *s,
-                     double *p);
-void rk_fold_next_64(const rk_node *node, const rk_operand *x, int component, int rows, double *s,
-                     double *p);
-void rk_fold_end_32(const rk_node *node, const rk_operand *x, int rows, const double *s,
-                    const double *p, double *out);
-void rk_fold_end_64(const rk_node *node, const rk_operand *x, int rows, const double *s,
-                    const double *p, double *out);
+#include "loops/rows.h"
 
 /* Evaluates some nodes of one index at most, and of the same one, in double. */
 typedef struct {

@@ -16,7 +16,7 @@ RK_INLINED const real *RK(place)(const rk_tile_run *run, rk_at x, int v) {
 
 RK_INLINED void RK(take)(const rk_tile_run *run, rk_at x, int v, RK(row) *row) {
   const real *at = RK(place)(run, x, v);
-  if (x.base <= RK_AT_LANES) {
+  if (rk_is_along_lanes(x)) {
     row->at = at;
     row->mask = -1;
   } else {
@@ -221,7 +221,7 @@ RK_INLINED int RK(vectors)(const rk_tile_run *run) { return run->lanes / RK_LANE
 #define OPERAND(q) const RK(place_and_step) x##q = RK(start_at)(run, in->x[q])
 typedef struct { const real *at; ptrdiff_t step; int is_vector; } RK(place_and_step);
 RK_INLINED RK(place_and_step) RK(start_at)(const rk_tile_run *run, rk_at x) {
-  return (RK(place_and_step)){RK(place)(run, x, 0), run->step[x.base], x.base <= RK_AT_LANES};
+  return (RK(place_and_step)){RK(place)(run, x, 0), run->step[x.base], rk_is_along_lanes(x)};
 }
 RK_INLINED vec RK(read_at)(const RK(place_and_step) *x, int v, int l) {
   const real *at = x->at + v * x->step;
@@ -433,7 +433,7 @@ RK_INLINED void RK(add_anywhere)(rk_adds how, const rk_tile_run *run, const rk_i
 }
 
 RK_INLINED void RK(add)(rk_adds how, const rk_tile_run *run, const rk_instruction *in) {
-  if (in->x[0].base != RK_AT_LANES || in->x[1].base <= RK_AT_LANES) {
+  if (in->x[0].base != RK_AT_LANES || rk_is_along_lanes(in->x[1])) {
     RK(add_anywhere)(how, run, in);
     return;
   }
@@ -510,7 +510,7 @@ RK_INLINED void RK(sum_anywhere)(int differ, const rk_tile_run *run, const rk_in
 #define SUM_WIDE(differ, U, K) RK(sum_block)(differ, U, K, run, in, k, l)
 RK_INLINED void RK(sum_all)(int differ, const rk_tile_run *run, const rk_instruction *in) {
   const int y = differ ? 2 : 1;
-  if (in->x[0].base != RK_AT_TILE || in->step[0] || in->x[y].base <= RK_AT_LANES ||
+  if (in->x[0].base != RK_AT_TILE || in->step[0] || rk_is_along_lanes(in->x[y]) ||
       (differ && in->x[1].base != RK_AT_LANES) || run->lanes % (2 * RK_LANES)) {
     RK(sum_anywhere)(differ, run, in);
     return;

@@ -14,6 +14,8 @@
 typedef enum {
   RK_AT_TILE,       /* of each pair */
   RK_AT_LANES,      /* of each lane: the record of a block, by components */
+  RK_AT_SECOND,     /* other arrays of lanes */
+  RK_AT_THIRD,
   RK_AT_OUTER,      /* of each that is outer: records */
   RK_AT_PARAMETER,
   RK_AT_NUMBER,
@@ -21,6 +23,7 @@ typedef enum {
 } rk_base;
 typedef struct { int base, offset; } rk_at;
 enum { RK_AT_MOST = 4 };     /* operands */
+static inline int rk_is_along_lanes(rk_at x) { return x.base < RK_AT_OUTER; }
 
 typedef struct rk_tile_run rk_tile_run;
 typedef struct rk_instruction rk_instruction;
