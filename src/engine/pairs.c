@@ -135,7 +135,7 @@ static void enter(const job *j, int64_t row, int64_t from, int64_t end, rk_state
   const rk_pairs *p = j->pairs;
   const rk_states to = rk_states_from(j->states, row);
   for (int64_t k = from; k < end; k++) {
-    const rk_entering e = {room, 1, 0, DBL_MAX, p->at[p->counted][k] - p->base};
+    const rk_one_pair e = {room, 1, 0, DBL_MAX, p->at[p->counted][k] - p->base};
     if (cannot_enter(j, k, to)) continue;
     for (int c = 0; c < j->shape.components; c++) room[c] = entering(j, k, c);
     if (rk_state_of_one(j->reduction, &e, one)) rk_state_merge(j->reduction, to, one);
@@ -151,7 +151,7 @@ static void enter_exponentials(const job *j, int64_t row, int64_t from, int64_t 
   for (int64_t k = from; k < end; k++)
     if (power[k] * r->head_scale > largest) largest = power[k] * r->head_scale;
   for (int c = 0; c < j->shape.components; c++) room[c] = 1;
-  const rk_entering first = {room, 1, largest, DBL_MAX, 0};
+  const rk_one_pair first = {room, 1, largest, DBL_MAX, 0};
   if (from == end) return;
   rk_state_of_one(j->reduction, &first, one); /* its head is a finite one */
   const double head = one.values[0];

@@ -315,7 +315,7 @@ void rk_state_merge(const rk_node *node, rk_states to, rk_states from) {
   }
 }
 
-int rk_state_of_one(const rk_node *node, const rk_entering *one, rk_states to) {
+int rk_state_of_one(const rk_node *node, const rk_one_pair *one, rk_states to) {
   const rk_reduction *r = node->reduction;
   const rk_state_shape shape = rk_state_of(node);
   double scale = one->factor;
@@ -328,7 +328,7 @@ int rk_state_of_one(const rk_node *node, const rk_entering *one, rk_states to) {
   int any = !r->keeps_positions;
   for (int c = 0; c < shape.components; c++) {
     const double value = one->value[c];
-    if (!r->enter) to.values[(r->has_head + c) * to.ld] = value * scale;
+    if (!rk_keeps_values(r)) to.values[(r->has_head + c) * to.ld] = value * scale;
     else if (!r->keeps_positions) to.values[c * to.ld] = value;
     else if (value == value && value != r->neutral) {
       to.values[c * shape.K * to.ld] = value;

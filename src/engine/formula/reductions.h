@@ -120,8 +120,8 @@ void rk_state_merge(const rk_node *reduction, rk_states to, rk_states from); /* 
 /* The state that one pair makes: its values, times `factor` where they are terms of a sum, and the
  * power of 2 that is the head of a reduction that has one, `most` the largest number that a kernel
  * has. 0: the pair is no candidate. */
-typedef struct { const double *value; double factor, power, most; int64_t position; } rk_entering;
-int rk_state_of_one(const rk_node *reduction, const rk_entering *one, rk_states to);
+typedef struct { const double *value; double factor, power, most; int64_t position; } rk_one_pair;
+int rk_state_of_one(const rk_node *reduction, const rk_one_pair *one, rk_states to);
 /* Row r of the states is that of row first + r, or row order[r], of the `all` rows of a result. */
 typedef struct { const int32_t *order; int64_t first, all; } rk_result_rows;
 void rk_state_finish(const rk_node *reduction, rk_states from, ptrdiff_t rows,

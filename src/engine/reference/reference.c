@@ -185,7 +185,7 @@ static int state_of_one(const nesting *n, int64_t j, memory *m) {
   const int has_head = reduction->reduction->has_head;
   for (int c = 0; c < n->pass->state.components; c++)
     m->value[c] = value_of(n, reduction->operand[has_head], c);
-  const rk_entering one = {m->value, n->pass->factor,
+  const rk_one_pair one = {m->value, n->pass->factor,
                            has_head ? value_of(n, reduction->operand[0], 0) : 0,
                            n->in_double ? DBL_MAX : FLT_MAX, j};
   return rk_state_of_one(reduction, &one, m->one);
