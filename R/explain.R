@@ -77,8 +77,8 @@
 #' rkeops_explain(solve(add_ridge(x[1] * Vj(sin(1:4)), 0.1), 1:4, call = FALSE))$solver
 #' @export
 rkeops_explain <- function(op) {
-  if (is_linear(op)) return(explained_linear(plain_linear(op), NULL))
-  if (is_composed(op) && !is.null(explain <- environment(op)$explain)) return(explain())
+  if (!missing(op) && is_linear(op)) return(explained_linear(plain_linear(op), NULL))
+  if (!missing(op) && is_composed(op) && !is.null(explain <- environment(op)$explain)) return(explain())
   program <- program_to_show(op)
   rows <- if (inherits(op, "LazyOperator")) rows_of_state(environment(op)$state)
   blocks <- program[["blocks"]]
