@@ -56,7 +56,7 @@ settled <- function(x) {
 pull_back <- function(f, at, cotangent) {
   level <- next_level()
   inputs <- lapply(at, new_input, level)
-  out <- at_level(level, bundle(f(inputs)))
+  out <- at_level(level, bundle(withCallingHandlers(f(inputs), error = name_expression)))
   value <- elements_of(out)
   e <- if (is.function(cotangent)) cotangent(value) else cotangent
   list(value = value, cotangents = walk_back(out, e, inputs, level))
@@ -187,6 +187,96 @@ values_behind <- function(out, level) {
     left <- c(left, .subset2(x, "args"))
   }
   found[order(vapply(found, .subset2, 1L, "id"), decreasing = TRUE)]
+}
+
+# ---- errors of functions that record -------------------------------------------------------------
+
+# What base R itself refuses of a recorded value is an error of ours that names the expression of the user,
+# and says what to write; other errors that functions which the user called raise deep inside are said of
+# the user's call, too. What the user says stays as it is.
+name_expression <- function(e) {
+  frames <- frames_of_error(sys.nframe() - 1L)
+  last <- frames$last
+  user <- frames$user
+  if (user == last && identical(conditionCall(e), sys.call(last))) return(invisible()) # of the call as such
+  expression <- conditionCall(e)
+  inside <- FALSE
+  if (user < last) {
+    expression <- readable_call(sys.call(user + 1L), sys.frame(user + 1L))
+    inside <- any(vapply((user + 1L):last, function(k) is_ours(sys.function(k)), NA))
+  }
+  if (inherits(e, "rkeops_error") || inside) {
+    if (user == last || is_ours(sys.function(user + 1L)) && inherits(e, "rkeops_error")) return(invisible())
+    e$call <- expression
+    stop(e)
+  }
+  if (frames$is_said || !has_recorded(expression, sys.frame(user)) || inherits(e, "getvarError")) return(invisible())
+  throw("argument", "`", shortened_text(expression), "` meets a recorded value, which base R stops at (",
+        conditionMessage(e), "): expected ", advice_for(expression), call = expression)
+}
+
+# The frames of an error, of which those from `top` on are of its handler: the `last` one that it came from,
+# the innermost one of a function that is neither ours nor of base R, `user`, and whether that function
+# itself called stop().
+frames_of_error <- function(top) {
+  last <- top
+  is_stop <- function(k) any(vapply(list(.handleSimpleError, base::stop, base::stopifnot), identical, NA, sys.function(k)))
+  for (k in rev(seq_len(top))) if (identical(sys.function(k), .handleSimpleError)) {
+    last <- k - 1L
+    break
+  }
+  before <- last
+  while (last > 1L && is_stop(last)) last <- last - 1L
+  user <- last
+  while (user > 1L && (is_ours(sys.function(user)) || is_of_base(sys.function(user)))) user <- user - 1L
+  list(last = last, user = user, is_said = user == last && last < before)
+}
+
+is_ours <- function(f) identical(topenv(environment(f)), topenv())
+
+is_of_base <- function(f) {
+  if (is.primitive(f)) return(TRUE)
+  home <- topenv(environment(f))
+  identical(home, baseenv()) || isNamespace(home) &&
+    getNamespaceName(home) %in% c("base", "stats", "utils", "methods", "graphics", "grDevices", "tools")
+}
+
+# Whether a call has a recorded value, as it is or by a name.
+has_recorded <- function(expression, frame) {
+  if (is.name(expression)) {
+    name <- as.character(expression)
+    return(nzchar(name) && is_recorded(tryCatch(get0(name, frame), error = function(e) NULL)))
+  }
+  if (!is.call(expression)) return(is_recorded(expression))
+  head <- expression[[1L]]
+  if (is.name(head) && !exists(as.character(head), frame, mode = "function")) return(FALSE)
+  for (k in seq_along(expression)[-1L])
+    if (!identical(expression[[k]], quote(expr = )) && has_recorded(expression[[k]], frame)) return(TRUE)
+  FALSE
+}
+
+shortened_text <- function(expression) {
+  text <- deparse(expression, width.cutoff = 60L)
+  if (length(text) > 1L) paste(text[1L], "...") else text
+}
+
+# By the functions in a call: what to write instead.
+advice_of_recorded <- c(
+  "<-" = "the rows of a matrix bound, do.call(rbind, rows), where a plain one would be filled",
+  matrix = "dim(x) <- c(rows, columns), which gives x a shape",
+  sapply = "lapply(), and do.call(rbind, values) of its list",
+  vapply = "lapply(), and do.call(rbind, values) of its list",
+  mapply = "lapply(), and do.call(rbind, values) of its list",
+  unlist = "do.call(rbind, values) of a list",
+  c = "rbind(), or c() of a recorded value first",
+  outer = "x %*% t(y)", "%o%" = "x %*% t(y)", crossprod = "crossprod() of this package",
+  ifelse = "where(test, yes, no)", "for" = "a loop over positions, for (k in seq_along(x))",
+  "if" = "a comparison, which is plain TRUE or FALSE")
+
+advice_for <- function(expression) {
+  known <- intersect(all.names(expression), names(advice_of_recorded))
+  paste0(if (length(known)) paste0(advice_of_recorded[[known[1L]]], "; or "),
+         "a function of ?stop_gradient; stop_gradient(x) is a constant")
 }
 
 # ---- derivatives of functions --------------------------------------------------------------------

@@ -35,7 +35,8 @@
 #' @return `stop_gradient()`: plain numbers. `pmin()` and `pmax()`: a recorded value where one of the
 #'   arguments is one, else what base R gives.
 #' @section Errors:
-#' `rkeops_error_argument` from what cannot be recorded.
+#' `rkeops_error_argument` from what cannot be recorded, also where base R itself stops at a recorded value,
+#' as in `m[1, ] <- x` for a plain matrix m: the error names the expression, and what to write.
 #' @family derivatives
 #' @examples
 #' f <- function(x) {

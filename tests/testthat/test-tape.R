@@ -222,16 +222,69 @@ test_that("nothing is a constant without a word", {
   expect_refused(function(x) x$value)
   expect_refused(function(x) sum(sort(x)))
   expect_refused(function(x) Re(sum(exp(1i * Vi(x) + Vj(x)), "j")), "complex")
-  expect_refused(function(x) { # base R has no method for these
-    out <- matrix(0, 4, 3)
-    out[1, ] <- x[1, ]
-    sum(out)
-  }, NULL)
-  expect_refused(function(x) sum(matrix(x, 2)), NULL)
   if (getRversion() < "4.3.0") expect_refused(function(x) sum(base::`%*%`(t(x), x)), NULL)
-  expect_refused(function(x) sum(unlist(list(x))), NULL)
   expect_identical(gradient(function(x) sum(x * stop_gradient(x)), x), x)
   expect_identical(stop_gradient(3), 3)
+})
+
+test_that("where base R stops at a recorded value, or we do, the error names the expression of the user", {
+  expect_named_error <- function(f, expression, advice = "stop_gradient") {
+    e <- tryCatch(gradient(f, x), error = identity)
+    expect_s3_class(e, "rkeops_error_argument")
+    expect_identical(deparse(conditionCall(e)), expression)
+    expect_match(conditionMessage(e), "recorded value", info = expression)
+    expect_match(conditionMessage(e), advice, fixed = TRUE, info = expression)
+  }
+  filled <- numeric(3)
+  plain <- matrix(0, 4, 3)
+  rows <- "do.call(rbind, rows)"
+  expect_named_error(function(x) { plain[1, ] <- x[1, ]; sum(plain) }, "plain[1, ] <- x[1, ]", rows)
+  expect_named_error(function(x) { filled[2] <- x[1]; sum(filled) }, "filled[2] <- x[1]", rows)
+  expect_named_error(function(x) { filled[[2]] <- x[1]; sum(filled) }, "filled[[2]] <- x[1]", rows)
+  expect_named_error(function(x) sum(matrix(x, 2)), "matrix(x, 2)", "dim(x) <-")
+  expect_named_error(function(x) sum(unlist(list(x))), "sum(unlist(list(x)))", "do.call(rbind, values)")
+  expect_named_error(function(x) sum(sapply(1:3, function(k) x[k])), "sum(sapply(1:3, function(k) x[k]))", "lapply()")
+  expect_named_error(function(x) vapply(1:3, function(k) x[k], 1), "vapply(1:3, function(k) x[k], 1)", "lapply()")
+  expect_named_error(function(x) sum(c(1, x)), "sum(c(1, x))", "rbind()")
+  expect_named_error(function(x) sum(outer(x[, 1], x[, 2])), "outer(x[, 1], x[, 2])", "x %*% t(y)")
+  expect_named_error(function(x) base::ifelse(x > 0, x, 0), "base::ifelse(x > 0, x, 0)", "where(test, yes, no)")
+  expect_named_error(function(x) if (x) 1 else 2, "if (x) 1 else 2", "comparison")
+  expect_named_error(function(x) for (v in x) sum(v), "for (v in x) sum(v)", "seq_along(x)")
+  expect_named_error(function(x) base::rowSums(x), "base::rowSums(x)")
+  expect_named_error(function(x) besselI(x, 1), "besselI(x, 1)")
+  expect_named_error(function(x) (1:10)[x[1]], "(1:10)[x[1]]")
+  expect_named_error(function(x) cor(x), "cor(x)")
+  expect_named_error(function(x) which.max(x), "which.max(x)")
+  # what we stop inside of a function of base R
+  expect_named_error(function(x) apply(x, 1, sum), "apply(x, 1, sum)")
+  expect_named_error(function(x) as.numeric(x), "as.numeric(x)")
+  expect_named_error(function(x) svd(x), "svd(x)")
+  inner <- function(v) dnorm(v * 2)
+  expect_named_error(function(x) inner(x), "dnorm(v * 2)")
+  expect_named_error(function(x) gradient(function(y) sum(fft(y)), x), "fft(y)")
+  e <- tryCatch(jvp(function(x) sum(matrix(x, 2)), x, x), error = identity)
+  expect_identical(conditionCall(e), quote(matrix(x, 2)))
+})
+
+test_that("other errors are those of base R and of the user", {
+  error_of <- function(f) tryCatch(gradient(f, x), error = identity)
+  expect_other_error <- function(f, text, call = NULL) {
+    e <- error_of(f)
+    expect_false(inherits(e, "rkeops_error"))
+    expect_match(conditionMessage(e), text)
+    if (!is.null(call)) expect_identical(conditionCall(e), call)
+  }
+  mine <- function(v) stop("mine")
+  expect_other_error(function(x) mine(x), "mine", quote(mine(x)))
+  expect_other_error(function(x) stopifnot(is.double(x)), "is.double")
+  expect_other_error(function(x) x[9, 9], "subscript", quote(x[9, 9]))
+  expect_other_error(function(x) x + x[1:3, 1:2], "non-conformable", quote(x + x[1:3, 1:2]))
+  expect_other_error(function(x) no_such_function(x), "no_such_function")
+  expect_other_error(function(x) sum(x) + no_such_value, "no_such_value")
+  expect_other_error(function(x) log("a") + sum(x), "non-numeric", quote(log("a")))
+  expect_s3_class(error_of(function(x) stop(structure(class = c("own", "error", "condition"),
+                                                      list(message = "own", call = NULL)))), "own")
+  expect_equal(gradient(function(x) tryCatch(sum(matrix(x, 2)), error = function(e) sum(x)), x), 0 * x + 1)
 })
 
 test_that("bad input is refused", {
