@@ -74,8 +74,8 @@
 #'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
-#' "gradients", "interpolation", "neighbours", "transport", "blocks", "gpu",
-#' "migration" and "package-authors".
+#' "gradients", "interpolation", "neighbours", "transport", "blocks", "registration", "mixtures", "maps",
+#' "hyperbolic", "stein", "gpu", "migration" and "package-authors".
 #'
 #' @examples
 #' x <- matrix(sin(1:300), ncol = 3)
