@@ -33,14 +33,19 @@ record <- function(value, args, pull) {
   levels <- integer()
   for (x in args) if (is_recorded(x)) levels <- c(levels, .subset2(x, "levels"))
   if (!is.null(tape$read)) note_read(args)
-  levels <- unique(levels[levels %in% tape$open])
+  levels <- tape$open[tape$open %in% levels]
   if (length(levels)) new_recorded(value, args, pull, levels) else value
 }
 
 new_recorded <- function(value, args, pull, levels, input = integer()) {
   tape$count <- tape$count + 1L
-  x <- list2env(list(value = value, args = args, pull = pull, id = tape$count, levels = levels,
-                     input = input), parent = emptyenv())
+  x <- new.env(FALSE, emptyenv(), 8L)
+  x$value <- value
+  x$args <- args
+  x$pull <- pull
+  x$id <- tape$count
+  x$levels <- levels
+  x$input <- input
   class(x) <- "RecordedValue"
   x
 }
@@ -142,7 +147,7 @@ walk_back <- function(out, e, inputs, level) {
     args <- .subset2(x, "args")
     wanted <- vapply(args, depends_on, NA, level)
     parts <- .subset2(x, "pull")(e, lapply(args, settled), settled(x), wanted)
-    rm(list = key, envir = known)
+    known[[key]] <- NULL # the memory; rm() takes long
     for (k in which(wanted)) add_to(known, args[[k]], parts[[k]], level)
   }
   lapply(inputs, function(x) {
@@ -177,14 +182,14 @@ sum_of_cotangents <- function(x, y) {
 values_behind <- function(out, level) {
   found <- list()
   seen <- new.env()
-  left <- list(out)
+  left <- if (depends_on(out, level)) list(out)
   while (length(left)) {
     x <- left[[length(left)]]
     left[[length(left)]] <- NULL
-    if (!depends_on(x, level) || level %in% .subset2(x, "input") || !is.null(seen[[id_text(x)]])) next
+    if (level %in% .subset2(x, "input") || !is.null(seen[[id_text(x)]])) next
     seen[[id_text(x)]] <- TRUE
     found[[length(found) + 1L]] <- x
-    left <- c(left, .subset2(x, "args"))
+    for (arg in .subset2(x, "args")) if (depends_on(arg, level)) left[[length(left) + 1L]] <- arg
   }
   found[order(vapply(found, .subset2, 1L, "id"), decreasing = TRUE)]
 }
