@@ -11,7 +11,7 @@
 #'   reduction of LazyTensors with `call = FALSE`, or [gradient()] or [jvp()] of one; a linear operator, see
 #'   [add_ridge()]; or [solve()][solve.LazyTensor] with `call = FALSE`.
 #' @return A list of class `rkeops_explanation`, which prints itself:
-#'   * `backend`: `"cpu"` or `"cuda"`, as the option or the operator says now;
+#'   * `backend`: `"cpu"`, `"builtin"` or `"cuda"`, as the options or the operator say now;
 #'   * `formula`, as the operator was made, and `variables`, its declarations; `rows`, numbers of
 #'     rows of i and j, where the operator has its data; `pairs`, how many pairs are computed, where
 #'     [restrict_pairs()] left some out (operators of [keops_kernel()] are told when they are called);
@@ -77,8 +77,9 @@
 #' rkeops_explain(solve(add_ridge(x[1] * Vj(sin(1:4)), 0.1), 1:4, call = FALSE))$solver
 #' @export
 rkeops_explain <- function(op) {
-  if (!missing(op) && is_linear(op)) return(explained_linear(plain_linear(op), NULL))
-  if (!missing(op) && is_composed(op) && !is.null(explain <- environment(op)$explain)) return(explain())
+  check_given(op, "op", "an operator")
+  if (is_linear(op)) return(explained_linear(plain_linear(op), NULL))
+  if (is_composed(op) && !is.null(explain <- environment(op)$explain)) return(explain())
   program <- program_to_show(op)
   rows <- if (inherits(op, "LazyOperator")) rows_of_state(environment(op)$state)
   blocks <- program[["blocks"]]

@@ -21,8 +21,8 @@
 #' @param sum_scheme how sums are added up: `"auto"`, `"direct_sum"`, `"block_sum"` or
 #'   `"kahan_scheme"`. Where it is not given, option `sum_scheme` of the session is read at each
 #'   call.
-#' @param ... `accumulator`, `precision`, `backend`, `device`: how this operator computes, as in
-#'   [reductions]; what is not given is an option of the session, read at each call.
+#' @param ... `accumulator`, `precision`, `backend`, `engine`, `device`: how this operator computes,
+#'   as in [reductions]; what is not given is an option of the session, read at each call.
 #' @param batch `TRUE` for an operator that takes arrays of batches, see [batches].
 #'
 #' @return A function `op(input = NULL, inner_dim = "col", ...)`.
@@ -371,6 +371,7 @@ keops_source <- function(op, target = c("c", "cuda")) {
     target <- if (engine_options(program$options)$backend == "GPU") "cuda" else "c"
   check_choice(target, "target", c("c", "cuda"))
   program$options$backend <- if (target == "cuda") "GPU" else "CPU" # and what "auto" means
+  program$options$engine <- "compiled"
   text <- checked(.Call(C_source, program, engine_options(program$options)))
   structure(text, class = "rkeops_source")
 }

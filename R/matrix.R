@@ -208,7 +208,7 @@ sizes_of <- function(...) vapply(list(...), function(x)
 #' @param type as in base R: `"O"` for the largest sum of a column, `"I"` for that of a row, `"F"`
 #'   for the Frobenius norm, `"M"` for the largest value, `"2"` for the largest singular value.
 #' @param ... options of the reduction: `sum_scheme`, `accumulator`, `precision`, `backend`,
-#'   `device`, and `blocks`, `groups` or `ranges`: see [reductions]. `norm()` has none.
+#'   `engine`, `device`, and `blocks`, `groups` or `ranges`: see [reductions]. `norm()` has none.
 #' @return A vector of length M (rows) or N (columns), with the row names of the matrices that x was
 #'   made of. Means are of the pairs that there are, NaN where there are none; see
 #'   [restrict_pairs()]. If x has dimension D > 1, a matrix with one column for each component. `norm()`: a

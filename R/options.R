@@ -64,6 +64,7 @@ sum_schemes <- c("auto", "direct_sum", "block_sum", "kahan_scheme")
 option_table <- list(
   backend = list("CPU", check_choice, choices = c("CPU", "GPU")),
   device_id = list(-1L, check_devices),
+  engine = list("auto", check_choice, choices = c("auto", "compiled", "builtin")),
   precision = list("auto", check_choice, choices = c("auto", "float32", "float64", "float16")),
   verbosity = list(1L, check_switch),
   debug = list(0L, check_debug),
@@ -149,8 +150,10 @@ engine_options <- function(own = NULL) {
 
 with_own_options <- function(engine, own) {
   engine$precision <- session$options$precision # `own` may name another backend
+  engine$engine <- session$options$engine
   for (name in names(own)) engine[[name]] <- own[[name]]
   engine$precision <- precision_meant(engine)
+  engine$engine <- engine_meant(engine)
   engine
 }
 
@@ -162,6 +165,7 @@ apply_options <- function(options) {
   engine$trace <- debug_text(options$debug)
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
                      "gpu_memory", "prepared_memory", "trace")])
+  engine$engine <- engine_meant(engine) # once the compiler's name is known
   session$engine <- engine
   session$own <- NULL
   session$applied <- TRUE
@@ -180,6 +184,14 @@ progress_shown <- function(options) {
 precision_meant <- function(options) {
   if (options$precision != "auto") options$precision
   else if (options$backend == "GPU") "float32" else "float64"
+}
+
+# What option `engine` means: "auto" depends on what is installed, never on times or on what is in a
+# cache, so that the same call gives the same bits.
+engine_meant <- function(options) {
+  if (options$engine != "auto") options$engine
+  else if (.Call(C_has_compiler)) "compiled"
+  else "builtin"
 }
 
 # For people; `own` as above.
@@ -214,7 +226,7 @@ say_limit <- function(ncore) {
 # Options that one call may set, with their names in the table above.
 call_option_names <- c(sum_scheme = "sum_scheme", accumulator = "accumulator",
                        precision = "precision", backend = "backend", device = "device_id",
-                       prune = "prune")
+                       engine = "engine", prune = "prune")
 
 # `given`: the arguments `...` of a reduction. `call` of them, and a list of the options. They are read
 # once where calls in a row have the same.
@@ -265,6 +277,7 @@ check_option_names <- function(names) {
 #' | option | default | meaning |
 #' |---|---|---|
 #' | `backend` | `"CPU"` | where formulas are computed: `"CPU"` or `"GPU"` |
+#' | `engine` | `"auto"` | on a CPU: `"compiled"`, `"builtin"`, or `"auto"`: see below |
 #' | `device_id` | `-1` | which GPU or GPUs, counted from 0; -1 for the default one |
 #' | `precision` | `"auto"` | `"float32"`, `"float64"`, `"float16"` (GPUs); `"auto"`: see below |
 #' | `accumulator` | `"auto"` | precision of sums: `"auto"`, `"float32"` or `"float64"` |
@@ -288,6 +301,12 @@ check_option_names <- function(names) {
 #' other value is valid on both. Operators and LazyTensors keep no precision, unless they were
 #' given one: they compute in that of the time of the call. float32 is faster (on a CPU about
 #' twice) and keeps seven digits; section "Float32" says of what.
+#'
+#' Engine `"compiled"` compiles each new formula, which takes some tenths of a second once; `"builtin"`
+#' runs it by loops that were compiled with the package: it answers at once, needs no compiler, and
+#' then computes at about half the speed. Results of both are within the same bounds and differ in
+#' the last digits. `"auto"` is `"compiled"` where there is a C compiler, or where one was named, else
+#' `"builtin"`; [rkeops_sitrep()] says which. On GPUs formulas are always compiled.
 #'
 #' Where zero begins: for each pair of points, a number below the smallest normal one of the
 #' precision (1.2e-38 in float32, 2.2e-308 in float64) counts as 0, as an operand and as a result,

@@ -113,10 +113,10 @@ explain_positions <- function() {
 #' @param ... for positions and the K smallest values, `na.rm = TRUE`, which changes nothing. With
 #'   an index, for this call only: `call = FALSE` for an operator, a function that computes the
 #'   reduction when it is called and that [gradient()] differentiates; `sum_scheme`, `accumulator`,
-#'   `precision`, `backend`, `device` and `prune`, which take the values of the options `sum_scheme`,
-#'   `accumulator`, `precision`, `backend`, `device_id` and `prune` of [set_rkeops_options()], which are
-#'   their defaults; `blocks`, `groups` and `ranges`, which pairs are computed: see
-#'   [restrict_pairs()]; `pairs`, a list of them, see [list_pairs()].
+#'   `precision`, `backend`, `engine`, `device` and `prune`, which take the values of the options
+#'   `sum_scheme`, `accumulator`, `precision`, `backend`, `engine`, `device_id` and `prune` of
+#'   [set_rkeops_options()], which are their defaults; `blocks`, `groups` and `ranges`, which pairs are
+#'   computed: see [restrict_pairs()]; `pairs`, a list of them, see [list_pairs()].
 #'
 #' @return With n the number of rows kept (and their row names, if the variables of that index have
 #'   any): a matrix n x D. For `min_argmin` and `max_argmax` a list

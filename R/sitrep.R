@@ -20,11 +20,17 @@ rkeops_sitrep <- function() {
     paste("rkeops:", utils::packageVersion("rkeops")),
     paste("R:", R.version.string, "on", R.version$platform),
     precision_line(),
+    engine_line(options),
     if (length(chosen)) paste0("option ", names(chosen), ": ", chosen),
     engine
   )
   structure(lines, class = "rkeops_sitrep")
 }
+
+# What formulas on the CPU are computed by.
+engine_line <- function(options)
+  paste0("engine: ", options$engine,
+         if (options$engine == "auto") paste0(" (", engine_options()$engine, ")"))
 
 #' @export
 print.rkeops_sitrep <- function(x, ...) {

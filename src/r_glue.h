@@ -117,7 +117,8 @@ SEXP definitions_find(SEXP table, SEXP id);
   each(expression, 2) each(fresh_id, 1) each(hash, 1) each(number_text, 1) each(given, 2)          \
   each(match_objects, 4) each(merge_definitions, 2) each(count_definitions, 1)                     \
   each(definitions, 3) each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0)             \
-  each(forget, 0) each(forget_prepared, 0) each(counters, 0) each(report, 0)                       \
+  each(has_compiler, 0) each(forget, 0) each(forget_prepared, 0) each(counters, 0)                 \
+  each(report, 0)                                                                                  \
   each(use_devices, 1) each(device_info, 0)                                                        \
   each(gpu_new, 3) each(gpu_read, 2) each(gpu_device, 1) each(gpu_precision, 1)                    \
   each(gpu_alive, 0)                                                                               \

@@ -76,6 +76,8 @@ static void say(void *text) {
 
 static void show_trace(const char *text) { R_ToplevelExec(say, (void *)text); }
 
+SEXP rkeops_has_compiler(void) { return Rf_ScalarLogical(rk_has_compiler()); }
+
 SEXP rkeops_configure(SEXP include_dir, SEXP fallback_dir, SEXP makeconf, SEXP options) {
   rk_error error;
   rk_settings settings;

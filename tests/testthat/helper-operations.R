@@ -79,7 +79,7 @@ reductions_of <- function(F, scalar, G, index, table = reduction_table()) {
 # Compiles without optimisation, in a sixth of the time: for tests of what formulas are, and of which
 # pairs. What the compiler makes of kernels is tested by the others, and by these in a full run.
 quick_options <- function() {
-  optimise <- is_full || .Platform$OS.type != "unix"
+  optimise <- is_full || .Platform$OS.type != "unix" || !.Call(C_has_compiler)
   list(compiler = if (optimise) get_rkeops_options("compiler") else quick_compiler())
 }
 compiled_quickly <- function(code) {

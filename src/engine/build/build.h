@@ -12,7 +12,7 @@
 /* Parts of every key. Raise the first when equal source must be compiled anew, the second when
  * the way kernels are called changes. */
 #define RK_GENERATOR_VERSION "1"
-#define RK_INTERFACE_VERSION "1"
+#define RK_INTERFACE_VERSION "2"
 
 /* A loaded shared object. It is never unloaded nor freed: a kernel stays valid to the end of the
  * process, also when its file is evicted. */

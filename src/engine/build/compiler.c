@@ -143,6 +143,18 @@ static rk_status find(rk_compiler *found, rk_error *error) {
   return none_found(state.makeconf_cc, error);
 }
 
+/* See engine.h: no compiler is run. */
+int rk_has_compiler(void) {
+  const rk_build_settings *settings = rk_build_get_settings();
+  const char *named = getenv("RKEOPS_CC");
+  rk_compiler found = {.command = {0}};
+  rk_error none;
+  if ((settings->compiler && *settings->compiler) || (named && *named)) return 1;
+  int is_there = find(&found, &none) == RK_OK;
+  rk_compiler_free(&found);
+  return is_there;
+}
+
 static int copy_words(rk_words *to, const rk_words *from) {
   int good = 1;
   for (int k = 0; k < from->n && good; k++) good = rk_words_add(to, from->word[k]);
