@@ -1,5 +1,6 @@
 #!/bin/sh
-# Engine tests, CUDA tests without a GPU, random formulas, R tests, and whether what `make docs` writes
+# Engine tests, CUDA tests without a GPU, random formulas, R tests, of which many without a compiler,
+# too, and whether what `make docs` writes
 # is there, beside each other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and
 # gctorture, the engine for other systems and texts of a fuzzer, too. Closes with what failed and
 # "N passed, N failed" (", N skipped" may follow), the sum of all; keeps the three numbers in
@@ -21,6 +22,13 @@ r_tests() {
   Rscript tools/r-tests.R $build/r.counts
 }
 
+# As on a machine without a compiler.
+bare_tests() {
+  files="blocks|builtin|complex|float32|gradient|kernel|lazytensor|nearest|nested|operations|precision"
+  files="$files|programs|prune|reductions|restrict|sitrep"
+  RKEOPS_TEST_NO_COMPILER=1 Rscript tools/r-tests.R $build/bare.counts "^($files)$"
+}
+
 run_part() {
   case $1 in
     engine) sh tools/engine-tests.sh $build ;;
@@ -28,6 +36,7 @@ run_part() {
     random) sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000} ;;
     docs) sh tools/docs.sh $build ;;
     r) r_tests ;;
+    bare) bare_tests ;;
     sanitized) sh tools/sanitized-r.sh $build ;;
     portable) sh tools/portable.sh $build ;;
     fuzz) sh tools/fuzz.sh $build ;;
@@ -47,13 +56,13 @@ fi
 # do not end well.
 failures_of() {
   echo "Failures of the $1 tests:"
-  if [ "$1" = r ]; then sed -n '/══ Failed/,/══ DONE/p' "$build/r.log"
+  if [ "$1" = r ] || [ "$1" = bare ]; then sed -n '/══ Failed/,/══ DONE/p' "$build/r.log"
   else grep -v -e ' 0 failed' -e '^  skipped' "$build/$1.log"; fi | cut -c1-300 | tail -n 60
 }
 
 # In this order few are left alone at the end: `engine` and `r` are one process most of the time,
 # `random` and `cuda` two.
-parts="engine r docs random cuda${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
+parts="engine r docs random cuda bare${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
 rm -f $build/counts $build/*.counts $build/failures
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL
