@@ -1,7 +1,6 @@
 #!/bin/sh
 # Engine tests, CUDA tests without a GPU, random formulas, R tests, of which many without a compiler,
-# too, and whether what `make docs` writes
-# is there, beside each other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and
+# too, and whether what `make docs` writes is there, beside each other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and
 # gctorture, the engine for other systems and texts of a fuzzer, too. Closes with what failed and
 # "N passed, N failed" (", N skipped" may follow), the sum of all; keeps the three numbers in
 # .build/counts, and what failed in .build/failures. `test.sh PART` runs one of them and says what it

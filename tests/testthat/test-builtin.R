@@ -47,7 +47,8 @@ test_that("without a compiler the built-in engine is meant, unless one was named
   named <- Sys.getenv("RKEOPS_CC", NA)
   on.exit({
     Sys.setenv(PATH = path)
-    if (!is.na(named)) Sys.setenv(RKEOPS_CC = named)
+    if (is.na(named)) Sys.unsetenv("RKEOPS_CC") else Sys.setenv(RKEOPS_CC = named)
+    engine_of()
   })
   Sys.setenv(PATH = tempdir())
   Sys.unsetenv("RKEOPS_CC")
