@@ -90,11 +90,13 @@ dims_of <- function(data, kind) {
 batched <- function(x, kind, is_complex) {
   check_given(x, "x", "an array of batches")
   rows <- switch(kind, Vi = "M", Vj = "N", Pm = "1")
-  if (is_gpu(x) || length(dim(x)) < 3L || is.object(x) || !(is_plain_number(x) || is.complex(x)) ||
-      kind == "Pm" && nrow(x) != 1L)
+  if (is_gpu(x) || length(dim(x)) < 3L || !are_numbers(x) || kind == "Pm" && nrow(x) != 1L)
     unexpected(x, "x", "an array ", rows, " x D x B..., with batches from the third dimension on")
   leaf(leaf_numbers(x, is_complex), kind, walk = new_walk(batch = extents_of(x)))
 }
+
+# Plain or recorded.
+are_numbers <- function(x) is_recorded(x) || !is.object(x) && (is_plain_number(x) || is.complex(x))
 
 parameter_of_groups <- function(x, groups, is_complex) {
   check_given(x, "x", "a matrix with a row for each group")
@@ -113,9 +115,12 @@ parameter_of_groups <- function(x, groups, is_complex) {
 }
 
 with_groups <- function(x, labels) {
-  attr(x, "rkeops_groups") <- labels
-  x
+  out <- value_of(x)
+  attr(out, "rkeops_groups") <- labels
+  record(out, list(x), function(e, args, value, wanted) list(reshape(e, dim(out))))
 }
+
+groups_of <- function(v) attr(value_of(v), "rkeops_groups")
 
 # Behind the declarations of variables.
 shared_texts <- function(x) {
@@ -190,7 +195,7 @@ is_spread <- function(x) {
   !is.null(walk) && (!is.null(walk$batch) || any(vapply(part(x, "data"), has_groups, NA)))
 }
 
-has_groups <- function(v) !is.null(attr(v, "rkeops_groups"))
+has_groups <- function(v) !is.null(groups_of(v))
 
 # `full`: rows of all batches for both indices.
 layout_of <- function(x, per, full = FALSE) {
@@ -220,7 +225,7 @@ laid_out <- function(v, kind, layout, is_row = has_groups(v) || length(dim(v)) >
   engine <- if (kind == "Pm") layout$per else kind
   n <- layout$size[[engine]]
   stored <- if (kind != "Pm") n else if (has_groups(v)) nrow(v) else 1L
-  row <- if (has_groups(v)) rows_of_groups(attr(v, "rkeops_groups"), layout)
+  row <- if (has_groups(v)) rows_of_groups(groups_of(v), layout)
          else if (kind == "Pm") rep(1L, n)
   batch <- batches_in(extents_of(v), layout$extents[[engine]])
   count <- prod(layout$extents[[engine]])
@@ -375,7 +380,7 @@ result_like <- function(state, k) {
 
 like_variable <- function(v, kind)
   list(kind = kind, rows = if (kind == "Pm" && length(dim(v)) < 2L) 1L else nrow(v),
-       extents = extents_of(v), groups = attr(v, "rkeops_groups"))
+       extents = extents_of(v), groups = groups_of(v))
 
 # Plain numbers as a variable like another one: see as_variable().
 as_variable_like <- function(x, name, like, dim, shape = NULL) {
@@ -386,15 +391,15 @@ as_variable_like <- function(x, name, like, dim, shape = NULL) {
   }
   if (length(dim(x)) < 3L) x <- plain_numbers(x, name, complex_too = TRUE)
   if (is_gpu(x)) x <- array(gpu_values(x), dim(x))
-  if (!(is_plain_number(x) || is.complex(x)) || is.object(x)) refuse_numbers(x, name, "numbers")
-  if (length(x) == 1L) x <- array(x, full)
+  if (!are_numbers(x)) refuse_numbers(x, name, "numbers")
+  if (length(x) == 1L) x <- repeated(x, prod(full), full)
   size <- if (length(dim(x)) > 1L) dim(x) else if (like$kind == "Pm") c(1L, length(x))
           else c(length(x), 1L)
   fits <- length(size) <= length(full) && size[1L] == like$rows
   size <- padded(size, max(0L, length(full) - length(size)) + length(size))
   if (!fits || !all(size[-1L] == full[-1L] | size[-1L] == 1L))
     throw("shape", "`", name, "` is ", describe(x), ": expected an array of ", times(full))
-  leaf_like(array(x, size), like)
+  leaf_like(reshape(x, size), like)
 }
 
 leaf_like <- function(x, like) {
@@ -474,8 +479,8 @@ t_of_each <- function(x) {
 
 # The batches of a plain factor of a product with x, NULL: none.
 factor_batch <- function(x, b) {
-  if (is.object(b)) return(NULL)
-  if (!(is_plain_number(b) || is.complex(b)) || is.null(part(x, "walk")$batch))
+  if (is.object(b) && !is_recorded(b)) return(NULL)
+  if (!are_numbers(b) || is.null(part(x, "walk")$batch))
     refuse_numbers(b, "a factor", "a numeric matrix or vector; Vj(b, batch = TRUE) has batches")
   extents_of(b)
 }

@@ -165,7 +165,7 @@ is_like <- function(x, old) {
 
 # Numbers in the place of the data `old` of a variable.
 data_like <- function(x, old, kind, name) {
-  groups <- attr(value_of(old), "rkeops_groups")
+  groups <- groups_of(old)
   is_batch <- length(dim(old)) > 2L
   is_vector <- kind == "Pm" && is.null(groups) && !is_batch
   x <- leaf_numbers(x, is.complex(old), !is_vector, name)

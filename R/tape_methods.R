@@ -16,9 +16,10 @@
 #'   names.
 #' - Matrices: `%*%`, `crossprod`, `tcrossprod`, and of plain matrices `solve`, `chol`,
 #'   `determinant`.
-#' - `Vi()`, `Vj()`, `Pm()` of recorded values, arithmetic of LazyTensors with recorded numbers,
-#'   reductions, `K %*% b`, operators of [keops_kernel()], [add_ridge()], [solve.LazyTensor()],
-#'   [estimate_logdet()] and [estimate_trace()].
+#' - `Vi()`, `Vj()`, `Pm()` of recorded values, in [batches] and for groups too, arithmetic of LazyTensors
+#'   with recorded numbers, reductions with real results, `K %*% b`, `op(list(...))` of reductions with
+#'   `call = FALSE` and of [keops_kernel()], [add_ridge()], [solve.LazyTensor()], [estimate_logdet()] and
+#'   [estimate_trace()].
 #'
 #' Loops, `lapply()` over a list, `Reduce()`, `do.call(rbind, ...)`, conditions and functions of the user
 #' are R as it is. Comparisons give plain TRUE and FALSE, positions plain numbers. `stop_gradient(x)` is

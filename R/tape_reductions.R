@@ -48,10 +48,9 @@ with_data <- function(state, places, data) {
 }
 
 check_recordable <- function(state) {
-  if (any(state$complex) || any(vapply(state$data, is.complex, NA)))
-    throw("argument", "recorded values meet complex numbers: expected real ones")
-  if (is_spread(state))
-    throw("argument", "recorded values meet batches or parameters of groups: expected LazyTensors without")
+  if (any(state$complex))
+    throw("argument", "a recorded value is to be complex: expected a real result, as of Re(), Im() or Mod() of the ",
+          "LazyTensor")
 }
 
 # An operator of keops_kernel(), or a derivative of one, where some of the inputs are recorded.

@@ -124,6 +124,39 @@ test_that("reductions of LazyTensors", {
   expect_equal(gradient(op, x, 1), gradient(op, Vi(x), 1) + gradient(op, Vj(x), 1), tolerance = 1e-12)
 })
 
+test_that("operators of LazyTensors take recorded values as other data", {
+  op <- sum(exp(-Pm(1) * sqdist(Vi(x), Vj(y))), "j", call = FALSE)
+  expect_derivatives(function(x) sum(op(list(x[1]^2, x, x[1:3, ]))^2), x)
+  along <- gradient(op, Vj(y), call = FALSE)
+  expect_derivatives(function(x) sum(along(list(V1 = x))^2), x, 1e-5)
+})
+
+test_that("batches, parameters of groups and complex numbers between real ones", {
+  A <- array(cos(1:24), c(4, 2, 3))
+  B <- array(sin(1:18), c(3, 2, 3))
+  plane <- B[, , 1]
+  kernel <- function(a, b = Vj(B, batch = TRUE)) exp(-sqdist(Vi(a, batch = TRUE), b))
+  expect_derivatives(function(a) sum(sum(kernel(a), "j")^2), A)
+  expect_derivatives(function(y) sum(sum(kernel(A, Vj(y)) * Vj(y), "j")^2), plane)
+  expect_derivatives(function(s) sum(logsumexp(-Pm(s, batch = TRUE) * kernel(A), "j")^2), array(c(0.5, 1, 2), c(1, 1, 3)))
+  expect_derivatives(function(s) sum(logsumexp(-s * kernel(A), "i")^2), 0.7)
+  expect_derivatives(function(a) sum((kernel(a) %*% a[1:3, , ])^2) + sum(rowSums(kernel(a))^3), A)
+  expect_derivatives(function(a) sum(Kmin((Vi(a, batch = TRUE) - Vj(plane))^2, 2, "j")^2), A, 1e-5)
+  op <- sum(kernel(A, Vj(plane)), "j", call = FALSE)
+  expect_derivatives(function(e) sum(gradient(op, Vj(plane), e)^2), array(cos(1:12), c(4, 1, 3)))
+  formula <- keops_kernel("Sum_Reduction(Exp(-s*SqDist(x,y))*x, j)", c("x=Vi(2)", "y=Vj(2)", "s=Pm(1)"), batch = TRUE)
+  expect_derivatives(function(a) sum(formula(list(a, a[1:3, , ], 1))^2), A)
+  expect_derivatives(function(y) sum(formula(list(A, y, y[1]))^2), plane)
+  labels <- c("u", "u", "v", "v")
+  of_groups <- function(x) restrict_pairs(exp(-sqdist(Vi(x), Vj(x))), groups = labels)
+  widths <- matrix(c(0.5, 2))
+  expect_derivatives(function(s) sum(sum(exp(-Pm(s, groups = c("v", "u")) * of_groups(x)), "j")^2), widths)
+  expect_derivatives(function(x) sum(sum(Pm(x[1:2, ], groups = c("u", "v")) * of_groups(x), "i")^2), x)
+  other <- sum(Pm(c(1, 1), groups = c("u", "v")) * of_groups(x), "j", call = FALSE)
+  expect_derivatives(function(s) sum(other(list(V0 = s))^2), widths)
+  expect_derivatives(function(x) sum(sum(Re(exp(1i * Vi(x)) * Vj(x[, 1] * 2)) + Mod(1i + Vj(x)), "j")^2), x)
+})
+
 test_that("operators of formulas", {
   op <- keops_kernel("Sum_Reduction(Exp(-s * SqDist(x, y)) * b, j)", c("x=Vi(3)", "y=Vj(3)", "b=Vj(2)", "s=Pm(1)"))
   b <- y[, 1:2]
