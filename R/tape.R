@@ -180,18 +180,17 @@ sum_of_cotangents <- function(x, y) {
 # Recorded values that depend on inputs of the call `level`, without these, latest first. A value that
 # is on the way has a cotangent when its turn comes, as all that use it are later.
 values_behind <- function(out, level) {
-  found <- list()
-  seen <- new.env()
+  found <- vector("list", tape$count - level) # by identifier: those of what depends on inputs are larger
   left <- if (depends_on(out, level)) list(out)
   while (length(left)) {
     x <- left[[length(left)]]
     left[[length(left)]] <- NULL
-    if (level %in% .subset2(x, "input") || !is.null(seen[[id_text(x)]])) next
-    seen[[id_text(x)]] <- TRUE
-    found[[length(found) + 1L]] <- x
+    place <- .subset2(x, "id") - level
+    if (level %in% .subset2(x, "input") || !is.null(found[[place]])) next
+    found[[place]] <- x
     for (arg in .subset2(x, "args")) if (depends_on(arg, level)) left[[length(left) + 1L]] <- arg
   }
-  found[order(vapply(found, .subset2, 1L, "id"), decreasing = TRUE)]
+  rev(found[!vapply(found, is.null, NA)])
 }
 
 # ---- errors of functions that record -------------------------------------------------------------

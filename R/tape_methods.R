@@ -148,7 +148,7 @@ recorded_operator <- function(operator, x, y) {
   }
   record(value, list(x, y), function(e, args, value, wanted) {
     parts <- operator_cotangents(operator, e, args[[1L]], args[[2L]], value, wanted)
-    Map(function(part, like) if (!is.null(part)) folded(part, like), parts, operands)
+    list(if (wanted[1L]) folded(parts[[1L]], operands[[1L]]), if (wanted[2L]) folded(parts[[2L]], operands[[2L]]))
   })
 }
 
