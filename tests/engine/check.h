@@ -54,6 +54,13 @@ static inline int check_on_gpu(void) {
 /* RKEOPS_TEST_SMALL: kernels are emulated, so that a pair costs a thousand times what it should. */
 static inline int check_is_small(void) { return getenv("RKEOPS_TEST_SMALL") != NULL; }
 
+/* So many rows that a call over all pairs takes long enough to be asked: 50 times a second. */
+static inline int64_t check_long_rows(void) {
+  const char *backend = getenv("RKEOPS_TEST_BACKEND");
+  if (!check_is_small()) return 60000;
+  return backend && !strcmp(backend, "reference") ? 800 : 8000;
+}
+
 /* RKEOPS_TEST_LOCALE: tests run in this locale, as in a process whose host has set one. */
 static inline void check_locale(void) {
   const char *name = getenv("RKEOPS_TEST_LOCALE");

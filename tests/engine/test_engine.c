@@ -67,7 +67,7 @@ static int stop_at_once(void *data, double done) {
 }
 
 static void test_interruption(void) {
-  const int n = check_is_small() ? 1000 : 60000;
+  const int n = (int)check_long_rows();
   cloud *c = cloud_new(n, n, 3, 2, 0, 0);
   double *out = calloc((size_t)n * 2, 8);
   rk_output outputs[] = {{.type = RK_OUT_DOUBLE, .data = out}};

@@ -403,7 +403,7 @@ static void test_interruption(void) {
   static const char *const text =
       "k = Exp(-SqDist(x,y)); S = Sum_Reduction(k, j); T = Sum_Reduction(k/S, i);"
       "S, T, Sum_Reduction(k*T, j)";
-  const int64_t rows = check_is_small() ? 600 : 60000; /* polls come 50 times a second */
+  const int64_t rows = check_long_rows();
   sample s = sample_new(rows, rows);
   rk_program *program = program_of(text, names, NAMES, RK_FLOAT32);
   answer a = answer_new(program, &s);
