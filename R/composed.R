@@ -58,7 +58,7 @@ as_composed <- function(op, wrt) {
 
 as_list_of <- function(x) if (is.LazyTensor(x) || !is.list(x)) list(x) else x
 
-is_object_of_numbers <- function(x) is.numeric(x) || is_recorded(x)
+is_object_of_numbers <- function(x) is_recorded(x) || !is.list(x) && is.numeric(x)
 
 # ---- derivatives ---------------------------------------------------------------------------------
 

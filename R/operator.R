@@ -334,8 +334,10 @@ with_gradients <- function(state, wrt, cotangent, values = FALSE, name = "cotang
   ids <- variables_of(wrt, state)
   if (length(ids) > 15L)
     throw("argument", "`wrt` is a list of ", length(ids), ": expected at most 15 variables")
-  e <- cotangent_of(cotangent, output_of_state(state), state$complex, name)
+  output <- output_of_state(state)
+  e <- cotangent_of(cotangent, output, state$complex, name)
   new <- gradient_state(state, ids[!is.na(ids)], list(e), distinct = !is.LazyTensor(cotangent), values)
+  if (values) new$shapes[1L] <- list(output$shape)
   if (anyNA(ids)) {
     new$zeros <- vector("list", values + length(ids))
     new$zeros[values + which(is.na(ids))] <- lapply(wrt[is.na(ids)], zero_gradient)
@@ -362,7 +364,7 @@ gradient_state <- function(state, ids, cotangents, distinct, values = FALSE) {
   new$kept <- c(if (values) state$kept, new$kind[of])
   new$of <- c(if (values) if (is.null(state$of)) NA_integer_ else state$of, of)
   new$complex <- c(if (values) state$complex, vapply(new$data[of], is.complex, NA))
-  new$shapes <- c(if (values) list(output_of_state(state)$shape), vector("list", length(ids)))
+  new$shapes <- vector("list", values + length(ids))
   new
 }
 

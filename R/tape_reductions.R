@@ -38,6 +38,8 @@ compute_cotangents <- function(state, places, cotangents) {
 # The list of what f gives of the elements of x, of as many of them at once as the engine has results. Of
 # one element f gives no list.
 together <- function(x, f) {
+  if (length(x) == 1L) return(list(f(x)))
+  if (length(x) <= 16L) return(f(x))
   out <- lapply(split(x, (seq_along(x) - 1L) %/% 16L), function(x) if (length(x) == 1L) list(f(x)) else f(x))
   unlist(unname(out), recursive = FALSE)
 }
