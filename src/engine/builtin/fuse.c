@@ -74,12 +74,13 @@ static void fuse_power(const fusing *f, rk_instruction *in) {
   forget(maker);
 }
 
-static void fuse_inverse(const fusing *f, rk_instruction *in) {
+/* A function of what another operation makes of two values. */
+static void fuse_function(const fusing *f, rk_instruction *in, rk_op of, rk_tile_loop loop) {
   const rk_at none = in->x[3];
-  rk_instruction *sum = made_as(f, in->x[0], RK_OP_Add);
-  if (!sum) return;
-  become(in, f->fused->inverse_of_sum, sum->x[0], sum->x[1], none, none);
-  forget(sum);
+  rk_instruction *maker = made_as(f, in->x[0], of);
+  if (!maker) return;
+  become(in, loop, maker->x[0], maker->x[1], none, none);
+  forget(maker);
 }
 
 static void fuse_choice(const fusing *f, rk_instruction *in) {
@@ -160,7 +161,8 @@ static void fuse_one(const fusing *f, rk_instruction *in) {
   else if (is_of(f, in, RK_OP_Subtract)) fuse_sum(f, in, 1);
   else if (is_of(f, in, RK_OP_Mult)) fuse_product(f, in);
   else if (is_of(f, in, RK_OP_exp2)) fuse_power(f, in);
-  else if (is_of(f, in, RK_OP_Inv)) fuse_inverse(f, in);
+  else if (is_of(f, in, RK_OP_Inv)) fuse_function(f, in, RK_OP_Add, f->fused->inverse_of_sum);
+  else if (is_of(f, in, RK_OP_Sqrt)) fuse_function(f, in, RK_OP_Mult, f->fused->root_of_product);
   else if (is_of(f, in, RK_OP_Where)) fuse_choice(f, in);
   else if (in->loop == loops->next[RK_OP_Sum] || in->loop == loops->next[RK_OP_scaledsum])
     fuse_term(f, in);
@@ -232,9 +234,12 @@ static void join_entering(const fusing *f) {
 static void take_quick_loops(const fusing *f) {
   const rk_op common[] = {RK_OP_Add, RK_OP_Subtract, RK_OP_Mult};
   const rk_tile_loop quick[] = {f->fused->plus, f->fused->minus, f->fused->times};
-  for (int k = 0; k < f->made->count; k++)
+  for (int k = 0; k < f->made->count; k++) {
+    rk_instruction *in = &f->made->list[k];
     for (int q = 0; q < 3; q++)
-      if (is_of(f, &f->made->list[k], common[q])) f->made->list[k].loop = quick[q];
+      if (is_of(f, in, common[q])) in->loop = quick[q];
+    if (in->loop && in->loop == f->made->loops->end[RK_OP_scaledsum]) in->loop = f->fused->times;
+  }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -375,6 +375,7 @@ SHORT(submul, 3, c - a * b)
 SHORT(addmul, 3, (a + b) * c)
 SHORT(where_less, 4, rk_select(rk_lt(a, b), c, d))
 LOOP(inverse_of_sum, 2, NUMERIC, rk_inverse(a + b))
+LOOP(root_of_product, 2, NUMERIC, rk_sqrt(a * b))
 
 RK_INLINED vec RK(added)(rk_adds how, vec sum, vec x, vec y) {
   if (how == RK_ADD_PRODUCTS) return sum + x * y;
@@ -644,7 +645,7 @@ static const rk_tile_loops RK(loops) = {
   .fused = {.exp2 = RK(exp2), .scaled_exp2 = RK(scaled_exp2), .plus = RK(plus),
             .minus = RK(minus), .times = RK(times), .muladd = RK(muladd),
             .mulsub = RK(mulsub), .submul = RK(submul), .addmul = RK(addmul),
-            .inverse_of_sum = RK(inverse_of_sum),
+            .inverse_of_sum = RK(inverse_of_sum), .root_of_product = RK(root_of_product),
             .where_less = RK(where_less), .sum_products = RK(sum_products),
             .sum_differences = RK(sum_differences),
             .add = {RK(add_products), RK(add_squares), RK(add_minus_squares), RK(add_sizes)}},

@@ -98,6 +98,7 @@ typedef struct {
   rk_tile_loop plus, minus, times;     /* those of the table, quicker */
   rk_tile_loop muladd, mulsub, submul; /* x0 x1 + x2, x0 x1 - x2, x2 - x0 x1 */
   rk_tile_loop addmul, inverse_of_sum; /* (x0 + x1) x2, 1 / (x0 + x1) */
+  rk_tile_loop root_of_product;        /* sqrt(x0 x1) */
   rk_tile_loop where_less;             /* x0 < x1 ? x2 : x3 */
   rk_tile_loop add[RK_ADDS];           /* `count` components: onto `to`; with n set from 0 on */
   rk_tile_loop sum_products;           /* x0 x1 enters short sums k, ... for components of x1 */
