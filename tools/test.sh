@@ -24,7 +24,7 @@ r_tests() {
 # As on a machine without a compiler.
 bare_tests() {
   files="blocks|builtin|complex|float32|gradient|kernel|lazytensor|nearest|operations|precision"
-  files="$files|programs|prune|reductions|restrict|sitrep"
+  files="$files|pairs|programs|prune|reductions|restrict|sitrep"
   RKEOPS_TEST_NO_COMPILER=1 Rscript tools/r-tests.R $build/bare.counts "^($files)$"
 }
 
