@@ -4,8 +4,8 @@
 #   i, j      the rows of each pair, integers from 1, in the order in which they were given
 #   size      c(M, N), numbers of rows; NA: as many as the data have
 #   weight    NULL, or a number for each pair, which may be recorded
-#   known     an environment: how many pairs were given and which are kept, where some had NA, and what
-#             was found out of i and j, see sorted_pairs()
+#   known     an environment: how many pairs were given, the shape of their matrix of positions, which are
+#             kept where some had NA, and what was found out of i and j, see sorted_pairs()
 #
 # A reduction over a list is computed and differentiated here, not by the engine, which only sees sums
 # of values at pairs: one primitive, sum_of_pairs(), whose gradients are such sums again, over the
@@ -37,7 +37,7 @@
 #' `pairs =` also takes what `i` takes when it stands alone:
 #' - a matrix of two columns, i and j; a data.frame with columns `i` and `j`, as [find_within()] gives;
 #' - what [nearest()] gives, or its matrix `index`: row i meets the columns' positions j. (A matrix of two
-#'   columns is i and j; so give `nearest(x, k = 2)`, not its `index`.)
+#'   columns is i and j; so give `nearest(x, k = 2)`, not its `index`.) Weights may have its shape.
 #' - a sparse matrix of package Matrix: its stored elements, which are the weights, unless it is a pattern.
 #'
 #' Pairs with `NA` are skipped.
@@ -45,7 +45,8 @@
 #' @param i rows i of the pairs, positive whole numbers. Alone: pairs, as below; or a list of pairs, which
 #'   gets other weights.
 #' @param j rows j, as many.
-#' @param weights a number for each pair, by which values are multiplied: for sums and means only.
+#' @param weights a number for each pair, in their order, or a matrix as the positions are one: values are
+#'   multiplied by them. For sums and means only.
 #' @param x a list of pairs.
 #' @param ... not used.
 #' @return `list_pairs()`: a list of class `rkeops_pairs`. `as.matrix()` of it: its two columns.
@@ -108,6 +109,7 @@ with_weights <- function(x, weights, name) {
   if (!is.null(weights)) {
     if (!is_recorded(weights) && !(is.numeric(weights) && !is.object(weights)))
       unexpected(weights, name, "a number for each pair")
+    if (!is.null(dim(weights)) && identical(dim(weights), x$known$shape)) weights <- as.vector(t(weights))
     count <- length(value_of(weights))
     if (count == x$known$given && count != length(x$i)) weights <- weights[x$known$kept]
     else if (count != length(x$i))
@@ -141,7 +143,9 @@ as_pairs <- function(x, name, rows = NA) {
 pairs_of_index <- function(x, name, base = base_of_positions()) {
   j <- t(x)
   if (base != 1) j <- j + (1 - base)
-  new_pairs(rep(seq_len(nrow(x)), each = ncol(x)), pair_rows(j, name), c(nrow(x), NA_integer_))
+  out <- new_pairs(rep(seq_len(nrow(x)), each = ncol(x)), pair_rows(j, name), c(nrow(x), NA_integer_))
+  out$known$shape <- dim(x)
+  out
 }
 
 base_of_positions <- function() get_options()$index_base

@@ -23,7 +23,7 @@ for (step in 1:50) {
   low <- ifelse(is_wide, (low + high) / 2, low)
   high <- ifelse(is_wide, high, (low + high) / 2)
 }
-attraction <- list_pairs(near, weights = c(t(p)) / n)
+attraction <- list_pairs(near, weights = p / n)
 loss <- function(y) {
   t <- 1 + sqdist(Vi(y), Vj(y))
   exaggeration * sum(sum(log(t), pairs = attraction)) + log(sum(rowSums(1 / t)) - n)

@@ -98,6 +98,12 @@ test_that("everything that names pairs is taken", {
   expect_equal(rowSums(f, pairs = near), rowSums(d))
   near <- nearest(x, y, k = 3)
   expect_equal(rowSums(f, pairs = near$index), rowSums(exp(-near$distance^2)))
+  shares <- matrix(runif(3 * M), M)
+  expect_equal(rowSums(f, pairs = list_pairs(near, weights = shares)), rowSums(shares * exp(-near$distance^2)))
+  expect_equal(rowSums(f, pairs = list_pairs(near, weights = c(t(shares)))),
+               rowSums(shares * exp(-near$distance^2)))
+  expect_equal(gradient(function(w) sum(rowSums(f, pairs = list_pairs(near, weights = w))), shares),
+               exp(-near$distance^2))
   within <- find_within(x, y, radius = 1)
   expect_equal(rowSums(f, pairs = within),
                as.vector(rowsum(c(exp(-within$distance^2), rep(0, M)), c(within$i, 1:M))))
