@@ -21,8 +21,9 @@
 #' entries, it is estimated (Hutch++).
 #'
 #' Probes are drawn from a generator that begins at `seed`: the same call has the same result, and
-#' random numbers of the session stay as they are. A function of parameters is continuous in them as long
-#' as the number of columns of the preconditioner is given and the numbers of steps stay the same. In a
+#' random numbers of the session stay as they are. A function of parameters is continuous in them where the
+#' rows that the preconditioner takes are given, as an earlier estimate returned them, and as long as the
+#' numbers of steps stay the same; else it jumps a little where other rows are taken. In a
 #' function that [gradient()] differentiates, `estimate_logdet(...)$value` has the derivatives of the
 #' estimate itself, with its probes: those of what an optimiser sees. Second derivatives are there
 #' for `method = "dense"`.
@@ -35,13 +36,14 @@
 #' @param limit the most steps. What is truncated then is a part of `error`.
 #' @param method `"dense"` makes the matrix and factors it, `"iterative"` does not, `"auto"` takes what
 #'   is expected to be faster.
-#' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation, see
-#'   [solve.LazyTensor()]. The more columns, the smaller the error.
+#' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation, or
+#'   the rows that it takes for them, see [solve.LazyTensor()]. The more columns, the smaller the error.
 #' @param ... not used: an argument of another name is an error.
 #' @return A list of `value`; `error`, what the distance to the truth is below, but for one seed in about
 #'   a thousand, with the spread of the probes, the truncation and a bound on rounding (0 where nothing
 #'   is estimated); `probes`, how many were used; `steps`, the products with each of them; `method`:
-#'   `"dense"` or `"iterative"`, of traces `"exact"` or `"iterative"`.
+#'   `"dense"` or `"iterative"`, of traces `"exact"` or `"iterative"`; of log determinants `pivots`, the rows
+#'   that the preconditioner took (none where there was none).
 #'
 #'   The truncation is a bound where `a` is a positive semidefinite matrix plus a positive ridge. Without
 #'   a ridge it rests on the smallest eigenvalue that was seen.
@@ -67,11 +69,11 @@ estimate_logdet <- function(a, probes = 16L, seed = 1L, tol = 1e-6, limit = 1000
                 preconditioner = check_preconditioner(preconditioner, a))
   method <- if (missing(method)) "auto" else check_choice(method, "method", c("auto", "dense", "iterative"))
   n <- a$size[1L]
-  if (a$op == "diagonal" || !n) return(without_error(logdet_of_diagonal(a), "dense"))
+  if (a$op == "diagonal" || !n) return(without_error(logdet_of_diagonal(a), "dense", pivots = integer()))
   check_symmetric(plain_linear(a))
   if (method == "dense" || method == "auto" && n <= dense_rows) {
     R <- cholesky_or_refuse(dense_linear(a))
-    return(without_error(2 * sum(log(diag(R))), "dense"))
+    return(without_error(2 * sum(log(diag(R))), "dense", pivots = integer()))
   }
   logdet_iterative(a, given)
 }
@@ -101,8 +103,8 @@ as_square <- function(a) {
 
 check_seed <- function(seed) check_count(seed, "seed", -.Machine$integer.max)
 
-without_error <- function(value, method)
-  list(value = value, error = 0, probes = 0L, steps = 0L, method = method)
+without_error <- function(value, method, ...)
+  list(value = value, error = 0, probes = 0L, steps = 0L, method = method, ...)
 
 logdet_of_diagonal <- function(a) {
   values <- if (a$size[1L]) diagonal_of(a)
@@ -162,7 +164,7 @@ logdet_iterative <- function(a, given) {
   middle <- (upper + lower) / 2
   list(value = logdet_of_preconditioner(preconditioner, n) + n * (middle - control$shift),
        error = n * (error_quantile(p) * spread + truncation + rounding),
-       probes = p, steps = steps, method = "iterative")
+       probes = p, steps = steps, method = "iterative", pivots = as.integer(preconditioner$pivots))
 }
 
 logdet_of_preconditioner <- function(preconditioner, n) {

@@ -21,32 +21,39 @@ split_ridge <- function(x) {
        ridge = if (any(is_diagonal)) terms[is_diagonal][[1L]]$value else 0)
 }
 
-# list(L, left): a factor of at most `rank` columns, and what is left of the diagonal. With `rank` NULL
-# it ends where more columns would cost more than the steps that they save; `steps(left, rank)` says how
-# many these are.
+# list(L, left, pivots): a factor of at most `rank` columns, what is left of the diagonal, and the rows that
+# were taken; `rank` may be such rows, too. With NULL it ends where more columns would cost more than the
+# steps that they save; `steps(left, rank)` says how many these are.
 partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
   n <- x$size[1L]
   left <- diagonal_of(x)
   check_diagonal(value_of(left))
   whole <- sum(value_of(left))
-  most <- min(n, if (is.null(rank)) largest_rank(n) else rank)
+  rows <- if (is_rows(rank)) rank
+  most <- min(n, if (is.null(rank)) largest_rank(n) else if (is.null(rows)) rank else length(rows))
   blocks <- list() # of columns of L
+  pivots <- integer()
   count <- 0L
   traces <- whole
   while (count < most && sum(value_of(left)) > n * .Machine$double.eps * whole) {
-    at <- draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
+    at <- if (is.null(rows)) draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
+          else rows[seq.int(length(pivots) + 1L, min(length(pivots) + block_of_pivots, length(rows)))]
     new <- columns_of(x, at)
     for (block in blocks) new <- new - dense_product(block, t(block[at, , drop = FALSE]))
     new <- factored_columns(new, at, max(value_of(left)))
     if (is.null(new)) break
     blocks <- c(blocks, list(new))
-    count <- count + ncol(new)
+    pivots <- c(pivots, at)
+    count <- if (is.null(rows)) count + ncol(new) else length(pivots)
     left <- pmax(left - rowSums(new^2), 0)
     traces <- c(traces, sum(value_of(left)))
     if (is.null(rank) && !is_worth_more(traces, count, n, p, steps)) break
   }
-  list(L = if (count) do.call(cbind, blocks) else matrix(0, n, 0L), left = left)
+  list(L = if (count) do.call(cbind, blocks) else matrix(0, n, 0L), left = left, pivots = pivots)
 }
+
+# Whether that is rows rather than their number.
+is_rows <- function(rank) length(rank) > 1L
 
 # Such a factor takes at most a gigabyte.
 largest_rank <- function(n) max(block_of_pivots, 2^27 %/% max(n, 1L))
@@ -99,14 +106,14 @@ steps_expected <- function(tol, ridge) {
   function(trace, rank) 2 + sqrt(1 + trace / max(rank, 1) / ridge) / 2 * log(2 / tol)
 }
 
-# list(apply, rank, L, ridge, inner): `apply(r)` is the inverse times r; `inner` is the Cholesky factor
+# list(apply, rank, pivots, L, ridge, inner): `apply(r)` is the inverse times r; `inner` is the Cholesky factor
 # of I + L' D^-1 L.
-new_preconditioner <- function(L, ridge) {
+new_preconditioner <- function(L, ridge, pivots) {
   root <- sqrt(ridge)
   W <- L / root
   inner <- dense_crossprod(W)
   inner <- dense_cholesky(inner + base::diag(1, ncol(W)))
-  list(rank = ncol(L), L = L, ridge = ridge, inner = inner, apply = function(r) {
+  list(rank = ncol(L), pivots = pivots, L = L, ridge = ridge, inner = inner, apply = function(r) {
     r <- r / root
     u <- dense_solve_triangular(inner, dense_crossprod(W, r), transpose = TRUE)
     (r - dense_product(W, dense_solve_triangular(inner, u))) / root
@@ -128,13 +135,14 @@ preconditioner_of <- function(x, given, tol, p) {
                              steps_expected(tol, max(1 / mean(1 / pmax(value_of(ridge), floor)), floor)), p)
   if (!ncol(factor$L)) return(no_preconditioner)
   if (smallest <= floor) ridge <- pmax(ridge, 0) + max(mean(factor$left), floor)
-  new_preconditioner(factor$L, ridge)
+  new_preconditioner(factor$L, ridge, factor$pivots)
 }
 
 # How many columns it has at most, by what is known of the system.
 columns_of_preconditioner <- function(x, given) {
   rest <- split_ridge(x)$rest
   if (is.null(rest) || identical(given, "none")) 0L
+  else if (is_rows(given)) length(given)
   else if (!identical(given, "auto")) given
   else if (has_cheap_columns(rest)) as.integer(min(largest_rank(x$size[1L]), x$size[1L]))
   else 0L

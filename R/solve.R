@@ -25,7 +25,8 @@
 #' @param limit the most steps.
 #' @param method `"dense"` makes the matrix and factors it, `"iterative"` does not, `"auto"` takes what
 #'   is expected to be faster.
-#' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation.
+#' @param preconditioner `"auto"`, `"none"`, or the number of columns of the partial factorisation; or
+#'   the rows of `a`, two or more, that it takes for them.
 #' @param details `TRUE` for a list that tells how it went.
 #' @param definite whether `a` is expected to be positive definite.
 #' @param call `FALSE` for an operator, a function without arguments that solves the system when it is called
@@ -101,8 +102,15 @@ check_tolerance <- function(tol) {
 
 check_preconditioner <- function(x, a) {
   if (is_string(x)) return(check_choice(x, "preconditioner", c("auto", "none")))
-  if (!is_number(x)) unexpected(x, "preconditioner", "\"auto\", \"none\" or a number of columns")
+  if (is_rows(x)) return(check_pivots(x, a$size[1L]))
+  if (!is_number(x)) unexpected(x, "preconditioner", "\"auto\", \"none\", a number of columns, or rows")
   min(check_count(x, "preconditioner", from = 0L), a$size[1L])
+}
+
+check_pivots <- function(x, n) {
+  if (!is.numeric(x) || is.object(x) || anyNA(match(x, seq_len(n))) || anyDuplicated(x))
+    unexpected(x, "preconditioner", "different rows of `a`, from 1 to ", n)
+  as.integer(x)
 }
 
 # `b` as list(data, kind, id): of a LazyTensor its variable.

@@ -18,10 +18,10 @@ test_that("log determinants are as far from those of dense R as they state at mo
     exact <- estimate_logdet(A)
     label <- paste(name, alpha[1])
     expect_equal(exact$value, truth, tolerance = 1e-8, label = label)
-    expect_identical(exact[-1], list(error = 0, probes = 0L, steps = 0L, method = "dense"))
+    expect_identical(exact[-1], list(error = 0, probes = 0L, steps = 0L, method = "dense", pivots = integer()))
     for (preconditioner in list("auto", 10, if (alpha[1] > 1e-5) "none" else 0.9 * n)) {
       out <- estimate_logdet(A, method = "iterative", preconditioner = preconditioner)
-      expect_named(out, c("value", "error", "probes", "steps", "method"))
+      expect_named(out, c("value", "error", "probes", "steps", "method", "pivots"))
       expect_lt(abs(out$value - truth), out$error, label = paste(label, preconditioner))
       expect_gt(out$error, 0)
       expect_identical(out[c("probes", "method")], list(probes = 16L, method = "iterative"))
@@ -203,4 +203,31 @@ test_that("traces have gradients, exact ones and estimates", {
     by <- function(h) (f(p + h) - f(p - h)) / (2 * step)
     expect_equal(gradient(f, p), c(by(c(step, 0)), by(c(0, step))), tolerance = 1e-5)
   }
+})
+
+test_that("with the rows of its preconditioner given an estimate is a continuous function", {
+  set.seed(5)
+  x <- matrix(runif(1200), ncol = 2)
+  matern <- function(r) (1 + r) * exp(-r)
+  estimate <- function(t, rows)
+    estimate_logdet(add_ridge(matern(norm2(Vi(x) - Vj(x)) * exp(-t)), 0.2), tol = 1e-10, preconditioner = rows,
+                    method = "iterative")
+  along <- log(0.1) + 0:24 * 2e-3
+  first <- estimate(along[1], 100)
+  expect_length(first$pivots, 100)
+  again <- estimate(along[1], first$pivots)
+  expect_identical(again$pivots, first$pivots)
+  expect_equal(again$value, first$value, tolerance = 1e-8)
+  jumps <- function(rows) {
+    values <- vapply(along, function(t) estimate(t, rows)$value, 1)
+    max(abs(diff(values, differences = 2)))
+  }
+  expect_lt(jumps(first$pivots), 0.02)
+  expect_gt(jumps(100), 0.1) # which is why
+  b <- rnorm(600)
+  A <- add_ridge(exp(-norm2(Vi(x) - Vj(x))), 0.2)
+  expect_equal(solve(A, b, preconditioner = first$pivots, method = "iterative", tol = 1e-10),
+               solve(A, b, method = "dense"), tolerance = 1e-8)
+  for (rows in list(c(1, 601), c(2, 2), c(1.5, 2), c("a", "b"), c(1, NA)))
+    expect_error(estimate(0, rows), "`preconditioner`", class = "rkeops_error_argument")
 })
