@@ -108,11 +108,11 @@ test_that("everything that names pairs is taken", {
   expect_equal(rowSums(f, pairs = within),
                as.vector(rowsum(c(exp(-within$distance^2), rep(0, M)), c(within$i, 1:M))))
   expected <- list(rowSums(f, pairs = near), argmin(f, pairs = pairs))
-  on.exit(set_rkeops_options(list(index_base = 1)))
-  set_rkeops_options(list(index_base = 0))
-  expect_identical(rowSums(f, pairs = nearest(x, y, k = 3)), expected[[1]])
-  expect_identical(rowSums(f, pairs = argKmin(sqdist(Vi(x), Vj(y)), 3, "j")), expected[[1]])
-  expect_identical(argmin(f, pairs = pairs) + 1L, expected[[2]])
+  with_options(list(index_base = 0), {
+    expect_identical(rowSums(f, pairs = nearest(x, y, k = 3)), expected[[1]])
+    expect_identical(rowSums(f, pairs = argKmin(sqdist(Vi(x), Vj(y)), 3, "j")), expected[[1]])
+    expect_identical(argmin(f, pairs = pairs) + 1L, expected[[2]])
+  })
 })
 
 test_that("the elements of a sparse matrix are pairs, and their values weights", {
@@ -143,9 +143,10 @@ test_that("lists longer than what is computed at a time, rows across its ends, a
   v <- exp(-rowSums((a[row, ] - a[col, ])^2))
   sums <- as.vector(rowsum(v, row))
   for (threads in 1:2) {
-    rkeops_use_cpu(threads)
-    expect_equal(rowSums(f, pairs = p), sums)
-    out <- list(sum(f, pairs = p), logsumexp(f, pairs = p), argKmin(f, 40, pairs = p), sum(f, "i", pairs = p))
+    out <- with_options(list(ncore = threads), {
+      expect_equal(rowSums(f, pairs = p), sums)
+      list(sum(f, pairs = p), logsumexp(f, pairs = p), argKmin(f, 40, pairs = p), sum(f, "i", pairs = p))
+    })
     if (threads == 1) first <- out
   }
   expect_identical(out, first)
@@ -154,7 +155,6 @@ test_that("lists longer than what is computed at a time, rows across its ends, a
   smallest <- smallest[order(v[smallest], col[smallest])][1:40]
   expect_identical(out[[3]][1, ], col[smallest])
   expect_equal(f[p], v)
-  rkeops_use_cpu(0)
 })
 
 test_that("no pairs, no rows, one pair, NaN", {
