@@ -277,7 +277,7 @@ run_pairs <- function(state, side, reduction = NULL, base = 1L) {
   as_engine <- ifelse_int(state$kind == "Pm", state$kind, rep("Vi", length(state$kind)))
   program <- list(text = operator_text(state),
                   declarations = declarations_of_leaves(list(data = state$data, kind = as_engine)))
-  options <- engine_options(c(state$options, list(precision = "float64", index_base = base)))
+  options <- engine_options(c(list(precision = "float64", index_base = base), state$options)) # the first counts
   data <- lapply(state$data, function(x) interleaved(if (is_gpu(x)) gpu_values(x) else x))
   checked(.Call(C_run_pairs, program, match(state$kind, sides) - 1L, pairs_for_side(state, side),
                 reduction, data, options))

@@ -308,15 +308,18 @@ static rk_status check_programs(const job *j, const rk_program *reduction, rk_er
   return RK_OK;
 }
 
+/* Inputs of a side have equal numbers of rows: gather() looks at those of the first one. */
 static rk_status check_inputs(const job *j, rk_error *error) {
+  int64_t of_side[] = {-1, -1, j->pairs->count, 1};
   for (int k = 0; k < j->variables; k++) {
     const rk_array *x = &j->inputs[k];
-    int64_t rows = j->side[k] == RK_OF_PAIRS ? j->pairs->count : x->rows;
+    if (of_side[j->side[k]] < 0) of_side[j->side[k]] = x->rows;
+    int64_t rows = of_side[j->side[k]];
     if (x->dim != j->program->info.variable[k].dim || x->rows != rows)
       return rk_fail(error, RK_ERROR_SHAPE, "%s has %lld rows and dimension %lld: expected "
-                     "dimension %d%s", j->program->info.variable[k].name, (long long)x->rows,
-                     (long long)x->dim, j->program->info.variable[k].dim,
-                     rows == x->rows ? "" : ", and a row for each pair");
+                     "%lld and %d%s", j->program->info.variable[k].name, (long long)x->rows,
+                     (long long)x->dim, (long long)rows, j->program->info.variable[k].dim,
+                     j->side[k] == RK_OF_PAIRS ? ", a row for each pair" : "");
   }
   return RK_OK;
 }

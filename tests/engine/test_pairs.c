@@ -158,6 +158,10 @@ static void test_refused(void) {
   const rk_array flat[] = {{x, M, 2, 1, M, NULL, 0}, inputs[1]};
   CHECK(is_refused(&pairs, side, flat, sum_text, RK_ERROR_SHAPE) && said("x has"),
         "another dimension");
+  const rk_array fewer[] = {inputs[0], {y, N - 6, 3, 1, N, NULL, 0}};
+  const rk_pair_side same[] = {RK_OF_I, RK_OF_I};
+  CHECK(is_refused(&pairs, same, fewer, sum_text, RK_ERROR_SHAPE) && said("expected 5 and 3"),
+        "fewer rows than another input of that side");
   const rk_pair_side own[] = {RK_OF_PAIRS, RK_OF_J};
   CHECK(is_refused(&pairs, own, inputs, sum_text, RK_ERROR_SHAPE) && said("each pair"),
         "not a row for each pair");

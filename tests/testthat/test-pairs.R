@@ -157,6 +157,19 @@ test_that("lists longer than what is computed at a time, rows across its ends, a
   expect_equal(f[p], v)
 })
 
+test_that("values are computed in double, whatever precision is asked for: real coordinates, small widths", {
+  there <- cbind(5e5 + x[, 1], 4.6e6 + x[, 2]) # metres of a map, and widths of centimetres
+  f <- exp(-sqdist(Vi(there), Vj(there + 1e-3)) / 1e-4)
+  edges <- list_pairs(c(1:7, 1:6), c(1:7, 2:7))
+  d <- rowSums((there[edges$i, ] - (there + 1e-3)[edges$j, ])^2)
+  expect_equal(f[edges], exp(-d / 1e-4), tolerance = 1e-12)
+  double <- sum(f, pairs = edges)
+  expect_identical(sum(f, pairs = edges, precision = "float32"), double)
+  expect_identical(with_options(list(precision = "float32"), sum(f, pairs = edges)), double)
+  masked <- where(Vi(1:7) == Vj(1:7), f, 0)
+  expect_identical(sum(masked, pairs = edges), sum(f, pairs = cbind(1:7, 1:7)))
+})
+
 test_that("no pairs, no rows, one pair, NaN", {
   f <- kernel(x, y)
   none <- list_pairs(integer(), integer())
