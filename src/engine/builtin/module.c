@@ -142,13 +142,6 @@ static const rk_module *module_of(rk_stage *stage, rk_sizes sizes, const rk_walk
 
 /* ---- the backend ----------------------------------------------------------------------------- */
 
-static rk_status check(const rk_options *options, rk_error *error) {
-  if (options->precision != RK_FLOAT16) return RK_OK;
-  return rk_fail(error, RK_ERROR_DEVICE,
-                 "the precision float16 is for GPUs only: see rkeops_use_gpu(), "
-                 "rkeops_use_float32() and rkeops_use_float64()");
-}
-
 static int is_built(const rk_wanted *wanted) {
   (void)wanted;
   return 1;
@@ -184,5 +177,5 @@ static void explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) 
 }
 
 const rk_backend rk_backend_builtin = {
-  .name = "builtin", .shows_rows = 1, .takes_bounds = 1, .check = check, .is_built = is_built,
+  .name = "builtin", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check, .is_built = is_built,
   .source = source, .run = run, .forget = forget, .explain = explain};

@@ -20,13 +20,6 @@ static rk_status run(const rk_job *job, rk_caller caller) {
   return rk_run_tasks(job, module_of(&wanted), caller);
 }
 
-static rk_status check(const rk_options *options, rk_error *error) {
-  if (options->precision != RK_FLOAT16) return RK_OK;
-  return rk_fail(error, RK_ERROR_DEVICE,
-                 "the precision float16 is for GPUs only: see rkeops_use_gpu(), "
-                 "rkeops_use_float32() and rkeops_use_float64()");
-}
-
 static int is_built(const rk_wanted *wanted) {
   const rk_module *module = module_of(wanted);
   return module && module->pair;
@@ -116,6 +109,6 @@ static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_c
 }
 
 const rk_backend rk_backend_cpu = {
-  .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = check, .is_built = is_built,
+  .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check, .is_built = is_built,
   .source = source, .build = build, .run = run, .forget = forget, .explain = explain,
   .describe = describe};

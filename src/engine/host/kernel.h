@@ -40,4 +40,7 @@ int rk_block_columns(const rk_tile *tile);
 /* tasks.c */
 rk_status rk_run_tasks(const rk_job *job, const rk_module *module, rk_caller caller);
 
+/* lay.c: no processor has float16. */
+rk_status rk_host_check(const rk_options *options, rk_error *error);
+
 #endif

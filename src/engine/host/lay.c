@@ -1,4 +1,5 @@
 /* How the pairs of a walk are laid out, and the blocks of a tile. */
+#include "error.h"
 #include "host/kernel.h"
 
 /* Narrow blocks are for segments that would leave most of a wide block idle: a kernel does less for
@@ -19,4 +20,11 @@ int rk_block_rows(const rk_tile *tile) {
 
 int rk_block_columns(const rk_tile *tile) {
   return tile->axis == RK_LANES_KEPT ? 1 : tile->columns * tile->lanes;
+}
+
+rk_status rk_host_check(const rk_options *options, rk_error *error) {
+  if (options->precision != RK_FLOAT16) return RK_OK;
+  return rk_fail(error, RK_ERROR_DEVICE,
+                 "the precision float16 is for GPUs only: see rkeops_use_gpu(), "
+                 "rkeops_use_float32() and rkeops_use_float64()");
 }
