@@ -177,5 +177,6 @@ static void explain(const rk_wanted *wanted, rk_layout *layout, rk_text *lines) 
 }
 
 const rk_backend rk_backend_builtin = {
-  .name = "builtin", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check, .is_built = is_built,
+  .name = "builtin", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check,
+  .is_built = is_built,
   .source = source, .run = run, .forget = forget, .explain = explain};

@@ -109,6 +109,7 @@ static rk_status build(const rk_wanted *wanted, int n, const rk_text *text, rk_c
 }
 
 const rk_backend rk_backend_cpu = {
-  .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check, .is_built = is_built,
+  .name = "cpu", .shows_rows = 1, .takes_bounds = 1, .check = rk_host_check,
+  .is_built = is_built,
   .source = source, .build = build, .run = run, .forget = forget, .explain = explain,
   .describe = describe};
