@@ -18,6 +18,7 @@
 #   make sanitized   the package under gcc's sanitizers: R tests of reductions and LazyTensors
 #   make gctorture   what C does while R collects garbage all the time
 #   make bench       the scripts of bench/: figures in bench/results/
+#   make articles    the articles that are not installed, in dist/articles/
 #   make docs        NAMESPACE and man/ by roxygen2, the list in src/Makevars, README's figures
 #   make setup       R, a C compiler and the R packages that the commands above use
 #   make clean
@@ -36,7 +37,7 @@ USER_LIBS := $(R_LIBS)
 export R_LIBS := $(LIBRARY)
 
 .PHONY: help setup install library dist demo test one test-full test-r45 random mutants portable \
-  check check-nosuggests check-cran sanitized gctorture bench docs clean
+  check check-nosuggests check-cran sanitized gctorture bench articles docs clean
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
@@ -97,6 +98,9 @@ gctorture: library
 
 bench: library
 	@sh tools/bench.sh
+
+articles: library
+	@Rscript tools/articles.R dist/articles
 
 docs: setup
 	@sh tools/setup.sh roxygen2

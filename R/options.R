@@ -186,12 +186,9 @@ precision_meant <- function(options) {
   else if (options$backend == "GPU") "float32" else "float64"
 }
 
-# What option `engine` means: "auto" depends on what is installed, never on times or on what is in a
-# cache, so that the same call gives the same bits.
+# What option `engine` means: "auto" is a matter of sizes where there is a compiler.
 engine_meant <- function(options) {
-  if (options$engine != "auto") options$engine
-  else if (.Call(C_has_compiler)) "compiled"
-  else "builtin"
+  if (options$engine == "auto" && !.Call(C_has_compiler)) "builtin" else options$engine
 }
 
 # For people; `own` as above.
@@ -305,8 +302,11 @@ check_option_names <- function(names) {
 #' Engine `"compiled"` compiles each new formula, which takes some tenths of a second once; `"builtin"`
 #' runs it by loops that were compiled with the package: it answers at once, needs no compiler, and
 #' then computes at about half the speed. Results of both are within the same bounds and differ in
-#' the last digits. `"auto"` is `"compiled"` where there is a C compiler, or where one was named, else
-#' `"builtin"`; [rkeops_sitrep()] says which. On GPUs formulas are always compiled.
+#' the last digits. `"auto"` is `"builtin"` for calls of up to 1e8 arithmetic operations (pairs of points
+#' times what the formula takes for one, see [rkeops_explain()]), which take some 10 ms then, and
+#' `"compiled"` for others; never a matter of times, or of what is compiled already, so that a call gives
+#' the same bits each time. Without a C compiler it is `"builtin"`; [rkeops_sitrep()] says so. On GPUs
+#' formulas are always compiled.
 #'
 #' Where zero begins: for each pair of points, a number below the smallest normal one of the
 #' precision (1.2e-38 in float32, 2.2e-308 in float64) counts as 0, as an operand and as a result,

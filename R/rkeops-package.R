@@ -74,8 +74,10 @@
 #'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
-#' "gradients", "interpolation", "neighbours", "transport", "blocks", "registration", "mixtures", "maps",
-#' "hyperbolic", "stein", "gpu", "migration" and "package-authors".
+#' "gradients", "interpolation", "neighbours", "blocks", "gpu", "migration" and "package-authors". Those
+#' on methods of research ("transport", "registration", "mixtures", "maps", "hyperbolic", "stein") are in
+#' the repository, where `make articles` builds them; the programs they begin with are in
+#' `system.file("examples", package = "rkeops")`.
 #'
 #' @examples
 #' x <- matrix(sin(1:300), ncol = 3)

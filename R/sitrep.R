@@ -30,7 +30,9 @@ rkeops_sitrep <- function() {
 # What formulas on the CPU are computed by.
 engine_line <- function(options)
   paste0("engine: ", options$engine,
-         if (options$engine == "auto") paste0(" (", engine_options()$engine, ")"))
+         if (options$engine != "auto") ""
+         else if (engine_options()$engine == "auto") " (builtin for small calls, else compiled)"
+         else " (builtin, there is no C compiler)")
 
 #' @export
 print.rkeops_sitrep <- function(x, ...) {

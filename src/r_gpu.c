@@ -37,8 +37,8 @@ static rk_status use_devices(SEXP device, rk_error *error) {
 
 backend_choice backend_chosen(SEXP options) {
   int is_gpu = !strcmp(option_string(options, "backend", "CPU"), "GPU");
-  int is_builtin = !strcmp(option_string(options, "engine", "compiled"), "builtin");
-  return (backend_choice){is_gpu ? "cuda" : is_builtin ? "builtin" : "cpu", is_gpu};
+  const char *engine = option_string(options, "engine", "auto");
+  return (backend_choice){is_gpu ? "cuda" : !strcmp(engine, "compiled") ? "cpu" : engine, is_gpu};
 }
 
 rk_status backend_use(SEXP options, rk_error *error) {

@@ -14,6 +14,7 @@
 #include "run/resident.h"
 #include "run/threads.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* ---- text -> program ------------------------------------------------------------------------- */
@@ -291,10 +292,19 @@ static void release_all(rk_program *program, const rk_array *inputs, int n) {
   rk_program_release(program);
 }
 
+/* 0 where rows do not fit: the call will say so. */
+static double operations_of(const rk_program *program, const given *g) {
+  int64_t rows[3];
+  rk_error later;
+  return rk_program_rows(program, g->blocks, g->inputs, g->n, rows, &later)
+             ? 0 : rk_program_operations(program, rows);
+}
+
 static rk_status run_given(rk_program *program, const given *g, rk_caller caller) {
   rk_call call;
   rk_text warned = {0};
-  rk_status status = rk_call_begin(&call, rk_backend_chosen(), caller);
+  double operations = operations_of(program, g);
+  rk_status status = rk_call_begin(&call, rk_backend_chosen(operations), caller);
   if (status) return status;
   hold_all(program, g->inputs, g->n);
   status = run(program, g, call.backend, &warned, rk_call_caller(&call, caller.error));
@@ -348,7 +358,7 @@ rk_status rk_build_many(rk_program *const *list, int n, rk_poll poll, void *poll
                         rk_error *error) {
   rk_call call;
   rk_status status =
-      rk_call_begin(&call, rk_backend_chosen(), (rk_caller){poll, poll_data, error});
+      rk_call_begin(&call, rk_backend_chosen(INFINITY), (rk_caller){poll, poll_data, error});
   if (status) return status;
   for (int k = 0; k < n; k++) rk_program_hold(list[k]);
   status = build_all(list, n, call.backend, rk_call_caller(&call, error));
@@ -364,7 +374,7 @@ static rk_status finished(rk_text *out, char **text, rk_status status, rk_error 
 }
 
 rk_status rk_source(rk_program *program, const char *backend, char **text, rk_error *error) {
-  const rk_backend *named = rk_backend_named(backend, error);
+  const rk_backend *named = rk_backend_named(backend, INFINITY, error);
   const rk_plan *plan = program->plan;
   rk_wanted list[RK_MAX_WANTED];
   rk_text out = {0};

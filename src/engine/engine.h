@@ -121,12 +121,13 @@ double rk_seconds(void);        /* a clock that is never set back */
 /* ---- GPUs ----------------------------------------------------------------------------------- */
 
 /* Where later calls compute: "cpu" (the default: compiled), "builtin" (on the CPU without a
- * compiler), "reference" (slow, without a compiler), or "cuda": on these NVIDIA GPUs, numbered from
- * 0 as the driver does. The first use of GPUs opens the driver (libcuda) and NVRTC; other backends
- * touch neither. RK_ERROR_ARGUMENT: there is no such backend, or it has no such numbers.
- * RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in an earlier
- * call, or this process was forked from one that uses GPUs; the setting stays what it was. Cheap
- * when nothing changes. */
+ * compiler), "auto" ("builtin" for small calls, by formula and numbers of rows, "cpu" for
+ * others), "reference" (slow, without a compiler), or "cuda": on these NVIDIA GPUs, numbered
+ * from 0 as the driver does. The first use of GPUs opens the driver (libcuda) and NVRTC; other
+ * backends touch neither. RK_ERROR_ARGUMENT: there is no such backend, or it has no such
+ * numbers. RK_ERROR_DEVICE: a library, a device or what it needs is missing, the device broke in
+ * an earlier call, or this process was forked from one that uses GPUs; the setting stays what it
+ * was. Cheap when nothing changes. */
 rk_status rk_use_backend(const char *name, const int *device, int n, rk_error *error);
 
 /* Is there a C compiler, or was one named, by rk_settings or the environment variable RKEOPS_CC? */

@@ -5,6 +5,7 @@
 #include "formula/operations.h"
 #include "programs.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static int write_name(const void *names, const rk_node *node, rk_text *text) {
@@ -135,7 +136,8 @@ static void explain_pass(const rk_plan *plan, int number, const rk_backend *back
 
 rk_status rk_explain(const rk_program *program, const char *backend, const int64_t *rows,
                      char **text, rk_error *error) {
-  const rk_backend *found = rk_backend_named(backend, error);
+  double operations = rows ? rk_program_operations(program, rows) : INFINITY;
+  const rk_backend *found = rk_backend_named(backend, operations, error);
   *text = NULL;
   if (!found) return error->status;
   rk_text out = {0};

@@ -275,6 +275,19 @@ static rk_status check_positions(const rk_program *program, const rk_output *out
   return RK_OK;
 }
 
+double rk_program_operations(const rk_program *program, const int64_t rows[3]) {
+  double operations = 0;
+  for (int k = 0; k < program->plan->stages; k++) {
+    const rk_stage *stage = &program->plan->stage[k];
+    const rk_nest *nest = stage->pass.nest;
+    const rk_sizes n = rk_sizes_of(stage, rows);
+    const double kept = (double)n.kept, reduced = (double)n.reduced;
+    operations += rk_pair_cost(&stage->pass) * kept * reduced + nest[RK_NEST_ROW].cost * kept +
+                  nest[RK_NEST_COLUMN].cost * reduced;
+  }
+  return operations;
+}
+
 rk_status rk_program_check(const rk_program *program, const rk_array *inputs, int n,
                            const rk_blocks *blocks, const rk_output *outputs, int64_t rows[3],
                            rk_error *error) {

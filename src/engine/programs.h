@@ -64,6 +64,9 @@ rk_plan *rk_plans_add(char *key, rk_graph *graph, const rk_node *const *root, in
 /* The program has this plan. */
 void rk_program_use(rk_program *program, rk_plan *plan);
 
+/* Arithmetic operations of a call with these rows by rk_kind, all pairs computed. */
+double rk_program_operations(const rk_program *program, const int64_t rows[3]);
+
 /* Does what a caller gives fit? Rows by rk_kind are found as rk_program_rows says. */
 rk_status rk_program_check(const rk_program *program, const rk_array *inputs, int n,
                            const rk_blocks *blocks, const rk_output *outputs, int64_t rows[3],

@@ -91,5 +91,6 @@ install_package <- function(name, files) {
 
 # R code that uses the given cache.
 using_cache <- function(path) {
-  paste0("set_rkeops_options(list(cache_dir = ", deparse(path), "))")
+  engine <- get_rkeops_options("engine")
+  sprintf("set_rkeops_options(list(cache_dir = %s, engine = %s))", deparse(path), deparse(engine))
 }

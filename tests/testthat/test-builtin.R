@@ -35,8 +35,10 @@ test_that("option `engine` is checked, and said by the report", {
   expect_error(set_rkeops_options(engine = "fast"), class = "rkeops_error_argument")
   expect_error(sum(Vi(1:3) + Vj(1:3), "j", engine = "buildin"), "did you mean",
                class = "rkeops_error_argument")
-  meant <- if (.Call(C_has_compiler)) "compiled" else "builtin"
-  expect_true(paste0("engine: auto (", meant, ")") %in% rkeops_sitrep())
+  meant <- if (.Call(C_has_compiler)) "builtin for small calls, else compiled"
+           else "builtin, there is no C compiler"
+  with_options(list(engine = "auto"),
+    expect_true(paste0("engine: auto (", meant, ")") %in% rkeops_sitrep()))
   with_options(list(engine = "builtin"), expect_true("engine: builtin" %in% rkeops_sitrep()))
 })
 
@@ -54,7 +56,28 @@ test_that("without a compiler the built-in engine is meant, unless one was named
   Sys.unsetenv("RKEOPS_CC")
   expect_identical(engine_of(), "builtin")
   expect_identical(engine_of(engine = "compiled"), "compiled")
-  expect_identical(engine_of(compiler = "a-compiler-that-is-not-there"), "compiled")
+  expect_identical(engine_of(compiler = "a-compiler-that-is-not-there"), "auto")
   Sys.setenv(RKEOPS_CC = "a-compiler-that-is-not-there")
-  expect_identical(engine_of(), "compiled")
+  expect_identical(engine_of(), "auto")
+})
+
+test_that("small calls compile nothing, large ones do, whatever is compiled already", {
+  skip_if_not(.Call(C_has_compiler), "there is no compiler")
+  skip_on_gpu_machine()
+  op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)*1.5)*Cos(y|x), j)", c("x=Vi(3)", "y=Vj(3)"),
+                     engine = "auto")
+  K <- exp(-sqdist(Vi(uniform(1e4, 3)), Vj(uniform(1e4, 3))) * 1.5)
+  x <- uniform(1e4, 3)
+  small <- function() op(list(x[1:500, ], x[1:500, ]))
+  before <- compiles()
+  first <- small()
+  expect_identical(compiles(), before)
+  large <- op(list(x, x[1:2000, ]))
+  expect_identical(compiles(), before + 1L)
+  expect_identical(small(), first)
+  expect_identical(rkeops_explain(sum(K, "j", call = FALSE, engine = "auto"))$backend, "cpu")
+  expect_identical(rkeops_explain(sum(exp(-sqdist(Vi(1:9), Vj(1:9))), "j", call = FALSE,
+                                      engine = "auto"))$backend, "builtin")
+  expect_identical(rkeops_explain(op)$backend, "cpu") # of which no rows are known
+  expect_lt(max(abs(large[1:500] - op(list(x[1:500, ], x[1:2000, ])))), 1e-11)
 })

@@ -2,7 +2,7 @@ in_new_cache <- function(code) {
   folder <- tempfile("cache")
   dir.create(folder, mode = "0700")
   on.exit(unlink(folder, recursive = TRUE))
-  with_options(list(cache_dir = folder), code)
+  with_options(list(cache_dir = folder, engine = "compiled"), code)
 }
 
 test_that("the cache folder is reported, measured and emptied", {

@@ -63,14 +63,15 @@ test_that("LazyTensors say the same, and their numbers of rows choose the layout
   lazy <- function(n) {
     x <- Vi(matrix(0.5, n, 3))
     y <- Vj(matrix(0.25, 500, 3))
-    sum(exp(-sqdist(x, y)), "j", call = FALSE, backend = "CPU", precision = "float64")
+    sum(exp(-sqdist(x, y)), "j", call = FALSE, backend = "CPU", engine = "compiled",
+        precision = "float64")
   }
   many <- rkeops_explain(lazy(1000))
   expect_identical(many$rows, c(i = 1000, j = 500))
   expect_identical(many$passes[[1]]$layout$lanes_along, "rows")
   expect_identical(rkeops_explain(lazy(1))$passes[[1]]$layout$lanes_along, "columns")
   text <- keops_kernel("Sum_Reduction(Exp(-SqDist(V0,V1)), j)", c("V0=Vi(3)", "V1=Vj(3)"),
-                       backend = "CPU", precision = "float64")
+                       backend = "CPU", engine = "compiled", precision = "float64")
   expect_identical(many$passes, rkeops_explain(text)$passes)
 })
 

@@ -107,6 +107,7 @@ in_session_with_timers <- function(code, rows, session = in_session) {
   set.seed(5)
   big <- list(x = uniform(rows[1], 3), y = uniform(rows[2], 3), b = uniform(rows[2], 1))
   setup <- quote({
+    set_rkeops_options(list(engine = "compiled"))
     op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y))*b, j)",
                        c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)"))
     truth <- op(big)

@@ -71,7 +71,8 @@ test_that("the short functions and the names of RKeOps 1.x set options", {
 
 # What the error stream gets from a sum that is new to the engine, with these options.
 shown <- function(number, ...) {
-  old <- set_rkeops_options(...)
+  engine <- if (.Call(C_has_compiler)) "compiled" else "auto"
+  old <- set_rkeops_options(engine = engine, ...)
   on.exit(set_rkeops_options(old))
   text <- paste0("Sum_Reduction(x - y - ", strrep("y - ", number), "x, j)")
   utils::capture.output({

@@ -47,7 +47,8 @@ test_that("help pages and articles that texts, articles and help name are there"
   skip_without_checkout()
   folder <- function(name, pattern) file.path(name, dir(file.path(top, name), pattern))
   articles <- folder("vignettes", "\\.Rmd$")
-  for (text in c(texts(), articles, folder("R", "\\.R$"))) {
+  others <- folder(file.path("vignettes", "articles"), "\\.Rmd$")
+  for (text in c(texts(), articles, others, folder("R", "\\.R$"))) {
     lines <- read_text(text)
     found <- unlist(regmatches(lines, gregexpr("vignette\\(\"[a-z-]+\"", lines)))
     found <- sprintf("vignettes/%s.Rmd", gsub("vignette\\(|\"", "", found))
@@ -56,7 +57,7 @@ test_that("help pages and articles that texts, articles and help name are there"
     for (topic in gsub("[`?]", "", topics))
       expect_gte(length(utils::help((topic))), 1L, label = paste(text, topic))
   }
-  expect_identical(setdiff(articles, links_of(read_text("README.md"))), character())
+  expect_identical(setdiff(c(articles, others), links_of(read_text("README.md"))), character())
 })
 
 test_that("README names everything that make installs", {
@@ -98,7 +99,7 @@ test_that("the mathematics of articles is shown without the net", {
   skip_if_not(nzchar(Sys.which("pandoc")), "pandoc is not installed")
   html <- tempfile(fileext = ".html")
   on.exit(unlink(html))
-  articles <- dir(file.path(top, "vignettes"), "\\.Rmd$", full.names = TRUE)
+  articles <- dir(file.path(top, "vignettes"), "\\.Rmd$", recursive = TRUE, full.names = TRUE)
   for (article in articles)
     expect_true(all(c("    mathjax: null", "    pandoc_args: --mathml") %in% readLines(article, 12)))
   for (option in c("", "--mathml")) { # without it, as viewers of Markdown show it
@@ -126,7 +127,7 @@ test_that("the code of articles runs by itself, where there is no GPU too", {
     set_rkeops_options(old)
   })
   articles <- if (is_full) "\\.Rmd$" else "^(gpu|migration)\\.Rmd$"
-  for (article in dir(file.path(top, "vignettes"), articles, full.names = TRUE)) {
+  for (article in dir(file.path(top, "vignettes"), articles, recursive = TRUE, full.names = TRUE)) {
     knitr::opts_chunk$restore()
     knitr::purl(article, code, quiet = TRUE)
     expect_gt(length(parse(code)), 3)
