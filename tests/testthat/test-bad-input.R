@@ -204,7 +204,7 @@ test_that("a compiler that is missing, fails or hangs gives one readable error",
     path
   }
   refused <- function(path, pattern, timeout = 60) {
-    with_options(list(compiler = path, compile_timeout = timeout),
+    with_options(list(compiler = path, compile_timeout = timeout, engine = "compiled"),
       expect_error(keops_kernel(fresh_formula(), "x=Vi(1)")(list(0)), pattern,
                    class = "rkeops_error_compile"))
     expect_identical(dim(op(list(x, y))), c(4L, 1L))
@@ -236,7 +236,7 @@ test_that("systems without a compiler have that error, and are solved when there
                 product = function() A %*% 1:10, logdet = function() estimate_logdet(A, method = "iterative")$value,
                 eigen = function() find_eigen(A, 2)$values)
   for (name in names(calls))
-    with_options(list(compiler = file.path(tempdir(), "absent")),
+    with_options(list(compiler = file.path(tempdir(), "absent"), engine = "compiled"),
                  expect_error(calls[[name]](), "absent", class = "rkeops_error_compile", info = name))
   M <- exp(-0.5 * atan(as.matrix(dist(x))^2)) / (1 + tanh(as.matrix(dist(x))^2)^2) + diag(0.5, 10)
   expect_equal(calls$solve(), unname(cbind(solve(M, 1:10))), tolerance = 1e-6)
