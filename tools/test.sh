@@ -1,10 +1,10 @@
 #!/bin/sh
-# Engine tests, CUDA tests without a GPU, random formulas, R tests, of which many without a compiler,
-# too, and whether what `make docs` writes is there, beside each other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and
-# gctorture, the engine for other systems and texts of a fuzzer, too. Closes with what failed and
-# "N passed, N failed" (", N skipped" may follow), the sum of all; keeps the three numbers in
-# .build/counts, and what failed in .build/failures. `test.sh PART` runs one of them and says what it
-# said at its end.
+# Engine tests, CUDA tests without a GPU, random formulas, R tests (all of them without a compiler,
+# too, and some with every kernel compiled), and whether what `make docs` writes is there, beside each
+# other; in a full run (RKEOPS_TEST_FULL=1) the package under sanitizers and gctorture, the engine for
+# other systems and texts of a fuzzer, too. Closes with what failed and "N passed, N failed" (", N
+# skipped" may follow), the sum of all; keeps the three numbers in .build/counts, and what failed in
+# .build/failures. `test.sh PART` runs one of them and says what it said at its end.
 set -u
 build=.build
 mkdir -p $build
@@ -21,11 +21,15 @@ r_tests() {
   Rscript tools/r-tests.R $build/r.counts
 }
 
-# As on a machine without a compiler.
+# Most calls of R tests are small, and so interpreted: the values of those that ask for much of the
+# engine with every kernel compiled, too; and all of them as on a machine without a compiler.
+compiled_tests() {
+  files="complex|gradient|kernel|lazytensor|pairs|programs|prune|reductions|restrict"
+  RKEOPS_TEST_ENGINE=compiled Rscript tools/r-tests.R $build/compiled.counts "^($files)$"
+}
+
 bare_tests() {
-  files="blocks|builtin|complex|float32|gradient|kernel|lazytensor|nearest|operations|precision"
-  files="$files|pairs|programs|prune|reductions|restrict|sitrep"
-  RKEOPS_TEST_NO_COMPILER=1 Rscript tools/r-tests.R $build/bare.counts "^($files)$"
+  RKEOPS_TEST_NO_COMPILER=1 Rscript tools/r-tests.R $build/bare.counts
 }
 
 run_part() {
@@ -35,6 +39,7 @@ run_part() {
     random) sh tools/random.sh $build ${RKEOPS_TEST_FULL:+2000} ;;
     docs) sh tools/docs.sh $build ;;
     r) r_tests ;;
+    compiled) compiled_tests ;;
     bare) bare_tests ;;
     sanitized) sh tools/sanitized-r.sh $build ;;
     portable) sh tools/portable.sh $build ;;
@@ -55,13 +60,15 @@ fi
 # do not end well.
 failures_of() {
   echo "Failures of the $1 tests:"
-  if [ "$1" = r ] || [ "$1" = bare ]; then sed -n '/══ Failed/,/══ DONE/p' "$build/r.log"
-  else grep -v -e ' 0 failed' -e '^  skipped' "$build/$1.log"; fi | cut -c1-300 | tail -n 60
+  case $1 in
+    r|bare|compiled) sed -n '/══ Failed/,/══ DONE/p' "$build/$1.log" ;;
+    *) grep -v -e ' 0 failed' -e '^  skipped' "$build/$1.log" ;;
+  esac | cut -c1-300 | tail -n 60
 }
 
 # In this order few are left alone at the end: `engine` and `r` are one process most of the time,
 # `random` and `cuda` two.
-parts="engine r docs random cuda bare${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
+parts="engine compiled r docs random cuda bare${RKEOPS_TEST_FULL:+ sanitized gctorture portable fuzz}"
 rm -f $build/counts $build/*.counts $build/failures
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 unset MAKEFLAGS MFLAGS MAKELEVEL

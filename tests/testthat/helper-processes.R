@@ -90,6 +90,9 @@ install_package <- function(name, files) {
 }
 
 # R code that uses the given cache.
+skip_without_compiler <- function()
+  skip_if_not(.Call(C_has_compiler), "there is no compiler")
+
 using_cache <- function(path) {
   engine <- get_rkeops_options("engine")
   sprintf("set_rkeops_options(list(cache_dir = %s, engine = %s))", deparse(path), deparse(engine))

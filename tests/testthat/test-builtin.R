@@ -62,7 +62,7 @@ test_that("without a compiler the built-in engine is meant, unless one was named
 })
 
 test_that("small calls compile nothing, large ones do, whatever is compiled already", {
-  skip_if_not(.Call(C_has_compiler), "there is no compiler")
+  skip_without_compiler()
   skip_on_gpu_machine()
   op <- keops_kernel("Sum_Reduction(Exp(-SqDist(x,y)*1.5)*Cos(y|x), j)", c("x=Vi(3)", "y=Vj(3)"),
                      engine = "auto")

@@ -6,6 +6,7 @@ in_new_cache <- function(code) {
 }
 
 test_that("the cache folder is reported, measured and emptied", {
+  skip_without_compiler()
   in_new_cache({
     clean_rkeops(verbose = FALSE) # kernels in the folder that is used when a cache cannot be, too
     expect_identical(stat_rkeops_cache_dir(verbose = FALSE), "0")
@@ -43,6 +44,7 @@ test_that("set_rkeops_cache_dir() takes existing folders and says what it did", 
 })
 
 test_that("a kernel is compiled once, for all literals, and found again on disk", {
+  skip_without_compiler()
   in_new_cache({
     x <- matrix(runif(5))
     run <- function(number)

@@ -2,7 +2,7 @@
 
 gaussian <- function(D, ..., formula = "Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)")
   keops_kernel(formula, c(sprintf("x=Vi(%d)", D), sprintf("y=Vj(%d)", D), "b=Vj(1)", "s=Pm(1)"),
-               backend = "CPU", ...)
+               backend = "CPU", engine = "compiled", ...)
 pass_of <- function(op, k = 1L) rkeops_explain(op)$passes[[k]]
 
 test_that("a Gaussian is one pass, with distances at the level of pairs", {

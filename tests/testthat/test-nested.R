@@ -118,6 +118,7 @@ in_session_with_timers <- function(code, rows, session = in_session) {
 }
 
 test_that("timers may run, forget, compile, fail and be interrupted while a call runs", {
+  skip_without_compiler()
   skip_on_gpu_machine()
   skip_without_timers()
   got <- in_session_with_timers(quote({

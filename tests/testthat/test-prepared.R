@@ -118,6 +118,7 @@ test_that("rows as columns and the other way round are not mixed up", {
 })
 
 test_that("what compiled code writes behind R's back is seen where it changes all numbers", {
+  skip_without_compiler()
   skip_on_os("windows")
   code <- file.path(tempdir(), "behind.c")
   library <- sub("c$", "so", code)
