@@ -75,6 +75,15 @@ run_all() {
   done
 }
 
+# Once more on the backend that compiles nothing.
+run_builtin() {
+  RKEOPS_TEST_BACKEND=builtin RKEOPS_TEST_SMALL=1
+  export RKEOPS_TEST_BACKEND RKEOPS_TEST_SMALL
+  target="$target, builtin"
+  run_all test_engine
+  unset RKEOPS_TEST_BACKEND RKEOPS_TEST_SMALL
+}
+
 # ---- 64-bit Arm ----------------------------------------------------------------------------------
 
 # Keeps the kernels that it compiles, for the other compilers.
@@ -102,6 +111,7 @@ on_arm() {
   RKEOPS_CC=$scratch/arm-cc RKEOPS_CACHE=$scratch/cache-arm RKEOPS_TEST_CHILD=$native/test_os
   export RKEOPS_CC RKEOPS_CACHE RKEOPS_TEST_CHILD
   run_all $names test_math-16
+  run_builtin
   unset RKEOPS_CC RKEOPS_TEST_CHILD
 }
 
@@ -135,6 +145,7 @@ on_windows() {
   wineboot -i >/dev/null 2>&1
   runner=wine
   run_all $names
+  run_builtin
   wineserver -k
   unset RKEOPS_CC RKEOPS_HOST_CC
   RKEOPS_INCLUDE=$here/inst/include/rkeops
