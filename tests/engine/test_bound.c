@@ -100,7 +100,7 @@ static rk_status begin_run(running *r, int64_t *rows) {
   int n = r->program->info.variables;
   rk_status status = rk_run(r->program, r->input, n, &output, NULL, NULL, &last);
   const rk_caller caller = {NULL, NULL, &last};
-  if (!status) status = rk_call_begin(&r->call, rk_backend_chosen(), caller);
+  if (!status) status = rk_call_begin(&r->call, rk_backend_chosen(INFINITY), caller);
   if (status) return status;
   r->values = (rk_values){0};
   status = run_passes(r, rows);

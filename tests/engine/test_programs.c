@@ -271,7 +271,7 @@ static rk_status run_graph(built *b, const sample *s, rk_precision precision,
   rk_error error = {0};
   rk_call call;
   rk_passes passes;
-  rk_status status = rk_call_begin(&call, rk_backend_chosen(), (rk_caller){.error = &error});
+  rk_status status = rk_call_begin(&call, rk_backend_chosen(INFINITY), (rk_caller){.error = &error});
   if (status) return status;
   status = rk_plan_program(b->graph, b->root, b->roots, &options, &passes, &error);
   if (!status) status = run_passes(b, &passes, rows, s, outputs, &call, &error);
@@ -413,7 +413,7 @@ static void test_interruption(void) {
   rk_counters after = rk_count();
   CHECK(after.compiles + after.disk_hits ==
             before.compiles + before.disk_hits +
-                (!rk_backend_chosen()->build ? 0 : check_on_gpu() ? 1 : 3),
+                (!rk_backend_chosen(INFINITY)->build ? 0 : check_on_gpu() ? 1 : 3),
         "its passes are compiled together for a GPU, side by side for a CPU");
   double *first = malloc((size_t)rows * 8);
   memcpy(first, a.data[2], (size_t)rows * 8);
@@ -442,7 +442,7 @@ static void test_joined(void) {
   answer a = answer_of(text, &s, RK_FLOAT64);
   rk_counters after = rk_count();
   CHECK(after.compiles + after.disk_hits ==
-            before.compiles + before.disk_hits + (rk_backend_chosen()->build ? 1 : 0),
+            before.compiles + before.disk_hits + (rk_backend_chosen(INFINITY)->build ? 1 : 0),
         "one text for both");
   double sum = 0;
   for (int64_t i = 0; i < a.rows[0]; i++) sum += a.data[0][i];
