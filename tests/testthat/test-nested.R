@@ -140,12 +140,24 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
       tools::pskill(Sys.getpid(), tools::SIGINT)
       tryCatch(op(big), interrupt = function(e) "interrupted")
     })
+    edges <- list_pairs(rep(seq_len(8000), each = 250), rep_len(seq_len(40000), 2e6))
+    on_edges <- function() sum(exp(-sqdist(Vi(big$x), Vj(big$y))), pairs = edges)
+    kept <- on_edges()
+    pairs <- during(on_edges, function() {
+      clean_rkeops()
+      list(op(small), sum(Vi(small$x)[1] * Vj(small$y)[1], pairs = cbind(1:2, 1:2)))
+    })
+    left <- during(on_edges, function() {
+      tools::pskill(Sys.getpid(), tools::SIGINT)
+      tryCatch(on_edges(), interrupt = function(e) "interrupted")
+    })
     built <- during(function() {
       clean_rkeops()
       op(small)
     }, function() op(small))
     list(truth = truth, little = little, again = again, clean = clean, fresh = fresh,
-         options = options, failed = failed, stopped = stopped, built = built)
+         options = options, failed = failed, stopped = stopped, pairs = pairs, left = left,
+         kept = kept, built = built)
   }), c(8000, 40000))
   for (name in c("again", "clean", "fresh", "options", "failed", "stopped"))
     expect_identical(got[[name]]$outer, got$truth, label = name)
@@ -154,6 +166,12 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
   expect_equal(got$options$inner, got$little, tolerance = 1e-5)
   expect_identical(got$failed$inner, "rkeops_error_argument")
   expect_identical(got$stopped$inner, "interrupted")
+  expect_identical(got$pairs$outer, got$kept)
+  expect_identical(got$pairs$inner[[1]], got$little)
+  first <- vapply(small[c("x", "y")], function(m) m[1:2, 1], double(2))
+  expect_equal(got$pairs$inner[[2]][1:2, 1], first[, 1] * first[, 2])
+  expect_identical(got$left$outer, got$kept)
+  expect_identical(got$left$inner, "interrupted")
   expect_identical(got$built$outer, got$little)
   expect_identical(got$built$inner, got$little)
 })
