@@ -2,7 +2,7 @@
 
 #' The cache of compiled kernels
 #'
-#' Each new formula is compiled once, and kept in a folder that all R sessions of the user share:
+#' Each new formula is compiled once, at its first large call, and kept in a folder that all R sessions of the user share:
 #' `tools::R_user_dir("rkeops", "cache")` unless another one is chosen.
 #'
 #' @param cache_dir an existing folder, or `NULL` for the default one.

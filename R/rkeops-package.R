@@ -2,8 +2,9 @@
 #'
 #' Computes kernel products, nearest neighbours, log-sum-exps and other reductions of a formula
 #' F(x_i, y_j) over all pairs of rows of R matrices. The formula is made by computing with
-#' LazyTensors ([Vi()], [Vj()]) or written as a text ([keops_kernel()]); it is compiled for the
-#' processor once, kept in a cache, and nothing of the size of all pairs is ever stored.
+#' LazyTensors ([Vi()], [Vj()]) or written as a text ([keops_kernel()]); small calls run
+#' in loops of the package; for large ones the formula is compiled for the processor once and kept in a
+#' cache. Nothing of the size of all pairs is ever stored.
 #'
 #' @details
 #' The first of the examples below computes \eqn{\sum_j \exp(-|x_i - y_j|^2) b_j}{sum_j

@@ -172,7 +172,7 @@ static int take_coordinates(const sorting *s, cell *p, int32_t n) {
 /* The number of the longest side. *close: all points are so near each other, beside what their
  * coordinates count from, that floats do not tell them apart well. */
 INLINE int longest_side_of(const cell *p, int32_t n, int size, int *close) {
-  float low[RK_MAX_DIMS], high[RK_MAX_DIMS], farthest = 0;
+  float low[RK_MAX_DIMS] = {0}, high[RK_MAX_DIMS] = {0}, farthest = 0;
   int longest = 0;
   for (int d = 0; d < size - 1; d++) low[d] = high[d] = p[d].x;
   for (int32_t k = 1; k < n; k++)
