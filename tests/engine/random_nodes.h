@@ -284,7 +284,7 @@ static complex_jet complex_quotient(complex_jet a, complex_jet b, int L) {
 
 static complex_jet complex_sum(const at *p) {
   complex_jet x[MAX_D / 2], out;
-  jet part[MAX_D / 2];
+  jet part[MAX_D / 2] = {{{{0}}}};
   int n = dim_at(p, 0) / 2;
   for (int k = 0; k < n; k++) x[k] = (complex_jet){get(p, 0, 2 * k), get(p, 0, 2 * k + 1)};
   for (int k = 0; k < n; k++) part[k] = x[k].re;
