@@ -11,7 +11,8 @@
 #'   reduction of LazyTensors with `call = FALSE`, or [gradient()] or [jvp()] of one; a linear operator, see
 #'   [add_ridge()]; or [solve()][solve.LazyTensor] with `call = FALSE`.
 #' @return A list of class `rkeops_explanation`, which prints itself:
-#'   * `backend`: `"cpu"`, `"builtin"` or `"cuda"`, as the options or the operator say now;
+#'   * `backend`: `"cpu"`, `"builtin"` or `"cuda"`, as the options or the operator say now, for the numbers
+#'     of rows that are known, else for a large call;
 #'   * `formula`, as the operator was made, and `variables`, its declarations; `rows`, numbers of
 #'     rows of i and j, where the operator has its data; `pairs`, how many pairs are computed, where
 #'     [restrict_pairs()] left some out (operators of [keops_kernel()] are told when they are called);
