@@ -56,7 +56,7 @@ inform_once <- function(key, ...) {
 
 # What came back from C: a result, or a status to raise.
 checked <- function(out) {
-  if (inherits(out, "rkeops_status")) raise_status(out) else out
+  if (is.object(out) && inherits(out, "rkeops_status")) raise_status(out) else out
 }
 
 raise_status <- function(status) {

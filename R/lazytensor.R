@@ -17,6 +17,8 @@
 # object at that moment share one element of `data`. So the text for the engine names each value
 # once, and its length grows with the number of R operations only.
 
+# Operations make them in src/r_make.c.
+
 new_lazytensor <- function(root, table, leaves, data, kind, dimres, logical = FALSE,
                            complex = FALSE, walk = NULL) {
   x <- list(root = root, table = table, leaves = leaves, data = data, kind = kind,
@@ -99,6 +101,7 @@ Pm <- function(x, is_complex = FALSE, batch = FALSE, groups = NULL) {
 
 indexed <- function(x, kind, is_complex = FALSE) {
   check_given(x, "x", "a matrix or a vector")
+  if (isFALSE(is_complex) && !is.null(out <- .Call(C_leaf, x, kind, NULL))) return(out)
   numbers <- leaf_numbers(x, is_complex)
   if (length(dim(numbers)) > 2L)
     unexpected(x, "x", "a matrix, one row for each ", substring(kind, 2L),
@@ -165,11 +168,8 @@ leaf <- function(x, kind, name = "x", walk = NULL) {
   dim <- if (kind == "Pm" && is.null(walk)) length(x) else ncol(x)
   if (dim < 1L || dim > max_dim / parts_of(x))
     throw("shape", "`", name, "` has dimension ", dim, ": expected 1 to ", max_dim %/% parts_of(x))
-  id <- .Call(C_fresh_id, Sys.getpid())
-  leaves <- 1L
-  names(leaves) <- id
-  new_lazytensor(id, list(), leaves, list(x), kind, as.integer(dim), complex = is.complex(x),
-                 walk = walk)
+  out <- .Call(C_leaf, x, kind, dim)
+  if (is.null(walk)) out else with_walk(out, walk)
 }
 
 # How many numbers of the engine a component is.
@@ -190,62 +190,45 @@ short_number <- function(x, digits = 3L) number_text(signif(as.double(value_of(x
 
 # The value op(operands, literals). An operation without operands is its own text.
 define <- function(op, operands, literals = NULL, dimres, logical = FALSE, complex = FALSE) {
-  x <- merge_all(operands)
-  node <- add_node(x$table, op, vapply(operands, root_of, ""),
-                   if (length(literals)) number_text(literals))
-  new_lazytensor(node$id, node$table, x$leaves, x$data, x$kind, as.integer(dimres), logical,
-                 complex, x$walk)
+  out <- .Call(C_define, op, operands, literals, dimres, c(logical, complex), FALSE)
+  if (!is.null(out)) return(out)
+  walk <- walk_of_all(operands)
+  out <- .Call(C_define, op, operands, literals, dimres, c(logical, complex), TRUE)
+  if (is.null(walk)) out else with_walk(out, walk)
 }
 
 # The table with one more definition, and its identifier. What is `inline` never gets a name in the
 # text: results do not, since reductions of two fields are no values that could have one.
-add_node <- function(table, op, operands, literals = NULL, inline = FALSE) {
-  id <- .Call(C_hash, c(op, operands, literals))
-  node <- list(id = id, op = op, operands = operands, literals = literals)
-  if (inline) node$inline <- TRUE
-  list(table = .Call(C_merge_definitions, table, node), id = id)
-}
+add_node <- function(table, op, operands, literals = NULL, inline = FALSE)
+  .Call(C_add_node, table, op, operands, literals, inline)
 
 root_of <- function(x) .subset2(x, "root")
 
-# Table, leaves, data and kinds of all operands together.
-merge_all <- function(operands) {
-  if (!length(operands))
-    return(list(table = list(), leaves = integer(), data = list(), kind = character()))
-  merged <- unclass(operands[[1L]])
-  for (operand in operands[-1L]) merged <- merge_two(merged, unclass(operand))
-  merged
+# Table, leaves, data, kinds and walk of all operands together. Leaves with the same identifier, and those
+# that are the same R object unless `distinct`, become one.
+merge_all <- function(operands, distinct = FALSE) {
+  merged <- .Call(C_merge, operands, distinct, FALSE)
+  if (!is.null(merged)) return(merged)
+  walk <- walk_of_all(operands)
+  c(.Call(C_merge, operands, distinct, TRUE), list(walk = walk))
 }
 
-# Leaves with the same identifier, and those that are the same R object unless `distinct`, become
-# one.
-merge_two <- function(x, y, distinct = FALSE) {
-  known <- match(names(y$leaves), names(x$leaves), 0L)
-  place <- if (distinct) integer(length(y$data))
-           else .Call(C_match_objects, y$data, y$kind, x$data, x$kind)
-  place[y$leaves[known > 0L]] <- x$leaves[known]
-  new <- place == 0L
-  if (any(new)) {
-    place[new] <- length(x$data) + seq_len(sum(new))
-    check_rows(x, y, new)
-    x$data <- c(x$data, y$data[new])
-    x$kind <- c(x$kind, y$kind[new])
+# What C code does not see: whether rows are as many, and the walk of all.
+walk_of_all <- function(operands) {
+  x <- unclass(operands[[1L]])[c("data", "kind", "walk")]
+  for (y in operands[-1L]) {
+    check_rows(x, unclass(y))
+    x$data <- c(x$data, part(y, "data"))
+    x$kind <- c(x$kind, part(y, "kind"))
+    x$walk <- common_walk(x$walk, part(y, "walk"))
+    check_walk(x$walk, x$data, x$kind)
   }
-  leaves <- y$leaves[known == 0L]
-  leaves[] <- place[leaves]
-  walk <- x$walk
-  if (!is.null(walk) || !is.null(y$walk)) {
-    walk <- common_walk(walk, y$walk)
-    check_walk(walk, x$data, x$kind)
-  }
-  # made anew: R looks through all of a value that is assigned to an element of a list
-  list(table = .Call(C_merge_definitions, x$table, y$table), leaves = c(x$leaves, leaves),
-       data = x$data, kind = x$kind, walk = walk)
+  x$walk
 }
 
-check_rows <- function(x, y, new) {
+check_rows <- function(x, y) {
   for (kind in c("Vi", "Vj")) {
-    if (!kind %in% x$kind || !kind %in% y$kind[new]) next
+    if (!kind %in% x$kind || !kind %in% y$kind) next
     rows <- c(row_count(x, kind), row_count(y, kind))
     if (rows[1L] != rows[2L])
       throw("shape", operands_with(rows, " rows for ", substring(kind, 2L)),
@@ -277,6 +260,7 @@ formula_text <- function(x, roots) .Call(C_formula_text, x$leaves, x$table, root
 formula_of <- function(x) formula_text(unclass(x), part(x, "root"))
 
 declarations_of_leaves <- function(x) {
+  if (is.null(x$walk) && !is.null(out <- .Call(C_declarations, x$data, x$kind))) return(out)
   n <- seq_along(x$data)
   dims <- if (is.null(x$walk)) ifelse_int(x$kind == "Pm", lengths(x$data), vapply(x$data, NCOL, 1L))
           else dims_of(x$data, x$kind)

@@ -88,13 +88,13 @@ product_aliases <- function() {
                            collapse = " "))
 }
 
+classes_of_matrices <- c("LazyTensor", "LinearOperator", "RecordedValue")
+
 # Before R 4.3 nothing but a function in front of base R's takes objects without the S4 bit.
 if (getRversion() < "4.3.0") `%*%` <- function(x, y) {
-  if (is_multiplied_here(x) || is_multiplied_here(y)) matrix_operation("%*%", x, y)
+  if (inherits(x, classes_of_matrices) || inherits(y, classes_of_matrices)) matrix_operation("%*%", x, y)
   else base::`%*%`(x, y)
 }
-
-is_multiplied_here <- function(x) is_matrix_like(x) || is_recorded(x)
 
 # The group has crossprod() and tcrossprod() from R 4.4 on, with one argument or two.
 matrixOps.LazyTensor <- function(x, y = NULL, ...) matrix_operation(.Generic, x, y, list(...))
@@ -102,7 +102,7 @@ matrixOps.LinearOperator <- matrixOps.LazyTensor
 matrixOps.RecordedValue <- matrixOps.LazyTensor
 
 set_product_methods <- function(name, method) {
-  ours <- c("LazyTensor", "LinearOperator", "RecordedValue")
+  ours <- classes_of_matrices
   for (class in ours) {
     setMethod(name, c(class, "ANY"), method, where = topenv())
     setMethod(name, c("ANY", class), method, where = topenv())
@@ -122,6 +122,10 @@ if (in_namespace) {
 
 # Either LazyTensor or both. `given`: options, and which pairs.
 matrix_operation <- function(name, x, y, given = NULL) {
+  if (!length(given) && name != "tcrossprod") {
+    out <- .Call(C_product, x, y, if (name == "%*%") "j" else "i")
+    if (!is.null(out)) return(checked(out))
+  }
   if (is.null(y) && name != "%*%") y <- x
   if (!is_matrix_like(x) && !is_matrix_like(y)) return(recorded_product(name, x, y))
   if (is_linear(x) || is_linear(y)) return(linear_product(name, x, y))

@@ -2,6 +2,8 @@
 
 # The value of an operation on real numbers whose operands have equal dimensions, or dimension 1.
 broadcast <- function(op, operands, literals = NULL, logical = FALSE) {
+  out <- .Call(C_define, op, operands, literals, NULL, c(logical, FALSE), FALSE)
+  if (!is.null(out)) return(out)
   check_real(operands)
   define(op, operands, literals, common_dim(operands), logical)
 }
@@ -100,11 +102,16 @@ any_lazy <- function(...) any(vapply(list(...), is.LazyTensor, NA))
 #' @aliases Ops.LazyTensor
 #' @export
 Ops.LazyTensor <- function(e1, e2) {
+  if (missing(e2)) {
+    if (is.LazyTensor(e1)) return(unary_operator(.Generic, e1))
+  } else if (!is.na(op <- arithmetic_operations[.Generic])) { # nearly always of plain operands
+    out <- .Call(C_define, op, list(e1, e2), NULL, NULL, c(FALSE, FALSE), FALSE)
+    if (!is.null(out)) return(out)
+  }
   if (!is_matrix_like(e1) && (missing(e2) || !is_matrix_like(e2)))
     return(recorded_operator(.Generic, e1, e2))
   if (is_linear(e1) || !missing(e2) && (is_linear(e2) || meets_diagonal(.Generic, e1, e2)))
     return(linear_arithmetic(.Generic, e1, e2))
-  if (missing(e2)) return(unary_operator(.Generic, e1))
   if (.Generic == "^") return(power(e1, e2))
   operands <- as_operands(e1, e2)
   if (any_complex(operands)) return(complex_operator(.Generic, operands))
@@ -118,7 +125,8 @@ Ops.LazyTensor <- function(e1, e2) {
     broadcast(binary_operations[[.Generic]], operands))
 }
 
-binary_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divide",
+arithmetic_operations <- c("+" = "Add", "-" = "Subtract", "*" = "Mult", "/" = "Divide")
+binary_operations <- c(arithmetic_operations,
                        "<" = "LessThan", "<=" = "LessOrEqual", "==" = "Equal", "!=" = "NotEqual")
 
 # The same function: R refuses operands of two classes that have methods of their own.
@@ -225,7 +233,7 @@ math_operations <- c(
 #' @export
 Math.LazyTensor <- function(x, ...) {
   if (part(x, "complex")) return(complex_math(.Generic, x))
-  if (.Generic %in% names(math_operations)) return(broadcast(math_operations[[.Generic]], list(x)))
+  if (!is.na(op <- math_operations[.Generic])) return(broadcast(op, list(x)))
   switch(.Generic,
     log = logarithm(x, ...),
     log2 = logarithm(x, 2),
@@ -469,6 +477,7 @@ sqdist <- function(x, y) define("SqNorm2", list(difference(x, y)), dimres = 1L)
 # Of two operands, of which a plain one is as in arithmetic. What is none is named as the user knows
 # it.
 difference <- function(x, y) {
+  if (is.LazyTensor(x) && is.LazyTensor(y)) return(x - y)
   operands <- list(as_lazy(x), as_lazy(y, "y"))
   if (any_lazy(x, y)) x - y else operands[[1L]] - operands[[2L]]
 }

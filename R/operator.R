@@ -395,7 +395,7 @@ merged_state <- function(state, x, distinct) {
   if (!is.null(walk$blocks) && !identical(walk$blocks, state$walk$blocks))
     throw("argument", "a LazyTensor that is restricted to other pairs meets the operator: expected one ",
           "that is not restricted")
-  merged <- merge_two(state, unclass(x), distinct)
+  merged <- merge_all(list(state, x), distinct)
   for (name in names(merged)) state[[name]] <- merged[[name]]
   state
 }

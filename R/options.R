@@ -109,7 +109,6 @@ get_options <- function() {
   if (!identical(given, session$given)) {
     session$options <- checked_options(given)
     session$given <- given
-    session$applied <- FALSE
   }
   session$options
 }
@@ -135,14 +134,14 @@ checked_options <- function(given) {
 names_or_none <- function(x) if (is.null(names(x))) rep("", length(x)) else names(x)
 
 # What C code is given: as get_options(), after the engine was told about any change, with the
-# options `own` of an operator in their place and the precision that is meant. An operator that is
-# called many times costs two comparisons of what is identical.
+# options `own` of an operator in their place and the precision that is meant. As long as the R option is
+# the same object, C code knows what it means.
 engine_options <- function(own = NULL) {
-  get_options()
-  if (!session$applied) apply_options(session$options)
-  if (!length(own)) return(session$engine)
+  engine <- .Call(C_known_options)
+  if (is.null(engine)) engine <- apply_options(get_options())
+  if (!length(own)) return(engine)
   if (!identical(own, session$own)) {
-    session$engine_of_own <- with_own_options(session$engine, own)
+    session$engine_of_own <- with_own_options(engine, own)
     session$own <- own
   }
   session$engine_of_own
@@ -166,9 +165,9 @@ apply_options <- function(options) {
   configure(engine[c("cache_dir", "compiler", "compile_timeout", "cache_limit", "ncore",
                      "gpu_memory", "prepared_memory", "trace")])
   engine$engine <- engine_meant(engine) # once the compiler's name is known
-  session$engine <- engine
   session$own <- NULL
-  session$applied <- TRUE
+  .Call(C_know_options, engine)
+  engine
 }
 
 # As src/r_poll.c numbers it: nothing, a bar, lines.

@@ -247,7 +247,7 @@ state_of_pairs <- function(x, pairs) {
 }
 
 with_leaf <- function(state, x, kind) {
-  id <- .Call(C_fresh_id, Sys.getpid())
+  id <- .Call(C_fresh_id)
   state$data <- c(state$data, list(x))
   state$kind <- c(state$kind, kind)
   state$leaves[[id]] <- length(state$data)

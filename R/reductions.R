@@ -3,6 +3,10 @@
 
 # `given`: what call_options() takes. A list, as names among `...` could mean arguments of this.
 reduce <- function(x, op, index, given = NULL, k = NULL, weight = NULL) {
+  if (!length(given) && is.null(k) && is.null(weight) && !missing(index)) {
+    out <- .Call(C_reduce, op, x, index)
+    if (!is.null(out)) return(checked(out))
+  }
   if ("pairs" %in% names(given)) return(reduce_pairs(x, op, if (missing(index)) "j" else index, given, k, weight))
   if (length(given) && is_restricting(given)) {
     x <- restricted(x, given)
@@ -148,6 +152,8 @@ NULL
 #' @rdname reductions
 #' @export
 Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
+  if (isFALSE(na.rm) && !...length() && !is.na(op <- summary_operations[.Generic]) && is_string(index))
+    return(reduce(x, op, index)) # nearly always
   check_flag(na.rm, "na.rm")
   if (na.rm && !.Generic %in% c("min", "max"))
     throw("argument", "`na.rm` is TRUE: expected FALSE; minima and maxima can skip NaN, `",
@@ -160,10 +166,12 @@ Summary.LazyTensor <- function(x, index = NA, ..., na.rm = FALSE) {
   if (!all(nzchar(...names())) || ...length() && is.null(...names()) || is.LazyTensor(index))
     throw("argument", "`", .Generic, "` takes one LazyTensor and an index: expected ", .Generic,
           "(x, index = \"j\")")
-  op <- switch(.Generic, sum = "Sum", min = if (na.rm) "Min" else "MinNaN",
-               max = if (na.rm) "Max" else "MaxNaN")
+  op <- summary_operations[[.Generic]]
+  if (na.rm) op <- sub("NaN", "", op)
   inner_or_over(x, op, index, list(...))
 }
+
+summary_operations <- c(sum = "Sum", min = "MinNaN", max = "MaxNaN")
 
 # TRUE is 1, and of nothing the largest is -Inf and the smallest Inf.
 any_or_all <- function(name, x, index, ...) {

@@ -3,8 +3,6 @@
 session <- new.env(parent = emptyenv())
 session$given <- NULL          # the R option `rkeops` as it was last checked
 session$options <- NULL        # the options that it says
-session$applied <- FALSE       # whether the engine was told of them
-session$engine <- NULL         # they and what is derived from them, as handed to C
 session$own <- NULL            # the options of the operator that was called last,
 session$engine_of_own <- NULL  # and what C was handed for it
 session$given_to_call <- NULL  # the same of the last reduction: what it was given,

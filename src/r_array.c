@@ -36,7 +36,7 @@ static arrays_state unpack_gpu(SEXP x, const rk_variable *variable, int rows_ins
                                rk_array *array, SEXP *values, rk_error *error) {
   if (variable->kind == RK_KIND_PARAMETER)
     *values = gpu_parameter_values(x, variable->name, error);
-  else if (backend_chosen(options).has_devices)
+  else if (options_of(options)->has_devices)
     return gpu_matrix_array(x, variable->name, rows_inside, options, array, error) == RK_OK
                ? ARRAYS_ready : ARRAYS_failed;
   else

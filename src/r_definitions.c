@@ -7,10 +7,10 @@
  *
  * So the table is a tree over the hexadecimal digits of identifiers, which are hashes and therefore
  * spread evenly: an inner node is a list of 16 without names, a leaf is a definition, a named list
- * (id, op, operands, literals, maybe inline), and nothing is NULL (an empty list at the top). Trees
- * share what they have in common: adding a definition copies the few nodes on the way to it, and
- * merging two tables passes over every part that is the same R object in both. The order in which
- * definitions use each other is found when a text is needed.
+ * (id, op, operands, literals, maybe inline, in this order), and nothing is NULL (an empty list at
+ * the top). Trees share what they have in common: adding a definition copies the few nodes on the
+ * way to it, and merging two tables passes over every part that is the same R object in both. The
+ * order in which definitions use each other is found when a text is needed.
  */
 #include "r_glue.h"
 
@@ -31,12 +31,16 @@ static part_kind kind_of(SEXP part) {
   Rf_error("a LazyTensor is not as rkeops makes them: was it saved by another version?");
 }
 
-static SEXP id_of(SEXP definition) {
-  SEXP id = list_element(definition, "id");
-  if (TYPEOF(id) != STRSXP || XLENGTH(id) != 1)
-    Rf_error("a LazyTensor has a definition without an identifier");
-  return STRING_ELT(id, 0);
+SEXP definition_part(SEXP definition, int part) {
+  static const char *const name[] = {"an identifier", "an operation", "operands", "literals"};
+  SEXP out = part < LENGTH(definition) ? VECTOR_ELT(definition, part) : R_NilValue;
+  int is_one = part < OPERANDS, n = TYPEOF(out) == STRSXP ? LENGTH(out) : -1;
+  if (is_one ? n != 1 : n < 0 && out != R_NilValue)
+    Rf_error("a LazyTensor has a definition without %s", name[part]);
+  return out;
 }
+
+static SEXP id_of(SEXP definition) { return STRING_ELT(definition_part(definition, ID), 0); }
 
 static int digit_at(SEXP id, int depth) {
   static const char digits[] = "0123456789abcdef";

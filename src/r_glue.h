@@ -42,8 +42,26 @@ void poll_end(poll_state *state);
 SEXP list_element(SEXP list, const char *name);
 const char *option_string(SEXP options, const char *name, const char *otherwise);
 double option_number(SEXP options, const char *name, double otherwise);
-rk_pruning option_pruning(SEXP options);
-rk_status engine_options(SEXP options, rk_options *out, rk_error *error);
+
+/* What a list of options of R/options.R says of a call. `status` and `error`: of `engine`. It
+ * stands until a few other lists were read. */
+typedef struct {
+  rk_options engine;
+  rk_status status;
+  rk_error error;
+  const char *backend; /* its name in the engine */
+  int has_devices;     /* matrices may stay on them */
+  rk_pruning pruning;
+  int64_t index_base;
+  progress_kind progress;
+  double line_every;   /* seconds between two lines */
+  int formula_only;
+} call_options;
+const call_options *options_of(SEXP options);
+
+/* What R code said last that the R option `rkeops` means; NULL in R where that is another object
+ * now. */
+SEXP options_known(void);
 
 /* ---- r_program.c ----------------------------------------------------------------------------- */
 
@@ -86,12 +104,8 @@ void prepared_forget(void);
 
 /* ---- r_gpu.c --------------------------------------------------------------------------------- */
 
-/* The engine's backend that the options name, and whether matrices may stay on its devices. */
-typedef struct { const char *name; int has_devices; } backend_choice;
-backend_choice backend_chosen(SEXP options);
-
-/* Takes it into use; cheap when nothing changes. To be done just before the engine needs it:
- * finalizers make other choices. */
+/* Takes the backend that the options name into use; cheap when nothing changes. To be done just
+ * before the engine needs it: finalizers make other choices. */
 rk_status backend_use(SEXP options, rk_error *error);
 
 /* Objects made by to_gpu(), as the variable `name`: where the points lie on the GPUs in use, or the
@@ -102,8 +116,35 @@ rk_status gpu_matrix_array(SEXP x, const char *name, int rows_inside, SEXP optio
 SEXP gpu_matrix_values(SEXP x, const char *name, rk_error *error);
 SEXP gpu_parameter_values(SEXP x, const char *name, rk_error *error);
 
+/* ---- r_lazytensor.c -------------------------------------------------------------------------- */
+
+/* Identifiers, and the text of a number, as strings of R that are not protected. */
+SEXP fresh_id(void);
+SEXP value_id(SEXP op, SEXP operands, SEXP literals);
+SEXP number_text(double number);
+
+/* Where there is room for it at `end`: where the next one goes. */
+char *text_behind(char *end, const char *text);
+char *write_natural(char *end, uint64_t number);
+
+int object_place(SEXP object, SEXP kind, SEXP table, SEXP table_kinds);
+
+/* Places of strings: strings of R that are equal are one object, so their addresses are hashed.
+ * -1: it has none. */
+typedef struct {
+  SEXP *key;
+  int *place;
+  size_t mask;
+} string_map;
+string_map map_new(int n);
+void map_put(string_map *map, SEXP key, int place);
+int place_of(const string_map *map, SEXP id);
+
 /* ---- r_definitions.c ------------------------------------------------------------------------- */
 
+/* The parts of a definition, strings, in their order; there is a fifth where it is inline. */
+enum { ID, OP, OPERANDS, LITERALS, INLINE };
+SEXP definition_part(SEXP definition, int part);
 int definitions_count(SEXP table);
 /* The definition of that identifier. */
 SEXP definitions_find(SEXP table, SEXP id);
@@ -114,8 +155,10 @@ SEXP definitions_find(SEXP table, SEXP id);
 #define RKEOPS_ENTRIES(each)                                                                       \
   each(configure, 4) each(traced_stages, 0) each(threads, 0) each(end_threads, 0)                  \
   each(program_info, 2) each(run, 4) each(source, 2) each(explain, 3) each(build_many, 2)          \
-  each(expression, 2) each(fresh_id, 1) each(hash, 1) each(number_text, 1) each(given, 2)          \
+  each(expression, 2) each(fresh_id, 0) each(number_text, 1) each(given, 2)                        \
   each(match_objects, 4) each(merge_definitions, 2) each(count_definitions, 1)                     \
+  each(merge, 3) each(add_node, 5) each(leaf, 3) each(define, 6) each(declarations, 2)             \
+  each(reduce, 3) each(product, 3) each(known_options, 0) each(know_options, 1)                    \
   each(definitions, 3) each(formula_text, 3) each(cache_usage, 0) each(cache_clear, 0)             \
   each(has_compiler, 0) each(forget, 0) each(forget_prepared, 0) each(counters, 0)                 \
   each(report, 0)                                                                                  \

@@ -35,16 +35,10 @@ static rk_status use_devices(SEXP device, rk_error *error) {
   return rk_use_backend("cuda", n == 1 && *number == -1 ? &(int){0} : number, n, error);
 }
 
-backend_choice backend_chosen(SEXP options) {
-  int is_gpu = !strcmp(option_string(options, "backend", "CPU"), "GPU");
-  const char *engine = option_string(options, "engine", "auto");
-  return (backend_choice){is_gpu ? "cuda" : !strcmp(engine, "compiled") ? "cpu" : engine, is_gpu};
-}
-
 rk_status backend_use(SEXP options, rk_error *error) {
-  const backend_choice choice = backend_chosen(options);
-  return choice.has_devices ? use_devices(list_element(options, "device_id"), error)
-                            : rk_use_backend(choice.name, NULL, 0, error);
+  const call_options *o = options_of(options);
+  return o->has_devices ? use_devices(list_element(options, "device_id"), error)
+                        : rk_use_backend(o->backend, NULL, 0, error);
 }
 
 /* Tried before the options say so; the next call puts back what they say then. */
@@ -172,10 +166,11 @@ SEXP rkeops_gpu_new(SEXP x, SEXP rows_inside, SEXP options) {
   rk_array array = points_of(made, REAL_RO(x), points, points == POINTS_are_columns);
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   poll_state state = poll_begin(options, found);
-  rk_options meant;
-  rk_status status = engine_options(options, &meant, &error);
-  if (!status)
-    status = resident_new(&array, meant.precision, options, &made->resident[points], &state,
+  const call_options *meant = options_of(options);
+  rk_status status = meant->status;
+  if (status) error = meant->error;
+  else
+    status = resident_new(&array, meant->engine.precision, options, &made->resident[points], &state,
                           &error);
   poll_end(&state);
   SEXP result = pointer;

@@ -3,15 +3,27 @@
  * A value made from others is named by a hash of how it is made, so equal sub-expressions of two
  * LazyTensors are one. A leaf is named by 128 random bits of the session and a counter: unlike an
  * address or a bare counter, that stays unique when objects are saved, sent to another process or
- * made in a forked child (the bits are drawn again when the process number changes).
+ * made in a forked child (the bits are drawn again there).
  */
 #include "r_glue.h"
+#include "os.h"
 #include "text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+char *text_behind(char *end, const char *text) {
+  size_t n = strlen(text);
+  memcpy(end, text, n + 1);
+  return end + n;
+}
+
+char *write_natural(char *end, uint64_t number) {
+  char digits[24], *first = &digits[23];
+  *first = 0;
+  do *--first = (char)('0' + number % 10);
+  while (number /= 10);
+  return text_behind(end, first);
+}
 
 typedef struct {
   uint64_t a, b;
@@ -35,68 +47,63 @@ static bits128 hash_bytes(const void *data, size_t n, bits128 h) {
   return h;
 }
 
-/* /dev/urandom where there is one; time and addresses are mixed in for where there is none. */
-static bits128 draw_session(int pid) {
-  bits128 bits = {UINT64_C(0xcbf29ce484222325), (uint64_t)pid};
-  const time_t day = time(NULL);
-  const double since_start = rk_seconds();
-  bits = hash_bytes(&day, sizeof day, bits);
-  bits = hash_bytes(&since_start, sizeof since_start, bits);
-  const void *here = &bits;
-  bits = hash_bytes(&here, sizeof here, bits);
-  unsigned char noise[32];
-  FILE *file = fopen("/dev/urandom", "rb");
-  if (file) {
-    if (fread(noise, 1, sizeof noise, file) == sizeof noise)
-      bits = hash_bytes(noise, sizeof noise, bits);
-    fclose(file);
-  }
-  return bits;
+static char *write_bits(char *out, uint64_t bits) {
+  static const char digits[] = "0123456789abcdef";
+  for (int k = 60; k >= 0; k -= 4) *out++ = digits[(bits >> k) & 15];
+  return out;
 }
 
-SEXP rkeops_fresh_id(SEXP pid) {
-  static int drawn_for = -1;
+SEXP fresh_id(void) {
+  static int drawn_for = -1; /* so many forks */
   static bits128 session;
   static uint64_t counter;
-  if (Rf_asInteger(pid) != drawn_for) {
-    drawn_for = Rf_asInteger(pid);
-    session = draw_session(drawn_for);
+  if (rk_os_forks() != drawn_for) {
+    drawn_for = rk_os_forks();
+    rk_os_random(&session, sizeof session);
     counter = 0;
   }
   char id[64];
-  snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64 ".%" PRIu64, session.a, session.b,
-           ++counter);
-  return Rf_mkString(id);
+  char *end = write_bits(write_bits(id, session.a), session.b);
+  write_natural(text_behind(end, "."), ++counter);
+  return Rf_mkChar(id);
 }
 
-/* Of strings, as a sequence. */
-SEXP rkeops_hash(SEXP text) {
+SEXP rkeops_fresh_id(void) { return Rf_ScalarString(fresh_id()); }
+
+static bits128 hash_strings(SEXP text, bits128 h) {
+  for (int k = 0; k < Rf_length(text); k++)
+    h = hash_bytes(CHAR(STRING_ELT(text, k)), (size_t)LENGTH(STRING_ELT(text, k)), h);
+  return h;
+}
+
+/* Of how the value is made: op, operands and literals as a sequence. */
+SEXP value_id(SEXP op, SEXP operands, SEXP literals) {
   bits128 h = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x6c62272e07bb0142)};
-  for (int k = 0; k < Rf_length(text); k++) {
-    const char *bytes = CHAR(STRING_ELT(text, k));
-    h = hash_bytes(bytes, strlen(bytes), h);
-  }
-  char id[40];
-  snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, h.a, h.b);
-  return Rf_mkString(id);
+  h = hash_bytes(CHAR(op), (size_t)LENGTH(op), h);
+  h = hash_strings(literals, hash_strings(operands, h));
+  char id[32];
+  write_bits(write_bits(id, h.a), h.b);
+  return Rf_mkCharLen(id, sizeof id);
 }
 
 /* Numbers in the text of a formula: the fewest digits, from 15 on, that read back as the same. R's
  * own functions write the decimal point of the locale. */
+SEXP number_text(double number) {
+  static const char *const formats[] = {"%.15g", "%.16g", "%.17g"};
+  char text[RK_NUMBER_TEXT];
+  double back = 0;
+  for (int f = 0; f < 3 && (!f || back != number); f++) {
+    rk_number_text(text, formats[f], number);
+    rk_read_number(text, &back);
+  }
+  return Rf_mkChar(text);
+}
+
 SEXP rkeops_number_text(SEXP x) {
   SEXP value = PROTECT(Rf_coerceVector(x, REALSXP));
   SEXP out = PROTECT(Rf_allocVector(STRSXP, Rf_xlength(value)));
-  for (R_xlen_t k = 0; k < Rf_xlength(value); k++) {
-    static const char *const formats[] = {"%.15g", "%.16g", "%.17g"};
-    const double number = REAL(value)[k];
-    char text[RK_NUMBER_TEXT];
-    double back = 0;
-    for (int f = 0; f < 3 && (!f || back != number); f++) {
-      rk_number_text(text, formats[f], number);
-      rk_read_number(text, &back);
-    }
-    SET_STRING_ELT(out, k, Rf_mkChar(text));
-  }
+  for (R_xlen_t k = 0; k < Rf_xlength(value); k++)
+    SET_STRING_ELT(out, k, number_text(REAL(value)[k]));
   UNPROTECT(2);
   return out;
 }
@@ -139,23 +146,24 @@ static int same_object(SEXP x, SEXP y) {
   return given && given == given_for(y) && same_numbers(x, y);
 }
 
-/* For each element of the list `objects`, the position in the list `table` of the same object of
- * the same kind, 0 if there is none. Both lists keep theirs alive meanwhile, so an address means
- * one object. Parameters are never matched: the byte-code compiler of R makes one object of equal
- * constants of a function, and two parameters with equal values would become one variable. */
+/* The position in the list `table` of the same object of the same kind, 0 if there is none. Lists
+ * keep their objects alive meanwhile, so an address means one object. Parameters are never matched:
+ * the byte-code compiler of R makes one object of equal constants of a function, and two parameters
+ * with equal values would become one variable. */
+int object_place(SEXP object, SEXP kind, SEXP table, SEXP table_kinds) {
+  if (!strcmp(CHAR(kind), "Pm")) return 0;
+  for (int t = 0; t < Rf_length(table); t++)
+    if (kind == STRING_ELT(table_kinds, t) && same_object(object, VECTOR_ELT(table, t)))
+      return t + 1;
+  return 0;
+}
+
+/* For each element of the list `objects`. */
 SEXP rkeops_match_objects(SEXP objects, SEXP kinds, SEXP table, SEXP table_kinds) {
-  int n = Rf_length(objects);
-  SEXP out = PROTECT(Rf_allocVector(INTSXP, n));
-  for (int k = 0; k < n; k++) {
-    INTEGER(out)[k] = 0;
-    if (!strcmp(CHAR(STRING_ELT(kinds, k)), "Pm")) continue;
-    for (int t = 0; t < Rf_length(table); t++)
-      if (STRING_ELT(kinds, k) == STRING_ELT(table_kinds, t) &&
-          same_object(VECTOR_ELT(objects, k), VECTOR_ELT(table, t))) {
-        INTEGER(out)[k] = t + 1;
-        break;
-      }
-  }
+  SEXP out = PROTECT(Rf_allocVector(INTSXP, Rf_length(objects)));
+  for (int k = 0; k < Rf_length(objects); k++)
+    INTEGER(out)[k] =
+        object_place(VECTOR_ELT(objects, k), STRING_ELT(kinds, k), table, table_kinds);
   UNPROTECT(1);
   return out;
 }
@@ -172,20 +180,13 @@ typedef struct {
   int depth; /* of the parentheses in `text` */
 } value_text;
 
-/* Places of strings: strings of R that are equal are one object, so their addresses are hashed. */
-typedef struct {
-  SEXP *key;
-  int *place;
-  size_t mask;
-} string_map;
-
 static size_t slot_of(const string_map *map, SEXP key) {
   size_t slot = (size_t)scramble((uint64_t)(uintptr_t)key) & map->mask;
   while (map->key[slot] && map->key[slot] != key) slot = (slot + 1) & map->mask;
   return slot;
 }
 
-static string_map map_new(int n) {
+string_map map_new(int n) {
   size_t size = 4;
   while (size < 2 * (size_t)n) size *= 2;
   string_map map = {(SEXP *)R_alloc(size, sizeof(SEXP)), (int *)R_alloc(size, sizeof(int)),
@@ -194,14 +195,13 @@ static string_map map_new(int n) {
   return map;
 }
 
-static void map_put(string_map *map, SEXP key, int place) {
+void map_put(string_map *map, SEXP key, int place) {
   size_t slot = slot_of(map, key);
   map->key[slot] = key;
   map->place[slot] = place;
 }
 
-/* -1 if it has none. */
-static int place_of(const string_map *map, SEXP id) {
+int place_of(const string_map *map, SEXP id) {
   size_t slot = slot_of(map, id);
   return map->key[slot] ? map->place[slot] : -1;
 }
@@ -221,7 +221,7 @@ typedef struct {
 
 static unfinished begin(SEXP table, SEXP id) {
   SEXP definition = definitions_find(table, id);
-  return (unfinished){definition, list_element(definition, "operands"), 0};
+  return (unfinished){definition, definition_part(definition, OPERANDS), 0};
 }
 
 /* The definitions that `root` needs, without recursion: a chain may be long. */
@@ -236,7 +236,7 @@ static void order_from(value_order *order, SEXP table, SEXP root, unfinished *st
       if (height == most) Rf_error("a LazyTensor has a definition that uses itself");
       stack[height++] = begin(table, id);
     } else {
-      SEXP id = STRING_ELT(list_element(top->definition, "id"), 0);
+      SEXP id = STRING_ELT(definition_part(top->definition, ID), 0);
       map_put(&order->map, id, order->leaves + order->definitions);
       order->definition[order->definitions++] = top->definition;
       height--;
@@ -275,17 +275,10 @@ static const char *joined(const char *a, const char *b, const char *c) {
   return out;
 }
 
-/* Copies `text` to `end`, where there is room for it: where the next one goes. */
-static char *append(char *end, const char *text) {
-  size_t n = strlen(text);
-  memcpy(end, text, n + 1);
-  return end + n;
-}
-
 /* "op(operands,literals)", or "op" if it has none. */
 static value_text node_text(SEXP node, const value_text *value, const string_map *map) {
-  SEXP operands = list_element(node, "operands"), literals = list_element(node, "literals");
-  const char *op = CHAR(STRING_ELT(list_element(node, "op"), 0));
+  SEXP operands = definition_part(node, OPERANDS), literals = definition_part(node, LITERALS);
+  const char *op = CHAR(STRING_ELT(definition_part(node, OP), 0));
   int n = Rf_length(operands), all = n + Rf_length(literals);
   if (!all) return (value_text){op, 0, 0};
   const char **part = (const char **)R_alloc((size_t)all, sizeof *part);
@@ -302,9 +295,9 @@ static value_text node_text(SEXP node, const value_text *value, const string_map
     size += strlen(part[k]);
   }
   char *text = R_alloc(size, 1), *end = text;
-  end = append(end, op);
-  for (int k = 0; k < all; k++) end = append(append(end, k ? "," : "("), part[k]);
-  append(end, ")");
+  end = text_behind(end, op);
+  for (int k = 0; k < all; k++) end = text_behind(text_behind(end, k ? "," : "("), part[k]);
+  text_behind(end, ")");
   return (value_text){text, 0, depth + 1};
 }
 
@@ -320,12 +313,12 @@ static value_text *value_texts(SEXP leaves, const value_order *order, SEXP roots
   value_text *value = (value_text *)R_alloc(n, sizeof *value);
   memset(value, 0, n * sizeof *value);
   for (int k = 0; k < order->definitions; k++)
-    count_uses(list_element(order->definition[k], "operands"), value, &order->map);
+    count_uses(definition_part(order->definition[k], OPERANDS), value, &order->map);
   count_uses(roots, value, &order->map);
 
   char name[32];
   for (int k = 0; k < order->leaves; k++) {
-    snprintf(name, sizeof name, "V%d", INTEGER(leaves)[k] - 1);
+    write_natural(text_behind(name, "V"), (uint64_t)INTEGER(leaves)[k] - 1);
     value[k].text = joined(name, "", "");
   }
   for (int k = 0; k < order->definitions; k++) {
@@ -333,9 +326,9 @@ static value_text *value_texts(SEXP leaves, const value_order *order, SEXP roots
     value_text *here = &value[order->leaves + k];
     int uses = here->uses;
     *here = node_text(node, value, &order->map);
-    if ((uses > 1 || here->depth > NESTING_LIMIT) && Rf_length(list_element(node, "operands")) &&
-        list_element(node, "inline") == R_NilValue) {
-      snprintf(name, sizeof name, "d%d", definitions + 1);
+    if ((uses > 1 || here->depth > NESTING_LIMIT) && Rf_length(definition_part(node, OPERANDS)) &&
+        LENGTH(node) == INLINE) {
+      write_natural(text_behind(name, "d"), (uint64_t)definitions + 1);
       defined[definitions++] = joined(name, "=", here->text);
       *here = (value_text){joined(name, "", ""), 0, 0};
     }
@@ -361,7 +354,7 @@ SEXP rkeops_formula_text(SEXP leaves, SEXP table, SEXP roots) {
   }
   char *text = R_alloc(size, 1), *end = text;
   *end = 0;
-  for (int k = 0; defined[k]; k++) end = append(append(end, defined[k]), "; ");
-  for (int k = 0; k < n_roots; k++) end = append(append(end, k ? ", " : ""), part[k]);
+  for (int k = 0; defined[k]; k++) end = text_behind(text_behind(end, defined[k]), "; ");
+  for (int k = 0; k < n_roots; k++) end = text_behind(text_behind(end, k ? ", " : ""), part[k]);
   return Rf_mkString(text);
 }

@@ -5,8 +5,10 @@
 
 SEXP list_element(SEXP list, const char *name) {
   SEXP names = Rf_getAttrib(list, R_NamesSymbol);
-  for (R_xlen_t k = 0; k < Rf_xlength(names); k++)
-    if (!strcmp(CHAR(STRING_ELT(names, k)), name)) return VECTOR_ELT(list, k);
+  for (int k = 0, n = Rf_length(names); k < n; k++) {
+    const char *found = CHAR(STRING_ELT(names, k));
+    if (*found == *name && !strcmp(found, name)) return VECTOR_ELT(list, k);
+  }
   return R_NilValue;
 }
 
@@ -23,7 +25,7 @@ double option_number(SEXP options, const char *name, double otherwise) {
   return Rf_asReal(value);
 }
 
-rk_pruning option_pruning(SEXP options) {
+static rk_pruning option_pruning(SEXP options) {
   SEXP value = list_element(options, "prune");
   if (!Rf_isLogical(value) || Rf_xlength(value) != 1) return RK_PRUNE_AUTO;
   return Rf_asLogical(value) ? RK_PRUNE_ALWAYS : RK_PRUNE_NEVER;
@@ -38,7 +40,7 @@ static int choice(const char *what, const char *word, const char *const *words, 
   return -1;
 }
 
-rk_status engine_options(SEXP options, rk_options *out, rk_error *error) {
+static rk_status engine_options(SEXP options, rk_options *out, rk_error *error) {
   /* in the order of the enumerations of engine.h */
   static const char *const precisions[] = {"float32", "float64", "float16", NULL};
   static const char *const schemes[] = {"auto", "direct_sum", "block_sum", "kahan_scheme", NULL};
@@ -50,13 +52,60 @@ rk_status engine_options(SEXP options, rk_options *out, rk_error *error) {
   int accumulator = choice("the option `accumulator`",
                            option_string(options, "accumulator", "auto"), accumulators, error);
   if (precision < 0 || sum < 0 || accumulator < 0) return error->status;
-  memset(out, 0, sizeof *out); /* padding too: the options are part of a key */
   out->precision = (rk_precision)precision;
   out->scheme = (rk_scheme)sum;
   out->accumulator = (rk_accumulator)accumulator;
   out->fast_math = option_number(options, "fast_math", 0) != 0;
   return RK_OK;
 }
+
+static void read_options(SEXP options, call_options *out) {
+  const char *engine = option_string(options, "engine", "auto");
+  memset(out, 0, sizeof *out); /* padding too: the options are part of a key */
+  out->has_devices = !strcmp(option_string(options, "backend", "CPU"), "GPU");
+  out->backend = out->has_devices ? "cuda" : !strcmp(engine, "compiled") ? "cpu" : engine;
+  out->status = engine_options(options, &out->engine, &out->error);
+  out->pruning = option_pruning(options);
+  out->index_base = (int64_t)option_number(options, "index_base", 1);
+  out->progress = (progress_kind)option_number(options, "show_progress", PROGRESS_none);
+  out->line_every = option_number(options, "line_every", 0);
+  out->formula_only = option_number(options, "formula_only", 0) != 0;
+}
+
+/* Lists that were read lately are kept: as long as they are, an address means one of them, and
+ * nobody modifies it. */
+const call_options *options_of(SEXP options) {
+  enum { KEPT = 4 };
+  static call_options read[KEPT];
+  static SEXP kept;
+  static int next;
+  if (!kept) R_PreserveObject(kept = Rf_allocVector(VECSXP, KEPT));
+  for (int k = 0; k < KEPT; k++)
+    if (VECTOR_ELT(kept, k) == options) return &read[k];
+  int k = next++ % KEPT;
+  SET_VECTOR_ELT(kept, k, options);
+  read_options(options, &read[k]);
+  return &read[k];
+}
+
+/* The R option and what it means. As long as it is kept, an address means one object, and nobody
+ * modifies that. */
+static SEXP known;
+
+SEXP rkeops_know_options(SEXP options) {
+  if (!known) R_PreserveObject(known = Rf_allocVector(VECSXP, 2));
+  SET_VECTOR_ELT(known, 0, Rf_GetOption1(Rf_install("rkeops")));
+  SET_VECTOR_ELT(known, 1, options);
+  return R_NilValue;
+}
+
+SEXP options_known(void) {
+  SEXP given = Rf_GetOption1(Rf_install("rkeops"));
+  return known && given != R_NilValue && given == VECTOR_ELT(known, 0) ? VECTOR_ELT(known, 1)
+                                                                     : R_NilValue;
+}
+
+SEXP rkeops_known_options(void) { return options_known(); }
 
 static const char *path_or_null(SEXP x) {
   if (TYPEOF(x) != STRSXP || Rf_xlength(x) != 1 || STRING_ELT(x, 0) == NA_STRING) return NULL;

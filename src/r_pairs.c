@@ -39,7 +39,7 @@ static SEXP run_reduction(pairs_request *q, const rk_pairs *pairs, const rk_arra
   int64_t rows[3] = {reduction ? pairs->rows : pairs->count,
                      (int64_t)Rf_asReal(list_element(q->pairs, "counted_rows")), 1};
   rk_output outputs[2];
-  int64_t base = (int64_t)option_number(q->options, "index_base", 1);
+  int64_t base = options_of(q->options)->index_base;
   SEXP result = PROTECT(arrays_results(info, rows, base, outputs));
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   rk_pair_side *sides = (rk_pair_side *)R_alloc((size_t)Rf_length(q->side) + 1, sizeof *sides);

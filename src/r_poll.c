@@ -15,8 +15,8 @@ poll_state poll_begin(SEXP options, SEXP found) {
   poll_state state = {0};
   state.found = found;
   state.started = state.checked = rk_seconds();
-  state.progress = (progress_kind)option_number(options, "show_progress", PROGRESS_none);
-  state.line_every = option_number(options, "line_every", 0);
+  state.progress = options_of(options)->progress;
+  state.line_every = options_of(options)->line_every;
   state.drawn = state.started;
   return state;
 }

@@ -108,7 +108,7 @@ static int is_much(SEXP x) {
 }
 
 uint64_t prepared_stamp(SEXP x, SEXP options) {
-  if (!is_much(x) || backend_chosen(options).has_devices) return 0;
+  if (!is_much(x) || options_of(options)->has_devices) return 0;
   object new = {.at = DATAPTR_OR_NULL(x), .n = XLENGTH(x),
                 .type = (SEXPTYPE)TYPEOF(x), .bytes = 8.0 * (double)XLENGTH(x), .call = calls};
   if (!new.at || 2 * new.bytes > most_bytes) return 0;

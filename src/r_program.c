@@ -15,13 +15,14 @@ static const char **strings_utf8(SEXP x) {
 }
 
 rk_status program_find(SEXP program, SEXP options, held_programs *held, rk_error *error) {
-  rk_options request;
-  if (engine_options(options, &request, error) != RK_OK) return error->status;
+  const call_options *meant = options_of(options);
+  if (meant->status != RK_OK) *error = meant->error;
+  if (meant->status != RK_OK) return meant->status;
   SEXP declarations = list_element(program, "declarations");
   rk_program **found = &held->program[held->n];
   rk_status status =
       rk_program_get(option_string(program, "text", ""), strings_utf8(declarations),
-                     Rf_length(declarations), &request, found, error);
+                     Rf_length(declarations), &meant->engine, found, error);
   if (status != RK_OK) return status;
   rk_program_hold(*found);
   held->n++;
@@ -190,7 +191,7 @@ static rk_status try_run(const program_request *q, const run_data *data, const r
                          poll_state *state, rk_error *error) {
   rk_status status = backend_use(q->options, error);
   if (status) return status;
-  rk_set_pruning(option_pruning(q->options));
+  rk_set_pruning(options_of(q->options)->pruning);
   return rk_run_blocks(q->found, data->blocks, data->arrays, outputs, poll_r, state, error);
 }
 
@@ -203,7 +204,7 @@ static SEXP run_on(program_request *q, const rk_program_info *info, const run_da
     if (rows[info->result[r].kept] > INT_MAX) return too_many_rows(rows[info->result[r].kept]);
 
   rk_output outputs[2 * RK_MAX_RESULTS];
-  int64_t base = (int64_t)option_number(q->options, "index_base", 1);
+  int64_t base = options_of(q->options)->index_base;
   SEXP result = PROTECT(new_results(&(result_request){info, rows, base, outputs}, &error));
   if (result == R_NilValue) {
     UNPROTECT(1);
@@ -277,7 +278,7 @@ static SEXP show_source(void *request) {
   rk_error error;
   char *text = NULL;
   if (find_it(q, &error) != RK_OK ||
-      rk_source(q->found, backend_chosen(q->options).name, &text, &error) != RK_OK)
+      rk_source(q->found, options_of(q->options)->backend, &text, &error) != RK_OK)
     return status_object(&error);
   return engine_text(text);
 }
@@ -293,7 +294,7 @@ static SEXP show_explanation(void *request) {
   int64_t rows[3] = {0, 0, 1};
   for (int k = 0; k < Rf_length(q->rows); k++) rows[k] = (int64_t)REAL_RO(q->rows)[k];
   if (find_it(q, &error) != RK_OK ||
-      rk_explain(q->found, backend_chosen(q->options).name,
+      rk_explain(q->found, options_of(q->options)->backend,
                  Rf_length(q->rows) ? rows : NULL, &text, &error) != RK_OK)
     return status_object(&error);
   return engine_text(text);

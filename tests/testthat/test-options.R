@@ -182,7 +182,7 @@ progress_lines <- function(progress, verbosity = 1) {
   session$line_every <- 0
   on.exit({
     session$line_every <- before
-    session$applied <- FALSE
+    .Call(C_know_options, NULL)
     set_rkeops_options(old)
   })
   x <- Vi(matrix(1:15000 / 3e4))
