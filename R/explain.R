@@ -45,7 +45,9 @@
 #'     values that are packed for a `level`: `formula`, `dim`, `largest` number in size, `centre`
 #'     (what was subtracted before rounding, the largest of its components) and `digits`: how many
 #'     binary digits finer than the width of the data values are rounded, where differences of
-#'     them are taken. `NA` where nobody looked.
+#'     them are taken. `NA` where nobody looked;
+#'   * `check`, after a call whose rows were compared with float64 (option `check_precision`): how many
+#'     `rows`, and what the worst value was `off`, beside the sizes that [set_rkeops_options()] names.
 #'
 #'   Of a linear operator it is a list of class `rkeops_linear_explanation`: `operator`, what it is made of,
 #'   and `products`, for each kernel the explanation of its product with a vector, as above. Of a system
@@ -206,7 +208,8 @@ big <- function(x) format(x, digits = 3L, trim = TRUE, scientific = FALSE, drop0
 pass_lines <- function(pass, number, rows) {
   c(paste0("pass ", number, ": ", shortened(pass$formula)),
     paste0("  ", c(result_line(pass), level_lines(pass$levels), layout_line(pass$layout),
-                   bounds_line(pass$bounds), data_lines(pass$data), sum_lines(pass, rows))))
+                   bounds_line(pass$bounds), data_lines(pass$data), check_line(pass$check),
+                   sum_lines(pass, rows))))
 }
 
 bounds_line <- function(bounds) {
@@ -215,6 +218,11 @@ bounds_line <- function(bounds) {
   if (bounds$pruned)
     paste0("pruned: ", share(bounds$walked), " of the pairs were walked, the others cannot matter")
   else paste0("not pruned: of a sample ", share(bounds$expected), " of the pairs matter")
+}
+
+check_line <- function(check) {
+  if (!is.null(check))
+    paste0("checked: ", counted(check$rows, "row"), " in float64, off by at most ", format(check$off, digits = 2L))
 }
 
 data_lines <- function(data) {

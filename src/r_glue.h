@@ -52,6 +52,7 @@ typedef struct {
   const char *backend; /* its name in the engine */
   int has_devices;     /* matrices may stay on them */
   rk_pruning pruning;
+  int check_precision; /* see rk_set_precision_check */
   int64_t index_base;
   progress_kind progress;
   double line_every;   /* seconds between two lines */

@@ -63,9 +63,13 @@ static void read_options(SEXP options, call_options *out) {
   const char *engine = option_string(options, "engine", "auto");
   memset(out, 0, sizeof *out); /* padding too: the options are part of a key */
   out->has_devices = !strcmp(option_string(options, "backend", "CPU"), "GPU");
-  out->backend = out->has_devices ? "cuda" : !strcmp(engine, "compiled") ? "cpu" : engine;
+  out->backend = out->has_devices               ? "cuda"
+                 : !strcmp(engine, "compiled") ? "cpu"
+                 : !strcmp(engine, "builtin")  ? "builtin"
+                                               : "auto";
   out->status = engine_options(options, &out->engine, &out->error);
   out->pruning = option_pruning(options);
+  out->check_precision = option_number(options, "check_precision", 1) != 0;
   out->index_base = (int64_t)option_number(options, "index_base", 1);
   out->progress = (progress_kind)option_number(options, "show_progress", PROGRESS_none);
   out->line_every = option_number(options, "line_every", 0);

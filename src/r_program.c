@@ -192,6 +192,7 @@ static rk_status try_run(const program_request *q, const run_data *data, const r
   rk_status status = backend_use(q->options, error);
   if (status) return status;
   rk_set_pruning(options_of(q->options)->pruning);
+  rk_set_precision_check(options_of(q->options)->check_precision);
   return rk_run_blocks(q->found, data->blocks, data->arrays, outputs, poll_r, state, error);
 }
 

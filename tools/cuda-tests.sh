@@ -101,6 +101,7 @@ test_faults() {
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 1 test_offsets
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in backward 0 test_walk
   RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 0 test_pairs
+  RKEOPS_TEST_DEVICE=0 RKEOPS_TEST_SMALL=1 run_in forward 0 test_sampled
   RKEOPS_TEST_SMALL=1 RKEOPS_STANDIN_DEVICES=3 run_in shuffled 1 cuda/test_lists
   RKEOPS_TEST_DEVICE=0,1 RKEOPS_STANDIN_DEVICES=2 RKEOPS_TEST_SMALL=1 \
     run_in shuffled 1 test_derive

@@ -54,7 +54,7 @@ test_reference_with() {
 # Once more on the backend that compiles nothing, with the loops for each kind of vectors.
 test_builtin_with() {
   for width in $all_widths; do
-    for name in test_engine test_programs test_walk test_prune test_random; do
+    for name in test_engine test_programs test_walk test_prune test_random test_sampled; do
       RKEOPS_TEST_BACKEND=builtin RKEOPS_TEST_SMALL=1 RKEOPS_VECTORS=$width \
         run_test "$build/engine-$(basename "$1")/$name" "builtin, $width bytes"
     done

@@ -39,7 +39,7 @@ MATH_TESTS := $(addprefix $(DIR)/test_math-,$(WIDTHS))
 all: $(TESTS) $(MATH_TESTS)
 standins: $(CUDA_LIBRARIES)
 cuda: $(CUDA_TESTS) $(CUDA_LIBRARIES) $(DIR)/fail_memory \
-  $(addprefix $(DIR)/test_,engine programs nested derive random offsets walk pairs)
+  $(addprefix $(DIR)/test_,engine programs nested derive random offsets walk pairs sampled)
 
 $(DIR)/libengine.a: $(OBJECTS)
 	@rm -f $@

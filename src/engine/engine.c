@@ -259,6 +259,23 @@ static rk_status run_all(working *c, rk_text *warned, rk_caller caller) {
   return status;
 }
 
+/* 1, 10, 100, ... */
+static int is_turn(int64_t call) {
+  while (call % 10 == 0) call /= 10;
+  return call == 1;
+}
+
+/* Once a program was warned of, it is known. */
+static rk_status check_precision(rk_program *program, const working *c, rk_text *warned,
+                                 rk_caller caller) {
+  const size_t before = warned->length;
+  if (!rk_call_now()->checks_precision || program->is_warned || !rk_is_sampled(&c->data) ||
+      !is_turn(++program->large_calls)) return RK_OK;
+  rk_status status = rk_sample(&program->plan->sampled, &c->data, &c->values, warned, caller);
+  program->is_warned = warned->length > before;
+  return status;
+}
+
 static rk_status run(rk_program *program, const given *g, const rk_backend *backend,
                      rk_text *warned, rk_caller caller) {
   const rk_plan *plan = program->plan;
@@ -273,6 +290,7 @@ static rk_status run(rk_program *program, const given *g, const rk_backend *back
                              .inputs = g->inputs, .rows = c.rows, .outputs = g->outputs};
   status = make_walks(&c, g, caller.error);
   if (!status) status = run_all(&c, warned, caller);
+  if (!status) status = check_precision(program, &c, warned, caller);
   rk_pruned_note(&c.pruned, plan->stage, plan->stages);
   rk_look_end(&c.look);
   rk_pruned_free(&c.pruned);

@@ -109,6 +109,14 @@ int rk_threads_limit(char *text, size_t size);
 typedef enum { RK_PRUNE_AUTO, RK_PRUNE_ALWAYS, RK_PRUNE_NEVER } rk_pruning;
 void rk_set_pruning(rk_pruning pruning);
 
+/* Are some rows of later calls in float32 or float16 computed in float64 too, and compared? 1 (the
+ * default): of the first, the tenth, the hundredth, ... call of a program, of those of at least 1e6
+ * pairs and 16 rows of the result. At most 16 rows, 1e7 pairs and 2 % of the pairs of the call are,
+ * by the backend "builtin". Results are the same; rk_warning says what is off by more than 1e-4,
+ * once for a program. Inputs that lie on GPUs are taken for what they are: such calls are not
+ * compared. */
+void rk_set_precision_check(int on);
+
 /* Notes that the process is the parent of those that are forked from now on. Else the first call
  * does it. */
 void rk_watch_forks(void);
@@ -405,8 +413,8 @@ void rk_prepared_hold(int64_t bytes);
 
 /* ---- warnings, many programs ---------------------------------------------------------------- */
 
-/* What became 0 or infinite in float32, or lost its meaning, in the rk_run that ended last: lines,
- * "" where there is nothing to say. Good until the next one ends. */
+/* What became 0 or infinite in float32, or lost its meaning or its digits, in the rk_run that ended
+ * last: lines, "" where there is nothing to say. Good until the next one ends. */
 const char *rk_warning(void);
 
 /* Builds many programs with few compiles (tests, warming a cache). */

@@ -116,6 +116,15 @@ static void write_bounds(const rk_stage *stage, rk_text *text) {
                  stage->bounds.expected, stage->bounds.walked);
 }
 
+static void write_check(const rk_plan *plan, int number, rk_text *text) {
+  double off;
+  const int rows = rk_sampled_rows(plan->sampled, number, &off);
+  if (!rows) return;
+  rk_text_format(text, "[check]\nrows: %d\noff: ", rows);
+  write_number(off, text);
+  rk_text_add(text, "\n");
+}
+
 static void explain_pass(const rk_plan *plan, int number, const rk_backend *backend,
                          const int64_t *rows, char *const *name, rk_text *text) {
   rk_stage *stage = &plan->stage[number];
@@ -130,6 +139,7 @@ static void explain_pass(const rk_plan *plan, int number, const rk_backend *back
   rk_text_format(text, "[layout]\n%s", rk_text_string(&lines));
   write_bounds(stage, text);
   write_seen(stage, name, text);
+  write_check(plan, number, text);
   text->failed |= lines.failed;
   rk_text_free(&lines);
 }

@@ -68,6 +68,7 @@ static void release_plan(rk_plan *plan) {
   if (!plan || --plan->users > 0) return;
   for (int k = 0; k < plan->stages; k++) rk_stage_empty(&plan->stage[k]);
   free(plan->stage);
+  rk_sampled_free(plan->sampled);
   rk_graph_free(plan->graph);
   free(plan->key);
   free(plan);

@@ -10,6 +10,7 @@
 #define RKEOPS_PROGRAMS_H
 
 #include "run/backend.h"
+#include "sampled.h"
 
 /* What programs with equal formulas share. */
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
   rk_served served[RK_MAX_RESULTS];
   rk_stage *stage;           /* in order */
   int stages;
+  rk_sampled *sampled;       /* NULL: no run has been checked */
 } rk_plan;
 
 struct rk_program {
@@ -33,6 +35,8 @@ struct rk_program {
   rk_result result[RK_MAX_RESULTS];
   rk_field field[2 * RK_MAX_RESULTS];
   rk_program_info info;
+  int64_t large_calls;       /* that may be checked, see rk_is_sampled */
+  int is_warned;             /* it was said that float32 has too few digits */
 };
 
 /* What is asked for. */

@@ -116,7 +116,7 @@ test_that("options that were written by hand are checked when they are used, eac
                   debug = "yes", cache_dir = 3, formula_only = NA, index_base = -7.5, ncore = -1,
                   accumulator = "float16", sum_scheme = "kahan", fast_math = "yes",
                   gpu_memory = -1, prepared_memory = -1, compiler = 1, compile_timeout = 0,
-                  cache_limit = "all", progress = 2, prune = 2)
+                  cache_limit = "all", progress = 2, prune = 2, check_precision = "once")
   expect_setequal(names(by_hand), rkeops_option_names())
   op <- keops_kernel("Sum_Reduction(x - y, j)", c("x=Vi(1)", "y=Vj(1)"))
   for (name in names(by_hand)) {

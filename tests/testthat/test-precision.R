@@ -186,3 +186,88 @@ test_that("sums of money keep their cents, and sums of squares their variance", 
   moments <- c(sum(Vj(year)^2, "j"), sum(Vj(year), "j")) / 1e5
   expect_equal(moments[1] - moments[2]^2, mean((year - mean(year))^2), tolerance = 1e-7)
 })
+
+# ---- rows that are compared with float64 ---------------------------------------------------------
+
+# Clouds of 1100 points around a place, their squared distances multiplied out, which loses their digits
+# far from 0. Operators of one formula are one, so each number 0.51, ... stands in one only.
+far_clouds <- local({
+  set.seed(5)
+  function(offset) list(matrix(runif(3300), 1100) + offset, matrix(runif(3300), 1100) + offset)
+})
+squares <- "d = SqNorm2(x) + SqNorm2(y) - 2 * (x|y); "
+warned <- function(code) {
+  said <- character()
+  withCallingHandlers(code, rkeops_warning_precision = function(w) {
+    said <<- c(said, conditionMessage(w))
+    invokeRestart("muffleWarning")
+  })
+  said
+}
+
+test_that("float32 results whose digits are lost are warned of, once, with row and size", {
+  far <- far_clouds(300)
+  with_precision("float32", {
+    op <- keops_kernel(paste0(squares, "Sum_Reduction(Exp(-0.51*d), j)"), args)
+    expect_warning(found <- op(far), "row \\d+ of the result is [0-9.]+ instead of [0-9.]+, off by [0-9.]+ of",
+                   class = "rkeops_warning_precision")
+    expect_identical(warned(again <- op(far)), character())
+    expect_identical(found, again)
+  })
+  # the row, counted from 1, and what stands there
+  op <- keops_kernel(paste0(squares, "Sum_Reduction(Exp(-0.52*d), j)"), args)
+  said <- warned(with_precision("float32", found <- op(far)))
+  row <- as.integer(sub(".* row (\\d+) of .*", "\\1", said))
+  number <- as.numeric(regmatches(said, regexec(" is ([0-9.]+) instead of ([0-9.]+),", said))[[1]][2:3])
+  expect_equal(number, c(found[row], with_precision("float64", op(far))[row]), tolerance = 1e-6)
+})
+
+test_that("lazy reductions, gradients and positions are looked at, and what keeps its digits is silent", {
+  far <- far_clouds(300)
+  near <- far_clouds(0)
+  halves <- keep_groups(rep(1:2, each = 550)) # 605000 pairs
+  most <- keep_band(-1000, 1000)
+  forms <- list(
+    function(d, x) logsumexp(-d, "j"),
+    function(d, x) argKmin(d, 3, "j"),
+    function(d, x) gradient(sum(exp(-d), "j", call = FALSE), x),
+    function(d, x) sum(exp(-restrict_pairs(d, most)), "i"))
+  hear <- function(form, clouds, k) {
+    x <- Vi(clouds[[1]])
+    y <- Vj(clouds[[2]])
+    warned(form(k * (sqnorm2(x) + sqnorm2(y) - 2 * (x | y)), x))
+  }
+  with_precision("float32", {
+    for (form in forms) {
+      expect_identical(hear(form, near, 0.53), character())
+      expect_length(hear(form, far, 0.54), 1L)
+    }
+    expect_identical(hear(function(d, x) sum(exp(-restrict_pairs(d, halves)), "j"), far, 0.54), character())
+    expect_identical(warned(sum(exp(-sqdist(Vi(far[[1]]), Vj(far[[2]]))), "j")), character())
+  })
+})
+
+test_that("`check_precision` says whether rows are compared, and explanations what was found", {
+  far <- far_clouds(300)
+  near <- far_clouds(0)
+  op <- keops_kernel(paste0(squares, "Sum_Reduction(Exp(-0.55*d)*0.5*d, j)"), args)
+  with_options(list(precision = "float32", check_precision = FALSE), {
+    expect_identical(warned(off <- op(far)), character())
+    expect_null(rkeops_explain(op)$passes[[1]]$check)
+  })
+  with_precision("float32", {
+    expect_length(warned(on <- op(far)), 1L)
+    expect_identical(on, off)
+    check <- rkeops_explain(op)$passes[[1]]$check
+    expect_identical(check$rows, 16)
+    expect_gt(check$off, 1e-3)
+    expect_true(any(grepl("checked: 16 rows in float64, off by at most 0.", format(rkeops_explain(op)), fixed = TRUE)))
+    op <- keops_kernel(paste0(squares, "Sum_Reduction(Exp(-0.56*d)*d, i)"), args)
+    far[[2]] <- far[[2]][1:15, ]
+    far[[1]] <- far[[1]][rep(1:1100, 100), ]
+    expect_identical(warned(op(far)), character()) # of 15 rows
+    expect_null(rkeops_explain(op)$passes[[1]]$check)
+  })
+  expect_identical(warned(op(far)), character()) # float64
+  expect_error(set_rkeops_options(check_precision = NA), class = "rkeops_error_argument")
+})

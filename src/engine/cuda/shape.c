@@ -216,25 +216,7 @@ static int blocked(const rk_pass *pass, rk_gpu_shape *shape) {
   return 1;
 }
 
-/* ---- float16 ---- */
-
-static int is_variable(const rk_pass *pass, const rk_node *node, rk_origin origin) {
-  return rk_node_is(node, RK_OP_Variable) &&
-         rk_graph_variable_at(pass->graph, node->variable)->origin == origin;
-}
-
-/* A side is stored as half when all that is stored of it is data, perhaps shifted: other values
- * could leave the range of half. */
-static int is_stored_as_half(const rk_pass *pass, rk_nest_kind side) {
-  if (pass->options.precision != RK_FLOAT16 || !pass->slots[side].count) return 0;
-  for (int k = 0; k < pass->slots[side].count; k++) {
-    const rk_node *node = pass->slots[side].slot[k].node;
-    if (rk_node_is(node, RK_OP_Subtract) && is_variable(pass, node->operand[1], RK_FROM_CENTRE))
-      node = node->operand[0];
-    if (!is_variable(pass, node, RK_FROM_INPUT)) return 0;
-  }
-  return 1;
-}
+/* ---- all of a shape ---- */
 
 /* CUDA's sine and cosine reduce very large arguments in memory of the thread. */
 static int needs_library_memory(const rk_pass *pass) {
@@ -258,8 +240,8 @@ rk_gpu_shape rk_gpu_shape_choose(const rk_pass *pass, rk_gpu_lay lay) {
     if (blocked(pass, &other)) shape = other;
   }
   shape.stackless = shape.resident && !needs_library_memory(pass);
-  shape.half[RK_NEST_ROW] = is_stored_as_half(pass, RK_NEST_ROW);
-  shape.half[RK_NEST_COLUMN] = is_stored_as_half(pass, RK_NEST_COLUMN);
+  shape.half[RK_NEST_ROW] = rk_is_stored_as_half(pass, RK_NEST_ROW);
+  shape.half[RK_NEST_COLUMN] = rk_is_stored_as_half(pass, RK_NEST_COLUMN);
   shape.tile.masks = shape.enter.masks = lay != RK_GPU_ALL;
   shape.tile.reorders = shape.enter.reorders = lay >= RK_GPU_REORDERED;
   return shape;

@@ -255,3 +255,28 @@ rk_status rk_join(rk_pass *pass, rk_error *error) {
   pass->reduction = result;
   return RK_OK;
 }
+
+/* ---- float16 ---- */
+
+static int is_variable(const rk_pass *pass, const rk_node *node, rk_origin origin) {
+  return rk_is_variable(node) &&
+         rk_graph_variable_at(pass->graph, node->variable)->origin == origin;
+}
+
+int rk_slot_of_data(const rk_pass *pass, const rk_node *slot, int *centre) {
+  *centre = -1;
+  if (rk_node_is(slot, RK_OP_Subtract) &&
+      is_variable(pass, slot->operand[1], RK_FROM_CENTRE)) {
+    *centre = slot->operand[1]->variable;
+    slot = slot->operand[0];
+  }
+  return is_variable(pass, slot, RK_FROM_INPUT) ? slot->variable : -1;
+}
+
+int rk_is_stored_as_half(const rk_pass *pass, rk_nest_kind side) {
+  int centre;
+  if (pass->options.precision != RK_FLOAT16 || !pass->slots[side].count) return 0;
+  for (int k = 0; k < pass->slots[side].count; k++)
+    if (rk_slot_of_data(pass, pass->slots[side].slot[k].node, &centre) < 0) return 0;
+  return 1;
+}

@@ -182,6 +182,12 @@ const rk_node *rk_rebuilt(rk_graph *graph, const rk_node *node, const rk_node *c
 /* join.c: in float32, values that pairs see only together get a common centre, or ranks. */
 rk_status rk_join(rk_pass *pass, rk_error *error);
 
+/* In float16: is a side stored as half? It is when all that is stored of it is data, perhaps
+ * shifted by a centre: other values could leave the range of half. The variable that a slot is
+ * then, and that of its centre; -1: none. */
+int rk_is_stored_as_half(const rk_pass *pass, rk_nest_kind side);
+int rk_slot_of_data(const rk_pass *pass, const rk_node *slot, int *centre);
+
 /* How the pairs of a pass are laid out: what a backend chose, as far as all of them have it. */
 typedef struct {
   int rows, columns;           /* of the tile of pairs that is computed together */

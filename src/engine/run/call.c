@@ -34,13 +34,17 @@ static rk_pruning pruning;
 
 void rk_set_pruning(rk_pruning wanted) { pruning = wanted; }
 
+static int checks_precision = 1;
+
+void rk_set_precision_check(int on) { checks_precision = on; }
+
 rk_status rk_call_begin(rk_call *call, const rk_backend *backend, rk_caller caller) {
   caller.error->status = RK_OK;
   if (running == RK_MOST_CALLS)
     return rk_fail(caller.error, RK_ERROR_BUSY, "%d calls are running already, each of them made "
                    "while the one before it works (by a timer or a finalizer)", running);
   *call = (rk_call){.poll = caller.poll, .poll_data = caller.data, .backend = backend,
-                    .pruning = pruning};
+                    .pruning = pruning, .checks_precision = checks_precision};
   rk_status status = backend->hold ? backend->hold(&call->held, caller.error) : RK_OK;
   if (status) return status;
   call->settings = rk_build_settings_hold();

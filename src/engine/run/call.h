@@ -19,6 +19,7 @@ typedef struct {
   void *poll_data;
   int threads;                /* 0: nobody has asked yet */
   rk_pruning pruning;
+  int checks_precision;
   const rk_backend *backend;
   void *held;                 /* of the backend */
   struct rk_build_settings *settings;

@@ -88,13 +88,12 @@ static rk_status run_for_numbers(running *r, int at, double *numbers) {
 
 /* ---- what is asked of a pass ---- */
 
-static const rk_output *outputs_of(const running *r, int result) {
-  const rk_output *output = r->p->outputs;
+const rk_output *rk_outputs_of(const rk_program_data *p, int result) {
+  const rk_output *output = p->outputs;
   rk_field field[2];
   for (int k = 0; k < result; k++) {
-    const rk_served *s = &r->p->served[k];
-    output += s->is_part ? 1
-                         : rk_reduction_fields(r->p->stage[s->pass]->pass.source, field);
+    const rk_served *s = &p->served[k];
+    output += s->is_part ? 1 : rk_reduction_fields(p->stage[s->pass]->pass.source, field);
   }
   return output;
 }
@@ -114,7 +113,7 @@ static void copy_parts(const running *r, int stage, const double *numbers) {
   for (int k = 0; k < r->p->results; k++) {
     const rk_served *s = &r->p->served[k];
     if (is_served(r, k, stage, 1) && rows)
-      memcpy(outputs_of(r, k)->data, numbers + (size_t)s->first * rows,
+      memcpy(rk_outputs_of(r->p, k)->data, numbers + (size_t)s->first * rows,
              (size_t)s->columns * rows * sizeof *numbers);
   }
 }
@@ -126,8 +125,8 @@ static rk_status run_whole(running *r, int stage, const double **numbers) {
   rk_reduction_fields(r->p->stage[stage]->pass.source, field);
   for (int k = 0; k < r->p->results && !status; k++) {
     if (!is_served(r, k, stage, 0)) continue;
-    status = run_one(r, stage, outputs_of(r, k), NULL);
-    if (!field[0].is_position) *numbers = outputs_of(r, k)->data;
+    status = run_one(r, stage, rk_outputs_of(r->p, k), NULL);
+    if (!field[0].is_position) *numbers = rk_outputs_of(r->p, k)->data;
   }
   return status;
 }

@@ -26,6 +26,9 @@ struct rk_program_data {
 /* The walk of a stage; NULL: all pairs, as always where one of its indices is no index of data. */
 const rk_walk *rk_walk_of(const rk_program_data *p, int stage);
 
+/* The fields of a result: the first of its outputs. */
+const rk_output *rk_outputs_of(const rk_program_data *p, int result);
+
 /* What the user calls an input: programs of one plan differ in names. */
 static inline const char *rk_input_name(const rk_program_data *p, int variable) {
   const rk_graph_variable *v = rk_graph_variable_at(p->graph, variable);
