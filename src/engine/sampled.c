@@ -699,7 +699,7 @@ static void warn(const rk_program_data *p, const worst *w, rk_text *text) {
 
 static int begin(sampling *s, const rk_values *values) {
   const size_t n = (size_t)values->count + 1;
-  s->backend = rk_backend_named("builtin", &s->error);
+  s->backend = rk_backend_named("builtin", INFINITY, &s->error);
   s->count = values->count;
   s->given = calloc(n, sizeof *s->given);
   s->at = calloc(n, sizeof *s->at);
