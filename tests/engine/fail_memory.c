@@ -144,6 +144,28 @@ static rk_status keep_resident(int k) {
   return status ? status : compute(k, out[0]);
 }
 
+/* A large run in float32, of which rows are computed in float64 where there is memory. */
+enum { LARGE = 1000 };
+static sample large;
+static double large_want[LARGE];
+
+static rk_status compute_large(double *to) {
+  const rk_options options = {.precision = RK_FLOAT32};
+  const rk_output output = {.type = RK_OUT_DOUBLE, .data = to};
+  rk_program *program = NULL;
+  rk_status status = rk_program_get("Sum_Reduction(Exp(-s*SqDist(x,y))*b, j)", declarations, 4,
+                                    &options, &program, &last);
+  return status ? status : rk_run(program, large.inputs, 4, &output, NULL, NULL, &last);
+}
+
+static rk_status run_large(int k) {
+  rk_forget();
+  rk_status status = compute_large(large.out);
+  if (status) return status;
+  if (memcmp(large.out, large_want, sizeof large_want) || *rk_warning()) return RK_ERROR_INTERNAL;
+  return compute(k, out[0]);
+}
+
 /* ---- the sweep ---- */
 
 typedef rk_status (*trial)(int k);
@@ -182,15 +204,19 @@ int main(void) {
       {run_new, "a new program", TEXTS, 1}, {run_again, "a known program", TEXTS, 1},
       {run_bounded, "without what cannot matter", 1, 1},
       {write_sources, "sources", TEXTS, 1}, {build_all, "many programs", 1, 1},
+      {run_large, "rows in float64", !check_on_gpu(), 1},
       {configure_and_run, "settings", 1, 1}, {compile_anew, "compiled anew", !check_on_gpu(), 7},
       {keep_resident, "a resident array", check_on_gpu(), 1}};
   check_configure();
   s = sample_of(declarations, 4, M, N, 0.1, 1);
+  large = sample_of(declarations, 4, LARGE, LARGE, 0.1, 1);
+  CHECK(check_on_gpu() || !compute_large(large_want), "a large run");
   for (int k = 0; k < TEXTS; k++)
     if (!CHECK(!compute(k, want[k]), texts[k])) return puts(last.message), check_end();
   for (size_t t = 0; t < sizeof trials / sizeof *trials; t++)
     for (int k = 0; k < trials[t].texts; k++)
       sweep(trials[t].run, k, trials[t].step, trials[t].name);
   sample_free(&s);
+  sample_free(&large);
   return check_end();
 }

@@ -48,9 +48,11 @@ static rk_tile tile_of(const rk_stage *stage, rk_lay lay) {
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
+/* Nothing is there afterwards: what could not be made is freed at once, and with its stage. */
 static void free_lists(rk_tile_program *p) {
   free(p->list);
   free(p->number);
+  *p = (rk_tile_program){.loops = NULL};
 }
 
 static void free_program(rk_pair_program *p) {
