@@ -301,9 +301,12 @@ check_option_names <- function(names) {
 #' twice) and keeps seven digits; section "Float32" says of what.
 #'
 #' Engine `"compiled"` compiles each new formula, which takes some tenths of a second once; `"builtin"`
-#' runs it by loops that were compiled with the package: it answers at once, needs no compiler, and
-#' then computes at about half the speed. Results of both are within the same bounds and differ in
-#' the last digits. `"auto"` is `"builtin"` for calls of up to 1e8 arithmetic operations (pairs of points
+#' runs it by what was compiled with the package: it answers at once and needs no compiler. For sums of
+#' Gaussian, Laplacian, Matern 3/2 and 5/2 and Cauchy kernels, their gradients by points, log-sum-exp of
+#' squared distances and nearest neighbours these are kernels that are as fast as compiled ones (on
+#' processors with AVX2; those with AVX-512 compile faster ones), else loops at about half the speed;
+#' [rkeops_explain()] says which. Results of both are within the same bounds and differ in the last
+#' digits. `"auto"` is `"builtin"` for calls of up to 1e8 arithmetic operations (pairs of points
 #' times what the formula takes for one, see [rkeops_explain()]), which take some 10 ms then, and
 #' `"compiled"` for others; never a matter of times, or of what is compiled already, so that a call gives
 #' the same bits each time. Without a C compiler it is `"builtin"`; [rkeops_sitrep()] says so. On GPUs

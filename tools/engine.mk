@@ -49,8 +49,10 @@ $(OBJECTS): $(DIR)/%.o: %.c $(DIR)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_FLAGS) -MMD -MP -c $< -o $@
 
-# The code of the loops for 16 bytes, which sanitizers see: with them a compiler takes minutes.
-$(DIR)/src/engine/loops/loops_32.o $(DIR)/src/engine/loops/loops_64.o: \
+# The code of the loops for 16 bytes, which sanitizers see: with them a compiler takes minutes. Of
+# kernels they see what calls them, and compiled ones have none either.
+$(DIR)/src/engine/loops/loops_32.o $(DIR)/src/engine/loops/loops_64.o \
+$(DIR)/src/engine/kernels/kernels_16.o $(DIR)/src/engine/kernels/kernels_32.o: \
   ALL_FLAGS := $(filter-out -fsanitize% -fno-sanitize%,$(ALL_FLAGS))
 
 $(TESTS): $(DIR)/test_%$(EXE): tests/engine/test_%.c $(DIR)/libengine.a

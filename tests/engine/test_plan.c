@@ -111,7 +111,7 @@ static int count_of(const plan_case *c, int on_gpu, int bytes, const char *what)
 static void test_texts(void) {
   static const struct { const plan_case *what; int on_gpu; const char *words; } says[] = {
     {&gaussian, 1, "out[((long long)(i / 512) * 3 + (k)) * 512 + i % 512] = float(t3);"},
-    {&gaussian, 1, "const vec t3 = params[(k + 1)];"},
+    {&gaussian, 1, "const vec t2 = params[(k + 1)];"},
     {&gaussian, 1, "rk_copy(shared[now ^ 1], columns + (long long)(from + 128) * 4, 2048);"},
     {&gaussian, 1, "if (row < m) rk_leave(z, u, 0, first, values + row, positions + row, ld);"},
     {&masked, 0, "const mask t7 = rk_le(rk_num(0), t6);"},
@@ -125,7 +125,7 @@ static void test_texts(void) {
     {&components, 1, "j + 1 <= stop"},
     {&complex_product, 0, "rk_broadcast(y[v * 6 + (2 * k + 1)])"},
     {&complex_product, 0, "z->s[(2 * k + 1)][u] += t[u]"},
-    {&matrix, 0, "n14[(k / 3)][v][u] = n14[(k / 3)][v][u] + "},
+    {&matrix, 0, "n17[(k / 3)][v][u] = n17[(k / 3)][v][u] + "},
     {&matrix, 0, "n11[(k % 3)][v][u]"},
     {&softmax, 1, "rk_weigh(shared[0], count, reference, tops)"},
     {&softmax, 1, "k0 + e < 41 ? k0 + e : 40"}};

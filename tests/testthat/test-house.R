@@ -10,7 +10,8 @@
 # "base" are the headers of the top folder that all stages share, and their files, "engine" is the
 # rest of it, "glue" what speaks with R. A new folder gets a place here.
 levels_of_folders <- c(base = 0, formula = 1, derive = 2, plan = 3, walk = 3, emit = 4, build = 4,
-                       run = 4, look = 4, near = 4, bound = 4, dense = 4, loops = 4, host = 4.5,
+                       run = 4, look = 4, near = 4, bound = 4, dense = 4, loops = 4,
+                       kernels = 4, host = 4.5,
                        builtin = 5, cpu = 5, cuda = 5, reference = 5,
                        engine = 6, glue = 7)
 peers <- 4 # which may know each other, as long as there is no circle

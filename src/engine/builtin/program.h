@@ -2,7 +2,9 @@
 #ifndef RKEOPS_BUILTIN_PROGRAM_H
 #define RKEOPS_BUILTIN_PROGRAM_H
 
+#include "emit/writer.h"
 #include "host/kernel.h"
+#include "kernels/kernels.h"
 #include "loops/loops.h"
 #include "plan/plan.h"
 
@@ -33,6 +35,9 @@ typedef struct {
   int flush;                 /* columns of a lane between two flushes of short sums */
   double factor;
   uint64_t serial;
+  rk_built built;            /* where it has no list for pairs, but a kernel; */
+  rk_numbers numbers;        /* which reads these */
+  size_t parameters_at;      /* behind the parameters, there in tile memory */
 } rk_pair_program;
 
 /* make.c: the program of a nest, whose tile has at most so many lanes, and outer ones as a buffer
@@ -62,6 +67,13 @@ void rk_pack_builtin_columns(const double *const *x, const long long *ld, const 
 void rk_pair_builtin(const rk_walked *w);
 size_t rk_builtin_state(const rk_pair_program *p); /* bytes of a block's */
 size_t rk_builtin_work(const rk_pair_program *p);
+
+/* kernel.c: is there a kernel for the pass, for vectors of at most so many bytes? Then what the
+ * program has besides lists for packing: the kernel, its numbers, the tile; and with these lists
+ * the memory of the module, and its function of pairs. `walks`: rows may be masked, columns come in
+ * any order. */
+int rk_find_built(const rk_pass *pass, int vectors, int walks, rk_pair_program *p);
+rk_module rk_built_module(const rk_pass *pass, rk_pair_program *p);
 
 /* merge.c: lists that are text only: values enter by what merges states. */
 void rk_merge_start(const rk_tile_run *run);

@@ -38,6 +38,10 @@ size_t rk_state_bytes(const rk_pass *pass, const rk_tile *tile) {
   return vectors * 3 * (size_t)tile->bytes + (size_t)tile->rows * (size_t)tile->bytes;
 }
 
+/* What functions of a general text take, and are given, besides. */
+static const char *taken(const rk_writer *w) { return w->target->is_general ? " RK_TAKES" : ""; }
+static const char *given(const rk_writer *w) { return w->target->is_general ? " RK_GIVES" : ""; }
+
 /* The statements of a table's code, each in a line of its own. */
 static void write_lines(rk_writer *w, const char *code) {
   int depth = 0, length = 0;
@@ -155,7 +159,7 @@ static void write_sums(rk_writer *w) {
   rk_line(w, "rk_sum S[%d][%d];", dim, rows);
   w->indent--;
   rk_line(w, "} rk_state;");
-  rk_open(w, "%s void rk_flush(rk_state *z)", w->target->function);
+  rk_open(w, "%s void rk_flush(rk_state *z%s)", w->target->function, taken(w));
   rk_open_each(w, "k", dim);
   rk_open(w, "rk_each (u, %d)", rows);
   rk_line(w, "rk_sum_%s_add(&z->S[k][u], z->s[k][u]);", sum_kind(w->pass));
@@ -164,7 +168,7 @@ static void write_sums(rk_writer *w) {
   rk_close(w);
   rk_close(w);
   if (!head) return;
-  rk_open(w, "%s void rk_raise(rk_state *z, int u, vec top)", w->target->rare);
+  rk_open(w, "%s void rk_raise(rk_state *z, int u, vec top%s)", w->target->rare, taken(w));
   rk_line(w, "const vec scale = rk_exp2(z->m[u] - top);");
   rk_line(w, "z->m[u] = top;");
   rk_open_each(w, "k", dim);
@@ -179,7 +183,7 @@ static void write_start(rk_writer *w) {
   char neutral[RK_NUMBER_TEXT];
   int dim = w->components, rows = w->tile->rows;
   rk_constant_text(neutral, entry->neutral);
-  rk_open(w, "%s void rk_start(rk_state *z)", w->target->function);
+  rk_open(w, "%s void rk_start(rk_state *z%s)", w->target->function, taken(w));
   if (entry->has_head) rk_line(w, "rk_each (u, %d) z->m[u] = rk_num(-RK_LARGEST);", rows);
   rk_open_each(w, "k", dim);
   rk_open(w, "rk_each (u, %d)", rows);
@@ -239,11 +243,12 @@ static void write_leave(rk_writer *w) {
   const rk_reduction *entry = entry_of(w);
   int head = entry->has_head;
   char limit[48], factor[40] = "", number[RK_NUMBER_TEXT];
-  if (w->pass->factor != 1)
+  if (w->target->is_general) snprintf(factor, sizeof factor, "factor * ");
+  else if (w->pass->factor != 1)
     snprintf(factor, sizeof factor, "%s * ", rk_number_text(number, "%.17g", w->pass->factor));
   rk_open(w, "%s void rk_leave(%srk_state *z, int u, int l, long long first, double *values, "
-             "long long *positions, long long ld%s)", w->target->function,
-          lists_wait(w) ? "" : "const ", w->grouped ? ", int k0" : "");
+             "long long *positions, long long ld%s%s)", w->target->function,
+          lists_wait(w) ? "" : "const ", w->grouped ? ", int k0" : "", taken(w));
   if (head) {
     rk_line(w, "const real m = rk_lane(z->m[u], l);");
     rk_line(w, "%svalues[0] = m == -RK_LARGEST ? -1.7976931348623157e308 : m;",
@@ -333,7 +338,7 @@ static void write_references(rk_writer *w) {
   rk_line(w, "small |= rk_any(rk_gt(top[u], z->m[u]));");
   rk_close(w);
   rk_line(w, "if (small) rk_each (u, %d)", rows);
-  rk_line(w, "  if (rk_any(rk_gt(top[u], z->m[u]))) rk_raise(z, u, top[u]);");
+  rk_line(w, "  if (rk_any(rk_gt(top[u], z->m[u]))) rk_raise(z, u, top[u]%s);", given(w));
   write_powers(w, "w");
 }
 
@@ -357,7 +362,7 @@ static void enter_weights(rk_writer *w) {
   rk_open(w, "if (small) rk_each (u, %d) if (rk_any(rk_not(rk_le(t[u], rk_num(nv)))))", rows);
   rk_line(w, "vec top;");
   write_top(w, "top");
-  rk_line(w, "rk_raise(z, u, top);");
+  rk_line(w, "rk_raise(z, u, top%s);", given(w));
   rk_line(w, "t[u] = rk_num(0);");
   rk_line(w, "rk_each (v, nv) t[u] += rk_exp2(w[v][u] - top);");
   rk_close(w);
@@ -394,7 +399,8 @@ static const rk_node *write_choice(rk_writer *w, const rk_node *term, rk_index i
  * addition less for a tile of columns; where they do, one addition would wait for the other. */
 static int adds_in_place(const rk_writer *w) {
   enum { IN_REGISTERS = 8 };
-  return w->target->in_lanes && w->pass->state.components > IN_REGISTERS;
+  int most = w->target->is_general ? 1 : IN_REGISTERS;
+  return w->target->in_lanes && w->pass->state.components > most;
 }
 
 /* `chosen`: the term is one only in the lanes of the mask `in`. */

@@ -321,9 +321,29 @@ int rk_is_kept_as_mask(const rk_writer *w, const rk_node *node) {
   return node->is_logical && !w->part;
 }
 
+/* Does a number lie behind the parameters? Of a general text all but those that formulas keep. */
+static int is_beside(const rk_writer *w, double value) {
+  return w->target->is_general && isfinite(value) && value != 0 && fabs(value) != 1 && value != 2;
+}
+
+/* Where it lies, as text. */
+static const char *number_beside(rk_writer *w, double value, char *text) {
+  rk_numbers *all = w->numbers;
+  int k = 0;
+  while (k < all->count && all->value[k] != value) k++;
+  if (k == RK_MOST_NUMBERS) w->out->failed = 1;
+  else if (k == all->count) all->value[all->count++] = value;
+  snprintf(text, RK_NUMBER_TEXT, "%d", w->pass->slots[RK_NEST_PARAMETER].size + k);
+  return text;
+}
+
 static const char *component_at(rk_writer *w, const rk_node *node, rk_index index) {
   char name[40], number[RK_NUMBER_TEXT];
   if (node->operation == &rk_operation_number) {
+    if (is_beside(w, node->value)) {
+      snprintf(name, sizeof name, w->target->parameter, number_beside(w, node->value, number));
+      return declare(w, node, index, name);
+    }
     snprintf(name, sizeof name, "rk_num(%s)", rk_constant_text(number, node->value));
     return remember(w, node, index, name);
   }
@@ -388,6 +408,7 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
   int length = range.count, tile = w->tile->rows * w->tile->columns;
   if (w->repeated) cost *= w->repeated;
   if (length == 1) open_block(w);
+  else if (w->target->is_general) rk_open(w, "rk_span (k, %d)", length);
   else if (length <= w->target->unroll ||
            (length <= UNROLL && length * tile * (cost + 1) <= UNROLLED_LOOP &&
             w->unrolled <= UNROLLED_ALL && !w->part))
@@ -398,6 +419,7 @@ rk_index rk_open_range(rk_writer *w, rk_range range, double cost) {
 
 void rk_open_each(rk_writer *w, const char *k, int n) {
   if (n <= w->target->unroll) rk_open(w, "rk_each (%s, %d)", k, n);
+  else if (w->target->is_general && n > 1) rk_open(w, "rk_span (%s, %d)", k, n);
   else rk_open(w, "for (int %s = 0; %s < %d; %s++)", k, k, n, k);
 }
 
@@ -648,6 +670,7 @@ static void write_loop(rk_writer *w, const rk_step *step) {
 /* ---- scalars ---- */
 
 static int has_long_loop(const rk_writer *w) {
+  if (w->target->is_general) return 0;
   for (int k = 0; k < w->nest->steps; k++)
     if (w->nest->step[k].dim > UNROLL) return 1;
   return 0;

@@ -1,4 +1,4 @@
-/* Pass -> source text: what the frames of all compiled targets share (cpu/frame.c, cuda/frame*.c).
+/* Pass -> source text: what the frames of all compiled targets share (host/frame.c, cuda/frame*.c).
  *
  * In: a pass, a register tile, the spellings of a target. Out: lines of C, written where the frame
  * has opened a function: the steps of a nest, how slots are filled, how values enter a state; and a
@@ -24,7 +24,15 @@ typedef struct {
   int lists_wait;                 /* values that enter long lists of ranks wait for others */
   int in_lanes;                   /* a value is a vector: a branch for its lanes is seldom foreseen,
                                    * and wide results lie in memory */
+  int is_general;                 /* a text that many passes have: loops over components are
+                                   * rk_span, whatever their length, numbers lie behind the
+                                   * parameters, functions are given sizes (RK_TAKES, RK_GIVES) and
+                                   * the factor of sums */
 } rk_spelling;
+
+/* The numbers of a general text, in the order in which they are read. */
+enum { RK_MOST_NUMBERS = 16 };
+typedef struct { double value[RK_MOST_NUMBERS]; int count; } rk_numbers;
 
 /* A component: scale * k + offset inside a loop over k, or a constant. With digits, this value has
  * been divided: the component is shift + the sum of (value / divide) % modulo * stride. */
@@ -70,6 +78,7 @@ struct rk_writer {
   int names;                      /* temporaries so far */
   double unrolled;                /* operations in unrolled tiles so far */
   int repeated;                   /* how often the text at hand is written, 0: once */
+  rk_numbers *numbers;            /* of a general text */
   const rk_node *running;         /* a fold of groups of which one is summed in s */
   struct rk_memo *memo;
   int memos, memo_capacity;       /* a power of 2 */

@@ -179,6 +179,10 @@ int rk_is_of_data(rk_graph *graph, const rk_node *node, const unsigned char *is_
 const rk_node *rk_rebuilt(rk_graph *graph, const rk_node *node, const rk_node *const *made,
                           rk_error *error);
 
+/* order.c: one form of what can be written in several, and the slots of the pair nest in order. */
+rk_status rk_order(rk_pass *pass, rk_error *error);
+rk_status rk_order_slots(rk_pass *pass, rk_error *error);
+
 /* join.c: in float32, values that pairs see only together get a common centre, or ranks. */
 rk_status rk_join(rk_pass *pass, rk_error *error);
 

@@ -50,7 +50,9 @@ static rk_status plan_pass(rk_pass *pass, rk_error *error) {
   if (!status) status = rk_collect(pass, error);
   if (!status) status = rk_join(pass, error);
   if (!status) status = show_and_check(graph, &pass->reduction, 1, RK_TRACE_join, error);
+  if (!status) status = rk_order(pass, error);
   if (!status) status = plan_pairs(pass, error);
+  if (!status) status = rk_order_slots(pass, error);
   if (!status) status = plan_slots(pass, RK_NEST_ROW, error);
   if (!status) status = plan_slots(pass, RK_NEST_COLUMN, error);
   if (!status) status = plan_slots(pass, RK_NEST_PARAMETER, error);

@@ -126,7 +126,7 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   }
   rk_each (k, 2) {
     rk_each (v, nv) rk_each (u, 4) {
-      const vec t1 = rk_load(x + (k) * 64 + u * 16);
+      const vec t1 = rk_load(x + (k) * (4 * RK_LANES) + u * RK_LANES);
       const vec t2 = rk_broadcast(y[v * 2 + k]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
@@ -166,8 +166,8 @@ RK_CALLED void rk_walk(const rk_walked *restrict w, const real *restrict x, rk_s
     if (own->masked) {
       ivec low[4], high[4];
       rk_each (u, 4) {
-        const ivec lane = rk_lane_index() + rk_ibroadcast(u * 16);
-        const ivec row = rk_positions(row_at + u * 16);
+        const ivec lane = rk_lane_index() + rk_ibroadcast(u * RK_LANES);
+        const ivec row = rk_positions(row_at + u * RK_LANES);
         const mask in = rk_and(rk_ilt(rk_ibroadcast(own->first - 1), lane), rk_ilt(lane, rk_ibroadcast(own->last)));
         low[u] = rk_iselect(in, row + rk_ibroadcast(own->lower - 1), rk_ibroadcast(RK_LAST));
         high[u] = row + rk_ibroadcast(own->upper + 1);
@@ -192,13 +192,14 @@ void rk_pair(const rk_walked *w) {
   char *const panel = w->work;
   rk_state local, *const own = &local;
   for (long long b = 0; b < w->blocks; b++) {
-    const real *const x = (const real *)w->rows + b * 128;
+    const real *const x = (const real *)w->rows + b * 2 * (4 * RK_LANES);
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 576) : own;
     if (w->starts) rk_start(z);
-    rk_walk(w, x, z, panel, w->row_at + b * 64);
+    const int *const row_at = w->row_at ? w->row_at + b * (4 * RK_LANES) : 0;
+    rk_walk(w, x, z, panel, row_at);
     if (!w->ends) continue;
-    for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
-      const long long row = (b * 4 + u) * 16 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < RK_LANES; l++) {
+      const long long row = (b * 4 + u) * RK_LANES + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);
     }
   }

@@ -5,7 +5,7 @@
  *   v2 = Vj(3)
  *   v3 = Pm(3)
  *   v4 = Pm(1)
- *   Sum_Reduction(exp2((-(1.4426950408889634 * v4)) * Sum(Square((v0 - v3) - (v2 - v3)))) * v1, j)
+ *   Sum_Reduction(exp2(Sum(Square((v0 - v3) - (v2 - v3))) * (-(1.4426950408889634 * v4))) * v1, j)
  * parameters: 2 slots of 4 components, 1 steps, 6 operations, panels of 0 components
  *   step 1:
  *     n14 = -(1.4426950408889634 * v4)
@@ -14,14 +14,14 @@
  * rows: 1 slots of 3 components, 0 steps, 6 operations, panels of 0 components
  *   x[0:2] = v0 - p[1:3]
  * columns: 2 slots of 4 components, 0 steps, 7 operations, panels of 0 components
- *   y[0] = v1
- *   y[1:3] = v2 - p[1:3]
+ *   y[0:2] = v2 - p[1:3]
+ *   y[3] = v1
  * pairs: 2 steps, 23 operations, panels of 0 components
  *   step 1, for each of 3 components:
- *     n24 = Sum(Square(x[0:2] - y[1:3]))
+ *     n24 = Sum(Square(x[0:2] - y[0:2]))
  *   step 2:
- *     n27 = exp2(p[0] * n24) * y[0]
- *   reduced: n27
+ *     n31 = exp2(n24 * p[0]) * y[3]
+ *   reduced: n31
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
 #define RK_BYTES 64
@@ -75,20 +75,20 @@ void rk_columns(const double *const *x, const long long *ld, const double *param
   (void)x; (void)ld; (void)params; (void)out; (void)program;
   char *const panel = work; (void)panel;
   for (long long r = 0; r < n; r += RK_LANES) {
-    {
-      {
-        enum { u = 0, v = 0 };
-        const vec t1 = rk_load(x[1] + (long long)(0) * ld[1] + r);
-        rk_each (l, RK_LANES) out[(r + l) * 4 + 0] = (float)rk_lane(t1, l);
-      }
-    }
     for (int k = 0; k < 3; k++) {
       {
         enum { u = 0, v = 0 };
-        const vec t2 = rk_load(x[2] + (long long)(k) * ld[2] + r);
-        const vec t3 = rk_broadcast(params[(k + 1)]);
-        const vec t4 = t2 - t3;
-        rk_each (l, RK_LANES) out[(r + l) * 4 + (k + 1)] = (float)rk_lane(t4, l);
+        const vec t1 = rk_load(x[2] + (long long)(k) * ld[2] + r);
+        const vec t2 = rk_broadcast(params[(k + 1)]);
+        const vec t3 = t1 - t2;
+        rk_each (l, RK_LANES) out[(r + l) * 4 + k] = (float)rk_lane(t3, l);
+      }
+    }
+    {
+      {
+        enum { u = 0, v = 0 };
+        const vec t4 = rk_load(x[1] + (long long)(0) * ld[1] + r);
+        rk_each (l, RK_LANES) out[(r + l) * 4 + 3] = (float)rk_lane(t4, l);
       }
     }
   }
@@ -132,26 +132,26 @@ RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restric
   }
   rk_each (k, 3) {
     rk_each (v, nv) rk_each (u, 4) {
-      const vec t1 = rk_load(x + (k) * 64 + u * 16);
-      const vec t2 = rk_broadcast(y[v * 4 + (k + 1)]);
+      const vec t1 = rk_load(x + (k) * (4 * RK_LANES) + u * RK_LANES);
+      const vec t2 = rk_broadcast(y[v * 4 + k]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
       n24[v][u] = n24[v][u] + t4;
     }
   }
-  vec n27[4][4]; /* Mult */
+  vec n31[4][4]; /* Mult */
   rk_each (v, nv) rk_each (u, 4) {
     const vec t5 = rk_broadcast(params[0]);
-    const vec t6 = t5 * n24[v][u];
+    const vec t6 = n24[v][u] * t5;
     const vec t7 = rk_exp2(t6);
-    const vec t8 = rk_broadcast(y[v * 4 + 0]);
+    const vec t8 = rk_broadcast(y[v * 4 + 3]);
     const vec t9 = t7 * t8;
-    n27[v][u] = t9;
+    n31[v][u] = t9;
   }
   {
     vec t[4];
     rk_each (v, nv) rk_each (u, 4) {
-      t[u] = v ? t[u] + n27[v][u] : n27[v][u];
+      t[u] = v ? t[u] + n31[v][u] : n31[v][u];
     }
     rk_each (u, 4) z->s[0][u] += t[u];
   }
@@ -181,13 +181,13 @@ void rk_pair(const rk_walked *w) {
   char *const panel = w->work;
   rk_state local, *const own = &local;
   for (long long b = 0; b < w->blocks; b++) {
-    const real *const x = (const real *)w->rows + b * 192;
+    const real *const x = (const real *)w->rows + b * 3 * (4 * RK_LANES);
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 1088) : own;
     if (w->starts) rk_start(z);
     rk_walk(w, x, z, panel);
     if (!w->ends) continue;
-    for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
-      const long long row = (b * 4 + u) * 16 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < RK_LANES; l++) {
+      const long long row = (b * 4 + u) * RK_LANES + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);
     }
   }

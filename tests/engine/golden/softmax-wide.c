@@ -4,7 +4,7 @@
  *   v1 = Vi(40)
  *   v2 = Vi(5)
  *   v3 = Pm(5)
- *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square(((1.4426950408889634 * v2) - v3) - ((1.4426950408889634 * v0) - v3)))), v1, i)
+ *   SumSoftMaxWeight_Reduction(-Sqrt(Sum(Square(((1.4426950408889634 * v0) - v3) - ((1.4426950408889634 * v2) - v3)))), v1, i)
  * parameters: 1 slots of 5 components, 0 steps, 5 operations, panels of 0 components
  *   p[0:4] = v3
  * rows: 1 slots of 5 components, 0 steps, 15 operations, panels of 0 components
@@ -14,10 +14,10 @@
  *   y[5:44] = v1
  * pairs: 2 steps, 73 operations, panels of 0 components
  *   step 1, for each of 5 components:
- *     n28 = Sum(Square(y[0:4] - x[0:4]))
+ *     n34 = Sum(Square(x[0:4] - y[0:4]))
  *   step 2:
- *     n30 = -Sqrt(n28)
- *   reduced: n30
+ *     n36 = -Sqrt(n34)
+ *   reduced: n36
  *   weighted by Concat(1, y[5:44])
  * tile: 4 x 4 vectors of 64 bytes, lanes along the kept index
  */
@@ -123,28 +123,28 @@ RK_INLINE void rk_leave(const rk_state *z, int u, int l, long long first, double
 }
 RK_INLINE void rk_tile(const int nv, const real *restrict x, const real *restrict y, const real *restrict params, rk_int j, rk_state *z, char *panel) {
   (void)x; (void)y; (void)params; (void)j; (void)panel;
-  vec n28[4][4]; /* Sum */
+  vec n34[4][4]; /* Sum */
   rk_each (v, nv) rk_each (u, 4) {
-    n28[v][u] = rk_num(0);
+    n34[v][u] = rk_num(0);
   }
   rk_each (k, 5) {
     rk_each (v, nv) rk_each (u, 4) {
-      const vec t1 = rk_broadcast(y[v * 45 + k]);
-      const vec t2 = rk_load(x + (k) * 64 + u * 16);
+      const vec t1 = rk_load(x + (k) * (4 * RK_LANES) + u * RK_LANES);
+      const vec t2 = rk_broadcast(y[v * 45 + k]);
       const vec t3 = t1 - t2;
       const vec t4 = t3 * t3;
-      n28[v][u] = n28[v][u] + t4;
+      n34[v][u] = n34[v][u] + t4;
     }
   }
-  vec n30[4][4]; /* Minus */
+  vec n36[4][4]; /* Minus */
   rk_each (v, nv) rk_each (u, 4) {
-    const vec t5 = rk_sqrt(n28[v][u]);
+    const vec t5 = rk_sqrt(n34[v][u]);
     const vec t6 = -t5;
-    n30[v][u] = t6;
+    n36[v][u] = t6;
   }
   vec w[4][4];
   rk_each (v, nv) rk_each (u, 4) {
-    w[v][u] = n30[v][u];
+    w[v][u] = n36[v][u];
   }
   vec top[4];
   int small = 0;
@@ -198,13 +198,13 @@ void rk_pair(const rk_walked *w) {
   char *const panel = w->work + (sizeof(rk_state) + 63) / 64 * 64;
   rk_state *const own = (rk_state *)w->work;
   for (long long b = 0; b < w->blocks; b++) {
-    const real *const x = (const real *)w->rows + b * 320;
+    const real *const x = (const real *)w->rows + b * 5 * (4 * RK_LANES);
     rk_state *const z = w->states ? (rk_state *)(w->states + b * 31808) : own;
     if (w->starts) rk_start(z);
     rk_walk(w, x, z, panel);
     if (!w->ends) continue;
-    for (int u = 0; u < 4; u++) for (int l = 0; l < 16; l++) {
-      const long long row = (b * 4 + u) * 16 + l;
+    for (int u = 0; u < 4; u++) for (int l = 0; l < RK_LANES; l++) {
+      const long long row = (b * 4 + u) * RK_LANES + l;
       rk_leave(z, u, l, w->first, w->values + row, w->positions + row, w->ld);
     }
   }
