@@ -81,3 +81,21 @@ test_that("small calls compile nothing, large ones do, whatever is compiled alre
   expect_identical(rkeops_explain(op)$backend, "cpu") # of which no rows are known
   expect_lt(max(abs(large[1:500] - op(list(x[1:500, ], x[1:2000, ])))), 1e-11)
 })
+
+test_that("forms of one formula run the same kernel of the package, and explain names it", {
+  x <- matrix(seq(0, 1, length.out = 60), ncol = 3)
+  s <- 0.7
+  kernel_of <- function(op) rkeops_explain(op)$passes[[1L]]$layout$kernel
+  with_options(list(engine = "builtin", precision = "float64"), {
+    d <- Vi(x) - Vj(x)
+    lazy <- sum(exp(-sum(d^2) / (2 * s^2)) * Vj(x[, 1]), "j", call = FALSE)
+    text <- keops_kernel("Sum_Reduction(b*Exp(-g*SqDist(y,x)), j)",
+                         c("x=Vi(3)", "y=Vj(3)", "b=Vj(1)", "g=Pm(1)"))
+    expect_identical(kernel_of(lazy), "Gaussian: sum with a weight")
+    expect_identical(kernel_of(text), "Gaussian: sum with a weight")
+    expect_null(kernel_of(keops_kernel("Sum_Reduction(Sin(SqDist(x,y)), j)", c("x=Vi(3)", "y=Vj(3)"))))
+    found <- text(list(x, x, x[, 1], 1 / (2 * s^2)))
+    truth <- exp(-as.matrix(dist(x))^2 / (2 * s^2)) %*% x[, 1]
+    expect_lt(max(abs(found - truth)), 1e-13)
+  })
+})
