@@ -91,7 +91,14 @@ check_option <- function(x, option, name = option) {
   do.call(rule[[1L]], c(list(x, name), rule[-1L]))
 }
 
-default_cache_dir <- function() tools::R_user_dir("rkeops", "cache")
+# tools::R_user_dir("rkeops", "cache"). To load that package takes longer than a first call may.
+default_cache_dir <- function() {
+  chosen <- Sys.getenv(c("R_USER_CACHE_DIR", "XDG_CACHE_HOME"))
+  chosen <- chosen[nzchar(chosen)]
+  if (length(chosen)) return(file.path(chosen[[1L]], "R", "rkeops"))
+  if (!startsWith(R.version$os, "linux")) return(tools::R_user_dir("rkeops", "cache"))
+  file.path(normalizePath("~"), ".cache", "R", "rkeops")
+}
 
 default_options <- function() {
   options <- lapply(option_table, `[[`, 1L)

@@ -41,6 +41,15 @@ test_that("set_rkeops_cache_dir() takes existing folders and says what it did", 
   expect_error(set_rkeops_cache_dir(tempfile()), class = "rkeops_error_argument")
   set_rkeops_cache_dir(NULL, verbose = FALSE)
   expect_identical(get_rkeops_cache_dir(), tools::R_user_dir("rkeops", "cache"))
+  variables <- c("R_USER_CACHE_DIR", "XDG_CACHE_HOME")
+  before <- Sys.getenv(variables, NA)
+  on.exit(for (name in variables) if (is.na(before[[name]])) Sys.unsetenv(name)
+          else do.call(Sys.setenv, as.list(before[name])), add = TRUE)
+  Sys.setenv(XDG_CACHE_HOME = "of-others")
+  for (name in c(variables, "HOME")) { # one after the other is not there
+    expect_identical(default_cache_dir(), tools::R_user_dir("rkeops", "cache"))
+    if (name != "HOME") Sys.unsetenv(name)
+  }
 })
 
 test_that("a kernel is compiled once, for all literals, and found again on disk", {

@@ -210,3 +210,14 @@ test_that("check.bounds, which warns where a vector grows by an assignment, has 
   }), list(x = x, y = y))
   expect_identical(said, character())
 })
+
+test_that("numbers that meet LazyTensors are constants or parameters as ever", {
+  z <- Vi(x)
+  expect_identical((2 * z - 1L)$formula, "Subtract(Mult(2,V0),1)")
+  expect_identical((z / 0.1 + TRUE)$formula, "Add(Divide(V0,0.1),1)")
+  for (number in c(NA, Inf, NaN)) expect_identical((z + number)$args, c("V0=Vi(3)", "V1=Pm(1)"))
+  expect_identical((z + 1:3)$args, c("V0=Vi(3)", "V1=Pm(3)"))
+  expect_error(z + matrix(1), class = "rkeops_error_argument")
+  expect_error(z + 1:2, class = "rkeops_error_shape")
+  expect_error(z + Vi(y), "6 rows.*9 rows", class = "rkeops_error_shape")
+})

@@ -346,3 +346,32 @@ test_that("matrices on a GPU are matrices", {
 set_rkeops_options(options_before)
 
 optimise_again(optimising)
+
+test_that("a product is that of the numbers that are there when it is computed", {
+  with_options(list(precision = "float64"), {
+    x <- matrix(sin(1:12), 4)
+    y <- matrix(cos(1:15), 5)
+    K <- exp(-sqdist(Vi(x), Vj(y)) / 2)
+    dense <- as.matrix(K)
+    b <- 1:5 + 0
+    expect_equal(K %*% b, dense %*% b, tolerance = 1e-13)
+    b[2] <- 7
+    expect_equal(K %*% b, dense %*% b, tolerance = 1e-13)
+    x[1, ] <- 0 # K keeps what it was made of
+    expect_equal(K %*% b, dense %*% b, tolerance = 1e-13)
+    other <- K
+    other <- 2 * other
+    expect_equal(K %*% b, dense %*% b, tolerance = 1e-13)
+    expect_equal(other %*% b, 2 * dense %*% b, tolerance = 1e-13)
+    expect_equal(K %*% (K %*% b)[c(1:4, 1)], dense %*% (dense %*% b)[c(1:4, 1)], tolerance = 1e-13)
+    expect_equal(crossprod(K, K %*% cbind(u = b, v = 1)), crossprod(dense, dense %*% cbind(u = b, v = 1)),
+                 tolerance = 1e-13)
+    # a factor that is the same object as a variable, and one of integers or logical values
+    D <- sqdist(Vi(y), Vj(y))
+    expect_equal(D %*% y, as.matrix(D) %*% y, tolerance = 1e-13)
+    expect_equal(K %*% (1:5 > 2), dense %*% (1:5 > 2), tolerance = 1e-13)
+    expect_equal(K %*% 5:1, dense %*% 5:1, tolerance = 1e-13)
+    expect_error(K %*% 1:4, "5", class = "rkeops_error_shape")
+    expect_error(K %*% letters[1:5], class = "rkeops_error_argument")
+  })
+})

@@ -213,3 +213,33 @@ test_that("progress is TRUE, FALSE or \"log\"", {
   expect_error(set_rkeops_options(progress = "lgo"), "did you mean `log`",
                class = "rkeops_error_argument")
 })
+
+test_that("calls follow the options, however these are set, and whatever was computed before", {
+  x <- Vi(matrix(1:6 / 7, 3))
+  y <- Vj(matrix(1:8 / 9, 4))
+  K <- exp(-sqdist(x, y))
+  b <- 1:4 / 3
+  values <- function() list(sum(K, "j"), K %*% b, crossprod(K, 1:3))
+  digits <- function(values, truth) base::max(abs(unlist(values) / unlist(truth) - 1))
+  old <- set_rkeops_options(precision = "float64")
+  on.exit(set_rkeops_options(old))
+  exact <- values()
+  rkeops_use_float32()
+  expect_gt(digits(values(), exact), 1e-9)
+  options(rkeops = old) # by hand
+  by_hand <- unclass(old)
+  by_hand$precision <- "float64"
+  options(rkeops = by_hand)
+  expect_identical(values(), exact)
+  expect_gt(digits(sum(K, "j", precision = "float32"), exact[[1]]), 1e-9)
+  expect_identical(values(), exact)
+  set_rkeops_options(formula_only = TRUE)
+  expect_error(sum(K, "j"), "formula_only", class = "rkeops_error_formula")
+  expect_error(K %*% b, "formula_only", class = "rkeops_error_formula")
+  by_hand$precision <- "float65"
+  options(rkeops = by_hand)
+  expect_error(K %*% b, "float65", class = "rkeops_error_argument")
+  options(rkeops = unclass(old))
+  set_rkeops_options(precision = "float64")
+  expect_identical(values(), exact)
+})
