@@ -1,4 +1,4 @@
-/* Numbers below the smallest normal one: kernels take them as 0 (host/float_mode.h), and the mode of
+/* Numbers below the smallest normal one: kernels take them as 0 (float_mode.h), and the mode of
  * the host is what it was, on whatever threads, after whatever happened.
  *
  * Bounds of values. With u the rounding of the precision, an exponent E of D squares is within
@@ -7,7 +7,7 @@
  * product with a weight, a slope. */
 #include "check.h"
 
-#include "host/float_mode.h"
+#include "float_mode.h"
 #include "run/parallel.h"
 
 #include <float.h>

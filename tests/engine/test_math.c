@@ -14,7 +14,7 @@
  * lie anywhere between 0 and the true value, and kernels make no such number from normal ones.
  * For two functions, which take halves on the way, zero begins in kernels at twice that number.
  */
-#include "host/float_mode.h"
+#include "float_mode.h"
 
 #include <float.h>
 #include <math.h>

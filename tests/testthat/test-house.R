@@ -21,7 +21,7 @@ folder_of <- function(path) {
   inside <- sub("^src/engine/", "", path)
   if (inside == path) return("glue")
   if (grepl("/", inside)) return(dirname(inside))
-  if (grepl("^(engine\\.h|text\\.|error\\.|caller\\.h|trace\\.|rounding\\.h|order\\.h|os[._])", inside)) "base"
+  if (grepl("^(engine\\.h|text\\.|error\\.|caller\\.h|trace\\.|rounding\\.h|order\\.h|float_mode\\.h|os[._])", inside)) "base"
   else "engine"
 }
 

@@ -11,7 +11,7 @@
 #include "error.h"
 #include "os.h"
 #include "rounding.h"
-#include "host/float_mode.h"
+#include "float_mode.h"
 #include "host/pack.h"
 #include "run/parallel.h"
 

@@ -10,6 +10,7 @@
  * A call that is made by the poll of another one finds the crew at work and is done by the calling
  * thread alone. So is every call of a forked child, where the crew does not exist. */
 #include "run/parallel.h"
+#include "float_mode.h"
 #include "os.h"
 #include "run/threads.h"
 
@@ -25,6 +26,7 @@ typedef struct {
   rk_caller caller;
   double polled;
   fenv_t mode;
+  uint64_t zeros;       /* what fenv_t does not have on every system */
   atomic_llong next, done;
   atomic_int stopped;
 } call;
@@ -78,6 +80,7 @@ static struct {
 /* In the floating-point mode of the calling thread, so that results do not depend on who works. */
 static void help(call *c) {
   fesetenv(&c->mode);
+  rk_float_mode_set(c->zeros);
   work(&(rk_worker){c, 0});
 }
 
@@ -149,6 +152,7 @@ void rk_end_threads(void) {
 
 static void work_together(call *c, int helpers) {
   fegetenv(&c->mode);
+  c->zeros = rk_float_mode();
   rk_os_enter(crew.monitor);
   crew.call = c;
   atomic_store(&crew.wanted, helpers);
