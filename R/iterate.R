@@ -110,7 +110,7 @@ minimal_residuals <- function(product, b, target, limit) {
 }
 
 # LSQR (Paige and Saunders, 1982), for least squares with any matrix; `transposed(p)` is for products with
-# its transpose. It ends where residuals r are at most `target`, or A' r at most `tol` times |A| |r|.
+# its transpose. It ends where residuals r are at most `target`, or A' r at most `tol` times A' b in size.
 least_squares <- function(product, transposed, b, target, tol, limit) {
   p <- ncol(b)
   multiply <- product(p)
@@ -126,14 +126,13 @@ least_squares <- function(product, transposed, b, target, tol, limit) {
   x <- 0 * v
   phi <- beta
   rho <- alpha
-  squares <- numeric(p) # of the norm of the matrix, as far as it was seen
+  small <- tol * phi * alpha # of A' b
   open <- phi > target & alpha > 0
   for (step in seq_len(limit)) {
     if (!any(open)) break
     u <- multiply(v) - times_columns(u, alpha)
     beta <- column_norms(u)
     u <- unit(u, beta)
-    squares <- squares + alpha^2 + beta^2
     v <- multiply_transposed(u) - times_columns(v, beta)
     alpha <- column_norms(v)
     v <- unit(v, alpha)
@@ -146,7 +145,7 @@ least_squares <- function(product, transposed, b, target, tol, limit) {
     phi <- sine * phi
     steps[open] <- step
     # |A' r| is phi alpha |cosine|
-    open <- open & phi > target & alpha * abs(cosine) > tol * sqrt(squares)
+    open <- open & phi > target & phi * alpha * abs(cosine) > small
   }
   list(x = x, steps = steps)
 }

@@ -124,7 +124,8 @@ test_that("matrices that are not square are solved by least squares", {
   tall <- exp(-norm2(Vi(x) - Vj(y)))
   out <- solve(tall, b, tol = 1e-10, details = TRUE)
   expect_equal(out$value, qr.solve(as.matrix(tall), b), tolerance = 1e-6)
-  expect_true(all(out$residual <= 1e-10))
+  # whatever is asked for is reached: each engine rounds in its own way
+  for (tol in 10^-(7:11)) expect_true(all(solve(tall, b, tol = tol, details = TRUE)$residual <= tol))
   wide <- exp(-norm2(Vi(y) - Vj(x)))
   w <- solve(wide, b[1:20, ], tol = 1e-10)
   D <- as.matrix(wide)
