@@ -25,7 +25,7 @@ test_with() {
     program=$dir/$(basename "$source" .c)
     [ -x "$program" ] || continue
     case $again$program in
-      \**/test_prune | \**/test_kernels | \**/test_dense | \**/test_bound | \**/test_nvrtc)
+      \**/test_prune | \**/test_dense | \**/test_bound | \**/test_nvrtc)
         [ -n "${RKEOPS_TEST_FULL:-}" ] || continue ;;
     esac
     case $program in
@@ -58,7 +58,9 @@ test_reference_with() {
 # Once more on the backend that compiles nothing, with the loops for each kind of vectors.
 test_builtin_with() {
   for width in $all_widths; do
-    for name in test_engine test_programs test_walk test_prune test_random test_sampled; do
+    long=
+    if [ "$width" = "$widest" ] || [ -n "${RKEOPS_TEST_FULL:-}" ]; then long=test_prune; fi
+    for name in test_engine test_programs test_walk $long test_random test_sampled; do
       RKEOPS_TEST_BACKEND=builtin RKEOPS_TEST_SMALL=1 RKEOPS_VECTORS=$width \
         run_test "$build/engine-$(basename "$1")/$name" "builtin, $width bytes"
     done

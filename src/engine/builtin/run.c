@@ -233,9 +233,9 @@ void rk_pair_builtin(const rk_walked *given) {
     w.row_at = given->row_at ? given->row_at + b * rows : NULL;
     take_state(&w.run, p, given->states ? given->states + b * rk_builtin_state(p) : own);
     if (given->starts) start_state(&w);
-    for (const rk_interval *k = given->list; k < given->list + given->intervals; k++) {
-      if (kept) walk_records(&w, k);
-      else walk_lanes(&w, k);
+    for (int64_t k = 0; k < given->intervals; k++) { /* of none the list is NULL */
+      if (kept) walk_records(&w, &given->list[k]);
+      else walk_lanes(&w, &given->list[k]);
     }
     flush(&w);
     if (given->ends) leave_state(&w, b);
