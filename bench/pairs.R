@@ -65,5 +65,5 @@ row_of <- function(name) {
 out <- do.call(rbind, lapply(names(cases), row_of))
 colnames(out) <- c("ms", "ms of processors", "plain R, ms", "of processors", "plain R / rkeops")
 all <- stats::median(replicate(5, timed(function() rowSums(K))()[1]))
-cat(machine(), "", sprintf("All %g pairs, for comparison: %.0f ms.", n^2, 1e3 * all), "", sep = "\n")
-print(noquote(cbind(case = names(cases), out)))
+keep("pairs", data.frame(case = names(cases), out, check.names = FALSE),
+     sprintf("Medians of %d rounds. All %g pairs, for comparison: %.0f ms.", rounds, n^2, 1e3 * all))
