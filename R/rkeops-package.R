@@ -41,6 +41,9 @@
 #' that are never stored; [find_eigen()], their largest and smallest eigenvalues;
 #' [estimates of log determinants and traces][estimate_logdet()].
 #'
+#' @section Models:
+#' [Kernels][kernels] are small objects; [evaluate_kernel()] makes the LazyTensor of one.
+#'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors and of
 #' [functions of R][stop_gradient()], [keops_grad()] and others of operators from formulas, [grad()] of
