@@ -262,7 +262,7 @@ with_starts <- function(kernel, x) {
   kernel$parts <- lapply(kernel$parts, with_starts, x)
   for (name in names(kernel$parameters)) {
     value <- kernel$parameters[[name]]
-    if (is_unset(value))
+    if (is_unset(value) && name %in% c("smoothness", "length_scale"))
       kernel$parameters[[name]] <- switch(name, smoothness = 1, length_scale =
         start_of_length(prepared_points(kernel, x), ard = !is.null(value)))
     if (is.na(match(name, c("smoothness", "variance", "offset"))) && length(kernel$parameters[[name]]) > 1L &&

@@ -109,6 +109,7 @@ input_of_matrices <- function(x, y, weights = NULL, trend = NULL) {
     x <- as.matrix(x)
   }
   x <- plain_points(x, "x")
+  if (NROW(y) != nrow(x)) throw("shape", "the response has ", NROW(y), " rows: expected ", nrow(x))
   kept <- stats::complete.cases(x, y)
   missing <- which(!kept)
   if (length(missing)) {
