@@ -397,6 +397,65 @@ rk_status rk_dense_cholesky(const rk_dense *call, rk_matrix a, int64_t *pivot);
 typedef enum { RK_ALL, RK_LOWER, RK_UPPER } rk_triangle;
 rk_status rk_dense_solve(const rk_dense *call, rk_triangle which, rk_matrix triangle, rk_matrix b);
 
+/* ---- Gaussian processes ----------------------------------------------------------------------- */
+
+/* Blocks of rows, each a site behind the rows that it depends on: `most` rows for each block, from
+ * 1 on, of which the last is the site. Another number than 1 .. rows is no row. */
+typedef struct {
+  const int32_t *row;
+  int64_t blocks, rows;
+  int most;
+} rk_sets;
+
+/* Values of a program at pairs of rows: see rk_run_pairs, of which inputs have `rows` rows. */
+typedef struct {
+  rk_program *program;
+  const rk_pair_side *side;
+  const rk_array *inputs;
+} rk_pair_values;
+
+/* Sites, given those that they depend on: with the covariances of a block, and noise on their
+ * diagonal, the last row of the inverse of their lower Cholesky factor, the coefficients of the
+ * site, and s, one over the last of these, a standard deviation. */
+typedef struct {
+  rk_sets sets;
+  rk_pair_values covariance; /* symmetric: (i, j) with j before i in a block is computed */
+  const double *noise;
+  int64_t noises;            /* of each row; 1: of all */
+  const double *z;
+  int columns;               /* of z, by columns */
+} rk_vecchia;
+
+/* By block: sums w of coefficients times z, a column for each of z; log s; `most` coefficients, 0
+ * where no row is: NULL, or wanted. `failed`: zeros, or the first block, from 1, whose covariances
+ * have no factor, and the row that is not apart from those before it; then the rest has no
+ * meaning. */
+typedef struct {
+  double *w, *log_sd, *coefficients;
+  int64_t failed[2];
+} rk_vecchia_values;
+rk_status rk_vecchia_whiten(const rk_vecchia *v, rk_vecchia_values *values, rk_poll poll,
+                            void *poll_data, rk_error *error);
+
+/* For cotangents of w and log s those of noise and z, which are added to what is there (NULL: not
+ * wanted), and those of what covariances are made of: component c of `slopes`, whose inputs
+ * RK_OF_PAIRS are the cotangents of covariances (NULL in their place), is added to sums[c],
+ * one number for all pairs or one for each row of the side; NULL: none is wanted. */
+enum { RK_VECCHIA_COMPONENTS = 256 }; /* at most */
+typedef struct {
+  const double *w, *log_sd;
+  double *noise, *z;
+  const rk_pair_values *slopes;
+  const rk_pair_side *side;  /* by component of slopes */
+  double *const *sums;
+} rk_vecchia_cotangents;
+rk_status rk_vecchia_pull(const rk_vecchia *v, const rk_vecchia_cotangents *cotangents,
+                          rk_poll poll, void *poll_data, rk_error *error);
+
+/* x with the sums w over the coefficients of each block, whose sites are the rows 1, 2, ...: those
+ * before a site are known when its turn comes. */
+void rk_vecchia_solve(const rk_sets *sets, const double *coefficients, const double *w, double *x);
+
 /* ---- data that does not change ----------------------------------------------------------------
  *
  * Calls of the backend "cpu" keep what they make of inputs before the first pair, and find it again

@@ -303,6 +303,17 @@ static void enter_state(making *m) {
   else enter_sums(m, masks);
 }
 
+/* What would be summed, component by component. */
+static void give_values(making *m) {
+  for (int c = 0; c < m->pass->state.components; c++) {
+    m->round++;
+    rk_at x = component_of(m, m->pass->reduction->operand[0], c);
+    rk_instruction *in = add(m, m->made->loops->give[0], nowhere);
+    in->x[0] = x;
+    in->k = c;
+  }
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int make_memory(making *m) {
@@ -336,8 +347,9 @@ void rk_make_program(rk_tile_program *made, const rk_pass *pass, rk_nest_kind ki
     number(&m, 0);
     for (int s = 0; s < m.nest->steps; s++) make_step(&m, &m.nest->step[s]);
     made->steps = made->count;
-    if (kind == RK_NEST_PAIR) enter_state(&m);
-    else fill_records(&m);
+    if (kind != RK_NEST_PAIR) fill_records(&m);
+    else if (shape.gives) give_values(&m);
+    else enter_state(&m);
   } else {
     made->failed = 1;
   }

@@ -46,6 +46,7 @@ typedef struct {
 typedef struct {
   rk_lane_axis axis;
   int lanes, outer, masks, reorders;
+  int gives;                 /* values of pairs are given to `out`, instead of entering a state */
   size_t bytes;
 } rk_tile_shape;
 void rk_make_program(rk_tile_program *made, const rk_pass *pass, rk_nest_kind kind,

@@ -1,0 +1,166 @@
+# Gaussian processes whose sites depend on a few earlier ones: Vecchia's approximation.
+#
+# Sites have an order: row i of `sets` has the rows of at most m sites before site i, in any order, or NA.
+# Given these the value of site i is normal, with mean -s a' z and standard deviation s, where the
+# coefficients (a, 1 / s) are the last row of the inverse of the lower Cholesky factor of the covariances of
+# c(sets[i, ], i). In units of s all values are whitened: w = W z with a sparse lower triangular W, and
+# -sum(log_sd) - sum(w^2) / 2 - n log(2 pi) / 2 is the logarithm of the density of z.
+#
+# `covariance` is a function of coordinates, a row each in the order, that gives a LazyTensor of dimension 1:
+# of (i, j) the covariance of sites i and j, which is symmetric. What it uses may be recorded, see tape.R; so
+# may `noise`, one variance for all sites or one for each, and `z`.
+
+# ---- orders --------------------------------------------------------------------------------------
+
+# ---- neighbours ----------------------------------------------------------------------------------
+
+# For each row of x the m nearest rows before it, nearest first, NA where there are fewer.
+earlier_sets <- function(x, m, ...) nearest(x, k = m, earlier = TRUE, ...)$index
+
+# A column for each site: those that it depends on, and itself.
+as_blocks_of_sites <- function(sets, own) {
+  out <- t(cbind(sets, own, deparse.level = 0L))
+  storage.mode(out) <- "integer"
+  out
+}
+
+# ---- covariances ---------------------------------------------------------------------------------
+
+# The state of a covariance of so many sites, as pairs.R has states, without pairs.
+state_of_covariance <- function(K, rows) {
+  if (!is.LazyTensor(K) || part(K, "dimres") != 1L || part(K, "complex"))
+    throw("argument", "the covariance is ", describe(K), ": expected a LazyTensor of dimension 1")
+  if (!is.null(part(K, "walk")))
+    throw("argument", "the covariance is a LazyTensor that is restricted, or of batches: expected one that ",
+          "stands for all pairs")
+  sizes <- index_sizes(K)
+  if (any(sizes != rows, na.rm = TRUE))
+    throw("shape", "the covariance is ", times(sizes), ": expected ", times(c(rows, rows)))
+  state <- unclass(K)[c("table", "leaves", "data", "kind", "complex")]
+  state$roots <- part(K, "root")
+  state
+}
+
+# What C takes: values of the roots at pairs, all variables as if they were of i.
+formula_at_pairs <- function(state) {
+  state <- with_node(state, "Sum_Reduction", state$roots, "j")
+  as_engine <- ifelse_int(state$kind == "Pm", state$kind, rep("Vi", length(state$kind)))
+  options <- engine_options(list(precision = "float64", index_base = 1L))
+  list(program = list(text = operator_text(state),
+                      declarations = declarations_of_leaves(list(data = state$data, kind = as_engine)),
+                      options = options),
+       side = match(state$kind, sides) - 1L,
+       input = lapply(state$data, function(x) interleaved(if (is_gpu(x)) gpu_values(x) else x)))
+}
+
+# The derivatives by the data at `places`, one behind the other, times cotangents of covariances, which are
+# the last variable.
+slopes_at_pairs <- function(state, places) {
+  ids <- vapply(places, function(place) id_of_place(state, place), "")
+  root <- state$roots
+  state <- with_leaf(state, matrix(0), "Vp")
+  cotangent <- state$roots
+  all <- NULL
+  for (id in ids) {
+    state <- with_node(state, "Grad", c(root, id, cotangent))
+    if (!is.null(all)) state <- with_node(state, "Concat", c(all, state$roots))
+    all <- state$roots
+  }
+  dims <- vapply(places, function(k) if (state$kind[k] == "Pm") length(state$data[[k]])
+                                     else NCOL(state$data[[k]]), 1L)
+  c(formula_at_pairs(state), list(to = match(state$kind[places], sides) - 1L, dim = dims))
+}
+
+# ---- whitening -----------------------------------------------------------------------------------
+
+# list(w, log_sd) of the columns of z: a column of w for each, and the logarithms of standard deviations.
+# `sites`: what the user calls the rows of x.
+whiten <- function(covariance, x, noise, z, sets, sites = NULL) {
+  z <- as_columns(z)
+  rows <- nrow(value_of(z))
+  state <- state_of_covariance(covariance(x), rows)
+  blocks <- as_blocks_of_sites(sets, seq_len(rows))
+  whiten_blocks(state, noise, z, blocks, sites)
+}
+
+as_columns <- function(x) if (is.null(dim(value_of(x)))) reshape(x, c(length(value_of(x)), 1L)) else x
+
+whiten_blocks <- function(state, noise, z, blocks, sites = NULL) {
+  places <- recorded_places(state)
+  out <- whiten_plain(plain_state(state), value_of(noise), value_of(z), blocks, sites)[c("w", "log_sd")]
+  node <- record(unname(out), c(state$data[places], list(noise, z)), function(e, args, value, wanted) {
+    if (any_recorded(args) || any_recorded(e))
+      throw("argument", "whitened values have no second derivatives: expected gradients only")
+    own <- seq_along(places)
+    now <- with_data(plain_state(state), places, args[own])
+    cotangents_of_blocks(now, args[[length(args) - 1L]], args[[length(args)]], blocks, e, places, wanted)
+  })
+  stats::setNames(elements_of(node), names(out))
+}
+
+# Plain numbers, with the coefficients of each site where they are wanted: a column as in `blocks`.
+whiten_plain <- function(state, noise, z, blocks, sites = NULL, coefficients = FALSE) {
+  out <- checked(.Call(C_vecchia_whiten, formula_at_pairs(state), blocks, numbers_of_blocks(noise, z),
+                       coefficients, engine_options()))
+  if (is.integer(out)) refuse_block(out, blocks, sites)
+  out
+}
+
+numbers_of_blocks <- function(noise, z) {
+  storage.mode(z) <- "double"
+  list(noise = as.double(noise), z = z)
+}
+
+# `failed`: the block, and the row of it that depends on those before it.
+refuse_block <- function(failed, blocks, sites) {
+  own <- blocks[nrow(blocks), failed[1L]]
+  named <- if (is.null(sites)) c(own, failed[2L]) else sites[c(own, failed[2L])]
+  throw_with("argument", list(site = named[1L], row = named[2L]),
+             "the covariances of site ", named[1L], " and of those that it depends on are not positive ",
+             "definite: expected noise, or that site ", named[2L], " is apart from the others")
+}
+
+cotangents_of_blocks <- function(state, noise, z, blocks, e, places, wanted) {
+  of_data <- places[wanted[seq_along(places)]]
+  slopes <- if (length(of_data)) slopes_at_pairs(state, of_data)
+  given <- list(w = e[[1L]], log_sd = e[[2L]])
+  if (is.null(given$w)) given$w <- numeric(ncol(blocks) * ncol(z))
+  if (is.null(given$log_sd)) given$log_sd <- numeric(ncol(blocks))
+  out <- checked(.Call(C_vecchia_pull, formula_at_pairs(state), slopes, blocks,
+                       numbers_of_blocks(noise, z), lapply(given, as.double), engine_options()))
+  sums <- vector("list", length(places))
+  sums[wanted[seq_along(places)]] <- Map(function(x, place) reshape(x, dim(state$data[[place]])),
+                                         out$sums, of_data)
+  c(sums, list(reshape(out$noise, dim(noise)), out$z))
+}
+
+# ---- prediction, simulation ----------------------------------------------------------------------
+
+# list(mean, sd) of new sites, each given its row of `sets`, sites that have values: a column of means for
+# each column of z. `noise_new`: of the values that are predicted; 0: of the process.
+conditional <- function(covariance, x, noise, z, x_new, sets_new, noise_new = 0, sites = NULL) {
+  z <- as_columns(z)
+  n <- nrow(z)
+  new <- nrow(x_new)
+  state <- state_of_covariance(covariance(rbind(x, x_new)), n + new)
+  out <- whiten_plain(state, c(rep_len(noise, n), rep_len(noise_new, new)),
+                      rbind(z, matrix(0, new, ncol(z))), as_blocks_of_sites(sets_new, n + seq_len(new)),
+                      sites)
+  sd <- exp(out$log_sd)
+  list(mean = -sd * out$w, sd = sd)
+}
+
+# The coefficients of each site, a column as c(sets[i, ], i) has rows.
+coefficients_of_sites <- function(covariance, x, noise, sets, sites = NULL) {
+  rows <- nrow(sets)
+  state <- state_of_covariance(covariance(x), rows)
+  whiten_plain(state, noise, matrix(0, rows, 0L), as_blocks_of_sites(sets, seq_len(rows)), sites,
+               TRUE)$coefficients
+}
+
+# The z of W z = e, by columns: what has the distribution of the values where e is standard normal.
+simulate_ordered <- function(coefficients, sets, e) {
+  e <- as_columns(e)
+  storage.mode(e) <- "double"
+  .Call(C_vecchia_solve, as_blocks_of_sites(sets, seq_len(nrow(sets))), coefficients, e)
+}
