@@ -169,7 +169,11 @@ LOOP(fill, 1, NUMERIC, a)
 static void RK(read)(const rk_tile_run *run, const rk_instruction *in) {
   const double *from = run->input[in->n] + in->k * run->ld[in->n];
   real *const out = RK(target)(run, in, 0);
+#if RK_TYPE == 64
+  memcpy(out, from, (size_t)run->lanes * sizeof *out); /* some compilers make no vectors of loops */
+#else
   for (int l = 0; l < run->lanes; l++) out[l] = (real)from[l];
+#endif
 }
 
 #define GIVE(type)                                                                                 \
@@ -178,6 +182,10 @@ static void RK(read)(const rk_tile_run *run, const rk_instruction *in) {
     RK(take)(run, in->x[0], 0, &row_a);                                                            \
     type *const out = (type *)run->out + (run->record ? in->k : in->k * run->lanes);               \
     const int step = run->record ? run->record : 1, own = row_a.mask ? 1 : 0;                      \
+    if (step == 1 && own && sizeof *out == sizeof *row_a.at) {                                     \
+      memcpy(out, row_a.at, (size_t)run->valid * sizeof *out);                                     \
+      return;                                                                                      \
+    }                                                                                              \
     for (int l = 0; l < run->valid; l++) out[l * step] = (type)row_a.at[l * own];                  \
   }
 GIVE(double)
