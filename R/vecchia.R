@@ -12,6 +12,17 @@
 
 # ---- orders --------------------------------------------------------------------------------------
 
+# The rows of x in an order for sites: "maximin", each as far from the nearest one before it as can be, the
+# first nearest to the mean of all, duplicates last; "random", drawn from `seed` on; or "given".
+order_sites <- function(x, ordering = "maximin", seed = 1L) {
+  ordering <- check_choice(ordering, "ordering", c("maximin", "random", "given"))
+  if (ordering == "given") return(seq_len(nrow(x)))
+  if (ordering == "random") return(with_seed(check_seed(seed), sample.int(nrow(x))))
+  storage.mode(x) <- "double"
+  if (!all(is.finite(x))) throw("argument", "`x` has NA or infinite values: expected finite coordinates")
+  checked(.Call(C_order_farthest, x, engine_options()))
+}
+
 # ---- neighbours ----------------------------------------------------------------------------------
 
 # For each row of x the m nearest rows before it, nearest first, NA where there are fewer.

@@ -181,3 +181,18 @@ SEXP rkeops_vecchia_solve(SEXP sets, SEXP coefficients, SEXP w) {
   UNPROTECT(1);
   return out;
 }
+
+/* Rows from 1. */
+SEXP rkeops_order_farthest(SEXP x, SEXP options) {
+  rk_error error = {0};
+  const rk_points sites = {REAL_RO(x), Rf_nrows(x)};
+  SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
+  SEXP out = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)sites.rows));
+  poll_state state = poll_begin(options, found);
+  rk_status status = rk_order_farthest(&sites, Rf_ncols(x), INTEGER(out), poll_r, &state, &error);
+  poll_end(&state);
+  for (int64_t k = 0; k < sites.rows && !status; k++) INTEGER(out)[k]++;
+  if (status) out = status_failure(status, &error, found);
+  UNPROTECT(2);
+  return out;
+}

@@ -452,6 +452,12 @@ typedef struct {
 rk_status rk_vecchia_pull(const rk_vecchia *v, const rk_vecchia_cotangents *cotangents,
                           rk_poll poll, void *poll_data, rk_error *error);
 
+/* The rows of sites, from 0, in an order in which each is as far from the nearest one before it as
+ * can be; the first is the one nearest to their mean. Of equal ones the first row comes first.
+ * Coordinates are finite. */
+rk_status rk_order_farthest(const rk_points *sites, int dims, int32_t *order, rk_poll poll,
+                            void *poll_data, rk_error *error);
+
 /* x with the sums w over the coefficients of each block, whose sites are the rows 1, 2, ...: those
  * before a site are known when its turn comes. */
 void rk_vecchia_solve(const rk_sets *sets, const double *coefficients, const double *w, double *x);
