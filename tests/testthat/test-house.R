@@ -13,7 +13,7 @@ levels_of_folders <- c(base = 0, formula = 1, derive = 2, plan = 3, walk = 3, em
                        run = 4, look = 4, near = 4, bound = 4, dense = 4, loops = 4,
                        kernels = 4, host = 4.5,
                        builtin = 5, cpu = 5, cuda = 5, reference = 5,
-                       engine = 6, glue = 7)
+                       engine = 6, vecchia = 6.5, glue = 7)
 peers <- 4 # which may know each other, as long as there is no circle
 backends <- names(which(levels_of_folders == 5)) # which know nothing of each other
 
