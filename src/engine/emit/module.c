@@ -24,14 +24,19 @@ void rk_end_pass(rk_module_text *m, rk_text *part) {
   if (m->n > 1) rk_text_add(part, "#undef rk_part\n");
 }
 
+/* Special functions call others: what they call is pasted as if the text itself called it. */
 static rk_status write_part(rk_module_text *m, int bits, const rk_text *body,
                             const char *include_dir, rk_text *out, rk_error *error) {
-  const char *text = rk_text_string(body);
+  rk_text text = {0};
+  rk_status status =
+      rk_write_prelude(&text, include_dir, "special.h", rk_text_string(body), error);
+  rk_text_add(&text, rk_text_string(body));
   rk_text_format(out, "#undef RK_TYPE\n#define RK_TYPE %d\n", bits);
-  rk_status status = RK_OK;
   for (const char *const *file = m->preludes + 1; *file && !status; file++)
-    status = rk_write_prelude(out, include_dir, *file, text, error);
-  rk_text_add(out, text);
+    status = rk_write_prelude(out, include_dir, *file, rk_text_string(&text), error);
+  rk_text_add(out, rk_text_string(&text));
+  out->failed |= text.failed;
+  rk_text_free(&text);
   return status;
 }
 

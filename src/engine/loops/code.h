@@ -4,6 +4,7 @@
 #include "lanes.h"
 #include "tile.h"
 #include "sums.h"
+#include "special.h"
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
