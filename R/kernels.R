@@ -20,12 +20,12 @@ is_kernel <- function(x) inherits(x, "rkeops_kernel")
 
 #' Kernels for models
 #'
-#' Covariance functions k(x, y) of two points, as small objects: models take them,
+#' Covariance functions k(x, y) of two points, as small objects: [gp()] and other models take them,
 #' [evaluate_kernel()] makes the LazyTensor of all pairs of two point clouds. Kernels are added and
 #' multiplied by `+` and `*`, and scaled by numbers: `2 * kernel_matern() + kernel_linear()`.
 #'
-#' Parameters that are `NULL` are found by the model: a Gaussian process estimates them by likelihood, and takes those
-#' that are given as its start; kernel ridge regression chooses length scales by cross-validation, and takes those
+#' Parameters that are `NULL` are found by the model: [gp()] estimates them by likelihood, and takes those
+#' that are given as its start; [kernel_ridge()] chooses length scales by cross-validation, and takes those
 #' that are given as they are.
 #'
 #' @section Formulas:
@@ -42,13 +42,13 @@ is_kernel <- function(x) inherits(x, "rkeops_kernel")
 #'   \item{`kernel_linear`}{the scalar product of x and y, each over `length_scale`}
 #'   \item{`kernel_polynomial`}{(that + offset)^degree}
 #'   \item{`kernel_thin_plate`}{the thin plate spline of order m: +-r^(2 m - D), times log(r) for even D, of
-#'     distances r of D variables. It goes with polynomials of degree below m, which kernel ridge regression adds;
+#'     distances r of D variables. It goes with polynomials of degree below m, which [kernel_ridge()] adds;
 #'     other models do not take it.}
 #' }
 #'
 #' @param length_scale the distance in which values fall, in the unit of the variables; several: one for
 #'   each variable. `NULL`: found by the model.
-#' @param smoothness 1/2, 3/2, 5/2 or another positive number; `NULL`: estimated by Gaussian processes.
+#' @param smoothness 1/2, 3/2, 5/2 or another positive number; `NULL`: estimated by [gp()].
 #' @param period the period, a positive number; several: one for each variable.
 #' @param degree,offset a positive whole number; a number not below 0.
 #' @param order the order m of a thin plate spline, above D / 2. `NULL`: the smallest above (D + 1) / 2, which
@@ -428,12 +428,15 @@ radial_tensor <- function(node, x, y, own) {
   if (node$type == "gaussian") return(exp(-scaled_squares(x, y, scale, 1/2)))
   if (node$type == "cauchy") return(inv(1 + scaled_squares(x, y, scale, 1)))
   if (node$type == "laplacian") return(exp(-norm(1)))
-  if (!is.null(own$smoothness)) return(matern_tensor(norm(1) * sqrt(2 * own$smoothness), own$smoothness))
+  closed <- is.null(own$smoothness) && node$smoothness %in% c(1/2, 3/2, 5/2)
+  if (!closed) {
+    smoothness <- if (is.null(own$smoothness)) node$smoothness else own$smoothness
+    squares <- if (identical(node$metric, "haversine")) square(norm(1)) else scaled_squares(x, y, scale, 1)
+    return(define("Matern", list(as_lazy(smoothness), squares), dimres = 1L))
+  }
   if (node$smoothness == 1/2) return(exp(-norm(1)))
   r <- norm(sqrt(2 * node$smoothness))
-  if (node$smoothness == 3/2) (1 + r) * exp(-r)
-  else if (node$smoothness == 5/2) (1 + r + square(r) / 3) * exp(-r)
-  else matern_tensor(r, node$smoothness)
+  if (node$smoothness == 3/2) (1 + r) * exp(-r) else (1 + r + square(r) / 3) * exp(-r)
 }
 
 # Along great circles, of points on a sphere of the Earth's size.

@@ -42,7 +42,9 @@
 #' [estimates of log determinants and traces][estimate_logdet()].
 #'
 #' @section Models:
-#' [Kernels][kernels] are small objects; [evaluate_kernel()] makes the LazyTensor of one.
+#' [gp()] fits Gaussian processes, with [predict()][predict.gp], [simulate()][simulate.gp] and
+#' [methods of models][gp-methods]. [Kernels][kernels] are small objects that models take; [evaluate_kernel()]
+#' makes the LazyTensor of one. See `vignette("models", "rkeops")`.
 #'
 #' @section Derivatives:
 #' [gradient()], [value_and_gradient()] and [jvp()] of reductions of LazyTensors and of
@@ -78,9 +80,10 @@
 #'
 #' @section Articles:
 #' `vignette(package = "rkeops")` lists them: "introduction", "lazytensors", "formulas",
-#' "gradients", "interpolation", "neighbours", "blocks", "gpu", "migration" and "package-authors". Those
-#' on methods of research ("transport", "registration", "mixtures", "maps", "hyperbolic", "stein") are in
-#' the repository, where `make articles` builds them; the programs they begin with are in
+#' "gradients", "interpolation", "models", "neighbours", "blocks", "gpu", "migration" and
+#' "package-authors". Those on methods of research ("transport", "registration", "mixtures", "maps",
+#' "hyperbolic", "stein") are in the repository, where `make articles` builds them; the programs they begin
+#' with are in
 #' `system.file("examples", package = "rkeops")`.
 #'
 #' @examples

@@ -7,12 +7,13 @@ d$y <- 3 + 2 * d$a + sin(6 * d$a) * cos(4 * d$b) + (d$g == "v") + rnorm(n, sd = 
 x <- as.matrix(d[c("a", "b")])
 
 matern52 <- function(x, y, scale) {
-  r <- sqrt(5 * outer(seq_len(nrow(x)), seq_len(nrow(y)),
-                      Vectorize(function(i, j) sum(((x[i, ] - y[j, ]) / scale)^2))))
+  x <- t(x) / scale
+  y <- t(y) / scale
+  r <- sqrt(5 * Reduce(`+`, lapply(seq_along(scale), function(k) outer(x[k, ], y[k, ], "-")^2)))
   (1 + r + r^2 / 3) * exp(-r)
 }
 
-# list(loglik, beta, V, fit): all of a Gaussian process of covariance A, noise included.
+# list(loglik, beta, V, inverse, r): all of a Gaussian process of covariance A, noise included.
 dense_gp <- function(A, F, y) {
   inverse <- solve(A)
   V <- solve(t(F) %*% inverse %*% F)
@@ -78,7 +79,7 @@ test_that("noise may differ between rows, be divided by weights, or be 0", {
   without <- gp(y ~ a + b, d[-3, ], kernel, noise = 0.01, fixed = TRUE)
   with <- at(weights = replace(rep(1, n), 3, 0))
   expect_identical(with$loglik, without$loglik)
-  expect_identical(nobs(with), n - 1L)
+  expect_identical(nobs(with), 89L)
 })
 
 # By central differences of the values, with respect to logarithms.
