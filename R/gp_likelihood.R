@@ -58,8 +58,8 @@ check_distinct_rows <- function(input, model) {
         "expected a noise variance above 0, or one of them")
 }
 
-# Maximises by the gradient (PORT), within the bounds. `steps`: how many at most.
-maximise <- function(likelihood, theta, model, steps = 150L) {
+# Maximises by the gradient (PORT), within the bounds, until about `gain` is left to gain.
+maximise <- function(likelihood, theta, model, gain = 1e-3, steps = 150L) {
   free <- which(model$free)
   count <- 0L
   last <- NULL
@@ -85,7 +85,7 @@ maximise <- function(likelihood, theta, model, steps = 150L) {
   found <- suppressWarnings( # of infinite values, which are steps too far
     stats::nlminb(theta[free], value, slope, lower = model$lower[free], upper = model$upper[free],
                   control = list(iter.max = steps, eval.max = 2L * steps, x.tol = 1e-6,
-                                 rel.tol = base::min(1e-6, 1e-4 / (1 + abs(start))))))
+                                 rel.tol = base::min(1e-3 * gain, gain / (1 + abs(start))))))
   list(theta = replace(theta, free, found$par), value = -found$objective, evaluations = count,
        message = if (found$convergence == 0L) "converged" else found$message)
 }
@@ -333,10 +333,12 @@ ordered_input <- function(input, order) {
 # where the places have changed.
 maximise_vecchia <- function(input, model, given, theta) {
   count <- 0L
-  for (neighbours in unique(base::pmin(c(10L, given$neighbours), given$neighbours))) {
+  most <- base::min(given$neighbours, if (given$method == "iterative") 15L else Inf)
+  for (neighbours in unique(base::pmin(c(10L, most), most))) {
     kernel <- with_parameters(model$kernel, values_of_theta(model, theta))
     plan <- vecchia_plan(input, kernel, replace(given, "neighbours", neighbours))
-    out <- maximise(likelihood_vecchia(plan, model_rows(model, plan$order)), theta, model)
+    likelihood <- likelihood_vecchia(plan, model_rows(model, plan$order))
+    out <- maximise(likelihood, theta, model, if (neighbours < given$neighbours) 0.1 else 1e-3)
     theta <- out$theta
     count <- count + out$evaluations
   }

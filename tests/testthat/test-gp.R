@@ -199,6 +199,9 @@ test_that("it is a model of R", {
   expect_identical(is.na(some$fit), c(FALSE, TRUE, FALSE))
   expect_identical(nrow(predict(fit, new[0, ], se = TRUE)), 0L)
   expect_length(predict(fit, new[0, ]), 0L)
+  # bases that depend on the data are those of the fit
+  bent <- gp(y ~ scale(a), d, kernel_gaussian(1), trend = ~ poly(b, 2), fixed = TRUE)
+  expect_equal(unname(predict(bent, d[3:5, ])), unname(fitted(bent)[3:5]), tolerance = 1e-8)
   logs <- gp(log(y) ~ sqrt(a), d, kernel_gaussian(1))
   expect_equal(unname(predict(logs, d)), unname(fitted(logs)), tolerance = 1e-7)
   grDevices::pdf(NULL)
