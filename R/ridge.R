@@ -1,0 +1,374 @@
+# Solvers of kernel ridge regression, see kernel_ridge.R.
+#
+# A problem is a list of
+#   x, y      points and responses, matrices with a row each; `w`, a weight for each
+#   kernel    with all parameters set
+#   trend     columns that are not penalised: ones, polynomials or none
+#   points    landmarks, a matrix, or NULL
+#   plate     of a thin plate spline what makes a positive definite kernel of it, see plate_of()
+#
+# A model is f(x) = sum_j k(x, z_j) a_j + trend(x) b, with landmarks or all rows as z. It minimises
+# sum_i w_i (y_i - f(x_i))^2 + ridge a' K a. With all rows, (K + ridge W^-1) a + trend b = y and trend' a = 0.
+# Solvers give list(alpha, beta, fitted, df, loo, residual, iterations): matrices with a column for each
+# response; `loo`, responses minus predictions by a fit without the row, and `df` are NULL where they would
+# take longer than the fit.
+
+ridge_problem <- function(x, y, w, kernel, points, intercept) {
+  problem <- list(x = x, y = y, w = w, kernel = kernel, points = points)
+  problem$plate <- plate_of(kernel, x, if (is.null(points)) x else points)
+  problem$intercept <- intercept
+  problem$trend <- trend_at(problem, x)
+  problem
+}
+
+# The columns that are not penalised, at rows of x; of a problem or a model.
+trend_at <- function(problem, x) {
+  if (!is.null(problem$plate)) return(plate_polynomials(problem$plate, x))
+  count <- if (problem$intercept) 1L else 0L
+  matrix(1, nrow(x), count, dimnames = list(NULL, rep("(Intercept)", count)))
+}
+
+# ---- thin plates -------------------------------------------------------------------------------------
+
+# Of the kernel k and polynomials p_1, ..., p_q of degree below its order, each 1 at one of q anchors and 0
+# at the others, k(x, y) - sum p_j(x) k(z_j, y) - sum k(x, z_j) p_j(y) + sum p_j(x) (k(z_j, z_l) + s d_jl) p_l(y)
+# is positive definite, and has the same splines as k where polynomials are not penalised.
+# list(node, order, units, exponents, anchors, H, inverse); NULL for other kernels.
+plate_of <- function(kernel, x, points) {
+  node <- if (kernel$type == "scale") kernel$parts[[1L]] else kernel
+  if (node$type != "thin_plate") {
+    if ("thin_plate" %in% types_of_leaves(kernel))
+      throw("argument", "`kernel` is a thin plate spline with other kernels: expected it alone, or times a ",
+            "number")
+    return(NULL)
+  }
+  own <- prepared_points(node, x)
+  plate <- list(node = node, units = units_of(own), order = order_of_thin_plate(node, ncol(own)))
+  plate$exponents <- exponents_below(plate$order, ncol(own), nrow(x))
+  P <- plate_polynomials(plate, x)
+  if (qr(P)$rank < ncol(P))
+    throw("argument", "polynomials of degree below ", plate$order, " are not determined by the rows: expected ",
+          "other variables or a smaller `order` of kernel_thin_plate()")
+  candidates <- unique(round(seq(1, nrow(points), length.out = min(nrow(points), 2000L))))
+  P <- plate_polynomials(plate, points[candidates, , drop = FALSE])
+  at <- if (nrow(P) >= ncol(P)) qr(t(P), LAPACK = TRUE)$pivot[seq_len(ncol(P))]
+  if (is.null(at) || qr(P[at, , drop = FALSE])$rank < ncol(P))
+    throw("argument", "the landmarks do not determine polynomials of degree below ", plate$order,
+          ": expected more landmarks")
+  plate$at <- candidates[at]
+  plate$anchors <- points[plate$at, , drop = FALSE]
+  plate$inverse <- base::solve(P[at, , drop = FALSE])
+  plate$H <- dense_linear(as_linear(kernel_tensor(kernel, plate$anchors)))
+  with_size_of_plate(plate, kernel, points[candidates, , drop = FALSE])
+}
+
+# Of all monomials of degree below m: a row of exponents each.
+exponents_below <- function(m, D, n) {
+  count <- choose(D + m - 1L, D)
+  if (count > min(n, 1000))
+    throw("argument", "a thin plate spline of order ", m, " of ", counted(D, "variable"), " has ", count,
+          " polynomials and there are ", counted(n, "row"), ": expected more rows, or another kernel")
+  all <- as.matrix(expand.grid(rep(list(seq_len(m) - 1L), D)))
+  all <- all[rowSums(all) < m, , drop = FALSE]
+  unname(all[order(rowSums(all)), , drop = FALSE])
+}
+
+plate_polynomials <- function(plate, x) {
+  own <- prepared_points(plate$node, x)
+  names <- colnames(own)
+  if (is.null(names)) names <- paste0("x", seq_len(ncol(own)))
+  u <- in_units(own, plate$units)
+  out <- matrix(1, nrow(x), nrow(plate$exponents))
+  label <- character(nrow(plate$exponents))
+  for (k in seq_along(label)) {
+    e <- plate$exponents[k, ]
+    for (j in which(e > 0)) out[, k] <- out[, k] * u[, j]^e[j]
+    text <- paste0(names, ifelse(e > 1, paste0("^", e), ""))[e > 0]
+    label[k] <- if (any(e > 0)) paste(text, collapse = ":") else "(Intercept)"
+  }
+  colnames(out) <- label
+  out
+}
+
+# The size s of the polynomials beside the rest.
+with_size_of_plate <- function(plate, kernel, points) {
+  plate$half <- plate$H / 2
+  values <- plate_values(plate, kernel, points)
+  size <- mean(abs(2 * rowSums(values$P * values$G)))
+  plate$size <- if (is.finite(size) && size > 0) size else 1
+  plate$half <- (plate$H + diag(plate$size, nrow(plate$H))) / 2
+  plate
+}
+
+plate_values <- function(plate, kernel, x) {
+  P <- plate_polynomials(plate, x) %*% plate$inverse
+  list(P = P, G = multiplier(as_linear(kernel_tensor(kernel, x, plate$anchors)), nrow(plate$anchors), "float64")(
+    diag(1, nrow(plate$anchors))) - P %*% plate$half)
+}
+
+# The LazyTensor of a positive definite kernel.
+definite_tensor <- function(problem, x, y = NULL) {
+  K <- kernel_tensor(problem$kernel, x, y)
+  if (is.null(problem$plate)) return(K)
+  a <- plate_values(problem$plate, problem$kernel, x)
+  b <- if (is.null(y)) a else plate_values(problem$plate, problem$kernel, y)
+  K - (Vi(unname(cbind(a$P, a$G))) | Vj(unname(cbind(b$G, b$P))))
+}
+
+# ---- the trend ---------------------------------------------------------------------------------------
+
+qr_of_trend <- function(trend) if (ncol(trend)) qr(trend)
+
+# An orthonormal basis of the columns.
+basis_of_trend <- function(trend) if (ncol(trend)) qr.Q(qr(trend)) else trend
+
+without_trend <- function(v, basis) if (ncol(basis)) v - basis %*% crossprod(basis, v) else v
+
+# Coordinates beside the trend: q fewer rows.
+beside_trend <- function(decomposed, v) {
+  if (is.null(decomposed)) return(v)
+  qr.qty(decomposed, v)[-seq_len(decomposed$rank), , drop = FALSE]
+}
+
+# The trend's part b of values that it explains but for rounding, or best.
+trend_coefficients <- function(problem, values) {
+  if (!ncol(problem$trend)) return(matrix(0, 0L, ncol(values)))
+  root <- sqrt(problem$w)
+  out <- as.matrix(qr.coef(qr(problem$trend * root), values * root))
+  dimnames(out) <- NULL
+  out
+}
+
+# ---- all rows, dense ---------------------------------------------------------------------------------
+
+# A function of the ridge. In coordinates beside the trend the matrix is symmetric and positive definite.
+dense_ridge <- function(problem) {
+  n <- nrow(problem$x)
+  root <- sqrt(problem$w)
+  decomposed <- qr_of_trend(problem$trend * root)
+  q <- ncol(problem$trend)
+  K <- dense_linear(as_linear(kernel_tensor(problem$kernel, problem$x)))
+  inner <- beside_trend(decomposed, t(beside_trend(decomposed, K * tcrossprod(root))))
+  right <- beside_trend(decomposed, problem$y * root)
+  function(ridge) {
+    if (n == q) return(fit_of_trend(problem))
+    R <- factor_of_ridge(inner, ridge, problem$x)
+    B <- dense_solve_triangular(R, diag(1, n - q))
+    B <- if (is.null(decomposed)) B else qr.qy(decomposed, rbind(matrix(0, q, n - q), B))
+    solved <- dense_solve_triangular(R, dense_solve_triangular(R, right, transpose = TRUE))
+    off <- right - dense_product(inner, solved) - ridge * solved
+    solved <- solved + dense_solve_triangular(R, dense_solve_triangular(R, off, transpose = TRUE))
+    alpha <- if (is.null(decomposed)) solved else qr.qy(decomposed, rbind(matrix(0, q, ncol(right)), solved))
+    inverse <- rowSums(B^2)
+    of_kernel <- dense_product(K, root * alpha)
+    beta <- trend_coefficients(problem, problem$y - ridge / root * alpha - of_kernel)
+    list(alpha = root * alpha, beta = beta, fitted = of_kernel + problem$trend %*% beta,
+         df = n - ridge * sum(inverse), loo = alpha / inverse / root,
+         residual = relative_sizes(right - dense_product(inner, solved) - ridge * solved, right),
+         iterations = rep(0L, ncol(right)))
+  }
+}
+
+# As many columns of the trend as rows.
+fit_of_trend <- function(problem) {
+  beta <- trend_coefficients(problem, problem$y)
+  list(alpha = 0 * problem$y, beta = beta, fitted = problem$trend %*% beta, df = nrow(problem$x),
+       loo = NaN * problem$y, residual = rep(0, ncol(problem$y)), iterations = rep(0L, ncol(problem$y)))
+}
+
+relative_sizes <- function(residual, b) {
+  size <- column_norms(b)
+  column_norms(residual) / base::ifelse(size > 0, size, 1)
+}
+
+factor_of_ridge <- function(inner, ridge, x) {
+  diag(inner) <- diag(inner) + ridge
+  tryCatch(dense_cholesky(inner), rkeops_error_argument = function(e) refuse_singular(x))
+}
+
+refuse_singular <- function(x) {
+  if (!all(is.finite(x))) throw("argument", "the kernel has values that are not finite")
+  equal <- which(duplicated(x))
+  throw("argument", "`ridge` is too small: the matrix of the kernel is singular",
+        if (length(equal)) paste0(", as rows ", match_of_row(x, equal[1L]), " and ", equal[1L], " are equal"),
+        ": expected a larger `ridge`")
+}
+
+match_of_row <- function(x, k) which(colSums(t(x) != x[k, ]) == 0)[1L]
+
+# ---- all rows, iterative -----------------------------------------------------------------------------
+
+# Conjugate gradients beside the trend, with the preconditioner of solve() restricted to that.
+iterative_ridge <- function(problem, ridge, given) {
+  p <- ncol(problem$y)
+  a <- add_ridge(definite_tensor(problem, problem$x), ridge / problem$w)
+  basis <- basis_of_trend(problem$trend)
+  preconditioner <- preconditioner_of(a, "auto", given$tol, p)
+  apply <- beside_constraint(preconditioner$apply, basis)
+  step_with <- function(product) function(residual, target, limit) {
+    out <- conjugate_gradients(product, apply, residual, target, limit)
+    if (!is.null(out$negative)) refuse_singular(problem$x)
+    out
+  }
+  beside <- function(precision) {
+    multiply <- multiplier_of_columns(a, precision)
+    function(p) {
+      of_columns <- multiply(p)
+      function(v) without_trend(of_columns(v), basis)
+    }
+  }
+  precise <- beside("float64")
+  out <- refined(without_trend(problem$y, basis), given, precise(p), step_with(precise),
+                 if (is_single_enough(a, preconditioner)) step_with(beside("float32")))
+  of_kernel <- multiplier(as_linear(kernel_tensor(problem$kernel, problem$x)), p, "float64")(out$value)
+  beta <- trend_coefficients(problem, problem$y - ridge / problem$w * out$value - of_kernel)
+  list(alpha = out$value, beta = beta, fitted = of_kernel + problem$trend %*% beta, residual = out$residual,
+       iterations = out$iterations, preconditioner = preconditioner$rank)
+}
+
+# P^-1 of the vectors that are orthogonal to the basis: P^-1 - P^-1 Q (Q' P^-1 Q)^-1 Q' P^-1.
+beside_constraint <- function(apply, basis) {
+  if (!ncol(basis)) return(apply)
+  G <- apply(basis)
+  inner <- crossprod(basis, G)
+  R <- base::chol((inner + t(inner)) / 2)
+  function(r) {
+    z <- apply(r)
+    z - G %*% backsolve(R, backsolve(R, crossprod(basis, z), transpose = TRUE))
+  }
+}
+
+# ---- landmarks ---------------------------------------------------------------------------------------
+
+# The Cholesky factor of K at the landmarks.
+factor_of_landmarks <- function(problem) {
+  K <- dense_linear(as_linear(definite_tensor(problem, problem$points)))
+  if (!all(is.finite(K))) throw("argument", "the kernel has values that are not finite")
+  factor_with_jitter(K, 1e-14)
+}
+
+# Of K and a multiple of the unit matrix, as small as it can be.
+factor_with_jitter <- function(K, jitter) {
+  size <- mean(diag(K))
+  for (jitter in jitter * 30^(0:5)) {
+    shifted <- K
+    diag(shifted) <- diag(K) + jitter * size
+    R <- tryCatch(dense_cholesky(shifted), rkeops_error_argument = function(e) NULL)
+    if (!is.null(R)) return(R)
+  }
+  throw("argument", "`kernel` is not positive definite at the landmarks: expected a covariance function")
+}
+
+# Of all entries, as least squares in coordinates where the penalty is a sum of squares. A function of the
+# ridge.
+dense_landmarks <- function(problem) {
+  root <- sqrt(problem$w)
+  basis <- basis_of_trend(problem$trend * root)
+  R <- factor_of_landmarks(problem)
+  columns <- dense_linear(as_linear(definite_tensor(problem, problem$points, problem$x)))
+  V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root
+  V <- without_trend(V, basis)
+  inner <- dense_crossprod(V)
+  y <- problem$y * root
+  right <- dense_crossprod(V, without_trend(y, basis))
+  function(ridge) {
+    of_ridge <- factor_of_ridge(inner, ridge, problem$points)
+    b <- dense_solve_triangular(of_ridge, dense_solve_triangular(of_ridge, right, transpose = TRUE))
+    fitted <- dense_product(V, b) + (y - without_trend(y, basis))
+    leverage <- colSums(dense_solve_triangular(of_ridge, t(V), transpose = TRUE)^2) + rowSums(basis^2)
+    out <- list(alpha = dense_solve_triangular(R, b), fitted = fitted / root, df = sum(leverage),
+                loo = (y - fitted) / (1 - leverage) / root,
+                residual = relative_sizes(right - dense_product(inner, b) - ridge * b, right),
+                iterations = rep(0L, ncol(y)))
+    with_trend(out, problem)
+  }
+}
+
+# Two walks a step, from rows to landmarks and back.
+iterative_landmarks <- function(problem, ridge, given) {
+  p <- ncol(problem$y)
+  root <- sqrt(problem$w)
+  basis <- basis_of_trend(problem$trend * root)
+  weighted <- function(u) root * without_trend(root * u, basis)
+  K <- as_linear(definite_tensor(problem, problem$x, problem$points))
+  to_rows <- lapply(c(float64 = "float64", float32 = "float32"), function(name) multiplier_of_columns(K, name))
+  back <- lapply(names(to_rows), function(name) multiplier_of_columns(t(K), name))
+  names(back) <- names(to_rows)
+  inner <- multiplier_of_columns(as_linear(definite_tensor(problem, problem$points)), "float64")
+  precondition <- landmark_preconditioner(problem, ridge, given$tol)
+  step_with <- function(name) function(residual, target, limit) {
+    product <- function(p) {
+      f <- to_rows[[name]](p)
+      g <- back[[name]](p)
+      h <- inner(p)
+      function(v) g(weighted(f(v))) + ridge * h(v)
+    }
+    conjugate_gradients(product, precondition, residual, target, limit)
+  }
+  image <- NULL # of what was multiplied last
+  multiply <- function(v) {
+    image <<- to_rows$float64(p)(v)
+    back$float64(p)(weighted(image)) + ridge * inner(p)(v)
+  }
+  b <- back$float64(p)(weighted(problem$y))
+  # products in float32 are off by about 1e-7 of the norm, which has to be small beside the ridge
+  norm <- sum(problem$w) * mean(diagonal_of(as_linear(definite_tensor(problem, problem$points))))
+  out <- refined(b, given, multiply, step_with("float64"),
+                 if (is.null(problem$plate) && norm * 1e-7 < 0.02 * ridge) step_with("float32"))
+  alpha <- out$value
+  of_kernel <- to_rows$float64(p)(alpha)
+  beta <- trend_coefficients(problem, problem$y - of_kernel)
+  with_trend(list(alpha = alpha, fitted = of_kernel + problem$trend %*% beta, residual = out$residual,
+                  iterations = out$iterations), problem)
+}
+
+# (c K' M W K + ridge K_mm)^-1, where K has some of the rows, each of which stands for c, and M leaves the
+# trend out. Conjugate gradients with it reduce a residual by about sqrt(d / rows) in a step, d being the
+# effective degrees of freedom.
+landmark_preconditioner <- function(problem, ridge, tol) {
+  m <- nrow(problem$points)
+  rows <- rows_of_preconditioner(nrow(problem$x), m, tol)
+  inner <- normal_matrix(problem, rows)
+  inner <- inner + ridge * dense_linear(as_linear(definite_tensor(problem, problem$points)))
+  R <- factor_with_jitter(inner, least_jitter)
+  function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
+}
+
+least_jitter <- 1e-13
+
+# So many of the rows, evenly spaced, that the whole takes the shortest time.
+rows_of_preconditioner <- function(n, m, tol) {
+  count <- unique(pmin(n, m * 2^(0:10)))
+  steps <- base::ifelse(count == n, 1, log(2 / tol) / log(sqrt(2 * count / m)))
+  cost <- count * m^2 * unit_costs[["dense"]] + steps * 2 * n * m * unit_costs[["pair"]]
+  unique(round(seq(1, n, length.out = count[which.min(cost)])))
+}
+
+normal_matrix <- function(problem, rows) {
+  root <- sqrt(problem$w[rows])
+  basis <- basis_of_trend(problem$trend[rows, , drop = FALSE] * root)
+  m <- nrow(problem$points)
+  out <- matrix(0, m, m)
+  of_trend <- matrix(0, m, ncol(basis))
+  for (at in split(seq_along(rows), (seq_along(rows) - 1L) %/% max(64L, 2^23 %/% m))) {
+    block <- dense_linear(as_linear(definite_tensor(problem, problem$x[rows[at], , drop = FALSE],
+                                                    problem$points))) * root[at]
+    out <- out + dense_crossprod(block)
+    if (ncol(basis)) of_trend <- of_trend + crossprod(block, basis[at, , drop = FALSE])
+  }
+  if (ncol(basis)) out <- out - tcrossprod(of_trend)
+  out * (sum(problem$w) / sum(root^2))
+}
+
+# Coefficients of the kernel itself, and of the trend.
+with_trend <- function(out, problem) {
+  plate <- problem$plate
+  if (!is.null(plate)) {
+    off <- crossprod(plate_polynomials(plate, problem$points) %*% plate$inverse, out$alpha)
+    out$alpha[plate$at, ] <- out$alpha[plate$at, ] - off
+  }
+  of_kernel <- multiplier(as_linear(kernel_tensor(problem$kernel, problem$x, problem$points)), ncol(out$alpha),
+                          "float64")(out$alpha)
+  out$beta <- trend_coefficients(problem, out$fitted - of_kernel)
+  out
+}
