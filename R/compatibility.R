@@ -20,7 +20,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' dispatch on LazyTensors in base R. RKeOps exported its own: `rkeops::sum` and
 #' `importFrom(rkeops, sum)` still work, and give the functions of base R, which `library(rkeops)`
 #' leaves alone. `crossprod`, `tcrossprod`, `rowSums`, `colSums`, `rowMeans`, `colMeans`, `diag`,
-#' `norm`, `which`, `atan2`, `ifelse`, `step` and, before R 4.3, `%*%` do not dispatch there: rkeops
+#' `norm`, `which`, `atan2`, `besselK`, `ifelse`, `step` and, before R 4.3, `%*%` do not dispatch there: rkeops
 #' has generics of them, which do with anything else what the originals do.
 #'
 #' @return As the tables say: a LazyTensor, R numbers, or an error of class `rkeops_error`.
@@ -34,6 +34,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `abs(K)`, `sign(K)`, `sqrt(K)`, `floor(K)`, `ceiling(K)`, `trunc(K)`, `round(K, 2)` | same D, see [LazyTensor-math] |
 #' | `exp(K)`, `expm1(K)`, `log(K)`, `log(K, 2)`, `log2(K)`, `log10(K)`, `log1p(K)` | same D |
 #' | `cos(K)`, `sin(K)`, `tan(K)`, `acos(K)`, `asin(K)`, `atan(K)`, `cosh(K)`, `sinh(K)`, `tanh(K)`, `atan2(K, 2)` | same D |
+#' | `lgamma(K)`, `digamma(K)`, `trigamma(K)`, `besselK(K, 2)` | same D, see [special-functions] |
 #' | `Re(z)`, `Im(z)`, `Mod(z)`, `Arg(z)`, `Conj(z)`, `abs(z)`, `exp(z)` | same D, see [complex-numbers] |
 #' | `ifelse(near, K, 0)`, `step(K)`, `xor(near, near)` | same D, see [generics] |
 #' | `sum(u)`, `min(u)`, `max(u)` | over the components: D = 1 |
@@ -80,7 +81,7 @@ base_exports <- c("+", "-", "*", "/", "^", "|",
 #' | `median(K)`, `quantile(K)`, `mad(K)` | `Kmin(x, K, index)`, `as.matrix(x)` |
 #' | `sort(K)`, `order(K)`, `xtfrm(K)`, `ecdf(K)` | `Kmin(x, K, index)`, `argKmin(x, K, index)` |
 #' | `chol(K)`, `qr(K)` | `solve(x, b)`, `as.matrix(x)` |
-#' | `cumsum(K)`, `cumprod(K)`, `cummax(K)`, `cummin(K)`, `signif(K)`, `gamma(K)`, `lgamma(K)`, `digamma(K)`, `trigamma(K)`, `acosh(K)`, `asinh(K)`, `atanh(K)`, `cospi(K)`, `sinpi(K)`, `tanpi(K)` | `as.matrix(x)` |
+#' | `cumsum(K)`, `cumprod(K)`, `cummax(K)`, `cummin(K)`, `signif(K)`, `gamma(K)`, `acosh(K)`, `asinh(K)`, `atanh(K)`, `cospi(K)`, `sinpi(K)`, `tanpi(K)` | `as.matrix(x)` |
 #' | `det(K)`, `determinant(K)`, `isSymmetric(K)`, `diff(K)`, `rowsum(K, a)`, `unique(K)`, `duplicated(K)`, `anyDuplicated(K)`, `factor(K)`, `cut(K, 2)`, `split(K, a)`, `merge(K, K)`, `subset(K, TRUE)`, `transform(K, a = 1)`, `within(K, a <- 1)`, `by(K, a, sum)`, `aggregate(K, list(a), sum)`, `as.table(K)` | `as.matrix(x)` |
 #' | `cor(K)`, `cov(K)`, `cov2cor(K)`, `cov.wt(K)`, `density(K)`, `ts(K)`, `as.ts(K)`, `window(K, 1)`, `lag(K)`, `acf(K)`, `embed(K, 2)`, `outer(K, 1:2)`, `jitter(K)`, `tabulate(K)` | `as.matrix(x)` |
 #' | `aperm(K)` | `t(x)`, `aperm(as.array(x), perm)` |

@@ -205,14 +205,15 @@ math_operations <- c(
   abs = "Abs", sign = "Sign", sqrt = "Sqrt", floor = "Floor", ceiling = "Ceiling",
   trunc = "Trunc", exp = "Exp", expm1 = "Expm1", log1p = "Log1p", cos = "Cos", sin = "Sin",
   tan = "Tan", acos = "Acos", asin = "Asin", atan = "Atan", cosh = "Cosh", sinh = "Sinh",
-  tanh = "Tanh"
+  tanh = "Tanh", lgamma = "LogGamma"
 )
 
 #' Mathematical functions of LazyTensors
 #'
 #' `abs`, `sign`, `sqrt`, `floor`, `ceiling`, `trunc`, `exp`, `expm1`, `log` (with a base), `log2`,
-#' `log10`, `log1p`, `cos`, `sin`, `tan`, `acos`, `asin`, `atan`, `cosh`, `sinh`, `tanh` and `round`
-#' work component by component. `round(x, digits)` rounds halves away from zero, unlike R.
+#' `log10`, `log1p`, `cos`, `sin`, `tan`, `acos`, `asin`, `atan`, `cosh`, `sinh`, `tanh`, `lgamma`,
+#' `digamma`, `trigamma` and `round` work component by component. `round(x, digits)` rounds halves away from
+#' zero, unlike R; `lgamma` and its derivatives are NaN below 0.
 #'
 #' @param x a LazyTensor.
 #' @param ... `base` of `log`, a number; `digits` of `round`.
@@ -239,6 +240,8 @@ Math.LazyTensor <- function(x, ...) {
     log2 = logarithm(x, 2),
     log10 = logarithm(x, 10),
     round = rounded(x, ...),
+    digamma = broadcast("Polygamma", list(x), literals = 0),
+    trigamma = broadcast("Polygamma", list(x), literals = 1),
     throw("argument", "`", .Generic, "` of a LazyTensor: ", use_matrix))
 }
 

@@ -18,7 +18,8 @@
 #'     numbers; [to_gpu()] keeps a matrix on a GPU. [is.LazyTensor()] and others tell kinds apart.}
 #'   \item{formulas}{[operators][LazyTensor-operators] and [mathematical functions][LazyTensor-math]
 #'     of R, [ifelse(), where(), atan2() and step()][generics], [more functions of
-#'     components][elementwise], [norms and distances][norms], [choice of components][components],
+#'     components][elementwise], [Bessel functions and Matern
+#'     covariances][special-functions], [norms and distances][norms], [choice of components][components],
 #'     [products of small matrices][matrices], [complex numbers][complex-numbers].}
 #'   \item{reductions}{[sum(), min(), argmin(), Kmin(), logsumexp() and others][reductions];
 #'     [products with matrices][matrix-product]; [sums and means of rows and columns][row-sums].}

@@ -8,8 +8,8 @@
 #'
 #' - Arithmetic: `+`, `-`, `*`, `/`, `^`, with operands that are repeated as in base R, `exp`, `log`,
 #'   `log2`, `log10`, `log1p`, `expm1`, `sqrt`, `abs`, `sin`, `cos`, `tan`, their inverses, `sinh`,
-#'   `cosh`, `tanh`, `asinh`, `acosh`, `atanh`, `gamma`, `lgamma`, `digamma`, `atan2`, `cumsum`,
-#'   `pmin`, `pmax`.
+#'   `cosh`, `tanh`, `asinh`, `acosh`, `atanh`, `gamma`, `lgamma`, `digamma`, `trigamma`, `besselK`,
+#'   [matern()], `atan2`, `cumsum`, `pmin`, `pmax`.
 #' - Sums: `sum`, `mean`, `min`, `max`, `rowSums`, `colSums`, `rowMeans`, `colMeans`.
 #' - Parts: `x[...]`, `x[[...]]`, `x[...] <- y` (where x is recorded), `rbind`, `cbind`, `c` (where the
 #'   first is recorded), `rep`, `rev`, `t`, `aperm`, `diag`, `head`, `tail`, `as.vector`, `dim<-`, and

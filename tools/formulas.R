@@ -46,7 +46,8 @@ derivatives_of <- function(entry) {
 
 operation_item <- function(entry) {
   arguments <- paste(arguments_of(entry), collapse = "")
-  definition <- if (!is.na(entry$definition) && nzchar(entry$documentation))
+  definition <- if (!is.na(entry$definition) && nzchar(entry$documentation) &&
+                    !grepl("\\b[a-z]\\w+\\(", entry$definition)) # of operations that formulas have
     paste0("It is ", code(entry$definition), ".")
   expected <- if (!is.na(entry$expected) && nzchar(entry$expected))
     paste0("Takes ", escaped(entry$expected), ".")

@@ -98,6 +98,16 @@ oracle_operations <- function(M, N) {
   e$Acos <- each(acos)
   e$Atan <- each(atan)
   e$Atan2 <- each(base::atan2)
+  # lgamma() and its derivatives of negative numbers are NaN, and infinite at 0
+  e$LogGamma <- each(function(a) base::ifelse(a < 0, NaN, suppressWarnings(lgamma(a))))
+  e$Polygamma <- function(f, n) each(function(a) base::ifelse(
+    a < 0, NaN, base::ifelse(a == 0, (-1)^(n + 1) * Inf, suppressWarnings(psigamma(a, n)))))(f)
+  bessel <- function(nu, x) suppressWarnings(besselK(base::ifelse(x < 0, NaN, x), abs(nu)))
+  e$BesselK <- each(bessel)
+  e$Matern <- each(function(nu, d2) {
+    r <- sqrt(base::ifelse(nu > 0, 2 * nu * d2, NaN))
+    base::ifelse(r == 0, 1, exp((1 - nu) * log(2) - lgamma(nu) + nu * log(r)) * bessel(nu, r))
+  })
   e$Sinh <- each(sinh)
   e$Cosh <- each(cosh)
   e$Tanh <- each(tanh)

@@ -1,6 +1,6 @@
 # Attaching rkeops replaces what base R cannot dispatch, and plain R objects do not notice.
 
-replaced <- c("atan2", "ifelse", "pmax", "pmin", "step", if (getRversion() < "4.3.0") "%*%")
+replaced <- c("atan2", "besselK", "ifelse", "pmax", "pmin", "step", if (getRversion() < "4.3.0") "%*%")
 # S4 generics made from base functions, which Matrix and others share with us
 shared <- c("rowSums", "colSums", "rowMeans", "colMeans", "diag", "which", "norm",
             if (getRversion() < "4.4.0") c("crossprod", "tcrossprod"))
@@ -28,7 +28,7 @@ test_that("attaching says nothing but R's own message, and leaves arithmetic to 
 # with the same message.
 expect_as_base <- function(call, frame = parent.frame()) {
   result <- function(call) tryCatch(eval(call, frame), error = conditionMessage)
-  base <- list(atan2 = quote(base::atan2), ifelse = quote(base::ifelse),
+  base <- list(atan2 = quote(base::atan2), besselK = quote(base::besselK), ifelse = quote(base::ifelse),
                pmax = quote(base::pmax), pmin = quote(base::pmin), step = quote(stats::step), `%*%` = quote(base::`%*%`))
   original <- do.call(substitute, list(call, base))
   expect_identical(result(call), result(original), label = paste(deparse(call), collapse = ""))
@@ -60,6 +60,16 @@ test_that("atan2() is base R's for plain objects", {
     atan2(NULL, 1), atan2(numeric(), 1), atan2("a", 1), atan2(1, "a"), atan2(1), atan2(x = 1),
     atan2(), atan2(stop("first"), stop("second")), atan2(no_such_object, 1), atan2(factor(1), 1),
     atan2(data.frame(a = 1), 1)))
+    expect_as_base(call)
+})
+
+test_that("besselK() is base R's for plain objects", {
+  grid <- matrix(1:4 / 3, 2, dimnames = list(NULL, c("a", "b")))
+  for (call in expression(
+    besselK(1:6, c(0.5, 2)), besselK(c(a = 1, b = 2), 0), besselK(grid, 1:2), besselK(nu = 1, x = 2),
+    besselK(3, 1, TRUE), besselK(800, 1, expon.scaled = TRUE), besselK(1, "a"), besselK("a", 1), besselK(1),
+    besselK(), besselK(nu = 1), besselK(NULL, 1), besselK(1i, 1), besselK(NA, 1), besselK(TRUE, 1L),
+    besselK(stop("first"), stop("second")), besselK(no_such_object, 1), besselK(factor(1), 1)))
     expect_as_base(call)
 })
 
@@ -121,6 +131,7 @@ test_that("step() chooses the models that stats::step() chooses, inside function
 
 test_that("the default methods are the original functions", {
   expect_identical(atan2.default, base::atan2)
+  expect_identical(besselK.default, base::besselK)
   expect_identical(ifelse.default, base::ifelse)
   expect_identical(step.default, stats::step)
 })

@@ -21,7 +21,7 @@ test_that("the page has each operation and each reduction of the tables, as they
   expect_identical(operations$name[!has(operations$documentation)], character())
   first <- operations[!duplicated(operations$name), ]
   for (rule in c(unlist(first$derivatives), first$definition, first$expected))
-    if (!is.na(rule) && nchar(rule) < 40) expect_true(has(rule), label = rule)
+    if (!is.na(rule) && nchar(rule) < 40 && !grepl("\\b[a-z]\\w+\\(", rule)) expect_true(has(rule), label = rule)
   reductions <- reduction_table()
   expect_identical(reductions$name[!has(paste0(reductions$name, "_Reduction("))], character())
   expect_identical(reductions$name[!has(reductions$documentation)], character())

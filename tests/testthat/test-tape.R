@@ -42,6 +42,8 @@ test_that("arithmetic and functions of a number", {
   for (name in c("log", "log2", "log10", "log1p", "sqrt", "abs", "acosh", "gamma", "lgamma", "digamma", "trigamma"))
     expect_derivatives(function(x) sum(get(name)(x) * x), positive, 1e-5)
   for (name in c("asin", "acos", "atanh")) expect_derivatives(function(x) sum(get(name)(x) * x), positive / 6)
+  expect_derivatives(function(x) sum(besselK(x, x[1] / 3) * x) + sum(besselK(0.7, x - 2)), positive, 1e-5)
+  expect_derivatives(function(x) sum(matern(x, 0.8) * x) + sum(matern(c(0, 0.7), x[2, 1])), positive, 1e-5)
   expect_derivatives(function(x) sum(log(x, 3) + log(x, base = x[1] + 2)), positive)
   expect_derivatives(function(x) sum(atan2(x, x^2 + 1) + atan2(2, x)), x)
 })
