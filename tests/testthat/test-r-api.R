@@ -240,7 +240,8 @@ test_that("operators and functions of components are those of R", {
     x + y, x + 2, 1.5 + x, x + p, x - y, -x, +x, x * y, x * s, x / y, 2 / x, x / p, x^2, x^3, x^-1,
     x^0.5, x^-0.5, x^1.7, x^p, x^y, 2^x, square(x), sqrt(x), rsqrt(x), inv(x), exp(x), log(x),
     cos(x), sin(x), acos(x), asin(x), atan(x), atan2(x, y), abs(x - y), sign(x - y),
-    xlogx(x), sinxdivx(x), matern(x, 0.8), matern(y, s), relu(x - y), mod(x, y), mod(x, 0.3), mod(x, y, 0.5), x %% y, x %/% 0.3))
+    xlogx(x), sinxdivx(x), matern(x, 0.8), matern(y, s), relu(x - y),
+    mod(x, y), mod(x, 0.3), mod(x, y, 0.5), x %% y, x %/% 0.3))
 })
 
 test_that("[!] x^TRUE, log with a base, %/%, comparisons and & of R have their meaning", {

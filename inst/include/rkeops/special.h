@@ -1,11 +1,11 @@
-/* Special functions, for both targets. The same form of sections as lanes.h, pasted after all others;
- * what they call there is pasted too. Errors are measured by tests/engine/test_special.c, where eps
- * is 2^-23 (float) or 2^-52 (double).
- */
+/* Special functions, for both targets. The same form of sections as lanes.h, pasted after all
+ * others; what they call there is pasted too. Errors are measured by tests/engine/test_special.c,
+ * where eps is 2^-23 (float) or 2^-52 (double). */
 
 //@ log_gamma
-/* log Gamma(x) for x > 0: Inf at 0, NaN below. Stirling's series from 8 on; smaller x are moved there
- * by Gamma(x) = Gamma(x + 8) / (x (x + 1) ... (x + 7)). Error at most 3 eps of the value, or 16 eps. */
+/* log Gamma(x) for x > 0: Inf at 0, NaN below. Stirling's series from 8 on; smaller x are moved
+ * there by Gamma(x) = Gamma(x + 8) / (x (x + 1) ... (x + 7)). Error at most 4 eps of the value, or
+ * 40 eps. */
 RK_CALLED vec rk_lgamma(vec x)
 {
     mask near = rk_lt(x, rk_num(8));
@@ -67,13 +67,13 @@ RK_CALLED vec rk_polygamma(vec x, int n)
 }
 
 //@ bessel_sum
-/* The integral over all s of W(at + way s) exp(-a (e^s - 1 - s) - b (e^-s - 1 + s)): with u = peak + s
- * the exponential is exp(nu u - x cosh u) over its largest value, where nu >= 0, sinh(peak) = nu / x,
- * w^2 = nu^2 + x^2, and a, b = (w +- nu) / 2. W(l) is l^n, or by parts q_n with q_0 = over and
- * q_n = (l^n - n q_(n-1)) over.
- * The error of the trapezoid rule falls exponentially: a step of 0.74 / sqrt(w + 6 to 9) gives 15 digits,
- * 1.04 / sqrt(w + 2 to 4) seven. u = 0 is a node, so that u and -u, which differ by a factor, share an
- * exponential. e^s - 1 - s comes from that of the node before, without differences. */
+/* The integral over all s of W(at + way s) exp(-a (e^s - 1 - s) - b (e^-s - 1 + s)): with u = peak
+ * + s the exponential is exp(nu u - x cosh u) over its largest value, where nu >= 0, sinh(peak) =
+ * nu / x, w^2 = nu^2 + x^2, and a, b = (w +- nu) / 2. W(l) is l^n, or by parts q_n with q_0 = over
+ * and q_n = (l^n - n q_(n-1)) over. The error of the trapezoid rule falls exponentially: a step of
+ * 0.74 / sqrt(w + 6 to 9) gives 15 digits, 1.04 / sqrt(w + 2 to 4) seven. u = 0 is a node, so that
+ * u and -u, which differ by a factor, share an exponential. e^s - 1 - s comes from that of the
+ * node before, without differences. */
 RK_INLINED vec RK(rk_less_2)(vec s, vec *odd) /* cosh s - 1, sinh s - s for |s| < 0.7 */
 {
     vec z = s * s, even = z * rk_num(1.0 / 479001600) + rk_num(1.0 / 3628800);
@@ -114,7 +114,8 @@ RK_CALLED vec RK(rk_bessel_sum)(RK(rk_bessel) in, int n, int by_parts)
     vec scale = rk_invsqrt(w + wide), h = rk_num(size) * scale;
     vec a = -log2_e * in.a, b = -log2_e * in.b, odd, even = RK(rk_less_2)(h, &odd);
     vec up = even + odd, down = even - odd, rise = up + h, fall = h - down;
-    vec place = rk_floor(in.peak * ((w + wide) * scale * rk_num(1 / size)) + half), rest = place + half, u = place * h, s = u - in.peak;
+    vec place = rk_floor(in.peak * ((w + wide) * scale * rk_num(1 / size)) + half);
+    vec rest = place + half, u = place * h, s = u - in.peak;
     even = RK(rk_less_2)(s, &odd);
     vec r = even + odd, l = even - odd, left_r = l, left_l = r, left_s = -s;
     vec turn = rk_num(-2) * log2_e * in.nu, more = rk_exp2(turn * u), left_more = more;
@@ -148,9 +149,9 @@ RK_CALLED vec RK(rk_bessel_sum)(RK(rk_bessel) in, int n, int by_parts)
 }
 
 //@ bessel_k bessel_sum
-/* The derivative of order n by the order nu of the modified Bessel function K_nu(x), x > 0: half the
- * integral of u^n exp(nu u - x cosh u). The exponent is largest where sinh u = nu / x. Infinite at 0, NaN
- * below. Error at most (8 + x + |nu log x|) eps. */
+/* The derivative of order n by the order nu of the modified Bessel function K_nu(x), x > 0: half
+ * the integral of u^n exp(nu u - x cosh u). The exponent is largest where sinh u = nu / x.
+ * Infinite at 0, NaN below. Error at most (8 + x + |log |value||) eps of what is summed. */
 RK_INLINE vec rk_bessel_k(vec nu, vec x, int n)
 {
     const vec half = rk_num(0.5), zero = rk_num(0), one = rk_num(1), end = rk_num(1e6);
@@ -166,11 +167,12 @@ RK_INLINE vec rk_bessel_k(vec nu, vec x, int n)
 }
 
 //@ matern_integral bessel_sum
-/* e^nu nu^-nu times the integral over t > 0 of t^(nu-m-1) log(t / nu)^n exp(-t - z / (4 t)), for nu > 0,
- * z >= 0: with m = n = 0 and z = x^2 this is 2 (e / nu)^nu (x / 2)^nu K_nu(x). NaN for other nu and z.
- * With mu = nu - m and t = x/2 e^u, or e^-u where mu < 0, it is a Bessel integral of order |mu|. At z = 0
- * the integral is infinite unless mu > 0, and the value 0 then; else it is integrated by parts, so that it
- * has an order of at least 1. Error at most (8 + nu + sqrt(z)) eps of what is summed. */
+/* e^nu nu^-nu times the integral over t > 0 of t^(nu-m-1) log(t / nu)^n exp(-t - z / (4 t)), for
+ * nu > 0, z >= 0: with m = n = 0 and z = x^2 this is 2 (e / nu)^nu (x / 2)^nu K_nu(x). NaN for
+ * other nu and z. With mu = nu - m and t = x/2 e^u, or e^-u where mu < 0, it is a Bessel integral
+ * of order |mu|. At z = 0 the integral is infinite unless mu > 0, and the value 0 then; else it is
+ * integrated by parts, so that it has an order of at least 1. Error at most (8 + nu + sqrt(z)) eps
+ * of what is summed, for m > 0 also |log |value|| eps. */
 RK_CALLED vec RK(rk_matern_at_0)(vec nu, int n, int m)
 {
     vec mu = nu - rk_num(m), zero = rk_num(0), one = rk_num(1), far = rk_num(10000);
