@@ -87,8 +87,8 @@ spatial_process <- function(rows) list(
          sd = sqrt(fields::predictSE(fit, x)^2 + fit$summary[["tau"]]^2))
   },
   note = function(fit)
-    do.call(sprintf, c("length scale %.4g, noise %.3g of the process, log likelihood %.1f",
-                       unname(as.list(fit$summary[c("aRange", "lambda", "lnProfileLike.FULL")])))))
+    sprintf("length scale %.4g, noise %.3g of the process's variance, log likelihood %.1f",
+            sqrt(3) * fit$summary[["aRange"]], fit$summary[["lambda"]], fit$summary[["lnProfileLike.FULL"]]))
 
 # ---- cases ----------------------------------------------------------------------------------------
 

