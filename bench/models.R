@@ -66,6 +66,8 @@ tables <- list(
     r_method("knn", "knn_regression(), 10 neighbours")),
   co2 = list(
     r_method("bam", "mgcv::bam(), thin plates, 500 of them"),
+    r_method("fields-1000", "fields::spatialProcess(), 1000 rows", 1200),
+    r_method("gp-dense-1000", "gp(), dense, 1000 rows"),
     r_method("fields-2000", "fields::spatialProcess(), 2000 rows", 1200),
     python_method("gpytorch", "gpytorch, exact, 2000 rows, 50 steps", 2000),
     python_method("gpboost", "gpboost, Vecchia of 30, 2000 rows", 2000),

@@ -98,7 +98,8 @@ both <- list(lm = linear, bam = additive(), ranger = forest, "knn" = neighbours,
 cases <- list(
   flights = both,
   co2 = list(bam = additive("s(lon, lat, k = 500)"), knn = neighbours,
-             "fields-2000" = spatial_process(2000), "gp-dense-2000" = process("dense", 2000),
+             "fields-1000" = spatial_process(1000), "fields-2000" = spatial_process(2000),
+             "gp-dense-1000" = process("dense", 1000), "gp-dense-2000" = process("dense", 2000),
              "gp-dense-5000" = process("dense", 5000), "gp-exact-20000" = process("iterative", 20000),
              "gp-vecchia" = process("vecchia")),
   diamonds = c(both, list("gp-vecchia" = process("vecchia"), "gp-dense-5000" = process("dense", 5000))))

@@ -32,10 +32,10 @@ def scores(truth, mean, variance=None):
 
 
 class Standard:
-    """Columns of mean 0 and variance 1, by the rows to fit on."""
+    """Columns of mean 0 and variance 1, by the rows to fit on; two coordinates keep their ratio."""
 
     def __init__(self, x):
-        self.mean, self.sd = x.mean(0), x.std(0)
+        self.mean, self.sd = x.mean(0), x.std(0) if x.shape[1] > 2 else x.std()
 
     def __call__(self, x):
         return (x - self.mean) / self.sd
