@@ -32,7 +32,11 @@ process <- function(method, rows = Inf) list(
     out <- stats::predict(fit, new, se = TRUE, interval = "prediction")
     list(mean = out$fit, sd = (out$upper - out$lower) / (2 * stats::qnorm(0.975)))
   },
-  note = function(fit) sprintf("log likelihood %.1f", as.numeric(stats::logLik(fit))))
+  note = function(fit) {
+    found <- stats::coef(fit, "covariance")
+    sprintf("%s, log likelihood %.1f, %d evaluations", paste(names(found), signif(found, 3), collapse = ", "),
+            as.numeric(stats::logLik(fit)), as.integer(fit$evaluations[1]))
+  })
 
 neighbours <- list(
   needs = "rkeops::knn_regression",
