@@ -30,7 +30,8 @@ static rk_status unpack_formula(request *q, int k, SEXP keep, rk_error *error) {
   rk_array *arrays = (rk_array *)R_alloc((size_t)info->variables + 1, sizeof *arrays);
   for (int v = 0; v < info->variables; v++) sides[v] = (rk_pair_side)INTEGER_RO(side)[v];
   SET_VECTOR_ELT(keep, k, Rf_allocVector(VECSXP, info->variables));
-  arrays_state state = arrays_unpack(input, VECTOR_ELT(keep, k), info, 0, q->options, arrays, error);
+  arrays_state state = arrays_unpack(input, VECTOR_ELT(keep, k), info, 0, q->options, arrays,
+                                     error);
   if (state == ARRAYS_not_plain)
     status_set(error, RK_ERROR_ARGUMENT, "inputs are not plain matrices");
   q->values[k] = (rk_pair_values){q->found[k], sides, arrays};
@@ -125,7 +126,8 @@ static SEXP pull(request *q) {
   SET_VECTOR_ELT(out, 2, Rf_allocVector(VECSXP, has_slopes ? Rf_length(list_element(
                                                                  q->formula[1], "to")) : 0));
   rk_vecchia_cotangents e = {
-    .w = REAL_RO(list_element(q->wanted, "w")), .log_sd = REAL_RO(list_element(q->wanted, "log_sd")),
+    .w = REAL_RO(list_element(q->wanted, "w")),
+    .log_sd = REAL_RO(list_element(q->wanted, "log_sd")),
     .noise = REAL(VECTOR_ELT(out, 0)), .z = REAL(VECTOR_ELT(out, 1)),
     .slopes = has_slopes ? &q->values[1] : NULL};
   if (has_slopes) e.sums = sums_of(q, VECTOR_ELT(out, 2), &side);

@@ -397,7 +397,7 @@ rk_status rk_dense_cholesky(const rk_dense *call, rk_matrix a, int64_t *pivot);
 typedef enum { RK_ALL, RK_LOWER, RK_UPPER } rk_triangle;
 rk_status rk_dense_solve(const rk_dense *call, rk_triangle which, rk_matrix triangle, rk_matrix b);
 
-/* ---- Gaussian processes ----------------------------------------------------------------------- */
+/* ---- Gaussian processes ---------------------------------------------------------------------- */
 
 /* Blocks of rows, each a site behind the rows that it depends on: `most` rows for each block, from
  * 1 on, of which the last is the site. Another number than 1 .. rows is no row. */

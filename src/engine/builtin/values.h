@@ -17,7 +17,8 @@ void rk_formula_values_free(rk_formula_values *f);
 int rk_formula_components(const rk_formula_values *f);
 size_t rk_formula_work(const rk_formula_values *f); /* bytes of memory of a thread, from 64 on */
 
-/* Once, before values: `x` are the inputs by position, of which parameters are read. 0: no memory. */
+/* Once, before values: `x` are the inputs by position, of which parameters are read. 0: no
+ * memory. */
 int rk_formula_parameters(rk_formula_values *f, const double *const *x);
 
 /* RK_VALUES_ROWS values of each component, one behind the other. Component d of input k is at

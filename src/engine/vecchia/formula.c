@@ -18,8 +18,8 @@ static rk_status refused(rk_error *error, const char *what) {
 static rk_status check(const rk_pair_values *given, rk_error *error) {
   const rk_program_info *info = &given->program->info;
   const rk_plan *plan = given->program->plan;
-  if (info->results != 1 || plan->stages != 1 ||
-      plan->root[0]->reduction != rk_plain_sum() ||
+  if (info->results != 1 || plan->stages != 1 || plan->root[0]->reduction != rk_plain_sum() ||
+      info->result[0].kept != RK_KIND_I || info->result[0].reduced != RK_KIND_J ||
       plan->stage[0].pass.options.precision != RK_FLOAT64)
     return refused(error, "expected values as one sum over j in float64");
   if (info->variables > MOST_INPUTS) return refused(error, "expected at most 64 variables");

@@ -6,7 +6,7 @@
 
 enum { RK_LANES = 4 };
 
-/* Where number (i, j), j <= i, of a lower triangle by rows is; how many a triangle of n rows has. */
+/* Where number (i, j), j <= i, of a lower triangle by rows is; how many one of n rows has. */
 static inline int64_t rk_triangle_at(int64_t i, int64_t j) { return i * (i + 1) / 2 + j; }
 static inline int64_t rk_triangle_of(int64_t n) { return n * (n + 1) / 2; }
 
@@ -14,7 +14,8 @@ static inline int64_t rk_triangle_of(int64_t n) { return n * (n + 1) / 2; }
  * by rows. Lanes know nothing of each other. */
 typedef struct {
   /* l t(l) = a, in place; `inverse`: of the diagonal of l. Of each lane the number of the first row
-   * whose pivot is not positive, or so small beside its diagonal that it may be rounding; n: none. */
+   * whose pivot is not positive, or so small beside its diagonal that it may be rounding; n:
+   * none. */
   void (*factor)(int n, double *a, double *inverse, int *failed);
 
   /* x = l^-1 x, x = t(l)^-1 x. */
