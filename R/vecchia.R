@@ -18,15 +18,26 @@ order_sites <- function(x, ordering = "maximin", seed = 1L) {
   ordering <- check_choice(ordering, "ordering", c("maximin", "random", "given"))
   if (ordering == "given") return(seq_len(nrow(x)))
   if (ordering == "random") return(with_seed(check_seed(seed), sample.int(nrow(x))))
+  checked(.Call(C_order_farthest, finite_sites(x), engine_options()))
+}
+
+finite_sites <- function(x) {
   storage.mode(x) <- "double"
   if (!all(is.finite(x))) throw("argument", "`x` has NA or infinite values: expected finite coordinates")
-  checked(.Call(C_order_farthest, x, engine_options()))
+  x
 }
 
 # ---- neighbours ----------------------------------------------------------------------------------
 
-# For each row of x the m nearest rows before it, nearest first, NA where there are fewer.
-earlier_sets <- function(x, m, ...) nearest(x, k = m, earlier = TRUE, ...)$index
+# For each row of x the m nearest rows before it, nearest first, NA where there are fewer: what
+# nearest(earlier = TRUE) finds, in a third of the time where sites lie in a plane or in space. In more
+# dimensions boxes leave out too little, and other metrics and restrictions are left to nearest(), too.
+earlier_sets <- function(x, m, ...) {
+  x <- finite_sites(x)
+  if (...length() || ncol(x) > 4L) return(nearest(x, k = m, earlier = TRUE, ...)$index)
+  m <- check_count(m, "m", 1L, max_k)
+  checked(.Call(C_nearest_earlier, x, m, engine_options()))
+}
 
 # A column for each site: those that it depends on, and itself.
 as_blocks_of_sites <- function(sets, own) {

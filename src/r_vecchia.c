@@ -198,3 +198,21 @@ SEXP rkeops_order_farthest(SEXP x, SEXP options) {
   UNPROTECT(2);
   return out;
 }
+
+/* A matrix of rows from 1, NA where there is none. */
+SEXP rkeops_nearest_earlier(SEXP x, SEXP k, SEXP options) {
+  rk_error error = {0};
+  const rk_points sites = {REAL_RO(x), Rf_nrows(x)};
+  const int columns = Rf_asInteger(k);
+  SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
+  SEXP out = PROTECT(Rf_allocMatrix(INTSXP, (int)sites.rows, columns));
+  int *row = INTEGER(out);
+  poll_state state = poll_begin(options, found);
+  rk_status status = rk_nearest_earlier(&sites, Rf_ncols(x), columns, row, poll_r, &state, &error);
+  poll_end(&state);
+  for (int64_t e = 0; e < sites.rows * columns && !status; e++)
+    row[e] = row[e] < 0 ? NA_INTEGER : row[e] + 1;
+  if (status) out = status_failure(status, &error, found);
+  UNPROTECT(2);
+  return out;
+}

@@ -458,6 +458,11 @@ rk_status rk_vecchia_pull(const rk_vecchia *v, const rk_vecchia_cotangents *cota
 rk_status rk_order_farthest(const rk_points *sites, int dims, int32_t *order, rk_poll poll,
                             void *poll_data, rk_error *error);
 
+/* For each site the k nearest rows before it, from 0, nearest first, of equally near ones the first
+ * row; -1 where there are fewer: k columns. Coordinates are finite. */
+rk_status rk_nearest_earlier(const rk_points *sites, int dims, int k, int32_t *found, rk_poll poll,
+                             void *poll_data, rk_error *error);
+
 /* x with the sums w over the coefficients of each block, whose sites are the rows 1, 2, ...: those
  * before a site are known when its turn comes. */
 void rk_vecchia_solve(const rk_sets *sets, const double *coefficients, const double *w, double *x);

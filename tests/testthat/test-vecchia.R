@@ -249,6 +249,19 @@ test_that("orders are those of a loop; duplicates come last, ties by position", 
   expect_error(order_sites(grid, "maximum"), "ordering", class = "rkeops_error_argument")
 })
 
+test_that("the nearest sites before each are those of nearest(), ties by position", {
+  set.seed(63)
+  grid <- as.matrix(expand.grid(1:17, 1:19))[sample.int(323L), ] + 0
+  for (x in list(grid, rbind(grid, grid), quakes_at, matrix(rnorm(3000), 300L), matrix(1, 1L, 1L),
+                 matrix(rnorm(2100), ncol = 1L)))
+    for (k in c(1L, 6L, 30L))
+      expect_identical(earlier_sets(x, k), nearest(x, k = k, earlier = TRUE)$index, label = paste(nrow(x), k))
+  expect_identical(earlier_sets(quakes_at, 5L, metric = "manhattan"),
+                   nearest(quakes_at, k = 5L, earlier = TRUE, metric = "manhattan")$index)
+  quakes_at[5L, 1L] <- NA
+  expect_error(earlier_sets(quakes_at, 3L), "finite", class = "rkeops_error_argument")
+})
+
 test_that("an interrupt, or an error of the session, ends a call", {
   x <- matrix(runif(2e5), ncol = 2L)
   setTimeLimit(elapsed = 0.05, transient = TRUE)
