@@ -25,7 +25,7 @@
 #' }
 #'
 #' @param x a formula `y ~ x1 + x2`; of the default method the variables, a matrix or a data.frame of
-#'   numbers, a vector for one variable.
+#'   numbers, a vector for one variable; or a recipe of package recipes.
 #' @param formula the response and the variables of the kernel.
 #' @param data a data.frame, or an environment.
 #' @param y the response, a number for each row.
@@ -97,6 +97,16 @@ gp.default <- function(x, y, kernel = kernel_matern(3/2), trend = ~ 1, weights =
   input <- input_of_matrices(x, y, weights, trend)
   as_model(fit_gp(input, kernel, noise, fixed, method, lower, upper, priors, restarts, neighbours, ordering,
                   probes, seed), call, "gp")
+}
+
+#' @rdname gp
+#' @export
+gp.recipe <- function(x, data, ...) {
+  call <- match.call()
+  baked <- baked_recipe(x, data)
+  out <- gp.formula(baked$formula, baked$data, ...)
+  out$recipe <- baked$recipe
+  as_model(out, call, "gp")
 }
 
 as_model <- function(object, call, name) {

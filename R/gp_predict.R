@@ -44,7 +44,7 @@ predict.gp <- function(object, newdata, se = FALSE, interval = c("none", "confid
     new <- list(x = object$x, trend = object$trend, rows = rownames(object$x),
                 complete = rep(TRUE, nrow(object$x)))
   } else {
-    new <- input_of_new(object, newdata)
+    new <- input_of_new(object, baked_new(object, newdata))
     new$trend <- new$trend[, names(object$coefficients), drop = FALSE]
   }
   if (interval == "prediction" && length(object$noise) > 1L)
@@ -184,7 +184,7 @@ simulate.gp <- function(object, nsim = 1, seed = NULL, newdata, neighbours = 60L
   if (!is.null(seed)) check_seed(seed)
   new <- if (missing(newdata)) list(x = object$x, trend = object$trend, rows = rownames(object$x),
                                     complete = rep(TRUE, nrow(object$x)))
-         else input_of_new(object, newdata)
+         else input_of_new(object, baked_new(object, newdata))
   new$trend <- new$trend[, names(object$coefficients), drop = FALSE]
   draw <- function() {
     if (object$method == "dense" && nrow(new$x) <= most_dense_rows) simulate_dense(object, new, nsim)

@@ -432,7 +432,7 @@ radial_tensor <- function(node, x, y, own) {
   if (!closed) {
     smoothness <- if (is.null(own$smoothness)) node$smoothness else own$smoothness
     squares <- if (identical(node$metric, "haversine")) square(norm(1)) else scaled_squares(x, y, scale, 1)
-    return(define("Matern", list(as_lazy(smoothness), squares), dimres = 1L))
+    return(matern(squares, smoothness))
   }
   if (node$smoothness == 1/2) return(exp(-norm(1)))
   r <- norm(sqrt(2 * node$smoothness))

@@ -38,7 +38,7 @@ predict.knn_model <- function(object, newdata = NULL, type = c("response", "clas
   if (type != "response" && is.null(object$levels))
     throw("argument", "`type` is \"", type, "\" and the response has no levels: expected \"response\"")
   if (is.null(newdata))
-    return(padded(object, if (type == "prob") object$prob else object$fitted.values, stats::napredict))
+    return(padded_values(object, if (type == "prob") object$prob else object$fitted.values, stats::napredict))
   new <- new_of_model(object, newdata, na.action)
   votes <- votes_at(object, new$x)
   if (is.null(object$levels) || type == "prob") of_all_rows(shaped_votes(object, votes, NULL), new)
@@ -47,7 +47,7 @@ predict.knn_model <- function(object, newdata = NULL, type = c("response", "clas
 
 #' @rdname knn-methods
 #' @export
-fitted.knn_model <- function(object, ...) padded(object, object$fitted.values, stats::napredict)
+fitted.knn_model <- function(object, ...) padded_values(object, object$fitted.values, stats::napredict)
 
 #' @rdname knn-methods
 #' @export
@@ -56,7 +56,7 @@ residuals.knn_model <- function(object, ...) {
   if (is.null(values))
     values <- stats::setNames(as.numeric(as.character(object$y) != as.character(object$fitted.values)),
                               names(object$fitted.values))
-  padded(object, values, stats::naresid)
+  padded_values(object, values, stats::naresid)
 }
 
 #' @rdname knn-methods

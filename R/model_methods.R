@@ -43,7 +43,7 @@ baked_new <- function(object, newdata) {
 # ---- values --------------------------------------------------------------------------------------------
 
 # Of all rows of the data where na.exclude left some out: of factors too.
-padded <- function(object, values, pad) {
+padded_values <- function(object, values, pad) {
   if (is.null(object$na.action) || !inherits(object$na.action, "exclude")) return(values)
   if (!is.factor(values)) return(pad(object$na.action, values))
   out <- pad(object$na.action, stats::setNames(as.integer(values), names(values)))

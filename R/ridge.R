@@ -183,10 +183,10 @@ relative_sizes <- function(residual, b) {
 
 factor_of_ridge <- function(inner, ridge, x) {
   diag(inner) <- diag(inner) + ridge
-  tryCatch(dense_cholesky(inner), rkeops_error_argument = function(e) refuse_singular(x))
+  tryCatch(dense_cholesky(inner), rkeops_error_argument = function(e) refuse_singular_system(x))
 }
 
-refuse_singular <- function(x) {
+refuse_singular_system <- function(x) {
   if (!all(is.finite(x))) throw("argument", "the kernel has values that are not finite")
   equal <- which(duplicated(x))
   throw("argument", "`ridge` is too small: the matrix of the kernel is singular",
@@ -207,7 +207,7 @@ iterative_ridge <- function(problem, ridge, given) {
   apply <- beside_constraint(preconditioner$apply, basis)
   step_with <- function(product) function(residual, target, limit) {
     out <- conjugate_gradients(product, apply, residual, target, limit)
-    if (!is.null(out$negative)) refuse_singular(problem$x)
+    if (!is.null(out$negative)) refuse_singular_system(problem$x)
     out
   }
   beside <- function(precision) {
@@ -328,7 +328,7 @@ iterative_landmarks <- function(problem, ridge, given) {
 landmark_preconditioner <- function(problem, ridge, tol) {
   m <- nrow(problem$points)
   rows <- rows_of_preconditioner(nrow(problem$x), m, tol)
-  inner <- normal_matrix(problem, rows)
+  inner <- matrix_of_normal(problem, rows)
   inner <- inner + ridge * dense_linear(as_linear(definite_tensor(problem, problem$points)))
   R <- factor_with_jitter(inner, least_jitter)
   function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
@@ -344,7 +344,7 @@ rows_of_preconditioner <- function(n, m, tol) {
   unique(round(seq(1, n, length.out = count[which.min(cost)])))
 }
 
-normal_matrix <- function(problem, rows) {
+matrix_of_normal <- function(problem, rows) {
   root <- sqrt(problem$w[rows])
   basis <- basis_of_trend(problem$trend[rows, , drop = FALSE] * root)
   m <- nrow(problem$points)

@@ -37,7 +37,7 @@ predict.kernel_ridge <- function(object, newdata = NULL, type = NULL, na.action 
   type <- type_of_prediction(object, type)
   if (is.null(newdata)) {
     values <- if (type == "class" || is.null(object$levels)) object$fitted.values else object$scores
-    return(padded(object, values, stats::napredict))
+    return(padded_values(object, values, stats::napredict))
   }
   new <- new_of_model(object, newdata, na.action)
   scores <- of_all_rows(with_column_names(scores_at(object, new$x), object), new)
@@ -75,11 +75,11 @@ coef.kernel_ridge <- function(object, ...) object$coefficients
 
 #' @rdname kernel_ridge-methods
 #' @export
-fitted.kernel_ridge <- function(object, ...) padded(object, object$fitted.values, stats::napredict)
+fitted.kernel_ridge <- function(object, ...) padded_values(object, object$fitted.values, stats::napredict)
 
 #' @rdname kernel_ridge-methods
 #' @export
-residuals.kernel_ridge <- function(object, ...) padded(object, object$residuals, stats::naresid)
+residuals.kernel_ridge <- function(object, ...) padded_values(object, object$residuals, stats::naresid)
 
 #' @rdname kernel_ridge-methods
 #' @export

@@ -179,3 +179,16 @@ test_that("src/ keeps its rules", {
   for (name in names(rules))
     expect_identical(as.character(rules[[name]](files)), character(), label = name)
 })
+
+# Files of R/ share one namespace: of two definitions the last one is what all call.
+test_that("no name is defined twice in R/", {
+  top <- file.path("..", "..", "R")
+  skip_if_not(dir.exists(top) && file.exists(file.path(top, "zzz.R")), "no checkout")
+  named <- function(code) unlist(lapply(as.list(code), function(e)
+    if (is.call(e) && identical(e[[1]], quote(`<-`)) && is.name(e[[2]])) as.character(e[[2]])))
+  twice <- function(names) unique(names[duplicated(names)])
+  expect_identical(twice(named(parse(text = "a <- 1; b <- 2; f(a <- 3); a <- 4"))), "a")
+  names <- unlist(lapply(dir(top, "\\.R$", full.names = TRUE), function(path) named(parse(path, keep.source = FALSE))))
+  expect_gt(length(names), 1000)
+  expect_identical(twice(names), character())
+})
