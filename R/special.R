@@ -15,8 +15,8 @@
 #' the same point. Of numbers beside LazyTensors, `nu` is best one number: a parameter.
 #'
 #' Values of LazyTensors have a relative error of at most (8 + nu + r) units of rounding of the
-#' precision in use. One takes 20 to 40 times as long as that of the Matern covariance for nu = 3/2,
-#' which has a closed form, `(1 + s) * exp(-s)` where `s` is `sqrt(3 * x)`.
+#' precision in use. One takes 30 to 45 times as long as a Matern covariance with nu = 3/2, which has
+#' a closed form, `(1 + s) * exp(-s)` where `s` is `sqrt(3 * x)`.
 #'
 #' @param x of `matern()` the square of distance over range, of `besselK()` a number, not below 0: a
 #'   LazyTensor, or numbers.

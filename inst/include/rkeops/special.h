@@ -102,47 +102,60 @@ RK_INLINED vec RK(rk_both_ways)(const RK(rk_bessel) *in, vec s, vec more, int n,
     vec first = RK(rk_weight)(in->at + in->way * s, in->over, n, by_parts);
     return first + more * RK(rk_weight)(other, in->over, n, by_parts);
 }
+/* a (e^s - 1 - s) and b (e^-s - 1 + s) at nodes on one side, and what each step adds to them. */
+typedef struct { vec rise, fall, rise_by, fall_by; } RK(rk_bessel_side);
+RK_INLINED RK(rk_bessel_side) RK(rk_side)(vec a, vec b, vec s, vec up, vec down, vec h)
+{
+    vec odd, even = RK(rk_less_2)(s, &odd), more = up + h, less = h - down;
+    RK(rk_bessel_side) side = {a * (even + odd), b * (even - odd), a * (up + s * more),
+                               b * (down + s * less)};
+    return side;
+}
+RK_INLINED vec RK(rk_next)(RK(rk_bessel_side) *side, vec up, vec down, vec rise, vec fall)
+{
+    side->rise = side->rise + (side->rise * up + side->rise_by);
+    side->fall = side->fall - (side->fall * down - side->fall_by);
+    side->rise_by = side->rise_by + rise;
+    side->fall_by = side->fall_by + fall;
+    return side->rise + side->fall;
+}
 RK_CALLED vec RK(rk_bessel_sum)(RK(rk_bessel) in, int n, int by_parts)
 {
     enum { MOST_NODES = 8192 };
     const vec one = rk_num(1), half = rk_num(0.5), log2_e = rk_num(1.44269504088896340736);
-    const vec least = rk_num((RK_TYPE == 32 ? -26 : -53) - 3 * n);
-    const vec most = rk_num(RK_TYPE == 32 ? 0x1p120 : 0x1p1000);
+    const vec least = rk_num((RK_TYPE == 32 ? -25 : -52) - 4 * n);
     vec w = in.a + in.b, wide = RK_TYPE == 32 ? rk_min(rk_num(1.2) * w + rk_num(2.4), rk_num(4.5))
                                               : rk_min(rk_num(0.75) * w + rk_num(6.3), rk_num(9.3));
-    const real size = (RK_TYPE == 32 ? 1.04 : 0.74) * (n ? 0.93 : 1);
+    const real size = (RK_TYPE == 32 ? 1.04 : 0.75) * (n ? 0.92 : 1);
     vec scale = rk_invsqrt(w + wide), h = rk_num(size) * scale;
     vec a = -log2_e * in.a, b = -log2_e * in.b, odd, even = RK(rk_less_2)(h, &odd);
-    vec up = even + odd, down = even - odd, rise = up + h, fall = h - down;
-    vec place = rk_floor(in.peak * ((w + wide) * scale * rk_num(1 / size)) + half);
-    vec rest = place + half, u = place * h, s = u - in.peak;
-    even = RK(rk_less_2)(s, &odd);
-    vec r = even + odd, l = even - odd, left_r = l, left_l = r, left_s = -s;
-    vec turn = rk_num(-2) * log2_e * in.nu, more = rk_exp2(turn * u), left_more = more;
-    vec grow = rk_exp2(rk_min(-turn * h, rk_num(60))), shrink = one / grow;
-    vec sum = rk_exp2(a * r + b * l) * rk_min(rest, one);
+    vec up = even + odd, down = even - odd, rise = up + h, fall = h - down, u = in.peak;
+    vec place = rk_floor(u * ((w + wide) * scale * rk_num(1 / size)) + half), rest = place + half;
+    vec s = place * h - u, turn = rk_num(-2) * log2_e * in.nu;
+    RK(rk_bessel_side) right = RK(rk_side)(a, b, s, up, down, h);
+    RK(rk_bessel_side) left = RK(rk_side)(b, a, -s, up, down, h);
+    vec more = rk_exp2(turn * (u + s)), left_more = more;
+    vec back = rk_exp2(rk_min(-turn * h, rk_num(60))), on = one / back;
+    vec sum = rk_exp2(right.rise + right.fall) * rk_min(rest, one);
     sum = sum * RK(rk_both_ways)(&in, s, more, n, by_parts);
+    vec right_rise = a * (rise * h), right_fall = b * (fall * h);
+    vec left_rise = b * (rise * h), left_fall = a * (fall * h);
     int is_right = 1, is_left = 1;
     for (int k = 1; k < MOST_NODES && (is_right || is_left); k++) {
+        vec far = rk_num(k) * h;
         if (is_right) {
-            r = rk_min((rise * r + (up + s * rise)) + r, most);
-            l = (l - fall * l) + (down + s * fall);
-            s = s + h;
-            more = more * shrink;
-            vec x = a * r + b * l;
-            sum = sum + rk_exp2(x) * RK(rk_both_ways)(&in, s, more, n, by_parts);
+            vec x = RK(rk_next)(&right, rise, fall, right_rise, right_fall);
+            more = more * on;
+            sum = sum + rk_exp2(x) * RK(rk_both_ways)(&in, s + far, more, n, by_parts);
             is_right = rk_any(rk_gt(x, least));
         }
         if (is_left) {
-            left_r = rk_min((rise * left_r + (up + left_s * rise)) + left_r, most);
-            left_l = (left_l - fall * left_l) + (down + left_s * fall);
-            left_s = left_s + h;
-            left_more = left_more * grow;
-            vec x = a * left_l + b * left_r, left = rest - rk_num(k);
-            vec part = rk_min(rk_max(left, rk_num(0)), one);
-            vec both = RK(rk_both_ways)(&in, -left_s, rk_min(left_more, one), n, by_parts);
+            vec x = RK(rk_next)(&left, rise, fall, left_rise, left_fall);
+            left_more = left_more * back;
+            vec to_0 = rest - rk_num(k), part = rk_min(rk_max(to_0, rk_num(0)), one);
+            vec both = RK(rk_both_ways)(&in, s - far, rk_min(left_more, one), n, by_parts);
             sum = sum + rk_exp2(x) * (part * both);
-            is_left = rk_any(rk_and(rk_gt(x, least), rk_gt(left, one)));
+            is_left = rk_any(rk_and(rk_gt(x, least), rk_gt(to_0, one)));
         }
     }
     return h * sum;
@@ -193,7 +206,7 @@ RK_INLINE vec rk_matern_integral(vec nu, vec z, int n, int m)
     mask falls = rk_lt(mu, zero), far = rk_or(rk_ne(y, z), rk_gt(b, rk_num(2000)));
     a = rk_select(far, one, a);
     b = rk_select(far, one, b);
-    vec l = m ? rk_log(rk_select(falls, b, a) / nu) : rk_log1p(b / nu);
+    vec l = rk_log(rk_select(falls, b, a) / nu);
     vec rest = rk_num(2) * b + rk_select(falls, shift - rk_num(2) * nu, -shift);
     vec root = rk_exp(rk_num(0.5) * (mu * l - rest)), way = rk_select(falls, -one, one);
     vec u = rk_num(0.5) * rk_log(a / b);
