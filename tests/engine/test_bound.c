@@ -356,6 +356,7 @@ static int text_of(const rk_operation *o, char *text, size_t size, int variant) 
   static const char *const vectors[][2] = {{"Concat(x,y)", "p"}, {"x*y", "p"}, {"x-y", "p"}};
   if (o->name[0] < 'A' || o->name[0] > 'Z') return 0;
   if (o->kind != RK_ELEMENTWISE && o->kind != RK_FOLD) return 0;
+  if (!rk_rule_of(o->op)) return 0; /* may be anything, and so is what a pass with it gives */
   int is_one = o->check != NULL && o->kind == RK_ELEMENTWISE, at = 0;
   at += snprintf(text, size, "%s(", o->name);
   for (int k = 0; k < o->operands; k++) {
