@@ -145,15 +145,15 @@ refuse_block <- function(failed, blocks, sites) {
 cotangents_of_blocks <- function(state, noise, z, blocks, e, places, wanted) {
   of_data <- places[wanted[seq_along(places)]]
   slopes <- if (length(of_data)) slopes_at_pairs(state, of_data)
-  given <- list(w = e[[1L]], log_sd = e[[2L]])
-  if (is.null(given$w)) given$w <- numeric(ncol(blocks) * ncol(z))
-  if (is.null(given$log_sd)) given$log_sd <- numeric(ncol(blocks))
+  given <- list(w = if (is.null(e[[1L]])) numeric(ncol(blocks) * ncol(z)) else as.double(e[[1L]]),
+                log_sd = if (is.null(e[[2L]])) numeric(ncol(blocks)) else as.double(e[[2L]]),
+                wants = wanted[length(places) + 1:2])
   out <- checked(.Call(C_vecchia_pull, formula_at_pairs(state), slopes, blocks,
-                       numbers_of_blocks(noise, z), lapply(given, as.double), engine_options()))
+                       numbers_of_blocks(noise, z), given, engine_options()))
   sums <- vector("list", length(places))
   sums[wanted[seq_along(places)]] <- Map(function(x, place) reshape(x, dim(state$data[[place]])),
                                          out$sums, of_data)
-  c(sums, list(reshape(out$noise, dim(noise)), out$z))
+  c(sums, list(if (!is.null(out$noise)) reshape(out$noise, dim(noise)), out$z))
 }
 
 # ---- prediction, simulation ----------------------------------------------------------------------

@@ -5,7 +5,8 @@
 
 /* Arguments of a call. Of a covariance and of its derivatives, lists of program, side and input,
  * the latter may be NULL; `sets`: a column of rows for each block; `numbers`: noise and z;
- * `wanted`: coefficients, or the cotangents that are given. */
+ * `wanted`: coefficients, or the cotangents that are given, and whether those of noise and z are
+ * wanted. */
 typedef struct {
   SEXP formula[2], sets, numbers, wanted, options;
   rk_program *found[2];
@@ -121,14 +122,16 @@ static SEXP pull(request *q) {
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   const int has_slopes = q->formula[1] != R_NilValue;
   rk_pair_side *side = NULL;
-  SET_VECTOR_ELT(out, 0, zeros(q->call.noises, 1));
-  SET_VECTOR_ELT(out, 1, zeros(q->call.sets.rows, q->call.columns));
+  const int *wants = LOGICAL_RO(list_element(q->wanted, "wants"));
+  SET_VECTOR_ELT(out, 0, wants[0] ? zeros(q->call.noises, 1) : R_NilValue);
+  SET_VECTOR_ELT(out, 1, wants[1] ? zeros(q->call.sets.rows, q->call.columns) : R_NilValue);
   SET_VECTOR_ELT(out, 2, Rf_allocVector(VECSXP, has_slopes ? Rf_length(list_element(
                                                                  q->formula[1], "to")) : 0));
   rk_vecchia_cotangents e = {
     .w = REAL_RO(list_element(q->wanted, "w")),
     .log_sd = REAL_RO(list_element(q->wanted, "log_sd")),
-    .noise = REAL(VECTOR_ELT(out, 0)), .z = REAL(VECTOR_ELT(out, 1)),
+    .noise = wants[0] ? REAL(VECTOR_ELT(out, 0)) : NULL,
+    .z = wants[1] ? REAL(VECTOR_ELT(out, 1)) : NULL,
     .slopes = has_slopes ? &q->values[1] : NULL};
   if (has_slopes) e.sums = sums_of(q, VECTOR_ELT(out, 2), &side);
   e.side = side;
