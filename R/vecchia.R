@@ -39,8 +39,13 @@ earlier_sets <- function(x, m, ...) {
   checked(.Call(C_nearest_earlier, x, m, engine_options()))
 }
 
-# A column for each site: those that it depends on, and itself.
-as_blocks_of_sites <- function(sets, own) {
+# A column for each site: those that it depends on, of `rows`, and itself.
+as_blocks_of_sites <- function(sets, own, rows = length(own)) {
+  if (!is.matrix(sets) || nrow(sets) != length(own))
+    throw("shape", "`sets` is ", describe(sets), ": expected a matrix with ", counted(length(own), "row"))
+  wrong <- suppressWarnings(range(sets, na.rm = TRUE))
+  if (length(sets) && (wrong[1L] < 1 || (wrong[2L] > rows && wrong[2L] > -Inf)))
+    throw("argument", "`sets` has row ", wrong[1L + (wrong[1L] >= 1)], ": expected rows from 1 to ", rows)
   out <- t(cbind(sets, own, deparse.level = 0L))
   storage.mode(out) <- "integer"
   out
@@ -67,13 +72,13 @@ state_of_covariance <- function(K, rows) {
 formula_at_pairs <- function(state) {
   state <- with_node(state, "Sum_Reduction", state$roots, "j")
   as_engine <- ifelse_int(state$kind == "Pm", state$kind, rep("Vi", length(state$kind)))
-  options <- engine_options(list(precision = "float64", index_base = 1L))
   list(program = list(text = operator_text(state),
-                      declarations = declarations_of_leaves(list(data = state$data, kind = as_engine)),
-                      options = options),
+                      declarations = declarations_of_leaves(list(data = state$data, kind = as_engine))),
        side = match(state$kind, sides) - 1L,
        input = lapply(state$data, function(x) interleaved(if (is_gpu(x)) gpu_values(x) else x)))
 }
+
+options_of_blocks <- function() engine_options(list(precision = "float64", index_base = 1L))
 
 # The derivatives by the data at `places`, one behind the other, times cotangents of covariances, which are
 # the last variable.
@@ -123,7 +128,7 @@ whiten_blocks <- function(state, noise, z, blocks, sites = NULL) {
 # Plain numbers, with the coefficients of each site where they are wanted: a column as in `blocks`.
 whiten_plain <- function(state, noise, z, blocks, sites = NULL, coefficients = FALSE) {
   out <- checked(.Call(C_vecchia_whiten, formula_at_pairs(state), blocks, numbers_of_blocks(noise, z),
-                       coefficients, engine_options()))
+                       coefficients, options_of_blocks()))
   if (is.integer(out)) refuse_block(out, blocks, sites)
   out
 }
@@ -149,7 +154,7 @@ cotangents_of_blocks <- function(state, noise, z, blocks, e, places, wanted) {
                 log_sd = if (is.null(e[[2L]])) numeric(ncol(blocks)) else as.double(e[[2L]]),
                 wants = wanted[length(places) + 1:2])
   out <- checked(.Call(C_vecchia_pull, formula_at_pairs(state), slopes, blocks,
-                       numbers_of_blocks(noise, z), given, engine_options()))
+                       numbers_of_blocks(noise, z), given, options_of_blocks()))
   sums <- vector("list", length(places))
   sums[wanted[seq_along(places)]] <- Map(function(x, place) reshape(x, dim(state$data[[place]])),
                                          out$sums, of_data)
@@ -166,8 +171,7 @@ conditional <- function(covariance, x, noise, z, x_new, sets_new, noise_new = 0,
   new <- nrow(x_new)
   state <- state_of_covariance(covariance(rbind(x, x_new)), n + new)
   out <- whiten_plain(state, c(rep_len(noise, n), rep_len(noise_new, new)),
-                      rbind(z, matrix(0, new, ncol(z))), as_blocks_of_sites(sets_new, n + seq_len(new)),
-                      sites)
+                      rbind(z, matrix(0, new, ncol(z))), as_blocks_of_sites(sets_new, n + seq_len(new), n), sites)
   sd <- exp(out$log_sd)
   list(mean = -sd * out$w, sd = sd)
 }

@@ -152,7 +152,6 @@ static SEXP run(void *data) {
   rk_error error = {0};
   SEXP keep = PROTECT(Rf_allocVector(VECSXP, 2)), out;
   rk_status status = unpack(&c->q, keep, &error);
-  if (!status) status = backend_use(c->q.options, &error);
   out = status ? status_object(&error) : c->work(&c->q);
   UNPROTECT(1);
   return out;

@@ -65,6 +65,36 @@ test_that("a formula of any kind is taken: sums, a constant, one of both rows on
   expect_equal(whiten(same, x, 0.5, z, sets), whiten_naively(matrix(2, n, n), rep(0.5, n), z, sets))
 })
 
+test_that("sites may depend on none; precision and backend of the session do not matter", {
+  x <- quakes_at[1:30, ]
+  z <- magnitudes[1:30, ]
+  out <- whiten(matern(2, 0.7), x, 0.1, z, matrix(NA_integer_, 30L, 0L))
+  expect_equal(out, list(w = z / sqrt(0.8), log_sd = rep(log(0.8) / 2, 30L)))
+  sets <- earlier_sets(x, 5L)
+  out <- whiten(matern(2, 0.7), x, 0.1, z, sets)
+  old <- set_rkeops_options(precision = "float32")
+  on.exit(set_rkeops_options(old))
+  expect_identical(whiten(matern(2, 0.7), x, 0.1, z, sets), out)
+})
+
+test_that("formulas with matrices and functions of all kinds have the values that they have elsewhere", {
+  n <- 70L
+  x <- quakes_at[seq_len(n), ] / 10
+  y <- magnitudes[seq_len(n), 1L]
+  sets <- earlier_sets(x, 7L)
+  rotation <- c(2, 0.3, 0.3, 1)
+  covariances <- list(
+    function(x) exp(-weightedsqdist(Vi(x), Vj(x), Pm(rotation))),
+    function(x) exp(-sum(abs(Vi(x) - Vj(x)))) * cos(sum(Vi(x) - Vj(x))),
+    function(x) 1 / (1 + sqnorm2(matvecmult(Pm(rotation), Vi(x) - Vj(x)))) + 0.1 * ifelse(norm2(Vi(x) - Vj(x)) < 1, 1, 0),
+    function(x) (1 + sqdist(Vi(x), Vj(x)) / 3)^(-1.5))
+  for (covariance in covariances) {
+    out <- whiten(covariance, x, 0.3, y, sets)
+    K <- as.matrix(covariance(x))
+    expect_equal(out, whiten_naively(K, rep(0.3, n), as.matrix(y), sets), tolerance = 1e-10)
+  }
+})
+
 # The logarithm of the density of the first column, after least squares of it on the others.
 density_of <- function(out) {
   w <- out$w
@@ -213,6 +243,11 @@ test_that("covariances that are none are refused", {
   refused(function(x) Vi(x) - Vj(x), "dimension 1")
   refused(function(x) sqnorm2(Vi(x[-1L, ]) - Vj(x)), "10 x 10", "shape")
   expect_error(whiten(matern(1, 1), x, c(0.1, 0.2), y, sets), "noise", class = "rkeops_error_shape")
+  expect_error(whiten(matern(1, 1), x, 0.1, y, sets[-1L, ]), "`sets`.*10 rows", class = "rkeops_error_shape")
+  for (wrong in c(0L, 11L)) {
+    sets[5L, 2L] <- wrong
+    expect_error(whiten(matern(1, 1), x, 0.1, y, sets), paste("has row", wrong), class = "rkeops_error_argument")
+  }
 })
 
 test_that("orders are those of a loop; duplicates come last, ties by position", {
