@@ -270,6 +270,25 @@ static int is_farthest_first(const double *at, int n, int dims, const int32_t *o
   return good;
 }
 
+static int are_earlier(const double *at, int n, int dims, int k, const int32_t *found) {
+  double site[16];
+  int good = 1;
+  for (int i = 0; i < n && good; i++) {
+    for (int d = 0; d < dims; d++) site[d] = at[d * n + i];
+    for (int c = 0; c < k; c++) { /* of those that are not found yet the nearest */
+      int best = -1;
+      for (int j = 0; j < i; j++) {
+        int is_found = 0;
+        for (int e = 0; e < c; e++) is_found |= found[e * n + i] == j;
+        if (!is_found && (best < 0 || square(at, n, dims, j, site) <
+                                          square(at, n, dims, best, site))) best = j;
+      }
+      good &= found[c * n + i] == best;
+    }
+  }
+  return good;
+}
+
 static void test_order(int n, int dims, int equal) {
   double *at = random_numbers((long)n * dims, -1, 1);
   int32_t *order = malloc((size_t)n * sizeof *order + 1);
@@ -278,7 +297,11 @@ static void test_order(int n, int dims, int equal) {
   const rk_points sites = {at, n};
   CHECK(!rk_order_farthest(&sites, dims, order, NULL, NULL, &last), "an order");
   CHECK(is_farthest_first(at, n, dims, order), "as a loop has it");
-  free(at), free(order);
+  enum { K = 7 };
+  int32_t *found = malloc((size_t)(K * n) * sizeof *found + 1);
+  CHECK(!rk_nearest_earlier(&sites, dims, K, found, NULL, NULL, &last), "those before");
+  CHECK(are_earlier(at, n, dims, K, found), "as a loop has them");
+  free(at), free(order), free(found);
 }
 
 int main(void) {
