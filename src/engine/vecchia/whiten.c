@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASK = 8, ROUND = 128 * TASK }; /* groups */
+enum { TASK = 8, ROUND = 128 * TASK, LEFT = 1 << 22 }; /* groups; numbers that they leave, about */
 
 /* A call. `left`: what groups of a round leave, `stride` numbers each: sums over all pairs, then
  * vectors, of noise, z and of sums for rows; and `rows` of these vectors. */
@@ -34,7 +34,7 @@ typedef struct {
   int32_t *rows;
   int *n;                                  /* rows of each group */
   size_t stride;
-  int64_t groups, first;
+  int64_t groups, first, round;            /* of all; of this round; groups of a round */
   atomic_llong failed;                     /* the first block and row that failed; see note() */
 } job;
 
@@ -68,12 +68,14 @@ static void measure(job *j) {
     .work = (size_t)rk_round_up((int64_t)(work[0] > work[1] ? work[0] : work[1]), 64)};
   j->stride = (size_t)j->components +
               (size_t)(1 + j->v->columns + j->components) * (size_t)j->v->sets.most * RK_LANES;
+  j->round = ROUND;
+  while (j->round > TASK && (size_t)j->round * j->stride > LEFT) j->round /= 2;
 }
 
 static rk_status make_memory(job *j, rk_error *error) {
   measure(j);
   const size_t bytes = room_bytes(j) * (size_t)j->threads;
-  const size_t round = j->values ? 0 : (size_t)(j->groups < ROUND ? j->groups : ROUND);
+  const size_t round = j->values ? 0 : (size_t)(j->groups < j->round ? j->groups : j->round);
   const size_t vector = (size_t)j->v->sets.most * RK_LANES;
   j->memory = rk_os_aligned(bytes);
   j->taken = calloc((size_t)j->threads, sizeof *j->taken);
@@ -233,7 +235,7 @@ static int poll_part(void *data, double done) {
 }
 
 static rk_status run_rounds(job *j, rk_caller caller) {
-  const int64_t most = j->values ? j->groups : ROUND;
+  const int64_t most = j->values ? j->groups : j->round;
   rk_status status = RK_OK;
   for (j->first = 0; j->first < j->groups && !status; j->first += most) {
     const int64_t left = j->groups - j->first, n = left < most ? left : most;
