@@ -16,7 +16,7 @@
 #' Parameters in `kernel` are in the units of the variables, whatever `scale` is. Length scales that are `NULL`,
 #' and a `ridge` that is, are chosen together: they minimise the mean squared error of predictions of each
 #' row by the others (leave-one-out), which is known without fitting again. Up to 1000 rows it is that of all rows; of
-#' more rows, that of a subsample of 1000 rows; with landmarks of at most 4000 rows and 500 landmarks. So a ridge
+#' more rows, that of a subsample of 1000 rows; with landmarks of at most 3000 rows and 400 landmarks. So a ridge
 #' and length scales mean the same in the subsample and for all rows.
 #'
 #' A factor as response is coded as -1 and 1: one column for two levels, 1 for the second one, else one column
@@ -329,8 +329,8 @@ classes_of <- function(scores, object) {
 # ---- what is chosen ----------------------------------------------------------------------------------
 
 rows_of_choice <- 1000L
-rows_of_landmark_choice <- 4000L
-landmarks_of_choice <- 500L
+rows_of_landmark_choice <- 3000L
+landmarks_of_choice <- 400L
 
 # The kernel with a start for each parameter that is not set, and `free`: which ones these are, list(name, at).
 start_of_scales <- function(kernel, x, scale) {
@@ -434,6 +434,10 @@ error_function <- function(sub, start, given) {
   })
 }
 
+# An error that is not smaller by this is as good: without it a search goes on to ever longer length scales and
+# smaller ridges, whose systems are nearly singular.
+worth_it <- 0.999
+
 # From all length scales together and ridges that are far apart. `z`: theta, and log2 of the ridge over the size.
 start_of_search <- function(error_at, free, ridge) {
   best <- list(error = Inf, z = c(numeric(free), if (is.null(ridge)) -7))
@@ -442,7 +446,7 @@ start_of_search <- function(error_at, free, ridge) {
       theta <- rep(shift, free)
       error <- if (is.null(ridge)) error_at$of(theta, error_at$size * 2^r)
                else min(vapply(ridge, function(r) error_at$of(theta, r), 1))
-      if (error < best$error) best <- list(error = error, z = c(theta, if (is.null(ridge)) r))
+      if (error < best$error * worth_it) best <- list(error = error, z = c(theta, if (is.null(ridge)) r))
     }
   best
 }
@@ -457,7 +461,7 @@ compass_search <- function(best, dimension, f, step = 1, least = 0.2, limit = 40
       z[k] <- z[k] + sign * step * if (k == length(z)) 2 else 1
       count <- count + 1L
       error <- f(z)
-      if (error < best$error) {
+      if (error < best$error * worth_it) {
         best <- list(error = error, z = z)
         better <- TRUE
         break

@@ -271,11 +271,12 @@ dense_landmarks <- function(problem) {
   inner <- dense_crossprod(V)
   y <- problem$y * root
   right <- dense_crossprod(V, without_trend(y, basis))
+  turned <- t(V)
   function(ridge) {
     of_ridge <- factor_of_ridge(inner, ridge, problem$points)
     b <- dense_solve_triangular(of_ridge, dense_solve_triangular(of_ridge, right, transpose = TRUE))
     fitted <- dense_product(V, b) + (y - without_trend(y, basis))
-    leverage <- colSums(dense_solve_triangular(of_ridge, t(V), transpose = TRUE)^2) + rowSums(basis^2)
+    leverage <- colSums(dense_solve_triangular(of_ridge, turned, transpose = TRUE)^2) + rowSums(basis^2)
     out <- list(alpha = dense_solve_triangular(R, b), fitted = fitted / root, df = sum(leverage),
                 loo = (y - fitted) / (1 - leverage) / root,
                 residual = relative_sizes(right - dense_product(inner, b) - ridge * b, right),
