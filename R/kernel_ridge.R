@@ -3,43 +3,44 @@
 #' Kernel ridge regression
 #'
 #' A smooth function of the variables, fitted by penalised least squares: f(x) = b + sum_j a_j k(x, z_j)
-#' minimises sum_i w_i (y_i - f(x_i))^2 + ridge a' K a. The points z are all rows, or some of them as landmarks,
-#' with which hundreds of thousands of rows are fitted in seconds. Responses are numbers, several columns of
-#' them, or classes.
+#' minimises sum_i w_i (y_i - f(x_i))^2 + ridge a' K a. The points z are all rows, or some of them as
+#' landmarks, with which hundreds of thousands of rows are fitted in seconds. Responses are numbers, several
+#' columns of them, or classes.
 #'
-#' With all rows the coefficients solve (K + ridge W^-1) a + b = y with a sum of 0: `ridge` is the variance of the
-#' noise of a Gaussian process, absolute and not divided by the number of rows, as `var` of
-#' `kernlab::gausspr()`. With landmarks they solve (K_mn W K_nm + ridge K_mm) a = K_mn W (y - b). The intercept b,
-#' and the polynomials that go with [kernel_thin_plate()], are not penalised; without an intercept a kernel
-#' should have values that are large beside the mean of the response.
+#' With all rows the coefficients solve (K + ridge W^-1) a + b = y with a sum of 0: `ridge` is the variance of
+#' the noise of a Gaussian process, absolute and not divided by the number of rows, as `var` of
+#' `kernlab::gausspr()`. With landmarks they solve (K_mn W K_nm + ridge K_mm) a = K_mn W (y - b). The
+#' intercept b, and the polynomials that go with [kernel_thin_plate()], are not penalised.
 #'
-#' Parameters in `kernel` are in the units of the variables, whatever `scale` is. Length scales that are `NULL`,
-#' and a `ridge` that is, are chosen together: they minimise the mean squared error of predictions of each
-#' row by the others (leave-one-out), which is known without fitting again. Up to 1000 rows it is that of all rows; of
-#' more rows, that of a subsample of 1000 rows; with landmarks of at most 3000 rows and 400 landmarks. So a ridge
-#' and length scales mean the same in the subsample and for all rows.
+#' Parameters in `kernel` are in the units of the variables, whatever `scale` is. Length scales that are
+#' `NULL`, and a `ridge` that is, are chosen together: they minimise the mean squared error of predictions of
+#' each row by the others (leave-one-out), which is known without fitting again. Up to 1000 rows it is that of
+#' all rows; of more rows, that of a subsample of 1000 rows; with landmarks of at most 3000 rows and 400
+#' landmarks. A ridge means the same there as for all rows. `set.seed()` has no influence, `seed` has.
 #'
 #' A factor as response is coded as -1 and 1: one column for two levels, 1 for the second one, else one column
 #' for each level against the others. The class of the largest score is predicted. Scores are no
 #' probabilities. Support vector machines are not here: see package kernlab or e1071.
 #'
 #' @section Time and memory:
-#' `"dense"` makes and factors the matrix of n rows (or n rows and m landmarks): it gives leave-one-out residuals
-#' and effective degrees of freedom beside the fit. `"iterative"` never stores it: conjugate gradients with a
-#' preconditioner, in memory for n p + m^2 numbers. A step is one walk over all pairs of rows; with
-#' landmarks two walks, from rows to landmarks and back, and the preconditioner takes some of the rows, as many
-#' as pay. `"auto"` is dense up to 2000 rows, or 1e7 numbers and 2000 landmarks.
+#' `"dense"` makes and factors the matrix of n rows (or n rows and m landmarks): it gives leave-one-out
+#' residuals and effective degrees of freedom beside the fit. `"iterative"` never stores it: conjugate
+#' gradients with a preconditioner, in memory for n p + m^2 numbers. A step is one walk over all pairs of
+#' rows; with landmarks two walks, from rows to landmarks and back, and the preconditioner takes some of the
+#' rows, as many as pay. `"auto"` is dense up to 2000 rows, or 1e7 numbers and 2000 landmarks.
 #'
 #' @param x a formula, a matrix or data.frame of numbers, or a recipe of package recipes.
-#' @param formula a formula with a response, `y ~ x1 + x2` or `cbind(y1, y2) ~ .`. Factors become an indicator for each level.
+#' @param formula a formula with a response, `y ~ x1 + x2` or `cbind(y1, y2) ~ .`. Factors become an indicator
+#'   for each level.
 #' @param data a data.frame or matrix with the variables of the formula.
 #' @param y the response for each row of `x`: a vector or matrix of numbers, or a factor.
 #' @param kernel a kernel, see [kernels].
-#' @param ridge a number not below 0; several: the one with the smallest error of leave-one-out is taken; `NULL`: it is found.
-#' @param landmarks `NULL` for all rows; how many different rows are drawn as landmarks, all where there are fewer; or the
-#'   positions of rows; or a matrix of points.
+#' @param ridge a number not below 0; several: the one with the smallest error of leave-one-out is taken;
+#'   `NULL`: it is found.
+#' @param landmarks `NULL` for all rows; how many different rows are drawn as landmarks, all where there are
+#'   fewer; or the positions of rows; or a matrix of points.
 #' @param weights case weights, numbers not below 0: a row of weight 2 counts as two equal rows.
-#' @param subset,na.action as in [lm()].
+#' @param subset,na.action as in [stats::lm()].
 #' @param scale whether variables differ in their units: one length scale that is `NULL` becomes one for each
 #'   variable in proportion to its standard deviation; `FALSE`: one for all.
 #' @param intercept whether there is one.
@@ -48,14 +49,15 @@
 #' @param limit the most steps.
 #' @param seed where the generator begins that draws landmarks and subsamples; that of the session stays.
 #' @param ... of methods for formulas and recipes: the other arguments.
-#' @return An object of class `kernel_ridge`, a list with `coefficients`, `points`, `kernel` with its parameters,
-#'   `ridge`, `fitted.values`, `residuals`, `df`, the effective degrees of freedom, and `loo`, leave-one-out
-#'   residuals (`NULL` where the fit is iterative), `path`, a data.frame of ridges and their errors of
-#'   leave-one-out, and `method`, `iterations`, `residual` and `seconds`. See [kernel_ridge-methods] for what it is asked.
+#' @return An object of class `kernel_ridge`, a list with `coefficients`, `points`, `kernel` with its
+#'   parameters, `ridge`, `fitted.values`, `residuals`, `df`, the effective degrees of freedom, and `loo`,
+#'   leave-one-out residuals (`NULL` where the fit is iterative), `path`, a data.frame of ridges and their
+#'   errors of leave-one-out, and `method`, `iterations`, `residual` and `seconds`. See [kernel_ridge-methods]
+#'   for what it is asked.
 #' @section Errors:
-#' `rkeops_error_argument` for arguments that are none of these, and a ridge that is too small for a kernel of equal
-#' or close points; `rkeops_error_shape` where sizes do not agree; `rkeops_error_convergence` where `limit` steps do not reach
-#' `tol`; `rkeops_error_memory` for dense matrices above a gigabyte.
+#' `rkeops_error_argument` for arguments that are none of these, and a ridge that is too small for a kernel of
+#' equal or close points; `rkeops_error_shape` where sizes do not agree; `rkeops_error_convergence` where
+#' `limit` steps do not reach `tol`; `rkeops_error_memory` for dense matrices above a gigabyte.
 #' @seealso [gp()] for uncertainties and parameters by likelihood.
 #' @family models
 #' @examples
@@ -91,9 +93,9 @@ kernel_ridge.formula <- function(formula, data, kernel = kernel_gaussian(), ridg
 
 #' @rdname kernel_ridge
 #' @export
-kernel_ridge.default <- function(x, y, kernel = kernel_gaussian(), ridge = NULL, landmarks = NULL, weights = NULL,
-                                 scale = TRUE, intercept = TRUE, method = c("auto", "dense", "iterative"),
-                                 tol = 1e-6, limit = 1000L, seed = 1L, ...) {
+kernel_ridge.default <- function(x, y, kernel = kernel_gaussian(), ridge = NULL, landmarks = NULL,
+                                 weights = NULL, scale = TRUE, intercept = TRUE,
+                                 method = c("auto", "dense", "iterative"), tol = 1e-6, limit = 1000L, seed = 1L, ...) {
   call <- match.call()
   check_given(x, "x", "a formula, or points")
   check_no_more(..., of = "kernel_ridge", known = names(formals(kernel_ridge.default)))
@@ -131,7 +133,8 @@ fit_ridge <- function(input, kernel, ridge = NULL, landmarks = NULL, scale = TRU
   started <- proc.time()[["elapsed"]]
   check_no_more(..., of = "kernel_ridge", known = names(formals(kernel_ridge.default)))
   given <- list(intercept = check_flag(intercept, "intercept"), tol = check_tolerance(tol),
-                limit = check_count(limit, "limit"), seed = check_seed(seed), scale = check_flag(scale, "scale"),
+                limit = check_count(limit, "limit"), seed = check_seed(seed),
+                scale = check_flag(scale, "scale"),
                 method = if (length(method) > 1L) "auto" else check_choice(method, "method", ridge_methods))
   kernel <- check_kernel(kernel)
   ridge <- check_ridges(ridge)
@@ -186,7 +189,8 @@ landmark_points <- function(landmarks, x, seed) {
     colnames(out) <- colnames(x)
     return(out[!duplicated(out), , drop = FALSE])
   }
-  if (is_number(landmarks)) return(x[distinct_rows(x, check_count(landmarks, "landmarks"), seed), , drop = FALSE])
+  if (is_number(landmarks))
+    return(x[distinct_rows(x, check_count(landmarks, "landmarks"), seed), , drop = FALSE])
   if (!is.numeric(landmarks) || is.object(landmarks) || !all(landmarks %in% seq_len(nrow(x))))
     unexpected(landmarks, "landmarks", "a number, rows from 1 to ", nrow(x), ", or a matrix of points")
   out <- x[landmarks, , drop = FALSE]
@@ -244,7 +248,8 @@ refuse_unconverged_ridge <- function(fit, given) {
   throw_with("convergence", list(residual = fit$residual, iterations = fit$iterations),
              "the residual is ", short_number(max(fit$residual)), " after ",
              counted(max(fit$iterations), "step"), ": expected at most ", short_number(given$tol),
-             "; a larger `ridge`, `tol`", if (max(fit$iterations) >= given$limit) " or `limit`", " would help")
+             "; a larger `ridge` or `tol`", if (max(fit$iterations) >= given$limit) ", or `limit`,",
+             " would help")
 }
 
 named_coefficients <- function(fit, object, problem) {
@@ -332,7 +337,8 @@ rows_of_choice <- 1000L
 rows_of_landmark_choice <- 3000L
 landmarks_of_choice <- 400L
 
-# The kernel with a start for each parameter that is not set, and `free`: which ones these are, list(name, at).
+# The kernel with a start for each parameter that is not set, and `free`: which ones these are, list(name,
+# at).
 start_of_scales <- function(kernel, x, scale) {
   before <- parameters_of(kernel)
   started <- with_starts(with_scaled_starts(kernel, x, scale), x)
@@ -385,11 +391,13 @@ chosen_ridge <- function(whole, start, ridge, given) {
     else min(vapply(ridge, function(r) error_at$of(theta, r), 1))
   })
   if (!is.finite(best$error))
-    throw("argument", "no `ridge` has a finite error of leave-one-out: expected larger ones, or another kernel")
+    throw("argument", "no `ridge` has a finite error of leave-one-out: expected larger ones, or another ",
+          "kernel")
   theta <- best$z[seq_len(free)]
   tried <- if (is.null(ridge)) error_at$size * 2^(best$z[free + 1L] + 2 * (4:-4)) else ridge
   path <- data.frame(ridge = tried, error = vapply(tried, function(r) error_at$of(theta, r), 1))
-  list(kernel = kernel_at(start, theta), path = path, told = c(rows = nrow(sub$x), landmarks = NROW(sub$points)),
+  list(kernel = kernel_at(start, theta), path = path,
+       told = c(rows = nrow(sub$x), landmarks = NROW(sub$points)),
        ridge = if (is.null(ridge)) tried[5L] else ridge[which.min(path$error)])
 }
 
@@ -434,11 +442,12 @@ error_function <- function(sub, start, given) {
   })
 }
 
-# An error that is not smaller by this is as good: without it a search goes on to ever longer length scales and
-# smaller ridges, whose systems are nearly singular.
+# An error that is not smaller by this is as good: without it a search goes on to ever longer length scales
+# and smaller ridges, whose systems are nearly singular.
 worth_it <- 0.999
 
-# From all length scales together and ridges that are far apart. `z`: theta, and log2 of the ridge over the size.
+# From all length scales together and ridges that are far apart. `z`: theta, and log2 of the ridge over the
+# size.
 start_of_search <- function(error_at, free, ridge) {
   best <- list(error = Inf, z = c(numeric(free), if (is.null(ridge)) -7))
   for (shift in if (free) c(0, -2, 2) else 0)

@@ -5,34 +5,36 @@
 #' A prediction is a mean over the k nearest rows, or the class that most of them have. Neighbours are exact,
 #' in any metric of [nearest()], and no distances are stored.
 #'
-#' Fitted values are those of the *other* rows, leave-one-out: a row is no neighbour of itself, but an equal row
-#' is. So errors of the fit are those that new rows would have, and of several `k` the one with the smallest is
-#' taken: of the mean squared error, or of the share of wrong classes; of equal ones the smallest k.
+#' Fitted values are those of the *other* rows, leave-one-out: a row is no neighbour of itself, but an equal
+#' row is. So errors of the fit are those that new rows would have, and of several `k` the one with the
+#' smallest is taken: of the mean squared error, or of the share of wrong classes; of equal ones the smallest
+#' k.
 #'
-#' Neighbours count `"uniform"`ly, by the `"inverse"` of their distance (those at distance 0 alone, where there
-#' are any), or by a function of the distances, a matrix with a row for each point. `weights` of rows multiply
-#' that; a row of weight 0 is no neighbour. Where classes are equal but for rounding, the one with the nearer
-#' neighbour is taken; of equally near ones the first level.
+#' Neighbours count `"uniform"`ly, by the `"inverse"` of their distance (those at distance 0 alone, where
+#' there are any), or by a function of the distances, a matrix with a row for each point. `weights` of rows
+#' multiply that; a row of weight 0 is no neighbour. Where classes are equal but for rounding, the one with
+#' the nearer neighbour is taken; of equally near ones the first level.
 #'
 #' @param x a formula, a matrix or data.frame of numbers, or a recipe of package recipes.
 #' @param formula a formula with a response, `y ~ x1 + x2`. Factors become an indicator for each level.
 #' @param data a data.frame or matrix with the variables of the formula.
-#' @param y the response for each row of `x`: numbers, a vector or matrix; of `knn_classify()` a factor or what
-#'   becomes one.
-#' @param k how many neighbours; several: the best is taken; `NULL`: the best of 1, 2, 3, 5, 7, 10, 15, 20, 30, 50.
+#' @param y the response for each row of `x`: numbers, a vector or matrix; of `knn_classify()` a factor or
+#'   what becomes one.
+#' @param k how many neighbours; several: the best is taken; `NULL`: the best of 1, 2, 3, 5, 7, 10, 15, 20,
+#'   30, 50.
 #' @param metric a name, a function of two LazyTensors or a formula, see [nearest()].
 #' @param weighting `"uniform"`, `"inverse"` or a function of distances.
 #' @param weights case weights, numbers not below 0.
-#' @param subset,na.action as in [lm()].
+#' @param subset,na.action as in [stats::lm()].
 #' @param scale whether variables are divided by their standard deviations: of metrics `"euclidean"`,
 #'   `"manhattan"` and `"maximum"`; other metrics get the variables as they are.
 #' @param ... of methods for formulas and recipes: the other arguments.
 #' @return An object of class `knn_regression` or `knn_classify`, and `knn_model`: a list with `k`, `points`,
-#'   `fitted.values`, `residuals` (of classes `prob`, their shares), `path`, a data.frame of `k` and its `error`,
-#'   and what they were made with. See [knn-methods] for what it is asked.
+#'   `fitted.values`, `residuals` (of classes `prob`, their shares), `path`, a data.frame of `k` and its
+#'   `error`, and what they were made with. See [knn-methods] for what it is asked.
 #' @section Errors:
-#' `rkeops_error_argument` for arguments that are none of these; `rkeops_error_shape` where sizes do not agree;
-#' those of [nearest()].
+#' `rkeops_error_argument` for arguments that are none of these; `rkeops_error_shape` where sizes do not
+#' agree; those of [nearest()].
 #' @family models
 #' @examples
 #' fit <- knn_regression(mag ~ long + lat + depth, quakes)
@@ -130,7 +132,8 @@ fit_knn_of_matrices <- function(x, y, k, metric, weighting, weights, scale, clas
 
 usual_neighbours <- c(1L, 2L, 3L, 5L, 7L, 10L, 15L, 20L, 30L, 50L)
 
-fit_knn <- function(input, classify, k = NULL, metric = "euclidean", weighting = "uniform", scale = TRUE, ...) {
+fit_knn <- function(input, classify, k = NULL, metric = "euclidean", weighting = "uniform", scale = TRUE,
+                    ...) {
   check_no_more(..., of = if (classify) "knn_classify" else "knn_regression",
                 known = names(formals(knn_regression.default)))
   if (!is_r_function(weighting)) check_choice(weighting, "weighting", c("uniform", "inverse"))
@@ -155,8 +158,8 @@ fit_knn <- function(input, classify, k = NULL, metric = "euclidean", weighting =
 }
 
 check_neighbours <- function(k, n) {
-  if (!is.numeric(k) || is.object(k) || !length(k) || !all(is.finite(k)) || any(k != round(k)) || any(k < 1) ||
-      any(k > min(n, max_k)))
+  if (!is.numeric(k) || is.object(k) || !length(k) || !all(is.finite(k)) || any(k != round(k)) ||
+      any(k < 1) || any(k > min(n, max_k)))
     unexpected(k, "k", "NULL, a whole number from 1 to ", min(n, max_k), ", the number of rows, or several")
   sort(unique(as.integer(k)))
 }
@@ -164,7 +167,8 @@ check_neighbours <- function(k, n) {
 # list(y, levels, names): numbers, or codes of levels.
 response_of_knn <- function(y, classify) {
   if (!classify) {
-    if (is.factor(y)) throw("argument", "the response is a factor: expected numbers; knn_classify() takes classes")
+    if (is.factor(y))
+      throw("argument", "the response is a factor: expected numbers; knn_classify() takes classes")
     names <- if (is.matrix(y)) if (is.null(colnames(y))) paste0("y", seq_len(ncol(y))) else colnames(y)
     return(list(y = matrix(as.double(y), NROW(y)), names = names))
   }
@@ -202,7 +206,8 @@ weights_of_neighbours <- function(object, distance) {
     w <- matrix(as.double(w), nrow(distance))
     known <- is.finite(distance)
     if (any(!is.finite(w[known]) | w[known] < 0))
-      throw("argument", "`weighting` gives values that are below 0 or not finite: expected numbers not below 0")
+      throw("argument", "`weighting` gives values that are below 0 or not finite: expected numbers not ",
+            "below 0")
     return(w)
   }
   if (object$weighting == "uniform") return(1 + 0 * replace(distance, !is.finite(distance), 0))
@@ -248,7 +253,7 @@ knn_with_values <- function(object, input, votes, classify) {
     left <- votes_at(object, all$x[-input$kept, , drop = FALSE])
     votes <- joined_votes(votes, left, input$kept, nrow(all$x))
   }
-  object$fitted.values <- if (classify) class_factor(object, votes, rows) else shaped_votes(object, votes, rows)
+  object$fitted.values <- (if (classify) class_factor else shaped_votes)(object, votes, rows)
   if (classify) object$prob <- shaped_votes(object, votes, rows)
   else object$residuals <- shaped_votes(object, matrix(as.double(all$y), NROW(all$y)) - votes, rows)
   if (ncol(all$x) == 1L) object$variable <- unname(all$x[, 1L])
@@ -275,8 +280,10 @@ joined_votes <- function(votes, left, kept, n) {
 
 # At other points.
 votes_at <- function(object, x) {
-  if (!nrow(x)) return(matrix(0, 0L, if (is.null(object$levels)) ncol(object$response) else length(object$levels)))
-  votes_of(object, nearest(in_units(x, object$units), object$points, object$k, metric = object$metric), object$k)
+  if (!nrow(x))
+    return(matrix(0, 0L, if (is.null(object$levels)) ncol(object$response) else length(object$levels)))
+  near <- nearest(in_units(x, object$units), object$points, object$k, metric = object$metric)
+  votes_of(object, near, object$k)
 }
 
 class_factor <- function(object, votes, rows) {

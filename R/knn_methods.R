@@ -2,21 +2,21 @@
 
 #' Values of a neighbour model
 #'
-#' Methods of base R for [knn_regression()] and [knn_classify()]. `generics::glance()` and `augment()` give what they
-#' give of other models; there are no coefficients.
+#' Methods of base R for [knn_regression()] and [knn_classify()]. `generics::glance()` and `augment()` give
+#' what they give of other models; there are no coefficients.
 #'
 #' @param object,x,formula a fitted model.
 #' @param newdata new values of the variables, a data.frame, or a matrix as the model was made of. Without it,
 #'   fitted values: those of the other rows.
-#' @param type `"response"`, numbers or classes; of classes also `"class"`, the same, and `"prob"`, the share of
-#'   each level among the neighbours.
+#' @param type `"response"`, numbers or classes; of classes also `"class"`, the same, and `"prob"`, the share
+#'   of each level among the neighbours.
 #' @param na.action what is done with rows of `newdata` that have NA: with `na.pass` predictions are NA.
 #' @param digits how many digits are printed.
 #' @param ... of `plot()` arguments of [graphics::plot()], else not used.
-#' @return `predict()` and `fitted()`: a number for each row, a matrix with a column for each of several responses, a
-#'   factor, or a matrix of shares; NaN or NA where a row has no neighbours. `residuals()`: response minus fitted
-#'   values; of classes 1 where the fitted class is wrong, else 0. `nobs()`: rows of a weight above 0. `plot()`: what
-#'   it draws, a data.frame, invisibly. `summary()` and `print()`: the model.
+#' @return `predict()` and `fitted()`: a number for each row, a matrix with a column for each of several
+#'   responses, a factor, or a matrix of shares; NaN or NA where a row has no neighbours. `residuals()`:
+#'   response minus fitted values; of classes 1 where the fitted class is wrong, else 0. `nobs()`: rows of a
+#'   weight above 0. `plot()`: what it draws, a data.frame, invisibly. `summary()` and `print()`: the model.
 #' @section Errors:
 #' `rkeops_error_argument` for new levels of factors, variables that are missing, other types;
 #' `rkeops_error_shape` where numbers of columns do not agree.
@@ -77,9 +77,9 @@ print.knn_model <- function(x, digits = max(3L, getOption("digits") - 3L), ...) 
 knn_text <- function(x, digits) {
   error <- x$path$error[match(x$k, x$path$k)]
   number <- function(v) format(v, digits = digits)
-  c(paste0(if (is.null(x$levels)) "Regression" else "Classification", " by ", counted(x$k, "nearest neighbour"), ", ",
-           counted(x$nobs, "row"), if (!is.null(x$levels)) paste0(", ", length(x$levels), " class",
-                                                                if (length(x$levels) > 1L) "es")),
+  c(paste0(if (is.null(x$levels)) "Regression" else "Classification", " by ",
+           counted(x$k, "nearest neighbour"), ", ", counted(x$nobs, "row"),
+           if (!is.null(x$levels)) paste0(", ", length(x$levels), " class", if (length(x$levels) > 1L) "es")),
     paste0("Metric: ", if (is_string(x$metric)) x$metric else "a function",
            if (!is.null(x$units)) " of variables over their standard deviations",
            ", weighting: ", if (is_string(x$weighting)) x$weighting else "a function"),
@@ -95,7 +95,8 @@ knn_text <- function(x, digits) {
 summary.knn_model <- function(object, ...)
   structure(class = "summary.knn_model", list(
     call = object$call, text = knn_text(object, 5L), path = object$path,
-    confusion = if (!is.null(object$levels)) table(observed = object$y, fitted = unname(object$fitted.values)),
+    confusion = if (!is.null(object$levels))
+      table(observed = object$y, fitted = unname(object$fitted.values)),
     spread = object$residuals))
 
 #' @rdname knn-methods

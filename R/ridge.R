@@ -31,8 +31,8 @@ trend_at <- function(problem, x) {
 # ---- thin plates -------------------------------------------------------------------------------------
 
 # Of the kernel k and polynomials p_1, ..., p_q of degree below its order, each 1 at one of q anchors and 0
-# at the others, k(x, y) - sum p_j(x) k(z_j, y) - sum k(x, z_j) p_j(y) + sum p_j(x) (k(z_j, z_l) + s d_jl) p_l(y)
-# is positive definite, and has the same splines as k where polynomials are not penalised.
+# at the others, k(x, y) - sum p_j(x) k(z_j, y) - sum k(x, z_j) p_j(y) + sum p_j(x) (k(z_j, z_l) + s d_jl)
+# p_l(y) is positive definite, and has the same splines as k where polynomials are not penalised.
 # list(node, order, units, exponents, anchors, H, inverse); NULL for other kernels.
 plate_of <- function(kernel, x, points) {
   node <- if (kernel$type == "scale") kernel$parts[[1L]] else kernel
@@ -47,8 +47,8 @@ plate_of <- function(kernel, x, points) {
   plate$exponents <- exponents_below(plate$order, ncol(own), nrow(x))
   P <- plate_polynomials(plate, x)
   if (qr(P)$rank < ncol(P))
-    throw("argument", "polynomials of degree below ", plate$order, " are not determined by the rows: expected ",
-          "other variables or a smaller `order` of kernel_thin_plate()")
+    throw("argument", "polynomials of degree below ", plate$order, " are not determined by the rows: ",
+          "expected other variables or a smaller `order` of kernel_thin_plate()")
   candidates <- unique(round(seq(1, nrow(points), length.out = min(nrow(points), 2000L))))
   P <- plate_polynomials(plate, points[candidates, , drop = FALSE])
   at <- if (nrow(P) >= ncol(P)) qr(t(P), LAPACK = TRUE)$pivot[seq_len(ncol(P))]
@@ -102,8 +102,7 @@ with_size_of_plate <- function(plate, kernel, points) {
 
 plate_values <- function(plate, kernel, x) {
   P <- plate_polynomials(plate, x) %*% plate$inverse
-  list(P = P, G = multiplier(as_linear(kernel_tensor(kernel, x, plate$anchors)), nrow(plate$anchors), "float64")(
-    diag(1, nrow(plate$anchors))) - P %*% plate$half)
+  list(P = P, G = dense_linear(as_linear(kernel_tensor(kernel, x, plate$anchors))) - P %*% plate$half)
 }
 
 # The LazyTensor of a positive definite kernel.
@@ -292,9 +291,9 @@ iterative_landmarks <- function(problem, ridge, given) {
   basis <- basis_of_trend(problem$trend * root)
   weighted <- function(u) root * without_trend(root * u, basis)
   K <- as_linear(definite_tensor(problem, problem$x, problem$points))
-  to_rows <- lapply(c(float64 = "float64", float32 = "float32"), function(name) multiplier_of_columns(K, name))
-  back <- lapply(names(to_rows), function(name) multiplier_of_columns(t(K), name))
-  names(back) <- names(to_rows)
+  precisions <- c(float64 = "float64", float32 = "float32")
+  to_rows <- lapply(precisions, function(name) multiplier_of_columns(K, name))
+  back <- lapply(precisions, function(name) multiplier_of_columns(t(K), name))
   inner <- multiplier_of_columns(as_linear(definite_tensor(problem, problem$points)), "float64")
   precondition <- landmark_preconditioner(problem, ridge, given$tol)
   step_with <- function(name) function(residual, target, limit) {
@@ -368,8 +367,8 @@ with_trend <- function(out, problem) {
     off <- crossprod(plate_polynomials(plate, problem$points) %*% plate$inverse, out$alpha)
     out$alpha[plate$at, ] <- out$alpha[plate$at, ] - off
   }
-  of_kernel <- multiplier(as_linear(kernel_tensor(problem$kernel, problem$x, problem$points)), ncol(out$alpha),
-                          "float64")(out$alpha)
+  K <- as_linear(kernel_tensor(problem$kernel, problem$x, problem$points))
+  of_kernel <- multiplier(K, ncol(out$alpha), "float64")(out$alpha)
   out$beta <- trend_coefficients(problem, out$fitted - of_kernel)
   out
 }

@@ -13,12 +13,13 @@
 #' @param na.action what is done with rows of `newdata` that have NA: with `na.pass` predictions are NA.
 #' @param digits how many digits are printed.
 #' @param ... of `plot()` arguments of [graphics::plot()], else not used.
-#' @return `predict()`, `fitted()` and `residuals()`: a vector of a number for each row, a matrix with a column for
-#'   each of several responses, or a factor; residuals and scores of classes are those of the codes -1 and 1.
-#'   `coef()`: the intercept, or polynomials of standardised variables, and the coefficient of each point of
-#'   `object$points`, a vector or a matrix with a column for each response. `summary()`: a list of class
-#'   `summary.kernel_ridge` that prints. `nobs()`: rows of a weight above 0. `plot()`: what it draws, a data.frame,
-#'   invisibly: the curve and the data of one variable, observed and fitted values of several, counts of classes.
+#' @return `predict()`, `fitted()` and `residuals()`: a vector of a number for each row, a matrix with a
+#'   column for each of several responses, or a factor; residuals and scores of classes are those of the codes
+#'   -1 and 1. `coef()`: the intercept, or polynomials of standardised variables, and the coefficient of each
+#'   point of `object$points`, a vector or a matrix with a column for each response. `summary()`: a list of
+#'   class `summary.kernel_ridge` that prints. `nobs()`: rows of a weight above 0. `plot()`: what it draws, a
+#'   data.frame, invisibly: the curve and the data of one variable, observed and fitted values of several,
+#'   counts of classes.
 #' @section Errors:
 #' `rkeops_error_argument` for new levels of factors, variables that are missing, other types;
 #' `rkeops_error_shape` where numbers of columns do not agree.
@@ -151,7 +152,8 @@ print.summary.kernel_ridge <- function(x, digits = max(3L, getOption("digits") -
   cat(x$text, sep = "\n")
   cat("\nResiduals:\n")
   print(stats::quantile(x$spread, names = TRUE), digits = digits)
-  if (!is.null(x$r.squared)) cat("R squared of the fit: ", format(x$r.squared, digits = digits), "\n", sep = "")
+  if (!is.null(x$r.squared))
+    cat("R squared of the fit: ", format(x$r.squared, digits = digits), "\n", sep = "")
   if (!is.null(x$error)) cat("Errors of the fit: ", format(100 * x$error, digits = digits), " %\n", sep = "")
   if (nrow(x$path) > 1L) {
     cat("\nMean squared errors of leave-one-out:\n")

@@ -86,7 +86,8 @@ test_that("landmarks solve the normal equations, and all rows as landmarks are t
     expect_equal(plain(fitted(fit)), plain(K_nm %*% a), tolerance = 1e-6)
     expect_equal(plain(coef(fit)), plain(a), tolerance = 1e-4)
     fit <- kernel_ridge(x, y, kernel, 0.1, z, w, method = method, tol = 1e-10)
-    expect_equal(plain(predict(fit, x)), plain(K_nm %*% b + stats::weighted.mean(y - K_nm %*% b, w)), tolerance = 1e-6)
+    expect_equal(plain(predict(fit, x)), plain(K_nm %*% b + stats::weighted.mean(y - K_nm %*% b, w)),
+                 tolerance = 1e-6)
     rows <- kernel_ridge(x, y, kernel, 0.1, c(3, 9, 14, 22, 31, 47, 58), w, method = method, tol = 1e-10)
     expect_equal(fitted(rows), fitted(fit))
   }
@@ -308,7 +309,8 @@ test_that("it prints, draws and makes tables", {
 test_that("packages that do the same agree", {
   skip_if_not_installed("kernlab")
   sigma <- 2
-  of_kernlab <- kernlab::gausspr(x, y, kernel = "rbfdot", kpar = list(sigma = sigma), var = 0.1, scaled = FALSE)
+  of_kernlab <- kernlab::gausspr(x, y, kernel = "rbfdot", kpar = list(sigma = sigma), var = 0.1,
+                                 scaled = FALSE)
   ours <- kernel_ridge(x, y, kernel_gaussian(1 / sqrt(2 * sigma)), 0.1, intercept = FALSE)
   expect_equal(plain(predict(ours, new)), plain(kernlab::predict(of_kernlab, new)), tolerance = 1e-6)
   skip_if_not_installed("MASS")

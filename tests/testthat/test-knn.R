@@ -38,7 +38,8 @@ test_that("predictions are means of the nearest rows, fitted values of the other
       expect_equal(plain(predict(fit, new)), means(distances(z_new, z), y, k, weights[[name]]))
       expect_equal(plain(fitted(fit)), means(d, y, k, weights[[name]]))
       expect_equal(plain(residuals(fit)), y - plain(fitted(fit)))
-      fit <- knn_regression(x, y, k, weighting = if (name == "f") weights$f else name, weights = w, scale = FALSE)
+      fit <- knn_regression(x, y, k, weighting = if (name == "f") weights$f else name, weights = w,
+                            scale = FALSE)
       if (!scale) expect_equal(plain(predict(fit, new)), means(distances(new, x), y, k, weights[[name]], w))
     }
   }
