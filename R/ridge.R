@@ -284,77 +284,75 @@ dense_landmarks <- function(problem) {
   }
 }
 
-# Two walks a step, from rows to landmarks and back.
+# Two walks a step, from rows to landmarks and back, in coordinates v = R a with R' R = K at the landmarks: there
+# the penalty is ridge v' v, and the preconditioner works down to the smallest eigenvalues of smooth kernels.
 iterative_landmarks <- function(problem, ridge, given) {
   p <- ncol(problem$y)
   root <- sqrt(problem$w)
   basis <- basis_of_trend(problem$trend * root)
   weighted <- function(u) root * without_trend(root * u, basis)
+  R <- factor_of_landmarks(problem)
   K <- as_linear(definite_tensor(problem, problem$x, problem$points))
-  precisions <- c(float64 = "float64", float32 = "float32")
-  to_rows <- lapply(precisions, function(name) multiplier_of_columns(K, name))
-  back <- lapply(precisions, function(name) multiplier_of_columns(t(K), name))
-  inner <- multiplier_of_columns(as_linear(definite_tensor(problem, problem$points)), "float64")
-  precondition <- landmark_preconditioner(problem, ridge, given$tol)
-  step_with <- function(name) function(residual, target, limit) {
-    product <- function(p) {
-      f <- to_rows[[name]](p)
-      g <- back[[name]](p)
-      h <- inner(p)
-      function(v) g(weighted(f(v))) + ridge * h(v)
+  walks <- lapply(c(float64 = "float64", float32 = "float32"), function(name)
+    list(to = multiplier_of_columns(K, name), back = multiplier_of_columns(t(K), name)))
+  products <- function(name) function(p) {
+    to <- walks[[name]]$to(p)
+    back <- walks[[name]]$back(p)
+    function(v) {
+      u <- weighted(to(dense_solve_triangular(R, v)))
+      dense_solve_triangular(R, back(u), transpose = TRUE) + ridge * v
     }
-    conjugate_gradients(product, precondition, residual, target, limit)
   }
-  image <- NULL # of what was multiplied last
-  multiply <- function(v) {
-    image <<- to_rows$float64(p)(v)
-    back$float64(p)(weighted(image)) + ridge * inner(p)(v)
-  }
-  b <- back$float64(p)(weighted(problem$y))
-  # products in float32 are off by about 1e-7 of the norm, which has to be small beside the ridge
-  norm <- sum(problem$w) * mean(diagonal_of(as_linear(definite_tensor(problem, problem$points))))
-  out <- refined(b, given, multiply, step_with("float64"),
-                 if (is.null(problem$plate) && norm * 1e-7 < 0.02 * ridge) step_with("float32"))
-  alpha <- out$value
-  of_kernel <- to_rows$float64(p)(alpha)
+  precondition <- landmark_preconditioner(problem, R, ridge, given$tol)
+  step_with <- function(name) function(residual, target, limit)
+    conjugate_gradients(products(name), precondition, residual, target, limit)
+  b <- dense_solve_triangular(R, walks$float64$back(p)(weighted(problem$y)), transpose = TRUE)
+  out <- refined(b, given, products("float64")(p), step_with("float64"),
+                 if (is_single_enough_at(problem, R, ridge)) step_with("float32"))
+  alpha <- dense_solve_triangular(R, out$value)
+  of_kernel <- walks$float64$to(p)(alpha)
   beta <- trend_coefficients(problem, problem$y - of_kernel)
   with_trend(list(alpha = alpha, fitted = of_kernel + problem$trend %*% beta, residual = out$residual,
                   iterations = out$iterations), problem)
 }
 
-# (c K' M W K + ridge K_mm)^-1, where K has some of the rows, each of which stands for c, and M leaves the
-# trend out. Conjugate gradients with it reduce a residual by about sqrt(d / rows) in a step, d being the
-# effective degrees of freedom.
-landmark_preconditioner <- function(problem, ridge, tol) {
-  m <- nrow(problem$points)
-  rows <- rows_of_preconditioner(nrow(problem$x), m, tol)
-  inner <- matrix_of_normal(problem, rows)
-  inner <- inner + ridge * dense_linear(as_linear(definite_tensor(problem, problem$points)))
-  R <- factor_with_jitter(inner, least_jitter)
-  function(r) dense_solve_triangular(R, dense_solve_triangular(R, r, transpose = TRUE))
+# Entries in float32 are off by about 1e-7, as random numbers are, and R^-1 makes more of that.
+is_single_enough_at <- function(problem, R, ridge) {
+  size <- sum(problem$w) * mean(colSums(R^2))
+  is.null(problem$plate) && 1e-7 * sqrt(size) < 0.02 * sqrt(ridge) * min(diag(R))
 }
 
-least_jitter <- 1e-13
+# (c V' M W V + ridge)^-1, where V = K R^-1 has some of the rows, each of which stands for c, and M leaves the
+# trend out. Conjugate gradients with it reduce a residual by about sqrt(d / rows) in a step, d being the
+# effective degrees of freedom.
+landmark_preconditioner <- function(problem, R, ridge, tol) {
+  rows <- rows_of_preconditioner(nrow(problem$x), nrow(R), tol)
+  inner <- matrix_of_normal(problem, R, rows)
+  diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
+  inner <- dense_cholesky(inner)
+  function(r) dense_solve_triangular(inner, dense_solve_triangular(inner, r, transpose = TRUE))
+}
 
 # So many of the rows, evenly spaced, that the whole takes the shortest time.
 rows_of_preconditioner <- function(n, m, tol) {
   count <- unique(pmin(n, m * 2^(0:10)))
   steps <- base::ifelse(count == n, 1, log(2 / tol) / log(sqrt(2 * count / m)))
-  cost <- count * m^2 * unit_costs[["dense"]] + steps * 2 * n * m * unit_costs[["pair"]]
+  cost <- 2 * count * m^2 * unit_costs[["dense"]] + steps * 4 * n * m * unit_costs[["pair"]]
   unique(round(seq(1, n, length.out = count[which.min(cost)])))
 }
 
-matrix_of_normal <- function(problem, rows) {
+matrix_of_normal <- function(problem, R, rows) {
   root <- sqrt(problem$w[rows])
   basis <- basis_of_trend(problem$trend[rows, , drop = FALSE] * root)
-  m <- nrow(problem$points)
+  m <- nrow(R)
   out <- matrix(0, m, m)
   of_trend <- matrix(0, m, ncol(basis))
   for (at in split(seq_along(rows), (seq_along(rows) - 1L) %/% max(64L, 2^23 %/% m))) {
-    block <- dense_linear(as_linear(definite_tensor(problem, problem$x[rows[at], , drop = FALSE],
-                                                    problem$points))) * root[at]
-    out <- out + dense_crossprod(block)
-    if (ncol(basis)) of_trend <- of_trend + crossprod(block, basis[at, , drop = FALSE])
+    columns <- dense_linear(as_linear(definite_tensor(problem, problem$points,
+                                                      problem$x[rows[at], , drop = FALSE])))
+    V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root[at]
+    out <- out + dense_crossprod(V)
+    if (ncol(basis)) of_trend <- of_trend + crossprod(V, basis[at, , drop = FALSE])
   }
   if (ncol(basis)) out <- out - tcrossprod(of_trend)
   out * (sum(problem$w) / sum(root^2))
