@@ -108,7 +108,7 @@ cases <- list(
              "gp-vecchia" = process("vecchia")),
   diamonds = c(both, list("gp-vecchia" = process("vecchia"), "gp-dense-5000" = process("dense", 5000))))
 
-# Functions of rkeops are looked for in its namespace, so that this runs with versions without them.
+# Whether a function "package::name" can be had.
 is_there <- function(name) {
   parts <- strsplit(name, "::")[[1]]
   requireNamespace(parts[1], quietly = TRUE) && exists(parts[2], asNamespace(parts[1]), inherits = FALSE)
