@@ -125,10 +125,11 @@ whiten_blocks <- function(state, noise, z, blocks, sites = NULL) {
   stats::setNames(elements_of(node), names(out))
 }
 
-# Plain numbers, with the coefficients of each site where they are wanted: a column as in `blocks`.
-whiten_plain <- function(state, noise, z, blocks, sites = NULL, coefficients = FALSE) {
+# Plain numbers, with the coefficients of each site where they are wanted: a column as in `blocks`. With
+# `copies` the value of a site may follow from the others: then log_sd is -Inf, and w as if that were 0.
+whiten_plain <- function(state, noise, z, blocks, sites = NULL, coefficients = FALSE, copies = FALSE) {
   out <- checked(.Call(C_vecchia_whiten, formula_at_pairs(state), blocks, numbers_of_blocks(noise, z),
-                       coefficients, options_of_blocks()))
+                       c(coefficients, copies), options_of_blocks()))
   if (is.integer(out)) refuse_block(out, blocks, sites)
   out
 }
@@ -164,16 +165,18 @@ cotangents_of_blocks <- function(state, noise, z, blocks, e, places, wanted) {
 # ---- prediction, simulation ----------------------------------------------------------------------
 
 # list(mean, sd) of new sites, each given its row of `sets`, sites that have values: a column of means for
-# each column of z. `noise_new`: of the values that are predicted; 0: of the process.
+# each column of z. `noise_new`: of the values that are predicted; 0: of the process, which is known with sd 0
+# where it was seen without noise.
 conditional <- function(covariance, x, noise, z, x_new, sets_new, noise_new = 0, sites = NULL) {
   z <- as_columns(z)
   n <- nrow(z)
   new <- nrow(x_new)
   state <- state_of_covariance(covariance(rbind(x, x_new)), n + new)
   out <- whiten_plain(state, c(rep_len(noise, n), rep_len(noise_new, new)),
-                      rbind(z, matrix(0, new, ncol(z))), as_blocks_of_sites(sets_new, n + seq_len(new), n), sites)
+                      rbind(z, matrix(0, new, ncol(z))), as_blocks_of_sites(sets_new, n + seq_len(new), n),
+                      if (!is.null(sites)) c(sites, paste("new", seq_len(new))), copies = TRUE)
   sd <- exp(out$log_sd)
-  list(mean = -sd * out$w, sd = sd)
+  list(mean = -ifelse_int(sd > 0, sd, rep(1, new)) * out$w, sd = sd)
 }
 
 # The coefficients of each site, a column as c(sets[i, ], i) has rows.

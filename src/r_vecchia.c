@@ -5,8 +5,8 @@
 
 /* Arguments of a call. Of a covariance and of its derivatives, lists of program, side and input,
  * the latter may be NULL; `sets`: a column of rows for each block; `numbers`: noise and z;
- * `wanted`: coefficients, or the cotangents that are given, and whether those of noise and z are
- * wanted. */
+ * `wanted`: whether coefficients are, and whether sites may be copies; or the cotangents that are
+ * given, and whether those of noise and z are wanted. */
 typedef struct {
   SEXP formula[2], sets, numbers, wanted, options;
   rk_program *found[2];
@@ -69,8 +69,9 @@ static SEXP whiten(request *q) {
   SEXP out = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(out, 0, Rf_allocMatrix(REALSXP, blocks, q->call.columns));
   SET_VECTOR_ELT(out, 1, Rf_allocVector(REALSXP, blocks));
-  rk_vecchia_values values = {REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)), NULL, {0}};
-  if (Rf_asLogical(q->wanted)) {
+  rk_vecchia_values values = {REAL(VECTOR_ELT(out, 0)), REAL(VECTOR_ELT(out, 1)), NULL,
+                              LOGICAL_RO(q->wanted)[1], {0}};
+  if (LOGICAL_RO(q->wanted)[0]) {
     SET_VECTOR_ELT(out, 2, Rf_allocMatrix(REALSXP, Rf_nrows(q->sets), blocks));
     values.coefficients = REAL(VECTOR_ELT(out, 2));
   }
@@ -162,10 +163,9 @@ static SEXP run_call(call *c) {
   return with_programs(run, c, &c->q.held);
 }
 
-SEXP rkeops_vecchia_whiten(SEXP covariance, SEXP sets, SEXP numbers, SEXP coefficients,
-                           SEXP options) {
+SEXP rkeops_vecchia_whiten(SEXP covariance, SEXP sets, SEXP numbers, SEXP wanted, SEXP options) {
   call c = {{.formula = {covariance, R_NilValue}, .sets = sets, .numbers = numbers,
-             .wanted = coefficients, .options = options}, whiten};
+             .wanted = wanted, .options = options}, whiten};
   return run_call(&c);
 }
 

@@ -429,9 +429,11 @@ typedef struct {
 /* By block: sums w of coefficients times z, a column for each of z; log s; `most` coefficients, 0
  * where no row is: NULL, or wanted. `failed`: zeros, or the first block, from 1, whose covariances
  * have no factor, and the row that is not apart from those before it; then the rest has no
- * meaning. */
+ * meaning. With `takes_copies` that of a site itself is no failure: its log s is -Inf, and
+ * coefficients are as if s were 1. */
 typedef struct {
   double *w, *log_sd, *coefficients;
+  int takes_copies;
   int64_t failed[2];
 } rk_vecchia_values;
 rk_status rk_vecchia_whiten(const rk_vecchia *v, rk_vecchia_values *values, rk_poll poll,

@@ -186,7 +186,7 @@ static rk_status whiten_sites(const int32_t *row, double *to, double *slopes) {
   double *const sums[] = {slopes, slopes + M};
   const rk_vecchia v = {{row, M, M, BEFORE + 1}, values[0], &noise, 1, s.data[0], 1};
   const rk_vecchia_cotangents e = {s.data[0], s.data[0], NULL, NULL, &values[1], of, sums};
-  rk_vecchia_values found = {to, to + M, NULL, {0}};
+  rk_vecchia_values found = {to, to + M, NULL, 0, {0}};
   if (!status) status = rk_vecchia_whiten(&v, &found, NULL, NULL, &last);
   if (!status) status = rk_vecchia_pull(&v, &e, NULL, NULL, &last);
   for (int t = 0; t < 2; t++)

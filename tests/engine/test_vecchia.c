@@ -98,7 +98,7 @@ static int are_right(const rk_vecchia *v, const rk_vecchia_values *found) {
 typedef struct { double w[COLUMNS * N], log_sd[N], coefficients[MOST * N]; } numbers;
 
 static rk_vecchia_values values_in(numbers *to) {
-  return (rk_vecchia_values){to->w, to->log_sd, to->coefficients, {0}};
+  return (rk_vecchia_values){to->w, to->log_sd, to->coefficients, 0, {0}};
 }
 
 static void test_values(int64_t blocks, int one_noise) {
@@ -189,6 +189,11 @@ static void test_failures(void) {
   noise[41] = -10;
   CHECK(!rk_vecchia_whiten(&v, &in, NULL, NULL, &last) && in.failed[0] == 42 && in.failed[1] == 42,
         "the first block and row without a factor");
+  in.takes_copies = 1;
+  CHECK(!rk_vecchia_whiten(&v, &in, NULL, NULL, &last) && in.failed[0] == 43 && in.failed[1] == 42,
+        "but where a site itself may have none");
+  CHECK(to.log_sd[41] == -INFINITY && to.coefficients[41 * MOST + MOST - 1] == 1, "as if s were 1");
+  in.takes_copies = 0;
   noise[41] = NAN;
   CHECK(!rk_vecchia_whiten(&v, &in, NULL, NULL, &last) && in.failed[0] == 42 && in.failed[1] == 42,
         "nor is a NaN one");
@@ -232,7 +237,7 @@ static void test_polls(void) {
   rk_vecchia v = call_of(N, 0);
   v.sets.row = many;
   v.sets.blocks = TIMES * N;
-  rk_vecchia_values in = {w, log_sd, NULL, {0}};
+  rk_vecchia_values in = {w, log_sd, NULL, 0, {0}};
   polled p = {.stops = 3};
   const rk_status status = rk_vecchia_whiten(&v, &in, poll, &p, &last);
   CHECK(status == RK_CANCELLED || p.asked < 3, "a poll that forgets all programs, and stops");

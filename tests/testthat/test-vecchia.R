@@ -86,7 +86,8 @@ test_that("formulas with matrices and functions of all kinds have the values tha
   covariances <- list(
     function(x) exp(-weightedsqdist(Vi(x), Vj(x), Pm(rotation))),
     function(x) exp(-sum(abs(Vi(x) - Vj(x)))) * cos(sum(Vi(x) - Vj(x))),
-    function(x) 1 / (1 + sqnorm2(matvecmult(Pm(rotation), Vi(x) - Vj(x)))) + 0.1 * ifelse(norm2(Vi(x) - Vj(x)) < 1, 1, 0),
+    function(x) 1 / (1 + sqnorm2(matvecmult(Pm(rotation), Vi(x) - Vj(x)))) +
+      0.1 * ifelse(norm2(Vi(x) - Vj(x)) < 1, 1, 0),
     function(x) (1 + sqdist(Vi(x), Vj(x)) / 3)^(-1.5))
   for (covariance in covariances) {
     out <- whiten(covariance, x, 0.3, y, sets)
@@ -186,6 +187,18 @@ test_that("predictions are those of kriging, with all sites as neighbours, and o
   expect_equal(c(out$mean[7L, ], out$sd[7L]), c(0, 0, 0, sqrt(1.3)))
 })
 
+test_that("what was seen without noise is predicted as it was seen", {
+  x <- quakes_at[1:50, ]
+  near <- nearest(x, x, k = 8L)$index
+  out <- conditional(matern(3, 1.3), x, 0, magnitudes[1:50, ], x, near)
+  expect_equal(out$mean, magnitudes[1:50, ], tolerance = 1e-9)
+  expect_identical(out$sd, rep(0, 50L))
+  expect_true(all(conditional(matern(3, 1.3), x, 0.1, magnitudes[1:50, ], x, near)$sd > 0.1))
+  near[9L, 2L] <- near[9L, 1L]
+  expect_error(conditional(matern(3, 1.3), x, 0, magnitudes[1:50, ], x, near, sites = 101:150),
+               "site new 9 .*site 109 ", class = "rkeops_error_argument")
+})
+
 test_that("simulation undoes whitening", {
   for (m in c(1L, 7L)) {
     sets <- earlier_sets(quakes_at, m)
@@ -246,7 +259,8 @@ test_that("covariances that are none are refused", {
   expect_error(whiten(matern(1, 1), x, 0.1, y, sets[-1L, ]), "`sets`.*10 rows", class = "rkeops_error_shape")
   for (wrong in c(0L, 11L)) {
     sets[5L, 2L] <- wrong
-    expect_error(whiten(matern(1, 1), x, 0.1, y, sets), paste("has row", wrong), class = "rkeops_error_argument")
+    expect_error(whiten(matern(1, 1), x, 0.1, y, sets), paste("has row", wrong),
+                 class = "rkeops_error_argument")
   }
 })
 

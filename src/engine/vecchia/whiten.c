@@ -136,8 +136,9 @@ static void whiten(job *j, int64_t number, rk_group *g) {
   for (int lane = 0; lane < RK_LANES; lane++) {
     const int64_t block = number * RK_LANES + lane;
     if (block >= v->sets.blocks) return;
-    if (failed[lane] < g->n) note(j, block, g->row[failed[lane] * RK_LANES + lane]);
-    j->values->log_sd[block] = -log(g->a[(g->n - 1) * RK_LANES + lane]);
+    const int is_copy = j->values->takes_copies && failed[lane] == g->n - 1;
+    if (failed[lane] < g->n && !is_copy) note(j, block, g->row[failed[lane] * RK_LANES + lane]);
+    j->values->log_sd[block] = is_copy ? -INFINITY : -log(g->a[(g->n - 1) * RK_LANES + lane]);
     if (j->values->coefficients) give_coefficients(j, g, block, lane);
   }
 }
