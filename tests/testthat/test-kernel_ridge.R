@@ -319,3 +319,14 @@ test_that("packages that do the same agree", {
   ours <- kernel_ridge(x, y, kernel_linear(spread), 3)
   expect_equal(plain(predict(ours, new)), plain(cbind(1, new) %*% coef(linear)), tolerance = 1e-7)
 })
+
+test_that("thin plate splines are those of fields::Tps at equal degrees of freedom", {
+  skip_if_not_installed("fields")
+  grid <- expand.grid(x = seq_len(87), y = seq_len(61))
+  grid$height <- as.vector(volcano)
+  some <- grid[seq(1, nrow(grid), by = 27), ]
+  ours <- kernel_ridge(height ~ x + y, some, kernel_thin_plate(), 50)
+  theirs <- suppressWarnings(utils::capture.output(
+    fit <- fields::Tps(as.matrix(some[1:2]), some$height, scale.type = "unscaled", df = ours$df)))
+  expect_equal(plain(predict(ours, grid)), plain(predict(fit, as.matrix(grid[1:2]))), tolerance = 1e-6)
+})
