@@ -95,7 +95,8 @@ kernel_ridge.formula <- function(formula, data, kernel = kernel_gaussian(), ridg
 #' @export
 kernel_ridge.default <- function(x, y, kernel = kernel_gaussian(), ridge = NULL, landmarks = NULL,
                                  weights = NULL, scale = TRUE, intercept = TRUE,
-                                 method = c("auto", "dense", "iterative"), tol = 1e-6, limit = 1000L, seed = 1L, ...) {
+                                 method = c("auto", "dense", "iterative"), tol = 1e-6, limit = 1000L,
+                                 seed = 1L, ...) {
   call <- match.call()
   check_given(x, "x", "a formula, or points")
   check_no_more(..., of = "kernel_ridge", known = names(formals(kernel_ridge.default)))
@@ -397,7 +398,8 @@ chosen_ridge <- function(whole, start, ridge, given) {
   tried <- if (is.null(ridge)) error_at$size * 2^(best$z[free + 1L] + 2 * (4:-4)) else ridge
   path <- data.frame(ridge = tried, error = vapply(tried, function(r) error_at$of(theta, r), 1))
   list(kernel = kernel_at(start, theta), path = path,
-       told = c(rows = nrow(sub$x), landmarks = NROW(sub$points)),
+       told = list(rows = nrow(sub$x), landmarks = NROW(sub$points),
+                   what = c(if (free) "parameters of the kernel", if (length(ridge) != 1L) "ridge")),
        ridge = if (is.null(ridge)) tried[5L] else ridge[which.min(path$error)])
 }
 

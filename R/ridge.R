@@ -280,12 +280,15 @@ dense_landmarks <- function(problem) {
                 loo = (y - fitted) / (1 - leverage) / root,
                 residual = relative_sizes(right - dense_product(inner, b) - ridge * b, right),
                 iterations = rep(0L, ncol(y)))
-    with_trend(out, problem)
+    if (!is.null(problem$plate)) return(with_trend(out, problem))
+    out$beta <- trend_coefficients(problem, out$fitted - dense_crossprod(columns, out$alpha))
+    out
   }
 }
 
-# Two walks a step, from rows to landmarks and back, in coordinates v = R a with R' R = K at the landmarks: there
-# the penalty is ridge v' v, and the preconditioner works down to the smallest eigenvalues of smooth kernels.
+# Two walks a step, from rows to landmarks and back, in coordinates v = R a with R' R = K at the landmarks:
+# there the penalty is ridge v' v, and the preconditioner works down to the smallest eigenvalues of smooth
+# kernels.
 iterative_landmarks <- function(problem, ridge, given) {
   p <- ncol(problem$y)
   root <- sqrt(problem$w)
@@ -312,8 +315,9 @@ iterative_landmarks <- function(problem, ridge, given) {
   alpha <- dense_solve_triangular(R, out$value)
   of_kernel <- walks$float64$to(p)(alpha)
   beta <- trend_coefficients(problem, problem$y - of_kernel)
-  with_trend(list(alpha = alpha, fitted = of_kernel + problem$trend %*% beta, residual = out$residual,
-                  iterations = out$iterations), problem)
+  out <- list(alpha = alpha, beta = beta, fitted = of_kernel + problem$trend %*% beta,
+              residual = out$residual, iterations = out$iterations)
+  if (is.null(problem$plate)) out else with_trend(out, problem)
 }
 
 # Entries in float32 are off by about 1e-7, as random numbers are, and R^-1 makes more of that.
@@ -358,13 +362,11 @@ matrix_of_normal <- function(problem, R, rows) {
   out * (sum(problem$w) / sum(root^2))
 }
 
-# Coefficients of the kernel itself, and of the trend.
+# Coefficients of the kernel itself, and of the trend, of a thin plate spline.
 with_trend <- function(out, problem) {
   plate <- problem$plate
-  if (!is.null(plate)) {
-    off <- crossprod(plate_polynomials(plate, problem$points) %*% plate$inverse, out$alpha)
-    out$alpha[plate$at, ] <- out$alpha[plate$at, ] - off
-  }
+  off <- crossprod(plate_polynomials(plate, problem$points) %*% plate$inverse, out$alpha)
+  out$alpha[plate$at, ] <- out$alpha[plate$at, ] - off
   K <- as_linear(kernel_tensor(problem$kernel, problem$x, problem$points))
   of_kernel <- multiplier(K, ncol(out$alpha), "float64")(out$alpha)
   out$beta <- trend_coefficients(problem, out$fitted - of_kernel)

@@ -108,15 +108,17 @@ ridge_text <- function(x, digits) {
   c(paste0("Kernel ridge regression, ", counted(x$nobs, "row"), points, ", method \"", x$method, "\"",
            if (!is.null(x$levels)) paste0(", ", length(x$levels), " classes")),
     paste0("Kernel: ", kernel_text(x$kernel)),
-    paste0("Ridge: ", short_number(x$ridge), chosen_text(x)),
+    paste0("Ridge: ", short_number(x$ridge)),
+    chosen_text(x),
     if (!is.null(x$df)) paste0("Effective degrees of freedom: ", number(x$df)),
     loo_text(x, number))
 }
 
 chosen_text <- function(x) {
-  if (is.null(x$chosen)) return("")
-  paste0(", by leave-one-out of ", counted(x$chosen[["rows"]], "row"),
-         if (x$chosen[["landmarks"]]) paste0(" and ", counted(x$chosen[["landmarks"]], "landmark")))
+  if (is.null(x$chosen)) return()
+  paste0("By leave-one-out of ", counted(x$chosen$rows, "row"),
+         if (x$chosen$landmarks) paste0(" and ", counted(x$chosen$landmarks, "landmark")), ": ",
+         paste(x$chosen$what, collapse = ", "))
 }
 
 loo_text <- function(x, number) {

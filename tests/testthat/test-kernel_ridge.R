@@ -306,15 +306,32 @@ test_that("it prints, draws and makes tables", {
   expect_identical(nrow(rkeops:::augment.kernel_ridge(kernel_ridge(Ozone ~ Wind, holes, ridge = 1))), 116L)
 })
 
+test_that("recipes are taken, and packages generics and broom find the tables", {
+  skip_if_not_installed("recipes")
+  suppressWarnings(Sys.timezone()) # which may ask a service that is not there
+  recipe <- getExportedValue("recipes", "recipe")
+  logged <- getExportedValue("recipes", "step_log")(recipe(dist ~ speed, cars), "speed")
+  fit <- suppressWarnings(kernel_ridge(logged, cars, ridge = 1)) # it asks the system for the time zone
+  direct <- kernel_ridge(dist ~ log(speed), cars, ridge = 1)
+  expect_equal(predict(fit, cars[1:5, ]), predict(direct, cars[1:5, ]))
+  expect_identical(update(fit, ridge = 2)$ridge, 2)
+  classes <- knn_classify(recipe(Species ~ ., iris), iris, k = 5)
+  expect_identical(fitted(classes), fitted(knn_classify(Species ~ ., iris, k = 5)))
+  expect_refused(kernel_ridge(recipe(~ speed, cars), cars), "argument", "0 outcomes")
+  skip_if_not_installed("generics")
+  expect_identical(getExportedValue("generics", "glance")(fit)$nobs, 50L)
+})
+
 test_that("packages that do the same agree", {
   skip_if_not_installed("kernlab")
   sigma <- 2
-  of_kernlab <- kernlab::gausspr(x, y, kernel = "rbfdot", kpar = list(sigma = sigma), var = 0.1,
-                                 scaled = FALSE)
+  of_kernlab <- getExportedValue("kernlab", "gausspr")(x, y, kernel = "rbfdot", kpar = list(sigma = sigma),
+                                                       var = 0.1, scaled = FALSE)
   ours <- kernel_ridge(x, y, kernel_gaussian(1 / sqrt(2 * sigma)), 0.1, intercept = FALSE)
-  expect_equal(plain(predict(ours, new)), plain(kernlab::predict(of_kernlab, new)), tolerance = 1e-6)
+  theirs <- getExportedValue("kernlab", "predict")(of_kernlab, new)
+  expect_equal(plain(predict(ours, new)), plain(theirs), tolerance = 1e-6)
   skip_if_not_installed("MASS")
-  linear <- MASS::lm.ridge(y ~ a + b, data, lambda = 3) # of variables over their spread
+  linear <- getExportedValue("MASS", "lm.ridge")(y ~ a + b, data, lambda = 3) # of variables over their spread
   spread <- apply(x, 2, function(v) sqrt(mean((v - mean(v))^2)))
   ours <- kernel_ridge(x, y, kernel_linear(spread), 3)
   expect_equal(plain(predict(ours, new)), plain(cbind(1, new) %*% coef(linear)), tolerance = 1e-7)
@@ -327,6 +344,7 @@ test_that("thin plate splines are those of fields::Tps at equal degrees of freed
   some <- grid[seq(1, nrow(grid), by = 27), ]
   ours <- kernel_ridge(height ~ x + y, some, kernel_thin_plate(), 50)
   theirs <- suppressWarnings(utils::capture.output(
-    fit <- fields::Tps(as.matrix(some[1:2]), some$height, scale.type = "unscaled", df = ours$df)))
+    fit <- getExportedValue("fields", "Tps")(as.matrix(some[1:2]), some$height, scale.type = "unscaled",
+                                             df = ours$df)))
   expect_equal(plain(predict(ours, grid)), plain(predict(fit, as.matrix(grid[1:2]))), tolerance = 1e-6)
 })
