@@ -320,14 +320,17 @@ format_gp <- function(x, digits) {
 #' @export
 summary.gp <- function(object, ...) {
   covariance <- unlist(object$parameters)
-  deviation <- tryCatch(sqrt(diag(vcov.gp(object, "covariance"))), rkeops_error = function(e) NULL)
+  deviation <- tryCatch(deviations(vcov.gp(object, "covariance")), rkeops_error = function(e) NULL)
   table <- cbind(Estimate = covariance, `Std. Error` = NA_real_)
   if (!is.null(deviation)) table[match(names(deviation), rownames(table)), 2L] <- deviation
-  trend <- cbind(Estimate = object$coefficients, `Std. Error` = sqrt(diag(vcov.gp(object))))
+  trend <- cbind(Estimate = object$coefficients, `Std. Error` = deviations(vcov.gp(object)))
   structure(class = "summary.gp", list(call = object$call, text = format_gp(object, 5L), covariance = table,
-                                       trend = trend, seconds = object$seconds, message = object$message,
+                                       trend = trend, message = object$message,
                                        evaluations = object$evaluations, spread = object$residuals))
 }
+
+# Not by the generic diag(): an error in its argument would lose its class.
+deviations <- function(V) sqrt(base::diag(V))
 
 #' @export
 print.summary.gp <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
@@ -341,8 +344,7 @@ print.summary.gp <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
   }
   cat("\nResiduals:\n")
   print(stats::quantile(x$spread, names = TRUE), digits = digits)
-  cat("\n", counted(x$evaluations, "evaluation"), " of the likelihood, ", format(round(x$seconds, 2L)),
-      " s: ", x$message, "\n", sep = "")
+  cat("\n", counted(x$evaluations, "evaluation"), " of the likelihood: ", x$message, "\n", sep = "")
   invisible(x)
 }
 
@@ -359,7 +361,16 @@ print.summary.gp <- function(x, digits = max(3L, getOption("digits") - 3L), ...)
 #'   `"iterative"` fits that of Vecchia's approximation).
 #'   `logLik()`: of class `logLik`, with the attribute `error`. `residuals()`: response minus `fitted()`,
 #'   with NA where rows were left out by `na.exclude`.
+#' @section Errors:
+#' `rkeops_error_argument` for values of `what` that are none of these, a `formula()` of a model of matrices, and
+#' `vcov()` of parameters at their bounds; `rkeops_error_shape` for tables of other rows.
 #' @family models
+#' @examples
+#' fit <- gp(dist ~ speed, cars, kernel_gaussian(5), trend = ~ speed)
+#' coef(fit, "all")
+#' vcov(fit)
+#' logLik(update(fit, trend = ~ 1))
+#' summary(fit)
 #' @name gp-methods
 NULL
 
@@ -410,13 +421,12 @@ vcov.gp <- function(object, what = c("trend", "covariance"), ...) {
 #' @param conf.int,conf.level whether `tidy()` has intervals, and their probability.
 #' @exportS3Method generics::tidy
 tidy.gp <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
-  deviation <- function(V) sqrt(diag(V))
   covariance <- unlist(x$parameters)
   found <- rep(NA_real_, length(covariance))
-  found[x$free] <- tryCatch(deviation(vcov.gp(x, "covariance")), rkeops_error = function(e) NA_real_)
+  found[x$free] <- tryCatch(deviations(vcov.gp(x, "covariance")), rkeops_error = function(e) NA_real_)
   out <- data.frame(term = c(names(x$coefficients), names(covariance)),
                     estimate = c(x$coefficients, covariance),
-                    std.error = c(deviation(x$trend_covariance), found), row.names = NULL)
+                    std.error = c(deviations(x$trend_covariance), found), row.names = NULL)
   if (!check_flag(conf.int, "conf.int")) return(out)
   reach <- stats::qnorm((1 + conf.level) / 2) * out$std.error
   out$conf.low <- out$estimate - reach

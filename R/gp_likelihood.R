@@ -138,6 +138,7 @@ dense_covariance <- function(kernel, x, noise, values = parameters_of(kernel)) {
 
 # NULL where it is not positive definite.
 cholesky_or_none <- function(A) {
+  force(A) # an error in it would lose its class in the generic diag()
   if (!all(is.finite(diag(A)))) return(NULL)
   tryCatch(dense_cholesky(A), rkeops_error_argument = function(e) NULL)
 }

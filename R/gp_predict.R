@@ -167,12 +167,14 @@ model_places <- function(object, x) kernel_places(object$kernel, x, object$x)
 #' @param neighbours how many, where points are drawn one after the other.
 #' @param ... not used.
 #' @return A matrix with a row for each row of `newdata` and a column for each simulation.
-#' @section Errors: those of [predict.gp()].
+#' @section Errors:
+#' `rkeops_error_argument` and `rkeops_error_shape` as of [predict.gp()].
 #' @family models
 #' @examples
 #' fit <- gp(dist ~ speed, cars, kernel_gaussian(5))
 #' speed <- seq(4, 25, by = 0.5)
 #' paths <- simulate(fit, 5, seed = 1, newdata = data.frame(speed))
+#' round(paths[1:3, ], 1)
 #' matplot(speed, paths, type = "l")
 #' points(cars)
 #' @importFrom stats simulate

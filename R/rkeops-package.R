@@ -44,8 +44,9 @@
 #'
 #' @section Models:
 #' [gp()] fits Gaussian processes, with [predict()][predict.gp], [simulate()][simulate.gp] and
-#' [methods of models][gp-methods]; [kernel_ridge()] predicts and classifies with many rows,
-#' [knn_regression()] and [knn_classify()] by the nearest neighbours. [Kernels][kernels] are small objects
+#' [methods of models][gp-methods]; [kernel_ridge()] predicts and classifies with many rows, by
+#' [its methods][kernel_ridge-methods], [knn_regression()] and [knn_classify()] by the nearest neighbours,
+#' with [theirs][knn-methods]. [Kernels][kernels] are small objects
 #' that models take; [evaluate_kernel()] makes the LazyTensor of one. See `vignette("models", "rkeops")`.
 #'
 #' @section Derivatives:

@@ -208,6 +208,10 @@ test_that("it is a model of R", {
   on.exit(grDevices::dev.off())
   expect_identical(names(plot(logs)), c("x", "fit", "lower", "upper"))
   expect_identical(dim(plot(smaller, n = 11L)$z), c(11L, 11L))
+  # a parameter at its bound has no standard error
+  flat <- gp(dist ~ speed, cars, kernel_gaussian(5), trend = ~ speed)
+  expect_error(vcov(flat, "covariance"), "no maximum in all parameters", class = "rkeops_error_argument")
+  expect_identical(summary(flat)$covariance[, 2], c(length_scale = NA, variance = NA, noise = NA_real_))
   one <- gp(y ~ a, d[1, ], kernel_gaussian(1), noise = 1, fixed = TRUE, trend = NULL)
   A <- one$parameters$variance
   expect_equal(one$loglik, dnorm(d$y[1], 0, sqrt(A + 1), log = TRUE), tolerance = 1e-12)
