@@ -5,6 +5,7 @@
 #include "loops/loops.h"
 
 #include <stddef.h>
+#include <string.h>
 
 extern const rk_tile_loops *const rk_tile_loops_16[2];
 
