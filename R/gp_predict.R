@@ -177,7 +177,6 @@ model_places <- function(object, x) kernel_places(object$kernel, x, object$x)
 #' round(paths[1:3, ], 1)
 #' matplot(speed, paths, type = "l")
 #' points(cars)
-#' @importFrom stats simulate
 #' @export
 simulate.gp <- function(object, nsim = 1, seed = NULL, newdata, neighbours = 60L, ...) {
   check_no_more(..., of = "simulate", known = names(formals(simulate.gp)))

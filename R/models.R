@@ -10,6 +10,10 @@
 #             list(columns)
 #   na.action of the model frame
 
+# Generics of which models have methods: in a session without stats attached, too.
+#' @importFrom stats coef fitted formula logLik nobs predict residuals simulate vcov
+NULL
+
 # ---- formulas --------------------------------------------------------------------------------------
 
 # Of the call of a method for formulas, evaluated in `env`. `trend`: NULL or a one-sided formula.
