@@ -72,7 +72,7 @@ besselK <- function(x, nu, expon.scaled = FALSE) {
 }
 
 #' @export
-besselK.default <- base::besselK
+besselK.default <- function(x, nu, expon.scaled = FALSE) base::besselK(x, nu, expon.scaled)
 
 #' @export
 besselK.LazyTensor <- function(x, nu, expon.scaled = FALSE) {
