@@ -387,7 +387,7 @@ atan2 <- function(y, x) {
 }
 
 #' @export
-atan2.default <- base::atan2
+atan2.default <- function(y, x) base::atan2(y, x)
 
 #' @export
 atan2.LazyTensor <- function(y, x) broadcast("Atan2", as_operands(y, x))
