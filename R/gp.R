@@ -101,17 +101,11 @@ gp.default <- function(x, y, kernel = kernel_matern(3/2), trend = ~ 1, weights =
 
 #' @rdname gp
 #' @export
-gp.recipe <- function(x, data, ...) {
-  call <- match.call()
-  baked <- baked_recipe(x, data)
-  out <- gp.formula(baked$formula, baked$data, ...)
-  out$recipe <- baked$recipe
-  as_model(out, call, "gp")
-}
+gp.recipe <- function(x, data, ...)
+  model_of_recipe(gp.formula, x, data, match.call(), "gp", ...)
 
 as_model <- function(object, call, name) {
-  call[[1L]] <- as.name(name)
-  object$call <- call
+  object$call <- as_call_of(call, name)
   structure(object, class = name)
 }
 
@@ -178,7 +172,7 @@ covariance_model <- function(input, kernel, noise, fixed, given) {
   unset <- is_variance & vapply(values, is_unset, NA)
   values[unset] <- 0.9 * spread / sum(unset) / scales_of_terms(kernel, input$x)[unset]
   if (!known) values$noise <- if (is.null(noise)) 0.1 * spread else as.double(noise)
-  model <- list(kernel = with_parameters(kernel, values), values = values, given = values,
+  model <- list(kernel = with_parameters(kernel, values), values = values,
                 noise = if (known) rep_len(as.double(noise), n), spread = spread)
   model$free <- free_parameters(values, fixed)
   model$prior <- checked_priors(given$priors, values)

@@ -107,14 +107,8 @@ kernel_ridge.default <- function(x, y, kernel = kernel_gaussian(), ridge = NULL,
 
 #' @rdname kernel_ridge
 #' @export
-kernel_ridge.recipe <- function(x, data, ...) {
-  call <- match.call()
-  baked <- baked_recipe(x, data)
-  out <- kernel_ridge.formula(baked$formula, baked$data, ...)
-  out$recipe <- baked$recipe
-  out$call <- as_call_of(call, "kernel_ridge")
-  out
-}
+kernel_ridge.recipe <- function(x, data, ...)
+  model_of_recipe(kernel_ridge.formula, x, data, match.call(), "kernel_ridge", ...)
 
 finished_ridge <- function(object, call) {
   object$call <- as_call_of(call, "kernel_ridge")

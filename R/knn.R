@@ -74,14 +74,8 @@ knn_regression.default <- function(x, y, k = NULL, metric = "euclidean", weighti
 
 #' @rdname knn_regression
 #' @export
-knn_regression.recipe <- function(x, data, ...) {
-  call <- match.call()
-  baked <- baked_recipe(x, data)
-  out <- knn_regression.formula(baked$formula, baked$data, ...)
-  out$recipe <- baked$recipe
-  out$call <- as_call_of(call, "knn_regression")
-  out
-}
+knn_regression.recipe <- function(x, data, ...)
+  model_of_recipe(knn_regression.formula, x, data, match.call(), "knn_regression", ...)
 
 #' @rdname knn_regression
 #' @export
@@ -106,14 +100,8 @@ knn_classify.default <- function(x, y, k = NULL, metric = "euclidean", weighting
 
 #' @rdname knn_regression
 #' @export
-knn_classify.recipe <- function(x, data, ...) {
-  call <- match.call()
-  baked <- baked_recipe(x, data)
-  out <- knn_classify.formula(baked$formula, baked$data, ...)
-  out$recipe <- baked$recipe
-  out$call <- as_call_of(call, "knn_classify")
-  out
-}
+knn_classify.recipe <- function(x, data, ...)
+  model_of_recipe(knn_classify.formula, x, data, match.call(), "knn_classify", ...)
 
 finished_knn <- function(object, call, name) {
   object$call <- as_call_of(call, name)

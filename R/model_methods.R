@@ -34,6 +34,15 @@ baked_recipe <- function(x, data) {
        recipe = recipe)
 }
 
+# The model that `fit`, a method for formulas, makes of a recipe.
+model_of_recipe <- function(fit, x, data, call, name, ...) {
+  baked <- baked_recipe(x, data)
+  out <- fit(baked$formula, baked$data, ...)
+  out$recipe <- baked$recipe
+  out$call <- as_call_of(call, name)
+  out
+}
+
 # New data as a recipe makes it.
 baked_new <- function(object, newdata) {
   if (is.null(object$recipe)) return(newdata)
