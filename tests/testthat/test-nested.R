@@ -140,7 +140,7 @@ test_that("timers may run, forget, compile, fail and be interrupted while a call
       tools::pskill(Sys.getpid(), tools::SIGINT)
       tryCatch(op(big), interrupt = function(e) "interrupted")
     })
-    edges <- list_pairs(rep(seq_len(8000), each = 250), rep_len(seq_len(40000), 2e6))
+    edges <- list_pairs(rep(seq_len(8000), each = 1000), rep_len(seq_len(40000), 8e6))
     on_edges <- function() sum(exp(-sqdist(Vi(big$x), Vj(big$y))), pairs = edges)
     kept <- on_edges()
     pairs <- during(on_edges, function() {

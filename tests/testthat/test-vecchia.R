@@ -312,11 +312,11 @@ test_that("the nearest sites before each are those of nearest(), ties by positio
 })
 
 test_that("an interrupt, or an error of the session, ends a call", {
-  x <- matrix(runif(2e5), ncol = 2L)
+  x <- matrix(runif(6e5), ncol = 2L)
   on.exit(setTimeLimit())
   # the limit goes on to end what comes after it, until it is lifted
   stopped <- tryCatch({
-    setTimeLimit(elapsed = 0.05, transient = TRUE)
+    setTimeLimit(elapsed = 0.001, transient = TRUE)
     order_sites(x)
   }, error = function(e) {
     setTimeLimit()
