@@ -19,18 +19,20 @@ columns_to_keep <- function(open) {
 # x / y where open, else 0.
 ratio_where <- function(open, x, y) recorded_choice(open, x, 0 * open) / recorded_choice(open, y, 1 + 0 * open)
 
-# Conjugate gradients, for a symmetric positive definite matrix. `negative`: a direction with no or
-# negative curvature that was met, which ends it; NaN where products are no numbers.
-conjugate_gradients <- function(product, precondition, b, target, limit) {
+# Conjugate gradients, for a symmetric positive definite matrix. `in_energy`: sizes of residuals r are
+# sqrt(r' P^-1 r), which estimates that of what the solution is off by, e, as sqrt(e' A e). `negative`: a
+# direction with no or negative curvature that was met, which ends it; NaN where products are no numbers.
+conjugate_gradients <- function(product, precondition, b, target, limit, in_energy = FALSE) {
   x <- 0 * b
   steps <- integer(ncol(b))
   at <- seq_len(ncol(b))
-  open <- column_norms(b) > target
+  size_of <- function(residual, slope) if (in_energy) sqrt(slope) else column_norms(residual)
   multiply <- product(length(at))
   residual <- b
   solution <- x
   direction <- z <- precondition(residual)
   slope <- colSums(residual * z)
+  open <- size_of(residual, slope) > target
   for (step in seq_len(limit)) {
     if (!any(open)) break
     image <- multiply(direction)
@@ -44,21 +46,22 @@ conjugate_gradients <- function(product, precondition, b, target, limit) {
     solution <- solution + times_columns(direction, by)
     residual <- residual - times_columns(image, by)
     steps[at[open]] <- step
-    open <- open & column_norms(residual) > target[at]
+    z <- precondition(residual)
+    before <- slope
+    slope <- colSums(residual * z)
+    open <- open & size_of(residual, slope) > target[at]
     kept <- columns_to_keep(open)
     if (!is.null(kept)) {
       x[, at] <- solution
       if (!any(open)) break
-      for (name in c("solution", "residual", "direction"))
+      for (name in c("solution", "residual", "direction", "z"))
         assign(name, get(name)[, kept, drop = FALSE])
       at <- at[kept]
       open <- open[kept]
       slope <- slope[kept]
+      before <- before[kept]
       multiply <- product(length(at))
     }
-    z <- precondition(residual)
-    before <- slope
-    slope <- colSums(residual * z)
     direction <- z + times_columns(direction, ratio_where(open, slope, before))
   }
   x[, at] <- solution

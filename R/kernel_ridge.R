@@ -26,8 +26,8 @@
 #' `"dense"` makes and factors the matrix of n rows (or n rows and m landmarks): it gives leave-one-out
 #' residuals and effective degrees of freedom beside the fit. `"iterative"` never stores it: conjugate
 #' gradients with a preconditioner, in memory for n p + m^2 numbers. A step is one walk over all pairs of
-#' rows; with landmarks two walks, from rows to landmarks and back, and the preconditioner takes some of the
-#' rows, as many as pay. `"auto"` is dense up to 2000 rows, or 1e7 numbers and 2000 landmarks.
+#' rows; with landmarks two walks, from rows to landmarks and back, which begin at a fit to some of the rows, as
+#' many as pay, drawn with those that are unlike others. `"auto"` is dense up to 2000 rows, or 1e7 numbers and 2000 landmarks.
 #'
 #' @param x a formula, a matrix or data.frame of numbers, or a recipe of package recipes.
 #' @param formula a formula with a response, `y ~ x1 + x2` or `cbind(y1, y2) ~ .`. Factors become an indicator
@@ -45,7 +45,9 @@
 #'   variable in proportion to its standard deviation; `FALSE`: one for all.
 #' @param intercept whether there is one.
 #' @param method `"dense"`, `"iterative"` or `"auto"`, see below.
-#' @param tol the relative residual of the linear system that is asked for, where it is iterated.
+#' @param tol what is asked for where a fit is iterated: with all rows the relative residual of the linear system,
+#'   1e-6 if `NULL`; with landmarks how far fitted values may be off, about, in relation to their size, 1e-3 if
+#'   `NULL`, which is as good as nothing beside what landmarks leave out.
 #' @param limit the most steps.
 #' @param seed where the generator begins that draws landmarks and subsamples; that of the session stays.
 #' @param ... of methods for formulas and recipes: the other arguments.
@@ -95,7 +97,7 @@ kernel_ridge.formula <- function(formula, data, kernel = kernel_gaussian(), ridg
 #' @export
 kernel_ridge.default <- function(x, y, kernel = kernel_gaussian(), ridge = NULL, landmarks = NULL,
                                  weights = NULL, scale = TRUE, intercept = TRUE,
-                                 method = c("auto", "dense", "iterative"), tol = 1e-6, limit = 1000L,
+                                 method = c("auto", "dense", "iterative"), tol = NULL, limit = 1000L,
                                  seed = 1L, ...) {
   call <- match.call()
   check_given(x, "x", "a formula, or points")
@@ -124,9 +126,10 @@ dense_ridge_rows <- 2000L
 dense_landmark_numbers <- 1e7
 
 fit_ridge <- function(input, kernel, ridge = NULL, landmarks = NULL, scale = TRUE, intercept = TRUE,
-                      method = ridge_methods, tol = 1e-6, limit = 1000L, seed = 1L, ...) {
+                      method = ridge_methods, tol = NULL, limit = 1000L, seed = 1L, ...) {
   started <- proc.time()[["elapsed"]]
   check_no_more(..., of = "kernel_ridge", known = names(formals(kernel_ridge.default)))
+  if (is.null(tol)) tol <- if (is.null(landmarks)) 1e-6 else 1e-3
   given <- list(intercept = check_flag(intercept, "intercept"), tol = check_tolerance(tol),
                 limit = check_count(limit, "limit"), seed = check_seed(seed),
                 scale = check_flag(scale, "scale"),
@@ -227,7 +230,7 @@ solved_ridge <- function(problem, ridge, given) {
     fit <- (if (is.null(m)) dense_ridge else dense_landmarks)(problem)(ridge)
   } else {
     fit <- (if (is.null(m)) iterative_ridge else iterative_landmarks)(problem, ridge, given)
-    if (!is_reached(fit, given$tol)) refuse_unconverged_ridge(fit, given)
+    if (!is_reached(fit, given$tol)) refuse_unconverged_ridge(fit, given, !is.null(m))
   }
   fit$method <- if (is_dense) "dense" else "iterative"
   fit
@@ -239,9 +242,9 @@ check_dense_size <- function(n, m) {
           size_text(2^30), " for method = \"dense\"; \"iterative\" needs no dense matrix")
 }
 
-refuse_unconverged_ridge <- function(fit, given) {
+refuse_unconverged_ridge <- function(fit, given, has_landmarks) {
   throw_with("convergence", list(residual = fit$residual, iterations = fit$iterations),
-             "the residual is ", short_number(max(fit$residual)), " after ",
+             if (has_landmarks) "fitted values are off by " else "the residual is ", short_number(max(fit$residual)), " after ",
              counted(max(fit$iterations), "step"), ": expected at most ", short_number(given$tol),
              "; a larger `ridge` or `tol`", if (max(fit$iterations) >= given$limit) ", or `limit`,",
              " would help")

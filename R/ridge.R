@@ -217,7 +217,9 @@ iterative_ridge <- function(problem, ridge, given) {
     }
   }
   precise <- beside("float64")
-  out <- refined(without_trend(problem$y, basis), given, precise(p), step_with(precise),
+  right <- without_trend(problem$y, basis)
+  multiply <- precise(p)
+  out <- refined(0 * right, right, function(x) right - multiply(x), given, step_with(precise),
                  if (is_single_enough(a, preconditioner)) step_with(beside("float32")))
   of_kernel <- multiplier(as_linear(kernel_tensor(problem$kernel, problem$x)), p, "float64")(out$value)
   beta <- trend_coefficients(problem, problem$y - ridge / problem$w * out$value - of_kernel)
@@ -286,9 +288,10 @@ dense_landmarks <- function(problem) {
   }
 }
 
-# Two walks a step, from rows to landmarks and back, in coordinates v = R a with R' R = K at the landmarks:
-# there the penalty is ridge v' v, and the preconditioner works down to the smallest eigenvalues of smooth
-# kernels.
+# Least squares in coordinates v = R a with R' R = K at the landmarks, where the penalty is ridge v' v, and the
+# preconditioner works down to the smallest eigenvalues of smooth kernels. A step is two walks, from rows to
+# landmarks and back. What is off in v is measured by what fitted values are off for it, as it enters
+# residuals of the normal equations with the square of a large condition number.
 iterative_landmarks <- function(problem, ridge, given) {
   p <- ncol(problem$y)
   root <- sqrt(problem$w)
@@ -298,24 +301,26 @@ iterative_landmarks <- function(problem, ridge, given) {
   K <- as_linear(definite_tensor(problem, problem$x, problem$points))
   walks <- lapply(c(float64 = "float64", float32 = "float32"), function(name)
     list(to = multiplier_of_columns(K, name), back = multiplier_of_columns(t(K), name)))
-  products <- function(name) function(p) {
-    to <- walks[[name]]$to(p)
-    back <- walks[[name]]$back(p)
-    function(v) {
-      u <- weighted(to(dense_solve_triangular(R, v)))
-      dense_solve_triangular(R, back(u), transpose = TRUE) + ridge * v
-    }
+  to_rows <- function(walk, v) walk$to(ncol(v))(dense_solve_triangular(R, v))
+  to_landmarks <- function(walk, u)
+    dense_solve_triangular(R, walk$back(ncol(u))(weighted(u)), transpose = TRUE)
+  step_with <- function(walk) function(residual, target, limit)
+    conjugate_gradients(function(p) function(v) to_landmarks(walk, to_rows(walk, v)) + ridge * v,
+                        first$apply, residual, target, limit, in_energy = TRUE)
+  fitted <- NULL
+  residual_at <- function(v) {
+    fitted <<- list(v = v, u = to_rows(walks$float64, v))
+    to_landmarks(walks$float64, problem$y - fitted$u) - ridge * v
   }
-  precondition <- landmark_preconditioner(problem, R, ridge, given$tol)
-  step_with <- function(name) function(residual, target, limit)
-    conjugate_gradients(products(name), precondition, residual, target, limit)
-  b <- dense_solve_triangular(R, walks$float64$back(p)(weighted(problem$y)), transpose = TRUE)
-  out <- refined(b, given, products("float64")(p), step_with("float64"),
-                 if (is_single_enough_at(problem, R, ridge)) step_with("float32"))
-  alpha <- dense_solve_triangular(R, out$value)
-  of_kernel <- walks$float64$to(p)(alpha)
+  first <- landmark_preconditioner(problem, R, ridge, given)
+  out <- refined(first$start, residual_at(first$start), residual_at, given, step_with(walks$float64),
+                 if (is_single_enough_at(problem, R, ridge)) step_with(walks$float32),
+                 function(r) sqrt(colSums(r * first$apply(r))), first$size,
+                 share = if (given$tol < 1e-6) 0.5 else 0.9)
+  of_kernel <- if (identical(fitted$v, out$value)) fitted$u else to_rows(walks$float64, out$value)
   beta <- trend_coefficients(problem, problem$y - of_kernel)
-  out <- list(alpha = alpha, beta = beta, fitted = of_kernel + problem$trend %*% beta,
+  out <- list(alpha = dense_solve_triangular(R, out$value), beta = beta,
+              fitted = of_kernel + problem$trend %*% beta,
               residual = out$residual, iterations = out$iterations)
   if (is.null(problem$plate)) out else with_trend(out, problem)
 }
@@ -326,40 +331,78 @@ is_single_enough_at <- function(problem, R, ridge) {
   is.null(problem$plate) && 1e-7 * sqrt(size) < 0.02 * sqrt(ridge) * min(diag(R))
 }
 
-# (c V' M W V + ridge)^-1, where V = K R^-1 has some of the rows, each of which stands for c, and M leaves the
-# trend out. Conjugate gradients with it reduce a residual by about sqrt(d / rows) in a step, d being the
-# effective degrees of freedom.
-landmark_preconditioner <- function(problem, R, ridge, tol) {
-  rows <- rows_of_preconditioner(nrow(problem$x), nrow(R), tol)
-  inner <- matrix_of_normal(problem, R, rows)
+# ---- some of the rows in place of all ----------------------------------------------------------------
+
+# list(apply, start, size): P^-1 with P = V' M W V + ridge, where V = K R^-1 has some of the rows, each of
+# which stands for others, and M leaves the trend out; the fit to these rows, where the iteration begins; and
+# how large that is, as sqrt(v' P v).
+landmark_preconditioner <- function(problem, R, ridge, given) {
+  rows <- rows_of_preconditioner(problem, nrow(R), ridge, given)
+  normal <- normal_equations(problem, R, rows)
+  inner <- normal$matrix
   diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
   inner <- dense_cholesky(inner)
-  function(r) dense_solve_triangular(inner, dense_solve_triangular(inner, r, transpose = TRUE))
+  apply <- function(r) dense_solve_triangular(inner, dense_solve_triangular(inner, r, transpose = TRUE))
+  start <- apply(normal$right)
+  list(apply = apply, start = start, size = sqrt(colSums(start * normal$right)))
 }
 
-# So many of the rows, evenly spaced, that the whole takes the shortest time.
-rows_of_preconditioner <- function(n, m, tol) {
-  count <- unique(pmin(n, m * 2^(0:10)))
-  steps <- base::ifelse(count == n, 1, log(2 / tol) / log(sqrt(2 * count / m)))
-  cost <- 2 * count * m^2 * unit_costs[["dense"]] + steps * 4 * n * m * unit_costs[["pair"]]
-  unique(round(seq(1, n, length.out = count[which.min(cost)])))
+# list(at, weight): as many rows as make the whole take the shortest time. With c of them, and m landmarks,
+# the fit to them is off by about 0.5 sqrt(m / c), and a step reduces that to sqrt(m / c) of it, or a little
+# more. They are spaced evenly where each row is as long as the share that it has in the fit, by half: so rows
+# that are unlike others are among them, and the number of steps does not grow with them.
+rows_of_preconditioner <- function(problem, m, ridge, given) {
+  n <- nrow(problem$x)
+  count <- unique(round(pmin(n, m * 2^seq(0.5, 8, 0.5))))
+  rate <- 1.15 * sqrt(m / count)
+  steps <- base::ifelse(count == n, 1, base::ifelse(rate < 1, log(0.5 * rate / given$tol) / -log(rate), Inf))
+  cost <- 2 * count * m^2 * unit_costs[["dense"]] + pmax(1, steps) * 4 * n * m * unit_costs[["pair"]]
+  count <- count[which.min(cost)]
+  if (count == n) return(list(at = seq_len(n), weight = rep(1, n)))
+  share <- shares_in_fit(problem, ridge, given)
+  if (!isTRUE(sum(share) > 0)) share <- problem$w # a constant kernel beside a constant
+  chance <- pmin(1, count * (problem$w / sum(problem$w) + share / sum(share)) / 2)
+  at <- which(diff(floor(c(0, cumsum(chance)) + 0.5)) > 0)
+  list(at = at, weight = 1 / chance[at])
 }
 
-matrix_of_normal <- function(problem, R, rows) {
-  root <- sqrt(problem$w[rows])
-  basis <- basis_of_trend(problem$trend[rows, , drop = FALSE] * root)
+# What the fit of a row depends on it (its leverage, at most 1), about: by some of the landmarks, rows and
+# directions.
+shares_in_fit <- function(problem, ridge, given, most = 500L, directions = 8L) {
+  some <- function(n, count) unique(round(seq(1, n, length.out = min(n, count))))
+  points <- problem$points[some(nrow(problem$points), most), , drop = FALSE]
+  coarse <- replace(problem, "points", list(points))
+  R <- factor_of_landmarks(coarse)
+  at <- some(nrow(problem$x), 16L * most)
+  inner <- normal_equations(coarse, R, list(at = at, weight = rep(nrow(problem$x) / length(at), length(at))))$matrix
+  diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
+  turns <- matrix(with_seed(given$seed, stats::rnorm(nrow(R) * directions)), nrow(R))
+  turns <- dense_solve_triangular(R, dense_solve_triangular(dense_cholesky(inner), turns))
+  K <- as_linear(definite_tensor(problem, problem$x, points))
+  root <- sqrt(problem$w)
+  images <- without_trend(root * multiplier(K, directions, "float64")(turns), basis_of_trend(problem$trend * root))
+  pmin(1, rowSums(images^2) / directions)
+}
+
+# list(matrix, right): V' M W V and V' M W y of rows `at`, times their weights.
+normal_equations <- function(problem, R, rows) {
+  root <- sqrt(problem$w[rows$at] * rows$weight)
+  basis <- basis_of_trend(problem$trend[rows$at, , drop = FALSE] * root)
+  y <- without_trend(problem$y[rows$at, , drop = FALSE] * root, basis)
   m <- nrow(R)
   out <- matrix(0, m, m)
+  right <- matrix(0, m, ncol(y))
   of_trend <- matrix(0, m, ncol(basis))
-  for (at in split(seq_along(rows), (seq_along(rows) - 1L) %/% max(64L, 2^23 %/% m))) {
+  for (k in split(seq_along(rows$at), (seq_along(rows$at) - 1L) %/% max(64L, 2^24 %/% m))) {
     columns <- dense_linear(as_linear(definite_tensor(problem, problem$points,
-                                                      problem$x[rows[at], , drop = FALSE])))
-    V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root[at]
+                                                      problem$x[rows$at[k], , drop = FALSE])))
+    V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root[k]
     out <- out + dense_crossprod(V)
-    if (ncol(basis)) of_trend <- of_trend + crossprod(V, basis[at, , drop = FALSE])
+    right <- right + dense_crossprod(V, y[k, , drop = FALSE])
+    if (ncol(basis)) of_trend <- of_trend + crossprod(V, basis[k, , drop = FALSE])
   }
   if (ncol(basis)) out <- out - tcrossprod(of_trend)
-  out * (sum(problem$w) / sum(root^2))
+  list(matrix = out, right = right)
 }
 
 # Coefficients of the kernel itself, and of the trend, of a thin plate spline.

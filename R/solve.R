@@ -346,7 +346,7 @@ solve_iterative <- function(a, b, given) {
     if (!is.null(out$negative)) check_curvature(out, multiply, p)
     out
   }
-  out <- refined(b, given, multiply, step_with(precise),
+  out <- refined(0 * b, b, function(x) b - multiply(x), given, step_with(precise),
                  if (is_single_enough(a, preconditioner)) step_with(multiplier_of_columns(a, "float32")))
   out$preconditioner <- preconditioner$rank
   out
@@ -381,29 +381,31 @@ check_curvature <- function(out, multiply, p) {
 solve_indefinite <- function(a, b, given) {
   precise <- multiplier_of_columns(a, "float64")
   multiply <- precise(ncol(b))
-  refined(b, given, multiply, function(residual, target, limit)
+  refined(0 * b, b, function(x) b - multiply(x), given, function(residual, target, limit)
     minimal_residuals(precise, residual, target, limit))
 }
 
-# Corrections of x by a solver, until residuals are small enough or fall no more. `fast`: NULL, or one in
-# single precision that comes first: as far as that may go, as a step there takes less than to look at what
-# is left.
-refined <- function(b, given, multiply, solver, fast = NULL) {
-  x <- 0 * b
-  residual <- b
-  size <- as.double(column_norms(b) > 0)
-  steps <- integer(ncol(b))
+# Corrections by a solver of x, whose residual is given, until residuals are small enough or fall no more.
+# `fast`: NULL, or one in single precision that comes first: as far as that may go, as a step there takes less
+# than to look at what is left. Sizes are relative to `whole`; a solver is asked for `share` of what is
+# allowed, as sizes that it goes by are not exact.
+refined <- function(x, residual, residual_at, given, solver, fast = NULL, size_of = column_norms,
+                    whole = size_of(residual), share = 0.5) {
+  whole <- base::ifelse(whole > 0, whole, 1)
+  size <- size_of(residual) / whole
+  steps <- integer(ncol(x))
   while (any(size > given$tol) && max(steps) < given$limit) {
-    target <- pmax(given$tol / pmax(size, given$tol) / 2, if (is.null(fast)) 0 else 3e-7)
+    target <- pmax(share * given$tol / pmax(size, given$tol), if (is.null(fast)) 0 else 3e-7)
     out <- (if (is.null(fast)) solver else fast)(
-      residual, ifelse(size > given$tol, target * column_norms(residual), Inf), given$limit - max(steps))
-    now <- relative_residual(multiply, x + out$x, b)
+      residual, ifelse(size > given$tol, target * size * whole, Inf), given$limit - max(steps))
+    left <- residual_at(x + out$x)
+    now <- size_of(left) / whole
     steps <- steps + out$steps
-    is_slow <- !isTRUE(max(now$size) < max(size) / 2)
-    if (isTRUE(max(now$size) < max(size))) {
+    is_slow <- !isTRUE(max(now) < max(size) / 2)
+    if (isTRUE(max(now) < max(size))) {
       x <- x + out$x
-      size <- now$size
-      residual <- now$residual
+      size <- now
+      residual <- left
     }
     if (is_slow && is.null(fast)) break
     if (is_slow) fast <- NULL

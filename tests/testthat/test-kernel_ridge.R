@@ -117,6 +117,38 @@ test_that("larger systems are solved in few steps, as dense ones", {
   expect_gt(max(one$iterations), 0)
 })
 
+test_that("fits with landmarks are off by what is asked for, also where few rows are unlike all others", {
+  set.seed(11)
+  m <- 12000L
+  X <- rbind(matrix(rnorm(2 * m - 60L), ncol = 2L), matrix(30 + 5 * rnorm(60L), ncol = 2L))
+  Y <- cbind(sin(2 * X[, 1]) + rnorm(nrow(X), sd = 0.3), X[, 1] * cos(X[, 2]))
+  w <- runif(nrow(X), 0.2, 3)
+  z <- X[c(1:300, nrow(X) - 0:19), ]
+  fit <- function(method, ...) fitted(kernel_ridge(X, Y, kernel_matern(3/2, 1), 1e-3, z, w, method = method, ...))
+  truth <- fit("dense")
+  off <- function(tol) {
+    found <- kernel_ridge(X, Y, kernel_matern(3/2, 1), 1e-3, z, w, method = "iterative", tol = tol)
+    spread <- sqrt(colSums(w * (truth - rep(colSums(w * truth) / sum(w), each = nrow(X)))^2))
+    list(by = sqrt(colSums(w * (fitted(found) - truth)^2)) / spread, steps = max(found$iterations))
+  }
+  for (tol in c(1e-2, 1e-3, 1e-6, 1e-9)) {
+    now <- off(tol)
+    expect_true(all(now$by < 2 * tol))
+    expect_lte(now$steps, 4 - 2 * log10(tol)) # a step halves it, at least
+  }
+  expect_identical(fit("iterative"), fit("iterative", tol = 1e-3))
+  first <- rkeops:::rows_of_preconditioner(list(x = X, y = Y, w = w, points = z, trend = matrix(1, nrow(X)),
+                                                kernel = kernel_matern(3/2, 1)), nrow(z), 1e-3,
+                                           list(tol = 1e-3, seed = 1L))
+  expect_lt(length(first$at), nrow(X) / 2)
+  expect_true(all(first$weight >= 1))
+  expect_equal(sum(w[first$at] * first$weight), sum(w), tolerance = 0.05) # they stand for all
+  lonely <- first$at > nrow(X) - 30L
+  expect_gt(sum(lonely), 15) # of 30, and of others one in ten
+  expect_error(kernel_ridge(X, Y, kernel_matern(3/2, 1), 1e-3, z, limit = 1, method = "iterative"),
+               "fitted values are off", class = "rkeops_error_convergence")
+})
+
 test_that("thin plate splines are those of the saddle system", {
   polynomials <- cbind(1, x)
   for (kernel in list(kernel_thin_plate(), 0.01 * kernel_thin_plate(3))) {
