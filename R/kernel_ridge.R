@@ -331,9 +331,9 @@ classes_of <- function(scores, object) {
 
 # ---- what is chosen ----------------------------------------------------------------------------------
 
+# Rows and landmarks, a pair for each stage of a search: the second one begins where the first one ends.
 rows_of_choice <- 1000L
-rows_of_landmark_choice <- 3000L
-landmarks_of_choice <- 400L
+stages_of_landmark_choice <- list(c(rows = 1000L, landmarks = 200L), c(rows = 3000L, landmarks = 400L))
 
 # The kernel with a start for each parameter that is not set, and `free`: which ones these are, list(name,
 # at).
@@ -376,21 +376,20 @@ kernel_at <- function(start, theta) {
 chosen_ridge <- function(whole, start, ridge, given) {
   if (length(ridge) == 1L && !length(start$free))
     return(list(kernel = start$kernel, ridge = ridge, path = data.frame(ridge = ridge, error = NA_real_)))
-  sub <- rows_for_choice(whole, length(start$free) > 0L || is.null(ridge), given)
-  error_at <- error_function(sub, start, given)
-  if (nrow(sub$x) < 3L) # nothing to choose by
-    return(list(kernel = start$kernel, ridge = if (is.null(ridge)) error_at$size else ridge[1L],
-                path = data.frame(ridge = numeric(), error = numeric())))
-  free <- length(start$free)
-  best <- start_of_search(error_at, free, ridge)
-  best <- compass_search(best, free + is.null(ridge), function(z) {
-    theta <- z[seq_len(free)]
-    if (is.null(ridge)) if (z[free + 1L] < -30) Inf else error_at$of(theta, error_at$size * 2^z[free + 1L])
-    else min(vapply(ridge, function(r) error_at$of(theta, r), 1))
-  })
+  is_searched <- length(start$free) > 0L || is.null(ridge)
+  best <- NULL
+  for (most in stages_of_choice(whole, is_searched)) {
+    sub <- rows_for_choice(whole, most, given)
+    error_at <- error_function(sub, start, given)
+    if (nrow(sub$x) < 3L) # nothing to choose by
+      return(list(kernel = start$kernel, ridge = if (is.null(ridge)) error_at$size else ridge[1L],
+                  path = data.frame(ridge = numeric(), error = numeric())))
+    best <- searched(error_at, length(start$free), ridge, best)
+  }
   if (!is.finite(best$error))
     throw("argument", "no `ridge` has a finite error of leave-one-out: expected larger ones, or another ",
           "kernel")
+  free <- length(start$free)
   theta <- best$z[seq_len(free)]
   tried <- if (is.null(ridge)) error_at$size * 2^(best$z[free + 1L] + 2 * (4:-4)) else ridge
   path <- data.frame(ridge = tried, error = vapply(tried, function(r) error_at$of(theta, r), 1))
@@ -400,21 +399,39 @@ chosen_ridge <- function(whole, start, ridge, given) {
        ridge = if (is.null(ridge)) tried[5L] else ridge[which.min(path$error)])
 }
 
-rows_for_choice <- function(whole, is_searched, given) {
+stages_of_choice <- function(whole, is_searched) {
+  if (is.null(whole$points)) return(list(c(rows = if (is_searched) rows_of_choice else dense_ridge_rows)))
+  last <- stages_of_landmark_choice[[2L]]
+  is_large <- nrow(whole$x) > last[["rows"]] / 2 && nrow(whole$points) > last[["landmarks"]] / 2
+  if (is_searched && is_large) stages_of_landmark_choice else list(last)
+}
+
+rows_for_choice <- function(whole, most, given) {
   n <- nrow(whole$x)
-  most <- if (!is.null(whole$points)) rows_of_landmark_choice
-          else if (is_searched) rows_of_choice else dense_ridge_rows
-  if (n > most) {
-    at <- with_seed(given$seed, sort(sample.int(n, most)))
+  if (n > most[["rows"]]) {
+    at <- with_seed(given$seed, sort(sample.int(n, most[["rows"]])))
     for (name in c("x", "y")) whole[[name]] <- whole[[name]][at, , drop = FALSE]
     whole$w <- whole$w[at]
   }
   m <- NROW(whole$points)
-  if (m > landmarks_of_choice) {
-    at <- with_seed(given$seed, sort(sample.int(m, landmarks_of_choice)))
+  if (m > 0L && m > most[["landmarks"]]) {
+    at <- with_seed(given$seed, sort(sample.int(m, most[["landmarks"]])))
     whole$points <- whole$points[at, , drop = FALSE]
   }
   whole
+}
+
+# list(error, z) of the smallest error; from `best`, that of fewer rows, in smaller steps.
+searched <- function(error_at, free, ridge, best) {
+  of <- function(z) {
+    theta <- z[seq_len(free)]
+    if (is.null(ridge)) if (z[free + 1L] < -30) Inf else error_at$of(theta, error_at$size * 2^z[free + 1L])
+    else min(vapply(ridge, function(r) error_at$of(theta, r), 1))
+  }
+  dimension <- free + is.null(ridge)
+  if (is.null(best)) return(compass_search(start_of_search(error_at, free, ridge), dimension, of))
+  best$error <- of(best$z)
+  compass_search(best, dimension, of, step = 0.5, least = 0.4)
 }
 
 # list(of, size): the error of leave-one-out at (theta, ridge), and how large the kernel is.
