@@ -35,6 +35,10 @@ dense_crossprod <- function(a, b = NULL, threads = NULL) {
   checked(.Call(C_dense_crossprod, a, b, dense_threads(threads), engine_options()))
 }
 
+# a %*% t(a), symmetric to the bit. Of a plain matrix.
+dense_tcrossprod <- function(a, threads = NULL)
+  checked(.Call(C_dense_tcrossprod, as_dense(a, "a"), dense_threads(threads), engine_options()))
+
 # a %*% b.
 dense_product <- function(a, b, threads = NULL) {
   if (is_recorded(a) || is_recorded(b)) return(recorded_dense_product(a, b))

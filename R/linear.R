@@ -507,7 +507,8 @@ kernel_columns <- function(K, j, i = NULL) {
     at <- first:min(first + width - 1L, length(j))
     data <- at_columns(rep_len(j[at], width))
     data[[unit_at]] <- part(units, "data")[[1L]]
-    out[, at] <- run_arranged(program, data)[, seq_along(at)]
+    values <- run_arranged(program, data)
+    out[, at] <- if (length(at) < width) values[, seq_along(at)] else values
   }
   out
 }

@@ -266,26 +266,34 @@ dense_landmarks <- function(problem) {
   root <- sqrt(problem$w)
   basis <- basis_of_trend(problem$trend * root)
   R <- factor_of_landmarks(problem)
-  columns <- dense_linear(as_linear(definite_tensor(problem, problem$points, problem$x)))
-  V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root
-  V <- without_trend(V, basis)
-  inner <- dense_crossprod(V)
+  V <- columns_of_landmarks(problem, R, problem$x, root)
+  of_basis <- dense_product(V, basis)
+  if (ncol(basis)) V <- V - tcrossprod(of_basis, basis)
+  inner <- dense_tcrossprod(V)
   y <- problem$y * root
-  right <- dense_crossprod(V, without_trend(y, basis))
-  turned <- t(V)
+  right <- dense_product(V, without_trend(y, basis))
   function(ridge) {
     of_ridge <- factor_of_ridge(inner, ridge, problem$points)
     b <- dense_solve_triangular(of_ridge, dense_solve_triangular(of_ridge, right, transpose = TRUE))
-    fitted <- dense_product(V, b) + (y - without_trend(y, basis))
-    leverage <- colSums(dense_solve_triangular(of_ridge, turned, transpose = TRUE)^2) + rowSums(basis^2)
+    beside_basis <- dense_crossprod(V, b)
+    fitted <- beside_basis + (y - without_trend(y, basis))
+    leverage <- colSums(dense_solve_triangular(of_ridge, V, transpose = TRUE)^2) + rowSums(basis^2)
     out <- list(alpha = dense_solve_triangular(R, b), fitted = fitted / root, df = sum(leverage),
                 loo = (y - fitted) / (1 - leverage) / root,
                 residual = relative_sizes(right - dense_product(inner, b) - ridge * b, right),
                 iterations = rep(0L, ncol(y)))
     if (!is.null(problem$plate)) return(with_trend(out, problem))
-    out$beta <- trend_coefficients(problem, out$fitted - dense_crossprod(columns, out$alpha))
+    of_kernel <- beside_basis + basis %*% crossprod(of_basis, b)
+    out$beta <- trend_coefficients(problem, (fitted - of_kernel) / root)
     out
   }
+}
+
+# R^-T times the kernel between landmarks and rows of x, a column for each row, times its `root`.
+columns_of_landmarks <- function(problem, R, x, root) {
+  K <- definite_tensor(problem, problem$points, x)
+  if (any(root != 1)) K <- K * Vj(root)
+  dense_solve_triangular(R, dense_linear(as_linear(K)), transpose = TRUE)
 }
 
 # Least squares in coordinates v = R a with R' R = K at the landmarks, where the penalty is ridge v' v, and the
@@ -393,13 +401,11 @@ normal_equations <- function(problem, R, rows) {
   out <- matrix(0, m, m)
   right <- matrix(0, m, ncol(y))
   of_trend <- matrix(0, m, ncol(basis))
-  for (k in split(seq_along(rows$at), (seq_along(rows$at) - 1L) %/% max(64L, 2^24 %/% m))) {
-    columns <- dense_linear(as_linear(definite_tensor(problem, problem$points,
-                                                      problem$x[rows$at[k], , drop = FALSE])))
-    V <- t(dense_solve_triangular(R, columns, transpose = TRUE)) * root[k]
-    out <- out + dense_crossprod(V)
-    right <- right + dense_crossprod(V, y[k, , drop = FALSE])
-    if (ncol(basis)) of_trend <- of_trend + crossprod(V, basis[k, , drop = FALSE])
+  for (k in split(seq_along(rows$at), (seq_along(rows$at) - 1L) %/% max(64L, 2^25 %/% m))) {
+    V <- columns_of_landmarks(problem, R, problem$x[rows$at[k], , drop = FALSE], root[k])
+    out <- out + dense_tcrossprod(V)
+    right <- right + dense_product(V, y[k, , drop = FALSE])
+    if (ncol(basis)) of_trend <- of_trend + dense_product(V, basis[k, , drop = FALSE])
   }
   if (ncol(basis)) out <- out - tcrossprod(of_trend)
   list(matrix = out, right = right)

@@ -41,6 +41,18 @@ SEXP rkeops_dense_crossprod(SEXP a, SEXP b, SEXP threads, SEXP options) {
   return out;
 }
 
+/* a t(a). */
+SEXP rkeops_dense_tcrossprod(SEXP a, SEXP threads, SEXP options) {
+  SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
+  SEXP out = PROTECT(Rf_allocMatrix(REALSXP, Rf_nrows(a), Rf_nrows(a)));
+  dense_work work;
+  begin(&work, threads, options, found);
+  rk_status status = rk_dense_crossprod(&work.call, rk_turned(matrix_of(a)), matrix_of(out));
+  out = end(&work, status, out, found);
+  UNPROTECT(2);
+  return out;
+}
+
 SEXP rkeops_dense_product(SEXP a, SEXP b, SEXP threads, SEXP options) {
   SEXP found = PROTECT(Rf_allocVector(VECSXP, 1));
   SEXP out = PROTECT(Rf_allocMatrix(REALSXP, Rf_nrows(a), Rf_ncols(b)));

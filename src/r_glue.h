@@ -170,7 +170,8 @@ SEXP definitions_find(SEXP table, SEXP id);
   each(near, 5) each(run_pairs, 6) each(blocks_fault, 1) each(blocks_combined, 6)                  \
   each(blocks_in_cells, 5) each(blocks_transposed, 1)                                              \
   each(blocks_covered, 1) each(blocks_listed, 3) each(blocks_counted, 1)          \
-  each(dense_crossprod, 4) each(dense_product, 4) each(dense_cholesky, 3) each(dense_solve, 5)   \
+  each(dense_crossprod, 4) each(dense_tcrossprod, 3) each(dense_product, 4)                        \
+  each(dense_cholesky, 3) each(dense_solve, 5)                                                     \
   each(vecchia_whiten, 5) each(vecchia_pull, 6) each(vecchia_solve, 3) each(order_farthest, 2) \
   each(nearest_earlier, 3)
 

@@ -14,6 +14,7 @@ test_that("products are those of base R at all sizes", {
     expect_equal(dense_crossprod(a, b), base::crossprod(a, b), label = paste(n, m))
     expect_equal(dense_product(t(a), b), base::crossprod(a, b), label = paste(n, m))
     expect_identical(dense_crossprod(a), t(dense_crossprod(a)))
+    expect_identical(dense_tcrossprod(a), dense_crossprod(t(a)))
   }
 })
 
