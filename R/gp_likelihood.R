@@ -218,8 +218,9 @@ likelihood_iterative <- function(input, model, given, theta) {
   }
 }
 
-# From the maximum of Vecchia's likelihood, by Newton's steps with its curvature: few gradients of the
-# estimated likelihood are needed, each of which takes long. What is left to gain is below `gain` at the end.
+# From the maximum of Vecchia's likelihood, by Newton's steps with its curvature, which gradients correct
+# (BFGS): the estimate bends by its probes, too. So few gradients are needed, each of which takes long. What is
+# left to gain is below `gain` at the end.
 maximise_iterative <- function(likelihood, theta, model, curvature, gain = 0.02, steps = 12L) {
   free <- which(model$free)
   at <- function(theta) {
@@ -250,9 +251,17 @@ maximise_iterative <- function(likelihood, theta, model, curvature, gain = 0.02,
       message <- "no further step is upwards"
       break
     }
+    H <- corrected_curvature(H, other$theta[free] - best$theta[free], best$slope - other$slope)
     best <- other
   }
   list(theta = best$theta, value = best$value, evaluations = count, message = message)
+}
+
+# As a step and the change of the slope along it say, where that is a curvature.
+corrected_curvature <- function(H, step, change) {
+  along <- as.vector(H %*% step)
+  if (!isTRUE(sum(step * change) > 0.05 * abs(sum(step * along)))) return(H)
+  H - tcrossprod(along) / sum(step * along) + tcrossprod(change) / sum(step * change)
 }
 
 # Within the bounds; a parameter that its slope pushes against one stays.
