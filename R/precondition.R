@@ -38,9 +38,7 @@ partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
   while (count < most && sum(value_of(left)) > n * .Machine$double.eps * whole) {
     at <- if (is.null(rows)) draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
           else rows[seq.int(length(pivots) + 1L, min(length(pivots) + block_of_pivots, length(rows)))]
-    new <- columns_of(x, at)
-    for (block in blocks) new <- new - dense_product(block, t(block[at, , drop = FALSE]))
-    new <- factored_columns(new, at, max(value_of(left)))
+    new <- factored_columns(without_blocks(columns_of(x, at), blocks, at), at, max(value_of(left)))
     if (is.null(new)) break
     blocks <- c(blocks, list(new))
     pivots <- c(pivots, at)
@@ -50,6 +48,24 @@ partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
     if (is.null(rank) && !is_worth_more(traces, count, n, p, steps)) break
   }
   list(L = if (count) do.call(cbind, blocks) else matrix(0, n, 0L), left = left, pivots = pivots)
+}
+
+# Columns at rows `at` without what the blocks have of them. One step of a record, as there are as many
+# products as pairs of blocks, each as large as a block.
+without_blocks <- function(columns, blocks, at) {
+  plain <- value_of(columns)
+  for (block in lapply(blocks, value_of)) plain <- plain - dense_product(block, t(block[at, , drop = FALSE]))
+  record(plain, c(list(columns), blocks), function(e, args, value, wanted) {
+    down <- 0 - e
+    c(list(e), lapply(args[-1L], function(block)
+      add_to_rows(dense_product(down, block[at, , drop = FALSE]), at, dense_crossprod(down, block))))
+  })
+}
+
+add_to_rows <- function(x, at, values) {
+  if (is_recorded(x) || is_recorded(values)) return(x + dense_product(unit_columns(nrow(value_of(x)), at), values))
+  x[at, ] <- x[at, , drop = FALSE] + values
+  x
 }
 
 # Whether that is rows rather than their number.

@@ -250,3 +250,20 @@ test_that("what it cannot do is refused with what was expected", {
   refused(formula(gp(x, d$y, kernel, fixed = TRUE)), "made of matrices")
   refused(vcov(fit, "all"), "`what` is \"all\"")
 })
+
+test_that("an iterative fit corrects a curvature that is not that of its likelihood", {
+  A <- rbind(c(40, 25, 0), c(25, 30, 3), c(0, 3, 900))
+  best <- c(0.3, -0.2, 0.1)
+  likelihood <- function(theta) {
+    off <- theta - best
+    list(value = -sum(off * (A %*% off)) / 2, slope = function() -as.vector(A %*% off))
+  }
+  model <- list(free = c(TRUE, TRUE, TRUE), lower = rep(-9, 3), upper = rep(9, 3), values = list(a = exp(best)),
+                prior = list())
+  for (share in c(0.52, 0.7, 1, 2)) { # of it: steps that are too long, right, too short
+    found <- rkeops:::maximise_iterative(likelihood, c(0, 0, 0), model, function(theta) share * A, gain = 1e-6)
+    expect_identical(found$message, "converged")
+    expect_equal(found$theta, best, tolerance = 1e-3)
+    expect_lte(found$evaluations, 8)
+  }
+})
