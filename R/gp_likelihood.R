@@ -421,8 +421,8 @@ state_iterative <- function(input, model, values, given) {
   probes <- given$probes
   repeat {
     logdet <- estimate_logdet(A, probes, given$seed, method = "iterative")
-    if (logdet$error / 2 <= 0.25 || probes >= 16L * given$probes) break
-    probes <- 4L * probes
+    if (logdet$error / 2 <= 0.25 || probes >= 64L * given$probes) break
+    probes <- probes * if (probes < 16L * given$probes) 4L else 2L
   }
   n <- nrow(input$x)
   list(beta = fit$beta, covariance = fit$covariance, alpha = fit$alpha,

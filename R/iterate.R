@@ -22,6 +22,7 @@ ratio_where <- function(open, x, y) recorded_choice(open, x, 0 * open) / recorde
 # Conjugate gradients, for a symmetric positive definite matrix. `in_energy`: sizes of residuals r are
 # sqrt(r' P^-1 r), which estimates that of what the solution is off by, e, as sqrt(e' A e). `negative`: a
 # direction with no or negative curvature that was met, which ends it; NaN where products are no numbers.
+# `sizes`: of the residuals at the end, as the recurrence has them.
 conjugate_gradients <- function(product, precondition, b, target, limit, in_energy = FALSE) {
   x <- 0 * b
   steps <- integer(ncol(b))
@@ -32,7 +33,8 @@ conjugate_gradients <- function(product, precondition, b, target, limit, in_ener
   solution <- x
   direction <- z <- precondition(residual)
   slope <- colSums(residual * z)
-  open <- size_of(residual, slope) > target
+  sizes <- size_of(residual, slope)
+  open <- sizes > target
   for (step in seq_len(limit)) {
     if (!any(open)) break
     image <- multiply(direction)
@@ -40,7 +42,8 @@ conjugate_gradients <- function(product, precondition, b, target, limit, in_ener
     bad <- which(open & !(curvature > 0))
     if (length(bad)) {
       x[, at] <- solution
-      return(list(x = x, steps = steps, negative = direction[, bad[1L]], curvature = curvature[bad[1L]]))
+      return(list(x = x, steps = steps, sizes = sizes, negative = direction[, bad[1L]],
+                  curvature = curvature[bad[1L]]))
     }
     by <- ratio_where(open, slope, curvature)
     solution <- solution + times_columns(direction, by)
@@ -49,7 +52,8 @@ conjugate_gradients <- function(product, precondition, b, target, limit, in_ener
     z <- precondition(residual)
     before <- slope
     slope <- colSums(residual * z)
-    open <- open & size_of(residual, slope) > target[at]
+    sizes[at] <- size_of(residual, slope)
+    open <- open & sizes[at] > target[at]
     kept <- columns_to_keep(open)
     if (!is.null(kept)) {
       x[, at] <- solution
@@ -65,7 +69,7 @@ conjugate_gradients <- function(product, precondition, b, target, limit, in_ener
     direction <- z + times_columns(direction, ratio_where(open, slope, before))
   }
   x[, at] <- solution
-  list(x = x, steps = steps)
+  list(x = x, steps = steps, sizes = sizes)
 }
 
 # MINRES (Paige and Saunders, 1975), for a symmetric matrix that may be indefinite.

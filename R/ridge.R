@@ -244,7 +244,7 @@ beside_constraint <- function(apply, basis) {
 # The Cholesky factor of K at the landmarks.
 factor_of_landmarks <- function(problem) {
   K <- dense_linear(as_linear(definite_tensor(problem, problem$points)))
-  if (!all(is.finite(K))) throw("argument", "the kernel has values that are not finite")
+  if (!is.finite(sum(K)) && !all(is.finite(K))) throw("argument", "the kernel has values that are not finite")
   factor_with_jitter(K, 1e-14)
 }
 
@@ -321,10 +321,11 @@ iterative_landmarks <- function(problem, ridge, given) {
     to_landmarks(walks$float64, problem$y - fitted$u) - ridge * v
   }
   first <- landmark_preconditioner(problem, R, ridge, given)
+  is_single <- is_single_enough_at(problem, R, ridge)
+  is_loose <- given$tol >= 1e-6 && !is_single # so that rounding does not matter
   out <- refined(first$start, residual_at(first$start), residual_at, given, step_with(walks$float64),
-                 if (is_single_enough_at(problem, R, ridge)) step_with(walks$float32),
-                 function(r) sqrt(colSums(r * first$apply(r))), first$size,
-                 share = if (given$tol < 1e-6) 0.5 else 0.9)
+                 if (is_single) step_with(walks$float32), function(r) sqrt(colSums(r * first$apply(r))),
+                 first$size, share = if (is_loose) 1 else 0.5, trusts = is_loose)
   of_kernel <- if (identical(fitted$v, out$value)) fitted$u else to_rows(walks$float64, out$value)
   beta <- trend_coefficients(problem, problem$y - of_kernel)
   out <- list(alpha = dense_solve_triangular(R, out$value), beta = beta,
