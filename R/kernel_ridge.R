@@ -46,8 +46,8 @@
 #' @param intercept whether there is one.
 #' @param method `"dense"`, `"iterative"` or `"auto"`, see below.
 #' @param tol what is asked for where a fit is iterated: with all rows the relative residual of the linear system,
-#'   1e-6 if `NULL`; with landmarks how far fitted values may be off, about, in relation to their size, 1e-3 if
-#'   `NULL`, which is as good as nothing beside what landmarks leave out.
+#'   1e-6 if `NULL`; with landmarks how far fitted values may be off, about, as a part of the residuals, 0.01 if
+#'   `NULL`: then the mean squared error is larger by 1e-4 of it.
 #' @param limit the most steps.
 #' @param seed where the generator begins that draws landmarks and subsamples; that of the session stays.
 #' @param ... of methods for formulas and recipes: the other arguments.
@@ -129,7 +129,7 @@ fit_ridge <- function(input, kernel, ridge = NULL, landmarks = NULL, scale = TRU
                       method = ridge_methods, tol = NULL, limit = 1000L, seed = 1L, ...) {
   started <- proc.time()[["elapsed"]]
   check_no_more(..., of = "kernel_ridge", known = names(formals(kernel_ridge.default)))
-  if (is.null(tol)) tol <- if (is.null(landmarks)) 1e-6 else 1e-3
+  if (is.null(tol)) tol <- if (is.null(landmarks)) 1e-6 else 0.01
   given <- list(intercept = check_flag(intercept, "intercept"), tol = check_tolerance(tol),
                 limit = check_count(limit, "limit"), seed = check_seed(seed),
                 scale = check_flag(scale, "scale"),
@@ -244,7 +244,8 @@ check_dense_size <- function(n, m) {
 
 refuse_unconverged_ridge <- function(fit, given, has_landmarks) {
   throw_with("convergence", list(residual = fit$residual, iterations = fit$iterations),
-             if (has_landmarks) "fitted values are off by " else "the residual is ", short_number(max(fit$residual)), " after ",
+             if (has_landmarks) "fitted values are off by " else "the residual is ",
+             short_number(max(fit$residual)), if (has_landmarks) " of the residuals", " after ",
              counted(max(fit$iterations), "step"), ": expected at most ", short_number(given$tol),
              "; a larger `ridge` or `tol`", if (max(fit$iterations) >= given$limit) ", or `limit`,",
              " would help")

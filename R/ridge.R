@@ -298,8 +298,8 @@ columns_of_landmarks <- function(problem, R, x, root) {
 
 # Least squares in coordinates v = R a with R' R = K at the landmarks, where the penalty is ridge v' v, and the
 # preconditioner works down to the smallest eigenvalues of smooth kernels. A step is two walks, from rows to
-# landmarks and back. What is off in v is measured by what fitted values are off for it, as it enters
-# residuals of the normal equations with the square of a large condition number.
+# landmarks and back. What is off in v is measured by what fitted values are off for it, beside what these leave
+# of the responses: residuals of the normal equations have the square of a large condition number in them.
 iterative_landmarks <- function(problem, ridge, given) {
   p <- ncol(problem$y)
   root <- sqrt(problem$w)
@@ -322,10 +322,12 @@ iterative_landmarks <- function(problem, ridge, given) {
   }
   first <- landmark_preconditioner(problem, R, ridge, given)
   is_single <- is_single_enough_at(problem, R, ridge)
-  is_loose <- given$tol >= 1e-6 && !is_single # so that rounding does not matter
-  out <- refined(first$start, residual_at(first$start), residual_at, given, step_with(walks$float64),
+  is_loose <- given$tol >= 1e-4 && !is_single # so that rounding does not matter
+  residual <- residual_at(first$start)
+  left <- column_norms(without_trend(root * (problem$y - fitted$u), basis))
+  out <- refined(first$start, residual, residual_at, given, step_with(walks$float64),
                  if (is_single) step_with(walks$float32), function(r) sqrt(colSums(r * first$apply(r))),
-                 first$size, share = if (is_loose) 1 else 0.5, trusts = is_loose)
+                 base::pmax(left, 1e-4 * first$size), share = if (is_loose) 1 else 0.5, trusts = is_loose)
   of_kernel <- if (identical(fitted$v, out$value)) fitted$u else to_rows(walks$float64, out$value)
   beta <- trend_coefficients(problem, problem$y - of_kernel)
   out <- list(alpha = dense_solve_triangular(R, out$value), beta = beta,
@@ -357,14 +359,14 @@ landmark_preconditioner <- function(problem, R, ridge, given) {
 }
 
 # list(at, weight): as many rows as make the whole take the shortest time. With c of them, and m landmarks,
-# the fit to them is off by about 0.5 sqrt(m / c), and a step reduces that to sqrt(m / c) of it, or a little
-# more. They are spaced evenly where each row is as long as the share that it has in the fit, by half: so rows
+# the fit to them is off by about sqrt(m / c) of the residuals, and a step reduces that to sqrt(m / c) of it, or
+# a little more. They are spaced evenly where each row is as long as the share that it has in the fit, by half: so rows
 # that are unlike others are among them, and the number of steps does not grow with them.
 rows_of_preconditioner <- function(problem, m, ridge, given) {
   n <- nrow(problem$x)
   count <- unique(round(pmin(n, m * 2^seq(0.5, 8, 0.5))))
   rate <- 1.15 * sqrt(m / count)
-  steps <- base::ifelse(count == n, 1, base::ifelse(rate < 1, log(0.5 * rate / given$tol) / -log(rate), Inf))
+  steps <- base::ifelse(count == n, 1, base::ifelse(rate < 1, log(rate / given$tol) / -log(rate), Inf))
   cost <- 2 * count * m^2 * unit_costs[["dense"]] + pmax(1, steps) * 4 * n * m * unit_costs[["pair"]]
   count <- count[which.min(cost)]
   if (count == n) return(list(at = seq_len(n), weight = rep(1, n)))

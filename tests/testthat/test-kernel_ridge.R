@@ -128,18 +128,17 @@ test_that("fits with landmarks are off by what is asked for, also where few rows
   truth <- fit("dense")
   off <- function(tol) {
     found <- kernel_ridge(X, Y, kernel_matern(3/2, 1), 1e-3, z, w, method = "iterative", tol = tol)
-    spread <- sqrt(colSums(w * (truth - rep(colSums(w * truth) / sum(w), each = nrow(X)))^2))
-    list(by = sqrt(colSums(w * (fitted(found) - truth)^2)) / spread, steps = max(found$iterations))
+    list(by = sqrt(colSums(w * (fitted(found) - truth)^2) / colSums(w * (Y - truth)^2)), steps = max(found$iterations))
   }
-  for (tol in c(1e-2, 1e-3, 1e-6, 1e-9)) {
+  for (tol in c(0.1, 1e-2, 1e-4, 1e-7)) {
     now <- off(tol)
     expect_true(all(now$by < 2 * tol))
     expect_lte(now$steps, 4 - 2 * log10(tol)) # a step halves it, at least
   }
-  expect_identical(fit("iterative"), fit("iterative", tol = 1e-3))
+  expect_identical(fit("iterative"), fit("iterative", tol = 0.01))
   first <- rkeops:::rows_of_preconditioner(list(x = X, y = Y, w = w, points = z, trend = matrix(1, nrow(X)),
                                                 kernel = kernel_matern(3/2, 1)), nrow(z), 1e-3,
-                                           list(tol = 1e-3, seed = 1L))
+                                           list(tol = 0.01, seed = 1L))
   expect_lt(length(first$at), nrow(X) / 2)
   expect_true(all(first$weight >= 1))
   expect_equal(sum(w[first$at] * first$weight), sum(w), tolerance = 0.05) # they stand for all
