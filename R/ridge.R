@@ -360,8 +360,8 @@ landmark_preconditioner <- function(problem, R, ridge, given) {
 
 # list(at, weight): as many rows as make the whole take the shortest time. With c of them, and m landmarks,
 # the fit to them is off by about sqrt(m / c) of the residuals, and a step reduces that to sqrt(m / c) of it, or
-# a little more. They are spaced evenly where each row is as long as the share that it has in the fit, by half: so rows
-# that are unlike others are among them, and the number of steps does not grow with them.
+# a little more. They are spaced evenly on a line on which each row is as long as its share in the fit, by half,
+# and its weight, by half: so rows that are unlike others are among them, which would take a step each.
 rows_of_preconditioner <- function(problem, m, ridge, given) {
   n <- nrow(problem$x)
   count <- unique(round(pmin(n, m * 2^seq(0.5, 8, 0.5))))
