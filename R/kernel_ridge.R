@@ -27,7 +27,8 @@
 #' residuals and effective degrees of freedom beside the fit. `"iterative"` never stores it: conjugate
 #' gradients with a preconditioner, in memory for n p + m^2 numbers. A step is one walk over all pairs of
 #' rows; with landmarks two walks, from rows to landmarks and back, which begin at a fit to some of the rows, as
-#' many as pay, drawn with those that are unlike others. `"auto"` is dense up to 2000 rows, or 1e7 numbers and 2000 landmarks.
+#' many as pay, drawn with those that are unlike others. `"auto"` is dense up to 2000 rows, or 1e7 numbers
+#' and 2000 landmarks.
 #'
 #' @param x a formula, a matrix or data.frame of numbers, or a recipe of package recipes.
 #' @param formula a formula with a response, `y ~ x1 + x2` or `cbind(y1, y2) ~ .`. Factors become an indicator
@@ -45,9 +46,9 @@
 #'   variable in proportion to its standard deviation; `FALSE`: one for all.
 #' @param intercept whether there is one.
 #' @param method `"dense"`, `"iterative"` or `"auto"`, see below.
-#' @param tol what is asked for where a fit is iterated: with all rows the relative residual of the linear system,
-#'   1e-6 if `NULL`; with landmarks how far fitted values may be off, about, as a part of the residuals, 0.01 if
-#'   `NULL`: then the mean squared error is larger by 1e-4 of it.
+#' @param tol what is asked for where a fit is iterated: with all rows the relative residual of the linear
+#'   system, 1e-6 if `NULL`; with landmarks how far fitted values may be off, about, as a part of the
+#'   residuals, 0.01 if `NULL`: then the mean squared error is larger by 1e-4 of it.
 #' @param limit the most steps.
 #' @param seed where the generator begins that draws landmarks and subsamples; that of the session stays.
 #' @param ... of methods for formulas and recipes: the other arguments.

@@ -36,7 +36,8 @@ partial_cholesky <- function(x, rank = NULL, steps = NULL, p = 1L) {
   count <- 0L
   traces <- whole
   while (count < most && sum(value_of(left)) > n * .Machine$double.eps * whole) {
-    at <- if (is.null(rows)) draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
+    at <- if (is.null(rows))
+            draw_pivots(value_of(left), min(block_of_pivots, most - count), length(blocks) + 1L)
           else rows[seq.int(length(pivots) + 1L, min(length(pivots) + block_of_pivots, length(rows)))]
     new <- factored_columns(without_blocks(columns_of(x, at), blocks, at), at, max(value_of(left)))
     if (is.null(new)) break
@@ -63,7 +64,8 @@ without_blocks <- function(columns, blocks, at) {
 }
 
 add_to_rows <- function(x, at, values) {
-  if (is_recorded(x) || is_recorded(values)) return(x + dense_product(unit_columns(nrow(value_of(x)), at), values))
+  if (is_recorded(x) || is_recorded(values))
+    return(x + dense_product(unit_columns(nrow(value_of(x)), at), values))
   x[at, ] <- x[at, , drop = FALSE] + values
   x
 }

@@ -385,14 +385,15 @@ shares_in_fit <- function(problem, ridge, given, most = 500L, directions = 8L) {
   coarse <- replace(problem, "points", list(points))
   R <- factor_of_landmarks(coarse)
   at <- some(nrow(problem$x), 16L * most)
-  inner <- normal_equations(coarse, R, list(at = at, weight = rep(nrow(problem$x) / length(at), length(at))))$matrix
+  weight <- rep(nrow(problem$x) / length(at), length(at))
+  inner <- normal_equations(coarse, R, list(at = at, weight = weight))$matrix
   diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
   turns <- matrix(with_seed(given$seed, stats::rnorm(nrow(R) * directions)), nrow(R))
   turns <- dense_solve_triangular(R, dense_solve_triangular(dense_cholesky(inner), turns))
   K <- as_linear(definite_tensor(problem, problem$x, points))
   root <- sqrt(problem$w)
-  images <- without_trend(root * multiplier(K, directions, "float64")(turns), basis_of_trend(problem$trend * root))
-  pmin(1, rowSums(images^2) / directions)
+  images <- root * multiplier(K, directions, "float64")(turns)
+  pmin(1, rowSums(without_trend(images, basis_of_trend(problem$trend * root))^2) / directions)
 }
 
 # list(matrix, right): V' M W V and V' M W y of rows `at`, times their weights.
