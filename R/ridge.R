@@ -181,12 +181,18 @@ relative_sizes <- function(residual, b) {
 }
 
 factor_of_ridge <- function(inner, ridge, x) {
+  check_finite_kernel(inner)
   diag(inner) <- diag(inner) + ridge
   tryCatch(dense_cholesky(inner), rkeops_error_argument = function(e) refuse_singular_system(x))
 }
 
+# Of entries of the kernel, or of sums of them.
+check_finite_kernel <- function(values) {
+  if (!is.finite(sum(values)) && !all(is.finite(values)))
+    throw("argument", "`kernel` has values that are not finite: expected finite ones at all rows")
+}
+
 refuse_singular_system <- function(x) {
-  if (!all(is.finite(x))) throw("argument", "the kernel has values that are not finite")
   equal <- which(duplicated(x))
   throw("argument", "`ridge` is too small: the matrix of the kernel is singular",
         if (length(equal)) paste0(", as rows ", match_of_row(x, equal[1L]), " and ", equal[1L], " are equal"),
@@ -244,7 +250,7 @@ beside_constraint <- function(apply, basis) {
 # The Cholesky factor of K at the landmarks.
 factor_of_landmarks <- function(problem) {
   K <- dense_linear(as_linear(definite_tensor(problem, problem$points)))
-  if (!is.finite(sum(K)) && !all(is.finite(K))) throw("argument", "the kernel has values that are not finite")
+  check_finite_kernel(K)
   factor_with_jitter(K, 1e-14)
 }
 
@@ -350,12 +356,19 @@ is_single_enough_at <- function(problem, R, ridge) {
 landmark_preconditioner <- function(problem, R, ridge, given) {
   rows <- rows_of_preconditioner(problem, nrow(R), ridge, given)
   normal <- normal_equations(problem, R, rows)
-  inner <- normal$matrix
-  diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
-  inner <- dense_cholesky(inner)
+  inner <- factor_of_normal(normal$matrix, ridge)
   apply <- function(r) dense_solve_triangular(inner, dense_solve_triangular(inner, r, transpose = TRUE))
   start <- apply(normal$right)
   list(apply = apply, start = start, size = sqrt(colSums(start * normal$right)))
+}
+
+# The factor of normal equations with the ridge, or with as much more as makes them positive definite: it is a
+# preconditioner.
+factor_of_normal <- function(inner, ridge) {
+  check_finite_kernel(inner)
+  diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
+  R <- tryCatch(dense_cholesky(inner), rkeops_error_argument = function(e) NULL)
+  if (is.null(R)) factor_with_jitter(inner, 1e-12) else R
 }
 
 # list(at, weight): as many rows as make the whole take the shortest time. With c of them, and m landmarks,
@@ -386,10 +399,9 @@ shares_in_fit <- function(problem, ridge, given, most = 500L, directions = 8L) {
   R <- factor_of_landmarks(coarse)
   at <- some(nrow(problem$x), 16L * most)
   weight <- rep(nrow(problem$x) / length(at), length(at))
-  inner <- normal_equations(coarse, R, list(at = at, weight = weight))$matrix
-  diag(inner) <- diag(inner) + max(ridge, 1e-13 * mean(diag(inner)))
+  inner <- factor_of_normal(normal_equations(coarse, R, list(at = at, weight = weight))$matrix, ridge)
   turns <- matrix(with_seed(given$seed, stats::rnorm(nrow(R) * directions)), nrow(R))
-  turns <- dense_solve_triangular(R, dense_solve_triangular(dense_cholesky(inner), turns))
+  turns <- dense_solve_triangular(R, dense_solve_triangular(inner, turns))
   K <- as_linear(definite_tensor(problem, problem$x, points))
   root <- sqrt(problem$w)
   images <- root * multiplier(K, directions, "float64")(turns)

@@ -144,6 +144,14 @@ test_that("fits with landmarks are off by what is asked for, also where few rows
   expect_equal(sum(w[first$at] * first$weight), sum(w), tolerance = 0.05) # they stand for all
   lonely <- first$at > nrow(X) - 30L
   expect_gt(sum(lonely), 15) # of 30, and of others one in ten
+  holed <- kernel_function(function(x, y) exp(-sqdist(x, y)) * sqrt(38 - x[1]) * sqrt(38 - y[1]))
+  for (method in c("dense", "iterative"))
+    expect_refused(suppressWarnings(kernel_ridge(X, Y, holed, 0.1, X[1:200, ], method = method)), "argument",
+                   "`kernel` has values that are not finite")
+  # nearly singular: the fit, or a word that the ridge is too small
+  flat <- tryCatch(kernel_ridge(X, Y, kernel_gaussian(300), 0, z, method = "iterative")$residual,
+                   rkeops_error_convergence = function(e) grepl("larger `ridge`", conditionMessage(e)))
+  expect_true(isTRUE(flat) || all(flat <= 0.01))
   expect_error(kernel_ridge(X, Y, kernel_matern(3/2, 1), 1e-3, z, limit = 1, method = "iterative"),
                "fitted values are off", class = "rkeops_error_convergence")
 })
